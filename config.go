@@ -1,0 +1,259 @@
+package hfoauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/hfoauth/hfoauth/internal/provider"
+)
+
+const (
+	defaultProviderURL  = "https://huggingface.co"
+	defaultCallbackPath = "/login/callback"
+	sessionKeySize      = 32
+)
+
+// Config says who the app is and how it wants sign-in to behave. The zero
+// value is what a Space needs: [New] takes every field that is left out from
+// the environment, or from the default that its comment names. A field that
+// is set wins over the environment.
+type Config struct {
+	// ClientID is the ID of the OAuth app, from OAUTH_CLIENT_ID if empty.
+	// Required. A Space with `hf_oauth: true` in its README.md has one;
+	// elsewhere, register at https://huggingface.co/settings/connected-applications.
+	ClientID string
+
+	// ClientSecret authenticates the app at the token endpoint by HTTP Basic,
+	// and the keys that seal cookies are derived from it. From
+	// OAUTH_CLIENT_SECRET if empty. Without one the app is a public client
+	// (RFC 6749 section 2.1) that relies on PKCE alone, and SessionKeys are
+	// required.
+	ClientSecret string
+
+	// Scopes are requested at every sign-in, from OAUTH_SCOPES (separated by
+	// spaces or commas) if nil. openid and profile are always among them.
+	Scopes Scopes
+
+	// ProviderURL is the issuer of the OpenID provider, from
+	// OPENID_PROVIDER_URL if empty, else https://huggingface.co. It must use
+	// https, on loopback http will do. A trailing slash does not matter.
+	ProviderURL string
+
+	// RedirectURL is the full URL under which the provider sends browsers back
+	// to [Client.CallbackHandler], exactly as registered. From
+	// OAUTH_REDIRECT_URL if empty, else https://{first entry of
+	// SpaceHost}/login/callback. It must use https, on loopback http will do.
+	RedirectURL string
+
+	// SpaceHost is the host name of the Space the app runs in, or a list of
+	// them separated by commas of which the first is the one under hf.space.
+	// From SPACE_HOST if empty. Where there is one, cookies are sent with
+	// SameSite=None, because the Hub shows the Space inside its own pages.
+	SpaceHost string
+
+	// SessionKeys seal cookies and stored sessions; each has 32 random bytes.
+	// The first one seals, all of them open: put a new key in front to rotate,
+	// and drop the old one when the sessions it sealed are over. If nil, the
+	// key is derived from ClientSecret, and replacing the secret signs all
+	// users out. Every replica needs the same keys.
+	SessionKeys [][]byte
+
+	// LoginPath and LogoutPath are where the app's users reach
+	// [Client.LoginHandler] and [Client.LogoutHandler]: "/login" and "/logout"
+	// if empty. They are used in links and redirects, and by [Client.Mount].
+	LoginPath  string
+	LogoutPath string
+
+	// AuthorizationParams are added to every authorization request, for
+	// example {"orgIds": {"…"}} to ask for the resources of one organization.
+	// What the protocol sets itself (state, scope, …) cannot be given here.
+	AuthorizationParams url.Values
+
+	// Store keeps sessions on the server: the cookie holds an ID and the store
+	// the sealed session. If nil, a session lives in its cookie, and only one
+	// that does not fit (a user with very many organizations) is kept in the
+	// memory of this process, which holds at most 64 MiB of them.
+	Store Store
+
+	// HTTPClient speaks to the provider. If nil, one with connection reuse. In
+	// either case an answer may take ten seconds and one mebibyte, and
+	// redirects are not followed.
+	HTTPClient *http.Client
+
+	// OnSignIn is called with the session of a user who just signed in, before
+	// the session starts: the place to upsert a record under User.Sub. A
+	// [*RefusedError] turns the user away with its message; any other error is
+	// an internal error, whose text goes to the Logger alone. If nil,
+	// everybody may sign in. It is called concurrently.
+	OnSignIn func(ctx context.Context, session *Session) error
+
+	// ErrorHandler answers requests that failed, instead of the pages of this
+	// package. [HTTPStatus] tells the status that fits err; Retry-After and
+	// Cache-Control are set already. err is safe to log, its text is not meant
+	// for users. If nil, the package's own pages, or JSON for requests that do
+	// not accept HTML.
+	ErrorHandler func(w http.ResponseWriter, r *http.Request, err error)
+
+	// Logger receives a record for each failure, without tokens or secrets.
+	// If nil, slog.Default().
+	Logger *slog.Logger
+}
+
+// ConfigFromEnv returns a Config with what the environment says: ClientID
+// (OAUTH_CLIENT_ID), ClientSecret (OAUTH_CLIENT_SECRET), Scopes
+// (OAUTH_SCOPES), ProviderURL (OPENID_PROVIDER_URL), RedirectURL
+// (OAUTH_REDIRECT_URL) and SpaceHost (SPACE_HOST). It checks nothing; [New]
+// does, and reads the same variables for the fields left empty.
+func ConfigFromEnv() Config {
+	return configFrom(os.Getenv)
+}
+
+func configFrom(getenv func(string) string) Config {
+	get := func(name string) string { return strings.TrimSpace(getenv(name)) }
+	return Config{
+		ClientID:     get("OAUTH_CLIENT_ID"),
+		ClientSecret: get("OAUTH_CLIENT_SECRET"),
+		Scopes:       ParseScopes(get("OAUTH_SCOPES")),
+		ProviderURL:  get("OPENID_PROVIDER_URL"),
+		RedirectURL:  get("OAUTH_REDIRECT_URL"),
+		SpaceHost:    get("SPACE_HOST"),
+	}
+}
+
+// withDefaults fills the fields left out from env and the defaults.
+func (c Config) withDefaults(env Config) Config {
+	setIfEmpty(&c.ClientID, env.ClientID)
+	setIfEmpty(&c.ClientSecret, env.ClientSecret)
+	if c.Scopes == nil {
+		c.Scopes = env.Scopes
+	}
+	c.Scopes = c.Scopes.signIn()
+	setIfEmpty(&c.ProviderURL, env.ProviderURL, defaultProviderURL)
+	c.ProviderURL = strings.TrimRight(c.ProviderURL, "/")
+	setIfEmpty(&c.SpaceHost, env.SpaceHost)
+	setIfEmpty(&c.RedirectURL, env.RedirectURL)
+	if hosts := c.spaceHosts(); c.RedirectURL == "" && len(hosts) > 0 {
+		c.RedirectURL = "https://" + hosts[0] + defaultCallbackPath
+	}
+	setIfEmpty(&c.LoginPath, "/login")
+	setIfEmpty(&c.LogoutPath, "/logout")
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	return c
+}
+
+func setIfEmpty(field *string, values ...string) {
+	for _, value := range values {
+		if *field == "" {
+			*field = value
+		}
+	}
+}
+
+// spaceHosts returns the host names of the Space, the hf.space one first.
+func (c *Config) spaceHosts() []string {
+	return strings.FieldsFunc(c.SpaceHost, func(r rune) bool { return r == ',' || r == ' ' })
+}
+
+// validate returns all that a developer must fix, each problem with the
+// field, the variable and the remedy.
+func (c *Config) validate() error {
+	return errors.Join(
+		c.checkClientID(),
+		c.checkSessionKeys(),
+		field("Scopes", "OAUTH_SCOPES", c.Scopes.check()),
+		field("ProviderURL", "OPENID_PROVIDER_URL", checkURL(c.ProviderURL)),
+		c.checkRedirectURL(),
+		field("LoginPath", "", checkPath(c.LoginPath)),
+		field("LogoutPath", "", checkPath(c.LogoutPath)),
+		field("AuthorizationParams", "", checkAuthorizationParams(c.AuthorizationParams)),
+	)
+}
+
+// field names the Config field, and the variable behind it, that err is about.
+func field(name, variable string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if variable != "" {
+		name += " (" + variable + ")"
+	}
+	return fmt.Errorf("hfoauth: Config.%s: %w", name, err)
+}
+
+func (c *Config) checkClientID() error {
+	if c.ClientID == "" {
+		return errors.New("hfoauth: Config.ClientID: OAUTH_CLIENT_ID is not set: " +
+			"add `hf_oauth: true` to the Space's README.md, or register an app at https://huggingface.co/settings/connected-applications and set OAUTH_CLIENT_ID and OAUTH_CLIENT_SECRET")
+	}
+	if strings.ContainsFunc(c.ClientID, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return field("ClientID", "OAUTH_CLIENT_ID", errors.New("has characters that RFC 6749 appendix A.1 does not allow: copy it again from the app's settings"))
+	}
+	return nil
+}
+
+func (c *Config) checkSessionKeys() error {
+	if len(c.SessionKeys) == 0 && c.ClientSecret == "" {
+		return errors.New("hfoauth: Config.SessionKeys: an app without a client secret needs a key of its own to seal cookies: " +
+			"set OAUTH_CLIENT_SECRET, or make a key with `openssl rand -base64 32`, keep it secret, and give its 32 decoded bytes")
+	}
+	for i, key := range c.SessionKeys {
+		if len(key) != sessionKeySize {
+			return fmt.Errorf("hfoauth: Config.SessionKeys: key %d has %d bytes, not %d: make one with `openssl rand -base64 32` and decode it", i, len(key), sessionKeySize)
+		}
+	}
+	return nil
+}
+
+func (c *Config) checkRedirectURL() error {
+	if c.RedirectURL == "" {
+		return errors.New("hfoauth: Config.RedirectURL: there is no URL to return to after sign-in: " +
+			"set OAUTH_REDIRECT_URL to the full URL of the callback handler (such as https://example.com/login/callback), or run in a Space, which sets SPACE_HOST")
+	}
+	return field("RedirectURL", "OAUTH_REDIRECT_URL, SPACE_HOST", checkURL(c.RedirectURL))
+}
+
+// checkURL accepts absolute https URLs, and http ones on loopback (RFC 8252
+// section 8.3), without user, query and fragment (RFC 6749 section 3.1.2).
+func checkURL(text string) error {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http":
+		return fmt.Errorf("%q is not an absolute URL: write it as https://host/path", text)
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return errors.New("the URL must have no user, query or fragment: leave them out")
+	case u.Scheme == "http" && !provider.Loopback(u.Hostname()):
+		return fmt.Errorf("%q uses http, which anyone on the way can read: use https (http is fine on localhost)", text)
+	}
+	return nil
+}
+
+func checkPath(path string) error {
+	if returnPath(path) != path || strings.ContainsAny(path, "?#{} ") {
+		return fmt.Errorf("%q is not a path of this site: write it as /path", path)
+	}
+	return nil
+}
+
+// reservedParams are set by the protocol itself.
+var reservedParams = []string{
+	"client_id", "client_secret", "code_challenge", "code_challenge_method", "nonce",
+	"redirect_uri", "request", "request_uri", "response_mode", "response_type", "scope", "state",
+}
+
+func checkAuthorizationParams(params url.Values) error {
+	for name := range params {
+		if slices.Contains(reservedParams, name) {
+			return fmt.Errorf("%s is set by the protocol itself: leave it out", name)
+		}
+	}
+	return nil
+}

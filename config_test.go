@@ -1,0 +1,167 @@
+package hfoauth_test
+
+import (
+	"bytes"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/hfoauth/hfoauth"
+)
+
+// clearEnv makes a test independent of the environment it runs in.
+func clearEnv(t testing.TB) {
+	t.Helper()
+	for _, name := range []string{"OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET", "OAUTH_SCOPES", "OPENID_PROVIDER_URL", "OAUTH_REDIRECT_URL", "SPACE_HOST"} {
+		t.Setenv(name, "")
+	}
+}
+
+// newClient returns a client for config with what is missing filled in.
+func newClient(t testing.TB, config hfoauth.Config) *hfoauth.Client {
+	t.Helper()
+	clearEnv(t)
+	if config.ClientID == "" {
+		config.ClientID, config.ClientSecret = "client", "secret"
+	}
+	if config.RedirectURL == "" && config.SpaceHost == "" {
+		config.RedirectURL = "https://app.example/login/callback"
+	}
+	client, err := hfoauth.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
+func TestConfigFromEnv(t *testing.T) {
+	clearEnv(t)
+	t.Setenv("OAUTH_CLIENT_ID", " id\n")
+	t.Setenv("OAUTH_CLIENT_SECRET", "secret")
+	t.Setenv("OAUTH_SCOPES", "email, read-repos  email")
+	t.Setenv("OPENID_PROVIDER_URL", "https://hub.example/")
+	t.Setenv("OAUTH_REDIRECT_URL", "https://app.example/cb")
+	t.Setenv("SPACE_HOST", "user-app.hf.space,app.example")
+	got := hfoauth.ConfigFromEnv()
+	if got.ClientID != "id" || got.ClientSecret != "secret" || got.Scopes.String() != "email read-repos" ||
+		got.ProviderURL != "https://hub.example/" || got.RedirectURL != "https://app.example/cb" || got.SpaceHost != "user-app.hf.space,app.example" {
+		t.Errorf("ConfigFromEnv() = %+v", got)
+	}
+	if _, err := hfoauth.New(hfoauth.Config{}); err != nil {
+		t.Errorf("New with all of it in the environment: %v", err)
+	}
+}
+
+func TestNewNamesEveryProblem(t *testing.T) {
+	key := bytes.Repeat([]byte{1}, 32)
+	good := hfoauth.Config{ClientID: "id", ClientSecret: "secret", RedirectURL: "https://app.example/login/callback"}
+	tests := []struct {
+		name   string
+		change func(*hfoauth.Config)
+		want   []string // all of them in the error; none: no error
+	}{
+		{"complete", func(c *hfoauth.Config) {}, nil},
+		{"no client ID", func(c *hfoauth.Config) { c.ClientID = "" }, []string{"ClientID", "OAUTH_CLIENT_ID", "hf_oauth: true"}},
+		{"odd client ID", func(c *hfoauth.Config) { c.ClientID = "a\nb" }, []string{"ClientID", "OAUTH_CLIENT_ID", "copy it again"}},
+		{"no secret, no keys", func(c *hfoauth.Config) { c.ClientSecret = "" }, []string{"SessionKeys", "OAUTH_CLIENT_SECRET", "openssl rand -base64 32"}},
+		{"no secret but keys", func(c *hfoauth.Config) { c.ClientSecret = ""; c.SessionKeys = [][]byte{key} }, nil},
+		{"short key", func(c *hfoauth.Config) { c.SessionKeys = [][]byte{key, key[:16]} }, []string{"SessionKeys", "key 1 has 16 bytes", "openssl"}},
+		{"http provider", func(c *hfoauth.Config) { c.ProviderURL = "http://hub.example" }, []string{"ProviderURL", "OPENID_PROVIDER_URL", "use https"}},
+		{"http provider on loopback", func(c *hfoauth.Config) { c.ProviderURL = "http://127.0.0.1:8080" }, nil},
+		{"unparsable provider", func(c *hfoauth.Config) { c.ProviderURL = "https://hub example" }, []string{"ProviderURL", "absolute URL"}},
+		{"relative provider", func(c *hfoauth.Config) { c.ProviderURL = "huggingface.co" }, []string{"ProviderURL", "https://host"}},
+		{"provider with user", func(c *hfoauth.Config) { c.ProviderURL = "https://u:p@hub.example" }, []string{"ProviderURL", "leave them out"}},
+		{"http redirect", func(c *hfoauth.Config) { c.RedirectURL = "http://app.example/cb" }, []string{"RedirectURL", "OAUTH_REDIRECT_URL", "use https"}},
+		{"http redirect on localhost", func(c *hfoauth.Config) { c.RedirectURL = "http://localhost:7860/login/callback" }, nil},
+		{"http redirect on ::1", func(c *hfoauth.Config) { c.RedirectURL = "http://[::1]:7860/login/callback" }, nil},
+		{"http redirect on a lookalike", func(c *hfoauth.Config) { c.RedirectURL = "http://localhost.evil.example/cb" }, []string{"RedirectURL"}},
+		{"no redirect", func(c *hfoauth.Config) { c.RedirectURL = "" }, []string{"RedirectURL", "OAUTH_REDIRECT_URL", "SPACE_HOST"}},
+		{"redirect with fragment", func(c *hfoauth.Config) { c.RedirectURL = "https://app.example/cb#x" }, []string{"RedirectURL", "fragment"}},
+		{"bad scope", func(c *hfoauth.Config) { c.Scopes = hfoauth.Scopes{"em ail"} }, []string{"Scopes", "OAUTH_SCOPES"}},
+		{"bad login path", func(c *hfoauth.Config) { c.LoginPath = "//login" }, []string{"LoginPath", "/path"}},
+		{"bad logout path", func(c *hfoauth.Config) { c.LogoutPath = "logout" }, []string{"LogoutPath", "/path"}},
+		{"reserved parameter", func(c *hfoauth.Config) { c.AuthorizationParams = url.Values{"state": {"x"}} }, []string{"AuthorizationParams", "state"}},
+		{"several", func(c *hfoauth.Config) { *c = hfoauth.Config{ProviderURL: "ftp://x"} }, []string{"ClientID", "SessionKeys", "ProviderURL", "RedirectURL"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			clearEnv(t)
+			config := good
+			tt.change(&config)
+			_, err := hfoauth.New(config)
+			if (err != nil) != (tt.want != nil) {
+				t.Fatalf("New: %v, want an error: %v", err, tt.want != nil)
+			}
+			for _, want := range tt.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("error %q does not say %q", err, want)
+				}
+			}
+			if err != nil && strings.Contains(err.Error(), "u:p@") {
+				t.Errorf("error %q shows a password", err)
+			}
+		})
+	}
+}
+
+func TestScopes(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                            "",
+		"email":                       "email",
+		"openid profile email":        "openid profile email",
+		"email,read-repos":            "email read-repos",
+		" email ,, read-repos\temail": "email read-repos",
+		"something-new":               "something-new",
+	} {
+		if got := hfoauth.ParseScopes(text).String(); got != want {
+			t.Errorf("ParseScopes(%q) = %q, want %q", text, got, want)
+		}
+	}
+	granted := hfoauth.ParseScopes("write-endpoints email")
+	for scope, want := range map[hfoauth.Scope]bool{
+		hfoauth.ScopeEmail: true, hfoauth.ScopeReadEndpoints: true, hfoauth.ScopeWriteEndpoints: true, hfoauth.ScopeJobs: false, "": false,
+	} {
+		if granted.Has(scope) != want {
+			t.Errorf("Has(%q) = %v, want %v", scope, !want, want)
+		}
+	}
+}
+
+func FuzzParseScopes(f *testing.F) {
+	for _, seed := range []string{"", "openid profile", "a,b, c", "a\x00b", "\"", "é"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		scopes := hfoauth.ParseScopes(text)
+		seen := map[hfoauth.Scope]bool{}
+		for _, scope := range scopes {
+			if scope == "" || seen[scope] || strings.ContainsAny(string(scope), " ,\t\r\n") {
+				t.Errorf("ParseScopes(%q) = %q", text, scopes)
+			}
+			seen[scope] = true
+		}
+		if again := hfoauth.ParseScopes(scopes.String()); again.String() != scopes.String() {
+			t.Errorf("ParseScopes(%q) is not stable: %q", text, again)
+		}
+	})
+}
+
+func FuzzConfigFromEnv(f *testing.F) {
+	f.Add("id", "secret", "openid", "https://huggingface.co", "https://app.example/cb", "a.hf.space,b.example")
+	f.Add("", "", "a,\x00", "http://x", "::", ",")
+	f.Fuzz(func(t *testing.T, id, secret, scopes, providerURL, redirect, space string) {
+		env := map[string]string{"OAUTH_CLIENT_ID": id, "OAUTH_CLIENT_SECRET": secret, "OAUTH_SCOPES": scopes,
+			"OPENID_PROVIDER_URL": providerURL, "OAUTH_REDIRECT_URL": redirect, "SPACE_HOST": space}
+		config := hfoauth.ConfigFrom(func(name string) string { return env[name] })
+		client, err := hfoauth.New(config)
+		if err != nil {
+			if len(secret) > 8 && strings.Contains(err.Error(), secret) {
+				t.Errorf("error shows the secret: %v", err)
+			}
+			return
+		}
+		if next := client.LoginURL("/x"); !strings.HasPrefix(next, "/login?") {
+			t.Errorf("LoginURL = %q", next)
+		}
+	})
+}

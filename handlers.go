@@ -1,0 +1,258 @@
+package hfoauth
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/hfoauth/hfoauth/internal/provider"
+)
+
+// callbackTimeout bounds all that the callback asks the provider together.
+const callbackTimeout = 12 * time.Second
+
+// LoginOptions are what one sign-in asks for beyond what Config says.
+type LoginOptions struct {
+	// Scopes are requested in addition to Config.Scopes.
+	Scopes []Scope
+
+	// AuthorizationParams are added to those of Config.AuthorizationParams, and
+	// win over them; the same names are reserved.
+	AuthorizationParams url.Values
+
+	// Next is the path to return to after sign-in. If empty, the query
+	// parameter next of the request. Anything but a path of this site counts
+	// as "/".
+	Next string
+}
+
+// LoginHandler sends browsers to the provider to sign in (GET and HEAD). The
+// query parameter next names the path of this site to return to; nothing else
+// of the query counts.
+func (c *Client) LoginHandler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c.Login(w, r, LoginOptions{})
+	})
+}
+
+// Login answers a request by sending the browser to the provider: what
+// [Client.LoginHandler] does, for handlers of the app's own that ask for more.
+func (c *Client) Login(w http.ResponseWriter, r *http.Request, options LoginOptions) {
+	if !allowMethods(w, r, http.MethodGet, http.MethodHead) {
+		return
+	}
+	keepPrivate(w)
+	next := options.Next
+	if next == "" {
+		next = r.URL.Query().Get("next")
+	}
+	next = c.returnTo(next)
+	if c.onOtherHost(r) {
+		http.Redirect(w, r, c.redirectURL.Scheme+"://"+c.redirectURL.Host+c.LoginURL(next), http.StatusSeeOther)
+		return
+	}
+	if err := checkAuthorizationParams(options.AuthorizationParams); err != nil {
+		c.fail(w, r, field("LoginOptions.AuthorizationParams", "", err), next)
+		return
+	}
+	a := newAttempt(c.now(), c.config.Scopes.with(options.Scopes...), next)
+	authorizationURL, err := c.authorizationURL(r.Context(), a, options.AuthorizationParams)
+	if err != nil {
+		c.fail(w, r, err, next)
+		return
+	}
+	c.keepAttempt(w, r, a)
+	http.Redirect(w, r, authorizationURL, http.StatusSeeOther)
+}
+
+func (c *Client) authorizationURL(ctx context.Context, a *attempt, extra url.Values) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, callbackTimeout)
+	defer cancel()
+	params := url.Values{}
+	for _, values := range []url.Values{c.config.AuthorizationParams, extra} {
+		for name := range values {
+			params.Set(name, values.Get(name))
+		}
+	}
+	a.org = params.Get("orgIds")
+	address, err := c.provider.AuthorizationURL(ctx, provider.AuthorizationRequest{
+		Scopes:   a.scopes.names(),
+		State:    text(a.state),
+		Nonce:    text(a.nonce),
+		Verifier: text(a.verifier),
+		Params:   params,
+	})
+	return address, providerError(err)
+}
+
+// onOtherHost reports whether a browser is about to sign in on another name
+// of this site than the one it will be sent back to, where the attempt's
+// cookie would not follow: a Space's custom domain, or 127.0.0.1 for
+// localhost.
+func (c *Client) onOtherHost(r *http.Request) bool {
+	if r.Host == c.redirectURL.Host || r.Header.Get("Sec-Fetch-Mode") != "navigate" {
+		return false
+	}
+	if hosts := c.config.spaceHosts(); len(hosts) > 1 && slices.Contains(hosts[1:], r.Host) {
+		return true
+	}
+	here := url.URL{Host: r.Host}
+	return provider.Loopback(here.Hostname()) && provider.Loopback(c.redirectURL.Hostname()) && here.Port() == c.redirectURL.Port()
+}
+
+// CallbackHandler receives browsers back from the provider (GET), starts
+// their session and returns them to where they wanted to go. It must be
+// reachable at Config.RedirectURL.
+func (c *Client) CallbackHandler() http.Handler {
+	return http.HandlerFunc(c.callback)
+}
+
+func (c *Client) callback(w http.ResponseWriter, r *http.Request) {
+	if !allowMethods(w, r, http.MethodGet) {
+		return
+	}
+	keepPrivate(w)
+	ctx, cancel := context.WithTimeout(r.Context(), callbackTimeout)
+	defer cancel()
+
+	query := r.URL.Query()
+	a, err := c.takeAttempt(w, r, single(query, "state"))
+	if err != nil {
+		c.fail(w, r, err, "/")
+		return
+	}
+	s, err := c.completeSignIn(ctx, a, query)
+	if err != nil {
+		c.fail(w, r, err, a.next)
+		return
+	}
+	if err := c.replaceSession(ctx, w, r, s); err != nil {
+		c.fail(w, r, err, a.next)
+		return
+	}
+	http.Redirect(w, r, a.next, http.StatusSeeOther)
+}
+
+// completeSignIn turns the answer to an attempt into a session.
+func (c *Client) completeSignIn(ctx context.Context, a *attempt, query url.Values) (*Session, error) {
+	code, err := c.authorizationCode(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	token, subject, err := c.provider.Exchange(ctx, provider.Code{Code: code, Verifier: text(a.verifier), Nonce: text(a.nonce)})
+	if err != nil {
+		return nil, providerError(err)
+	}
+	user, err := c.fetchUser(ctx, token.AccessToken, subject)
+	if err != nil {
+		return nil, err
+	}
+	granted := a.scopes
+	if scope, named := provider.Scope(token); named {
+		granted = ParseScopes(scope)
+	}
+	s := newSession(user, token, granted, c.now())
+	s.requested, s.org = a.scopes, a.org
+	if c.config.OnSignIn != nil {
+		if err := c.config.OnSignIn(ctx, s); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// authorizationCode reads the authorization response (RFC 6749 section
+// 4.1.2), which by now is known to belong to this browser, and checks that it
+// comes from our provider (RFC 9207).
+func (c *Client) authorizationCode(ctx context.Context, query url.Values) (string, error) {
+	if query.Has("error") && !query.Has("iss") {
+		return "", authorizationError(query)
+	}
+	if err := c.provider.CheckIssuer(ctx, single(query, "iss"), query.Has("iss")); err != nil {
+		return "", issuerError(err)
+	}
+	if query.Has("error") {
+		return "", authorizationError(query)
+	}
+	code := single(query, "code")
+	if code == "" {
+		return "", stateError("the answer has no code, or several")
+	}
+	return code, nil
+}
+
+func authorizationError(query url.Values) error {
+	if single(query, "error") == "access_denied" {
+		return ErrDenied
+	}
+	return &ProviderError{
+		Code:        provider.Redact(query.Get("error")),
+		Description: provider.Redact(query.Get("error_description")),
+	}
+}
+
+func (c *Client) fetchUser(ctx context.Context, accessToken, subject string) (*User, error) {
+	body, err := c.provider.UserInfo(ctx, accessToken)
+	if err != nil {
+		return nil, providerError(err)
+	}
+	user, err := parseUser(body, subject)
+	if err != nil {
+		return nil, invalidAnswer("userinfo", err)
+	}
+	return user, nil
+}
+
+// LogoutHandler ends the session (POST) and redirects to the path in the form
+// field next, else to "/". A request from another site is refused
+// (https://pkg.go.dev/net/http#CrossOriginProtection).
+func (c *Client) LogoutHandler() http.Handler {
+	return http.HandlerFunc(c.logout)
+}
+
+func (c *Client) logout(w http.ResponseWriter, r *http.Request) {
+	if !allowMethods(w, r, http.MethodPost) {
+		return
+	}
+	keepPrivate(w)
+	if err := c.crossOrigin.Check(r); err != nil {
+		c.fail(w, r, forbidden("the sign-out came from another site"), "/")
+		return
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
+	if err := c.endSession(w, r); err != nil {
+		c.fail(w, r, err, "/")
+		return
+	}
+	http.Redirect(w, r, c.returnTo(r.PostFormValue("next")), http.StatusSeeOther)
+}
+
+// single returns the value of a parameter, or "" if it is there more than
+// once, which RFC 6749 section 3.1 forbids.
+func single(query url.Values, name string) string {
+	if len(query[name]) != 1 {
+		return ""
+	}
+	return query[name][0]
+}
+
+func allowMethods(w http.ResponseWriter, r *http.Request, methods ...string) bool {
+	if slices.Contains(methods, r.Method) {
+		return true
+	}
+	for _, method := range methods {
+		w.Header().Add("Allow", method)
+	}
+	http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
+	return false
+}
+
+// keepPrivate keeps an answer out of caches, and its address, which may hold
+// a code, out of Referer headers (RFC 9700 section 4.2.4).
+func keepPrivate(w http.ResponseWriter) {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Referrer-Policy", "no-referrer")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+}

@@ -1,0 +1,158 @@
+// Package hfoauth signs users in with Hugging Face.
+//
+// An app mounts the handlers and asks who is there:
+//
+//	client, err := hfoauth.New(hfoauth.Config{}) // in a Space, the environment says it all
+//	if err != nil {
+//		log.Fatal(err)
+//	}
+//	mux := http.NewServeMux()
+//	client.Mount(mux) // GET /login, GET /login/callback, POST /logout
+//	mux.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) {
+//		user, err := client.UserFromRequest(r) // *hfoauth.User, or hfoauth.ErrNotSignedIn
+//		...
+//	})
+//
+// # Signing in
+//
+// [Client.LoginHandler] sends the browser to the provider, and
+// [Client.CallbackHandler] receives it back: the authorization code flow of
+// OpenID Connect with state, nonce and PKCE. Each click on "sign in" is sealed
+// into a cookie of its own, so that tabs do not disturb each other and any
+// replica can finish what another began. [Client.Login] asks for more than
+// usual, such as another scope. [Client.LogoutHandler] ends the session.
+//
+// # Who is there
+//
+// [Client.UserFromRequest] tells the user, [Client.SessionFromRequest] also
+// the access token and the granted scopes. [Client.RequireUser],
+// [Client.RequireScope] and [Client.RequireOrg] stand in front of handlers.
+//
+// # Where sessions live
+//
+// In a sealed cookie, or in a [Store] where Config.Store names one. A session
+// ends with its access token; where there is a refresh token it goes on.
+//
+// # When something fails
+//
+// The user sees a page that says what happened and offers the next step, the
+// Logger gets what a developer needs, and Config.ErrorHandler can take over.
+// [HTTPStatus] lists the statuses.
+//
+// # Testing
+//
+// Package hfoauthtest has a stand-in for huggingface.co that speaks the real
+// protocol on loopback.
+package hfoauth
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/hfoauth/hfoauth/internal/expiring"
+	"github.com/hfoauth/hfoauth/internal/provider"
+	"github.com/hfoauth/hfoauth/internal/seal"
+)
+
+// Client signs users in on behalf of one app. Make one with [New] and keep it
+// for the life of the program. It is safe for concurrent use.
+type Client struct {
+	config      Config
+	redirectURL *url.URL
+	provider    *provider.Provider
+	cookies     cookieRules
+	sealer      struct{ attempt, session, stored *seal.Sealer }
+	store       sessionStore
+	opened      *expiring.Map[string, opened]
+	crossOrigin http.CrossOriginProtection
+	now         func() time.Time
+}
+
+// New returns a Client for config, with its empty fields taken from the
+// environment. It makes no network call and does not mind a provider that is
+// away. Its error names everything that a developer must fix, each with the
+// field, the environment variable and the remedy.
+func New(config Config) (*Client, error) {
+	config = config.withDefaults(ConfigFromEnv())
+	if err := config.validate(); err != nil {
+		return nil, err
+	}
+	redirectURL, err := url.Parse(config.RedirectURL)
+	if err != nil {
+		return nil, err // not reached: validate parsed it
+	}
+	c := &Client{
+		config:      config,
+		redirectURL: redirectURL,
+		cookies:     newCookieRules(&config, redirectURL),
+		opened:      expiring.New[string, opened](openedSessions, openedBytes),
+		now:         time.Now,
+	}
+	c.store = newSessionStore(config.Store, func() time.Time { return c.now() })
+	c.provider = provider.New(provider.Config{
+		Issuer:       config.ProviderURL,
+		ClientID:     config.ClientID,
+		ClientSecret: config.ClientSecret,
+		RedirectURL:  config.RedirectURL,
+		HTTPClient:   config.HTTPClient,
+		Now:          func() time.Time { return c.now() },
+	})
+	if err := c.crossOrigin.AddTrustedOrigin(redirectURL.Scheme + "://" + redirectURL.Host); err != nil {
+		return nil, field("RedirectURL", "OAUTH_REDIRECT_URL", err)
+	}
+	return c, c.deriveKeys()
+}
+
+// deriveKeys makes the sealers. What is sealed for one purpose, provider or
+// client never opens for another, even under the same key.
+func (c *Client) deriveKeys() (err error) {
+	secrets := c.config.SessionKeys
+	if len(secrets) == 0 {
+		secrets = [][]byte{[]byte(c.config.ClientSecret)}
+	}
+	for purpose, sealer := range map[string]**seal.Sealer{
+		"attempt": &c.sealer.attempt,
+		"session": &c.sealer.session,
+		"stored":  &c.sealer.stored,
+	} {
+		info := "hfoauth v1 " + purpose + "\x00" + c.config.ProviderURL + "\x00" + c.config.ClientID
+		if *sealer, err = seal.New(info, secrets...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Mount registers the handlers at their usual paths: GET Config.LoginPath,
+// GET the path of Config.RedirectURL, and POST Config.LogoutPath. Like
+// [http.ServeMux.Handle] it panics where a pattern is taken already.
+func (c *Client) Mount(mux *http.ServeMux) {
+	mux.Handle("GET "+exactly(c.config.LoginPath), c.LoginHandler())
+	mux.Handle("GET "+exactly(c.callbackPath()), c.CallbackHandler())
+	mux.Handle("POST "+exactly(c.config.LogoutPath), c.LogoutHandler())
+}
+
+// exactly makes a ServeMux pattern for a path and nothing below it.
+func exactly(path string) string {
+	if strings.HasSuffix(path, "/") {
+		return path + "{$}"
+	}
+	return path
+}
+
+func (c *Client) callbackPath() string {
+	if c.redirectURL.Path == "" {
+		return "/"
+	}
+	return c.redirectURL.Path
+}
+
+// Ready reports whether the provider's metadata is known, and asks for it if
+// not: a health check. Signing in does not need it to be called. Its error
+// wraps [ErrProviderUnavailable] or [ErrProviderInvalid].
+func (c *Client) Ready(ctx context.Context) error {
+	return providerError(c.provider.Ready(ctx))
+}

@@ -1,0 +1,210 @@
+package provider
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+)
+
+const (
+	firstPause = time.Second
+	maxPause   = 30 * time.Second
+	// patience is how long a caller waits for the next attempt to be due.
+	patience = 5 * time.Second
+)
+
+// metadata is what discovery found.
+type metadata struct {
+	oidc             *oidc.Provider
+	keys             oidc.KeySet
+	issuerInResponse bool // authorization_response_iss_parameter_supported of RFC 9207
+}
+
+// discoveryAttempt is a discovery under way, shared by those who wait for it.
+type discoveryAttempt struct {
+	done chan struct{}
+	meta *metadata
+	err  error
+}
+
+// Ready reports whether the provider has been discovered, and tries to if not.
+func (p *Provider) Ready(ctx context.Context) error {
+	_, err := p.discover(ctx)
+	return err
+}
+
+// discover returns the provider's metadata, which is asked for once. After a
+// failure the next attempt is made by a later caller, after a pause that
+// grows from firstPause to maxPause; callers that come during a long pause
+// get the last failure at once.
+func (p *Provider) discover(ctx context.Context) (*metadata, error) {
+	p.mu.Lock()
+	if p.meta != nil {
+		defer p.mu.Unlock()
+		return p.meta, nil
+	}
+	pause := time.Until(p.retryAt)
+	if p.attempt == nil && pause > patience {
+		defer p.mu.Unlock()
+		return nil, delayed(p.lastErr, pause)
+	}
+	if p.attempt == nil {
+		p.attempt = &discoveryAttempt{done: make(chan struct{})}
+		go p.run(p.attempt, pause)
+	}
+	attempt := p.attempt
+	p.mu.Unlock()
+
+	select {
+	case <-attempt.done:
+		return attempt.meta, attempt.err
+	case <-ctx.Done():
+		return nil, classify("discovery", ctx.Err())
+	}
+}
+
+// run makes one attempt when it is due. It belongs to no caller: one that
+// goes away must not fail the others.
+func (p *Provider) run(attempt *discoveryAttempt, pause time.Duration) {
+	time.Sleep(pause)
+	attempt.meta, attempt.err = p.fetchMetadata(context.Background())
+
+	p.mu.Lock()
+	p.attempt = nil
+	if attempt.err == nil {
+		p.meta = attempt.meta
+	} else {
+		p.pause = min(max(2*p.pause, firstPause), maxPause)
+		p.retryAt = time.Now().Add(p.pause)
+		p.lastErr = attempt.err
+		attempt.err = delayed(attempt.err, p.pause)
+	}
+	p.mu.Unlock()
+	close(attempt.done)
+}
+
+// delayed is err with the time after which asking again makes sense.
+func delayed(err error, pause time.Duration) error {
+	e, ok := err.(*Error)
+	if !ok || e.Kind != Unavailable {
+		return err
+	}
+	later := *e
+	later.RetryAfter = max(e.RetryAfter, pause)
+	return &later
+}
+
+func (p *Provider) fetchMetadata(ctx context.Context) (*metadata, error) {
+	body, err := p.get(ctx, "discovery", p.config.Issuer+"/.well-known/openid-configuration", "")
+	if err != nil {
+		return nil, err
+	}
+	meta, err := p.parseMetadata(body)
+	if err != nil {
+		return nil, invalid("discovery", err)
+	}
+	return meta, nil
+}
+
+// parseMetadata checks and keeps what we use of OpenID Connect Discovery 1.0
+// section 3.
+func (p *Provider) parseMetadata(body []byte) (*metadata, error) {
+	var document struct {
+		oidc.ProviderConfig
+		IssuerInResponse bool `json:"authorization_response_iss_parameter_supported"`
+	}
+	if err := json.Unmarshal(body, &document); err != nil {
+		return nil, err
+	}
+	// OpenID Connect Discovery 1.0 section 4.3: must be identical, else another
+	// provider speaks for this one.
+	if document.IssuerURL != p.config.Issuer {
+		return nil, fmt.Errorf("metadata is of the issuer %q, but the provider is configured as %q", document.IssuerURL, p.config.Issuer)
+	}
+	for name, endpoint := range map[string]string{
+		"authorization_endpoint": document.AuthURL,
+		"token_endpoint":         document.TokenURL,
+		"userinfo_endpoint":      document.UserInfoURL,
+		"jwks_uri":               document.JWKSURL,
+	} {
+		if err := p.checkEndpoint(endpoint); err != nil {
+			return nil, fmt.Errorf("%s of the metadata: %w", name, err)
+		}
+	}
+	if document.DeviceAuthURL != "" {
+		if err := p.checkEndpoint(document.DeviceAuthURL); err != nil {
+			return nil, fmt.Errorf("device_authorization_endpoint of the metadata: %w", err)
+		}
+	}
+	ctx := oidc.ClientContext(context.Background(), p.client)
+	return &metadata{
+		oidc:             document.NewProvider(ctx),
+		keys:             oidc.NewRemoteKeySet(ctx, document.JWKSURL),
+		issuerInResponse: document.IssuerInResponse,
+	}, nil
+}
+
+// checkEndpoint accepts https, and plain http or a loopback host only where
+// the issuer itself is on loopback: metadata must not turn our requests to
+// services inside (SSRF).
+func (p *Provider) checkEndpoint(endpoint string) error {
+	u, err := url.Parse(endpoint)
+	if err != nil || u.Host == "" {
+		return fmt.Errorf("%q is not an absolute URL", endpoint)
+	}
+	issuer, err := url.Parse(p.config.Issuer)
+	if err != nil {
+		return err
+	}
+	if Loopback(issuer.Hostname()) && Loopback(u.Hostname()) && u.Scheme == "http" {
+		return nil
+	}
+	if u.Scheme != "https" {
+		return fmt.Errorf("%q is not an https URL", endpoint)
+	}
+	if Loopback(u.Hostname()) && !Loopback(issuer.Hostname()) {
+		return fmt.Errorf("%q is on this machine, the provider is not", endpoint)
+	}
+	return nil
+}
+
+// Loopback reports whether host, without a port, names this machine (RFC 6761
+// section 6.3, RFC 8252 section 7.3).
+func Loopback(host string) bool {
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+// get fetches a JSON document, with the access token as bearer if there is
+// one (RFC 6750 section 2.1).
+func (p *Provider) get(ctx context.Context, endpoint, address, accessToken string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, invalid(endpoint, err)
+	}
+	req.Header.Set("Accept", "application/json")
+	if accessToken != "" {
+		req.Header.Set("Authorization", "Bearer "+accessToken)
+	}
+	resp, err := p.client.Do(req)
+	if err != nil {
+		return nil, classify(endpoint, err, accessToken)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, &Error{Kind: Invalid, Endpoint: endpoint, Status: resp.StatusCode, Err: fmt.Errorf("status %s", resp.Status)}
+	}
+	return io.ReadAll(resp.Body)
+}

@@ -1,0 +1,128 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+	"unicode"
+
+	"golang.org/x/oauth2"
+)
+
+// Kind tells what went wrong between us and the provider.
+type Kind int
+
+const (
+	// Unavailable: no answer, a late or broken one, status 5xx or 429.
+	Unavailable Kind = iota
+	// Invalid: an answer that the specifications do not allow.
+	Invalid
+	// Refused: an OAuth error response (RFC 6749 section 5.2).
+	Refused
+)
+
+// Error is the error of every call to the provider.
+type Error struct {
+	Kind        Kind
+	Endpoint    string        // "discovery", "token", "userinfo", …
+	Status      int           // HTTP status, where there was one
+	Code        string        // error of RFC 6749 section 5.2, with Refused
+	Description string        // error_description, with Refused
+	RetryAfter  time.Duration // with Unavailable: when to try again, 0 if unknown
+	Err         error
+}
+
+func (e *Error) Error() string {
+	switch {
+	case e.Kind == Refused && e.Description != "":
+		return fmt.Sprintf("%s endpoint answered error %q: %s", e.Endpoint, e.Code, e.Description)
+	case e.Kind == Refused:
+		return fmt.Sprintf("%s endpoint answered error %q", e.Endpoint, e.Code)
+	case e.Kind == Unavailable:
+		return fmt.Sprintf("%s endpoint is unavailable: %s", e.Endpoint, printable(e.Err.Error()))
+	default:
+		return fmt.Sprintf("%s endpoint answered nonsense: %s", e.Endpoint, printable(e.Err.Error()))
+	}
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+var (
+	errIssuerParameter = errors.New("the iss parameter of the authorization response is missing or not this provider's issuer (RFC 9207)")
+	errTooLarge        = fmt.Errorf("answer is larger than %d bytes", maxAnswer)
+)
+
+func invalid(endpoint string, err error) error {
+	return &Error{Kind: Invalid, Endpoint: endpoint, Err: err}
+}
+
+// classify turns an error of a call to an endpoint into an *Error. secrets
+// are values that must not show in it even if the provider repeats them.
+func classify(endpoint string, err error, secrets ...string) error {
+	var ours *Error
+	if errors.As(err, &ours) {
+		return ours
+	}
+	var status *statusError
+	if errors.As(err, &status) {
+		return &Error{Kind: Unavailable, Endpoint: endpoint, Status: status.code, RetryAfter: status.retryAfter, Err: status}
+	}
+	var answer *oauth2.RetrieveError
+	if errors.As(err, &answer) {
+		return refused(endpoint, answer, secrets)
+	}
+	var network *url.Error
+	if errors.Is(err, errTooLarge) {
+		return invalid(endpoint, errTooLarge)
+	}
+	if errors.As(err, &network) {
+		return &Error{Kind: Unavailable, Endpoint: endpoint, Err: network.Err}
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return &Error{Kind: Unavailable, Endpoint: endpoint, Err: err}
+	}
+	return invalid(endpoint, err)
+}
+
+func refused(endpoint string, answer *oauth2.RetrieveError, secrets []string) error {
+	status := answer.Response.StatusCode
+	if answer.ErrorCode == "" {
+		return &Error{Kind: Invalid, Endpoint: endpoint, Status: status, Err: fmt.Errorf("status %d without an OAuth error code", status)}
+	}
+	return &Error{
+		Kind:        Refused,
+		Endpoint:    endpoint,
+		Status:      status,
+		Code:        Redact(answer.ErrorCode, secrets...),
+		Description: Redact(answer.ErrorDescription, secrets...),
+		Err:         fmt.Errorf("status %d", status),
+	}
+}
+
+// Redact makes text of the provider fit to be logged: printable, at most 200
+// bytes long, and without the given secrets.
+func Redact(text string, secrets ...string) string {
+	for _, secret := range secrets {
+		if secret != "" {
+			text = strings.ReplaceAll(text, secret, "[redacted]")
+		}
+	}
+	return printable(text)
+}
+
+func printable(text string) string {
+	const limit = 200
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, text)
+	if len(text) > limit {
+		text = strings.ToValidUTF8(text[:limit], "") + "…"
+	}
+	return text
+}

@@ -1,0 +1,87 @@
+package provider
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+const (
+	maxAnswer     = 1 << 20
+	answerTimeout = 10 * time.Second
+	maxRetryAfter = time.Hour
+)
+
+// newHTTPClient returns a client with our limits around the transport of
+// base. Redirects are not followed: a redirected token request would carry
+// code and client secret to a host nobody configured.
+func newHTTPClient(base *http.Client) *http.Client {
+	client := &http.Client{}
+	if base != nil {
+		*client = *base
+	} else {
+		transport := http.DefaultTransport.(*http.Transport).Clone()
+		transport.MaxIdleConnsPerHost = 64
+		client.Transport = transport
+	}
+	if client.Transport == nil {
+		client.Transport = http.DefaultTransport
+	}
+	client.Transport = &limitedTransport{base: client.Transport}
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	if client.Timeout <= 0 || client.Timeout > answerTimeout {
+		client.Timeout = answerTimeout
+	}
+	return client
+}
+
+// limitedTransport reads every answer whole, within maxAnswer after
+// decompression, and reports the statuses that mean "not now" as errors, so
+// that all callers, go-oidc and oauth2 among them, see one kind of failure.
+type limitedTransport struct {
+	base http.RoundTripper
+}
+
+func (t *limitedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := t.base.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests {
+		return nil, &statusError{code: resp.StatusCode, retryAfter: retryAfter(resp.Header)}
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(body) > maxAnswer {
+		return nil, errTooLarge
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	// oauth2 would read text/plain as a form; RFC 6749 section 5.1 allows JSON only.
+	resp.Header.Set("Content-Type", "application/json")
+	return resp, nil
+}
+
+// statusError is a status that promises nothing about the request itself.
+type statusError struct {
+	code       int
+	retryAfter time.Duration
+}
+
+func (e *statusError) Error() string {
+	return fmt.Sprintf("status %d %s", e.code, http.StatusText(e.code))
+}
+
+// retryAfter reads the seconds form of Retry-After (RFC 9110 section 10.2.3).
+func retryAfter(h http.Header) time.Duration {
+	seconds, err := strconv.Atoi(h.Get("Retry-After"))
+	if err != nil || seconds < 0 {
+		return 0
+	}
+	return min(time.Duration(min(seconds, 1<<20))*time.Second, maxRetryAfter)
+}

@@ -1,0 +1,102 @@
+package provider
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+)
+
+const (
+	// clockTolerance is how far our clock and the provider's may differ.
+	clockTolerance = time.Minute
+	// maxIDTokenAge bounds how long ago an ID token that comes straight from
+	// the token endpoint may have been issued (OpenID Connect Core section
+	// 3.1.3.7, step 10).
+	maxIDTokenAge = 5 * time.Minute
+)
+
+// verifyIDToken holds an ID token to OpenID Connect Core section 3.1.3.7:
+// signature by the provider's keys with RS256 alone (RFC 8725 section 3.1),
+// iss, aud, azp, exp, iat, sub, and at_hash when present (section 3.1.3.8).
+func (p *Provider) verifyIDToken(ctx context.Context, meta *metadata, raw, accessToken string) (*oidc.IDToken, error) {
+	keys := &observedKeys{keys: meta.keys}
+	verifier := oidc.NewVerifier(p.config.Issuer, keys, &oidc.Config{
+		ClientID:             p.config.ClientID,
+		SupportedSigningAlgs: []string{oidc.RS256},
+		Now:                  func() time.Time { return p.config.Now().Add(-clockTolerance) },
+	})
+	token, err := verifier.Verify(ctx, raw)
+	var unavailable *Error
+	if errors.As(keys.err, &unavailable) && unavailable.Kind == Unavailable {
+		return nil, keys.err
+	}
+	if err == nil {
+		err = p.checkIDToken(token)
+	}
+	if expired := (*oidc.TokenExpiredError)(nil); errors.As(err, &expired) {
+		err = p.clockError("expired", expired.Expiry)
+	}
+	if err == nil && token.AccessTokenHash != "" {
+		err = token.VerifyAccessToken(accessToken)
+	}
+	if err != nil {
+		return nil, invalid("token", fmt.Errorf("ID token: %w", err))
+	}
+	return token, nil
+}
+
+// checkIDToken makes the checks that go-oidc leaves to its caller.
+func (p *Provider) checkIDToken(token *oidc.IDToken) error {
+	var claims struct {
+		AuthorizedParty *string `json:"azp"`
+	}
+	if err := token.Claims(&claims); err != nil {
+		return err
+	}
+	switch {
+	case token.Subject == "" || len(token.Subject) > 255:
+		return errors.New("sub is missing or longer than 255 characters")
+	case claims.AuthorizedParty != nil && *claims.AuthorizedParty != p.config.ClientID:
+		return errors.New("azp is another client")
+	case claims.AuthorizedParty == nil && len(token.Audience) > 1:
+		return errors.New("it has several audiences and no azp")
+	case token.IssuedAt.Unix() <= 0:
+		return errors.New("iat is missing")
+	case token.IssuedAt.After(p.config.Now().Add(clockTolerance)),
+		token.IssuedAt.Before(p.config.Now().Add(-maxIDTokenAge)):
+		return p.clockError("was issued", token.IssuedAt)
+	}
+	return nil
+}
+
+func (p *Provider) clockError(what string, when time.Time) error {
+	now := p.config.Now()
+	return fmt.Errorf("it %s at %s and the clock of this machine says %s: compare the clock with the provider's (is NTP running?)",
+		what, when.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
+}
+
+func checkNonce(token *oidc.IDToken, nonce string) error {
+	if subtle.ConstantTimeCompare([]byte(token.Nonce), []byte(nonce)) != 1 {
+		return errors.New("ID token: nonce is missing or of another sign-in")
+	}
+	return nil
+}
+
+// observedKeys keeps the error of a key set, which the verifier turns into
+// text: keys that cannot be fetched are not a bad signature.
+type observedKeys struct {
+	keys oidc.KeySet
+	err  error
+}
+
+func (o *observedKeys) VerifySignature(ctx context.Context, jwt string) ([]byte, error) {
+	payload, err := o.keys.VerifySignature(ctx, jwt)
+	if err != nil {
+		o.err = classify("jwks", err)
+	}
+	return payload, err
+}

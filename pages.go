@@ -1,0 +1,120 @@
+package hfoauth
+
+import (
+	"bytes"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"html/template"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+//go:embed pages/message.html
+var messageHTML string
+
+//go:embed pages/style.css
+var style string
+
+var messagePage = template.Must(template.New("message").Parse(messageHTML))
+
+// message is what a page says to a person: what happened, and the next step.
+type message struct {
+	Title  string
+	Text   []string
+	Action link
+}
+
+type link struct{ URL, Label string }
+
+// fail answers a request that failed: by the app's ErrorHandler, else with a
+// page, or with JSON for programs. The person can go on to next.
+func (c *Client) fail(w http.ResponseWriter, r *http.Request, err error, next string) {
+	status := HTTPStatus(err)
+	c.config.Logger.WarnContext(r.Context(), "hfoauth: request failed", "error", err, "status", status, "path", r.URL.Path)
+	if status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", strconv.Itoa(int((retryAfter(err)+time.Second-1)/time.Second)))
+	}
+	if status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="Hugging Face"`)
+	}
+	m := c.explain(err, next)
+	switch {
+	case c.config.ErrorHandler != nil:
+		c.config.ErrorHandler(w, r, err)
+	case acceptsHTML(r) || r.URL.Path == c.callbackPath() || r.URL.Path == c.config.LoginPath:
+		c.writePage(w, status, m)
+	default:
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		json.NewEncoder(w).Encode(map[string]string{"error": m.Title})
+	}
+}
+
+// explain puts an error into words for the person it happened to.
+func (c *Client) explain(err error, next string) message {
+	m := message{Action: link{c.LoginURL(next), "Try again"}}
+	say := func(title string, text ...string) message {
+		m.Title, m.Text = title, text
+		return m
+	}
+	refused, isRefused := errors.AsType[*RefusedError](err)
+	answer, isAnswer := errors.AsType[*ProviderError](err)
+	switch {
+	case errors.Is(err, ErrNotSignedIn):
+		m.Action.Label = "Sign in with Hugging Face"
+		return say("Not signed in", "This page is for signed-in users.")
+	case errors.Is(err, ErrState):
+		return say("This sign-in cannot be finished here",
+			"It was begun in another browser, took longer than ten minutes, or was finished already.",
+			"Nothing is lost: start again from here.")
+	case errors.Is(err, ErrDenied):
+		return say("You did not give access", "Hugging Face told us that you said no, so you are not signed in.", "If that was a slip, try again.")
+	case isRefused:
+		return say("You cannot sign in here", refused.Message)
+	case isAnswer:
+		return say("Hugging Face did not sign you in", "It answered with the error “"+answer.Code+"”.", "Try again; if it happens again, tell the owner of this app.")
+	case errors.Is(err, ErrProviderUnavailable):
+		return say("Hugging Face cannot be reached right now", "You are not signed in. Wait a moment, then try again.")
+	case errors.Is(err, ErrProviderInvalid):
+		return say("The answer of Hugging Face cannot be trusted", "It failed a security check, so you are not signed in.", "Try again; if it happens again, tell the owner of this app.")
+	case errors.Is(err, ErrForbidden):
+		m.Action.Label = "Sign in again"
+		return say("You do not have access to this page", "Your account lacks a permission or membership that it needs.")
+	case errors.Is(err, ErrStoreUnavailable):
+		m.Action.URL = returnPath(next)
+		return say("Sessions cannot be read right now", "You are still signed in. Wait a moment, then try again.")
+	}
+	return say("Something went wrong", "You are not signed in. Try again; if it happens again, tell the owner of this app.")
+}
+
+// writePage writes a page that loads nothing, runs nothing and is framed by
+// nobody but the Hub that shows the Space.
+func (c *Client) writePage(w http.ResponseWriter, status int, m message) {
+	var page bytes.Buffer
+	err := messagePage.Execute(&page, struct {
+		message
+		Style template.CSS
+	}{m, template.CSS(style)})
+	if err != nil {
+		http.Error(w, m.Title, status)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Security-Policy", c.pagePolicy())
+	w.WriteHeader(status)
+	w.Write(page.Bytes())
+}
+
+func (c *Client) pagePolicy() string {
+	hash := sha256.Sum256([]byte(style))
+	ancestors := "'none'"
+	if c.config.SpaceHost != "" {
+		ancestors = "'self' " + c.config.ProviderURL
+	}
+	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(hash[:]) +
+		"'; base-uri 'none'; form-action 'self'; frame-ancestors " + ancestors
+}

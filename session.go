@@ -1,0 +1,266 @@
+package hfoauth
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"slices"
+	"time"
+
+	"golang.org/x/oauth2"
+)
+
+const (
+	// defaultLifetime is that of an access token whose expiry the provider
+	// does not tell (https://huggingface.co/docs/hub/spaces-oauth).
+	defaultLifetime = 8 * time.Hour
+	// refreshableLifetime is how long a session with a refresh token waits to
+	// be used again.
+	refreshableLifetime = 30 * 24 * time.Hour
+
+	// Sessions that were opened lately are kept decoded.
+	openedSessions = 4096
+	openedBytes    = 16 << 20
+)
+
+// Session is a user's sign-in. It never prints what is secret in it: with
+// fmt, log and slog it shows as the user's ID and the expiry.
+type Session struct {
+	// User is who signed in.
+	User *User
+
+	// Token is the user's access token, with a refresh token where the
+	// provider gave one. Keep it on the server.
+	Token *oauth2.Token
+
+	// Scopes are those granted, which may be fewer or more than requested.
+	Scopes Scopes
+
+	// Expiry is when the session ends: with its access token, or, where there
+	// is a refresh token, 30 days after it was last renewed.
+	Expiry time.Time
+
+	id        [16]byte
+	started   time.Time
+	requested Scopes // asked for at this sign-in, so that they are not asked for again without end
+	org       string // organization whose resources were asked for
+}
+
+// newSession returns a session of a fresh identity (session fixation: OWASP
+// ASVS 7.2.4).
+func newSession(user *User, token *oauth2.Token, granted Scopes, now time.Time) *Session {
+	s := &Session{User: user, Token: token, Scopes: granted, started: now}
+	rand.Read(s.id[:])
+	if token.Expiry.IsZero() {
+		token.Expiry = now.Add(defaultLifetime)
+	}
+	s.Expiry = token.Expiry
+	if token.RefreshToken != "" {
+		s.Expiry = now.Add(refreshableLifetime)
+	}
+	return s
+}
+
+// String returns the user's ID and the expiry, no secrets.
+func (s *Session) String() string {
+	if s == nil || s.User == nil {
+		return "hfoauth.Session{}"
+	}
+	return fmt.Sprintf("hfoauth.Session{sub: %s, expiry: %s}", s.User.Sub, s.Expiry.UTC().Format(time.RFC3339))
+}
+
+// Format writes String for every verb, %+v and %#v among them.
+func (s *Session) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
+
+// LogValue is String for slog.
+func (s *Session) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// MarshalJSON refuses: a session holds tokens, which belong in no answer.
+// Marshal its User.
+func (s *Session) MarshalJSON() ([]byte, error) {
+	return nil, fmt.Errorf("hfoauth: a Session holds tokens and does not marshal: marshal Session.User")
+}
+
+func (s *Session) clone() *Session {
+	clone := *s
+	token := *s.Token
+	clone.Token = &token
+	clone.User = s.User.clone()
+	clone.Scopes = slices.Clone(s.Scopes)
+	return &clone
+}
+
+func (s *Session) code(c *coder) {
+	c.version(1)
+	if c.reading {
+		s.User, s.Token = &User{}, &oauth2.Token{}
+	}
+	c.bytes(s.id[:])
+	c.time(&s.started)
+	c.time(&s.Expiry)
+	c.string(&s.Token.AccessToken)
+	c.string(&s.Token.TokenType)
+	c.string(&s.Token.RefreshToken)
+	c.time(&s.Token.Expiry)
+	stringsOf(c, (*[]Scope)(&s.Scopes))
+	stringsOf(c, (*[]Scope)(&s.requested))
+	c.string(&s.org)
+	s.User.code(c)
+}
+
+// UserFromRequest returns the user who sent the request. The error is
+// [ErrNotSignedIn] where there is no session or it is over, or wraps
+// [ErrStoreUnavailable]. The user is the caller's to change.
+func (c *Client) UserFromRequest(r *http.Request) (*User, error) {
+	s, err := c.session(r)
+	if err != nil {
+		return nil, err
+	}
+	return s.User.clone(), nil
+}
+
+// SessionFromRequest returns the session of the request: the user with token
+// and granted scopes. Errors are those of [Client.UserFromRequest].
+func (c *Client) SessionFromRequest(r *http.Request) (*Session, error) {
+	s, err := c.session(r)
+	if err != nil {
+		return nil, err
+	}
+	return s.clone(), nil
+}
+
+type sessionKey struct{ client *Client }
+
+// session returns the request's session, which is shared and not to be
+// changed. A cookie that cannot be read counts as absent.
+func (c *Client) session(r *http.Request) (*Session, error) {
+	if s, ok := r.Context().Value(sessionKey{c}).(*Session); ok {
+		return s, nil
+	}
+	for name, value := range requestCookies(r) {
+		if name != c.cookies.session {
+			continue
+		}
+		s, err := c.openSession(r.Context(), value)
+		if s != nil || err != nil {
+			return s, err
+		}
+	}
+	return nil, ErrNotSignedIn
+}
+
+// opened is a session that was opened lately, with the stored bytes it came
+// from if it was not in the cookie itself.
+type opened struct {
+	session *Session
+	stored  []byte
+}
+
+// openSession returns the session behind the value of a session cookie, nil
+// if there is none, and an error only if that cannot be told.
+func (c *Client) openSession(ctx context.Context, value string) (*Session, error) {
+	var stored []byte
+	if isStoredID(value) {
+		var err error
+		if stored, err = c.store.find(ctx, storeKey(value)); err != nil || stored == nil {
+			return nil, err
+		}
+	}
+	now := c.now()
+	if o, ok := c.opened.Get(value, now); ok && bytes.Equal(o.stored, stored) {
+		return o.session, nil
+	}
+	s := c.unsealSession(value, stored)
+	if s == nil || !now.Before(s.Expiry) {
+		return nil, nil
+	}
+	c.opened.Put(value, opened{s, stored}, 2*len(value)+2*len(stored), now, s.Expiry)
+	return s, nil
+}
+
+// unsealSession decodes a session, or returns nil.
+func (c *Client) unsealSession(value string, stored []byte) *Session {
+	var plain []byte
+	if stored != nil {
+		plain, _ = c.sealer.stored.Open(stored, storeKey(value))
+	} else if sealed, err := decodeCookie(value); err == nil {
+		plain, _ = c.sealer.session.Open(sealed, c.cookies.session)
+	}
+	s := &Session{}
+	if plain == nil || decode(plain, s.code) != nil {
+		return nil
+	}
+	return s
+}
+
+// startSession gives the browser a session: in the cookie while it fits there
+// and no store is configured, else in the store.
+func (c *Client) startSession(ctx context.Context, w http.ResponseWriter, s *Session) error {
+	plain := encode(s.code)
+	if c.config.Store == nil {
+		value := encodeCookie(c.sealer.session.Seal(plain, c.cookies.session))
+		cookie := c.sessionCookie(value, s)
+		if len(cookie.String()) <= maxCookie {
+			setCookie(w, cookie)
+			return nil
+		}
+		c.config.Logger.WarnContext(ctx, "hfoauth: session does not fit in a cookie and is kept in the memory of this process: with several replicas, set Config.Store",
+			"sub", s.User.Sub, "bytes", len(value))
+	}
+	id := newStoredID()
+	key := storeKey(id)
+	if err := c.store.commit(ctx, key, c.sealer.stored.Seal(plain, key), s.Expiry); err != nil {
+		return err
+	}
+	setCookie(w, c.sessionCookie(id, s))
+	return nil
+}
+
+func (c *Client) sessionCookie(value string, s *Session) *http.Cookie {
+	return c.cookies.cookie(c.cookies.session, value, c.now(), s.Expiry)
+}
+
+// replaceSession starts s in place of the session the browser had, if any.
+func (c *Client) replaceSession(ctx context.Context, w http.ResponseWriter, r *http.Request, s *Session) error {
+	if err := c.startSession(ctx, w, s); err != nil {
+		return err
+	}
+	return c.deleteStored(ctx, r)
+}
+
+// endSession makes the browser forget its session and removes it from the
+// store.
+func (c *Client) endSession(w http.ResponseWriter, r *http.Request) error {
+	setCookie(w, c.cookies.expired(c.cookies.session))
+	return c.deleteStored(r.Context(), r)
+}
+
+// deleteStored removes the request's session from the store.
+func (c *Client) deleteStored(ctx context.Context, r *http.Request) error {
+	for name, value := range requestCookies(r) {
+		if name != c.cookies.session || !isStoredID(value) {
+			continue
+		}
+		if err := c.store.delete(ctx, storeKey(value)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A stored ID is 256 random bits in the cookie, told by its length from a
+// sealed session, which is always longer.
+var storedIDLength = base64.RawURLEncoding.EncodedLen(32)
+
+func newStoredID() string {
+	var id [32]byte
+	rand.Read(id[:])
+	return text(id)
+}
+
+func isStoredID(value string) bool { return len(value) == storedIDLength }

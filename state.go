@@ -1,0 +1,199 @@
+package hfoauth
+
+import (
+	"cmp"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/hex"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	attemptLifetime = 10 * time.Minute
+	maxAttempts     = 8
+	// maxAttemptBytes bounds the cookies of all open attempts together: servers
+	// and proxies refuse requests whose header passes 8 KiB or so.
+	maxAttemptBytes = 4096
+	maxReturnPath   = 1024
+)
+
+// attempt is one click on "sign in": what the callback must find again. It
+// travels sealed in a cookie of its own, so that tabs do not disturb each
+// other and any replica can finish what another began.
+type attempt struct {
+	state    [32]byte // RFC 6749 section 10.12
+	nonce    [32]byte // OpenID Connect Core section 15.5.2
+	verifier [32]byte // RFC 7636 section 4.1
+	started  time.Time
+	scopes   Scopes // that were asked for
+	org      string // whose resources are asked for, if any
+	next     string // return path
+}
+
+func newAttempt(now time.Time, scopes Scopes, next string) *attempt {
+	a := &attempt{started: now, scopes: scopes, next: next}
+	rand.Read(a.state[:])
+	rand.Read(a.nonce[:])
+	rand.Read(a.verifier[:])
+	return a
+}
+
+func (a *attempt) code(c *coder) {
+	c.version(1)
+	c.bytes(a.state[:])
+	c.bytes(a.nonce[:])
+	c.bytes(a.verifier[:])
+	c.time(&a.started)
+	stringsOf(c, (*[]Scope)(&a.scopes))
+	c.string(&a.org)
+	c.string(&a.next)
+}
+
+// text is how state, nonce and verifier are sent: 43 characters that need no
+// escaping.
+func text(random [32]byte) string {
+	return base64.RawURLEncoding.EncodeToString(random[:])
+}
+
+// attemptCookie names the cookie of the attempt with this state. A hash, so
+// that the name alone does not tell the state.
+func (c *Client) attemptCookie(state string) string {
+	hash := sha256.Sum256([]byte(state))
+	return c.cookies.attempt + hex.EncodeToString(hash[:8])
+}
+
+// keepAttempt puts an attempt into its cookie and makes room for it: the
+// oldest attempts of this browser go when there are too many.
+func (c *Client) keepAttempt(w http.ResponseWriter, r *http.Request, a *attempt) {
+	name := c.attemptCookie(text(a.state))
+	value := encodeCookie(c.sealer.attempt.Seal(encode(a.code), name))
+	c.dropAttempts(w, r, maxAttempts-1, maxAttemptBytes-len(name)-len(value))
+	setCookie(w, c.cookies.cookie(name, value, a.started, a.started.Add(attemptLifetime)))
+}
+
+// dropAttempts expires the attempt cookies of a request that cannot be used,
+// and the oldest of the others beyond the limits.
+func (c *Client) dropAttempts(w http.ResponseWriter, r *http.Request, limit, bytes int) {
+	type open struct {
+		name    string
+		size    int
+		started time.Time
+	}
+	var attempts []open
+	for name, value := range requestCookies(r) {
+		if !strings.HasPrefix(name, c.cookies.attempt) {
+			continue
+		}
+		if a := c.openAttempt(name, value); a != nil {
+			attempts = append(attempts, open{name, len(name) + len(value), a.started})
+		} else {
+			setCookie(w, c.cookies.expired(name))
+		}
+	}
+	slices.SortFunc(attempts, func(a, b open) int { return cmp.Or(b.started.Compare(a.started), cmp.Compare(a.name, b.name)) })
+	for _, a := range attempts {
+		limit--
+		bytes -= a.size
+		if limit < 0 || bytes < 0 {
+			setCookie(w, c.cookies.expired(a.name))
+		}
+	}
+}
+
+// openAttempt returns the attempt in a cookie, or nil for one that is not
+// ours or is over.
+func (c *Client) openAttempt(name, value string) *attempt {
+	sealed, err := decodeCookie(value)
+	if err != nil {
+		return nil
+	}
+	plain, err := c.sealer.attempt.Open(sealed, name)
+	if err != nil {
+		return nil
+	}
+	a := &attempt{}
+	if decode(plain, a.code) != nil || !c.now().Before(a.started.Add(attemptLifetime)) {
+		return nil
+	}
+	return a
+}
+
+// takeAttempt returns this browser's attempt with the given state and removes
+// its cookie, so that a state serves once; else an error that wraps ErrState.
+func (c *Client) takeAttempt(w http.ResponseWriter, r *http.Request, state string) (*attempt, error) {
+	if state == "" {
+		return nil, stateError("the request has no state, or several")
+	}
+	name := c.attemptCookie(state)
+	found := false
+	for cookie, value := range requestCookies(r) {
+		if cookie != name {
+			continue
+		}
+		found = true
+		setCookie(w, c.cookies.expired(name))
+		if a := c.openAttempt(name, value); a != nil && subtle.ConstantTimeCompare([]byte(text(a.state)), []byte(state)) == 1 {
+			return a, nil
+		}
+	}
+	if found {
+		return nil, stateError("the sign-in was started too long ago, or under other session keys")
+	}
+	return nil, stateError("this browser did not start this sign-in, or finished it already")
+}
+
+// returnPath returns next if it leads to a page of this site, else "/". It
+// allows a path, query and fragment that every browser resolves to the same
+// origin: no scheme, no authority, and no backslash or control character that
+// the URL Standard would turn into one (CVE-2026-28415 is what happens
+// otherwise).
+func returnPath(next string) string {
+	if !strings.HasPrefix(next, "/") || leavesSite(next) {
+		return "/"
+	}
+	u, err := url.Parse(next)
+	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" {
+		return "/"
+	}
+	escaped := u.String()
+	if leavesSite(u.Path) || len(escaped) > maxReturnPath {
+		return "/"
+	}
+	return escaped
+}
+
+// leavesSite reports whether a path, raw or decoded, could be read as
+// something else than a path of this site.
+func leavesSite(p string) bool {
+	return strings.HasPrefix(p, "//") || strings.ContainsFunc(p, func(r rune) bool {
+		return r == '\\' || r < ' ' || r == 0x7f || r == '\u2028' || r == '\u2029'
+	})
+}
+
+// returnTo is returnPath without the pages of sign-in itself: returning to
+// one of them would begin it again, without end.
+func (c *Client) returnTo(next string) string {
+	next = returnPath(next)
+	p, _, _ := strings.Cut(next, "?")
+	p, _, _ = strings.Cut(p, "#")
+	if p == c.config.LoginPath || p == c.callbackPath() || p == c.config.LogoutPath {
+		return "/"
+	}
+	return next
+}
+
+// LoginURL returns the address of the login page for links, such that the
+// user returns to next, a path of this site; anything else counts as "/".
+func (c *Client) LoginURL(next string) string {
+	next = c.returnTo(next)
+	if next == "/" {
+		return c.config.LoginPath
+	}
+	return c.config.LoginPath + "?next=" + url.QueryEscape(next)
+}

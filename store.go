@@ -1,0 +1,127 @@
+package hfoauth
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"time"
+
+	"github.com/hfoauth/hfoauth/internal/expiring"
+)
+
+// Store keeps sessions on the server. The methods are those of scs's CtxStore
+// (https://pkg.go.dev/github.com/alexedwards/scs/v2#CtxStore), so that its
+// stores for Redis, PostgreSQL, MySQL, SQLite and others serve as they are.
+//
+// What is stored is sealed, under a key that is a hash: whoever reads the
+// store learns no token and cannot sign in. Methods are called concurrently,
+// and given up on after a second.
+type Store interface {
+	// FindCtx returns the bytes under key, and false if there are none or
+	// they have expired.
+	FindCtx(ctx context.Context, key string) (b []byte, found bool, err error)
+
+	// CommitCtx keeps b under key until expiry, in place of what was there.
+	CommitCtx(ctx context.Context, key string, b []byte, expiry time.Time) error
+
+	// DeleteCtx removes key; one that is not there is no error.
+	DeleteCtx(ctx context.Context, key string) error
+}
+
+const (
+	storeTimeout       = time.Second
+	memoryStoreEntries = 100_000
+	memoryStoreBytes   = 64 << 20
+)
+
+// storeKey is the name of a session in the store: the hash of the ID in the
+// cookie, from which the ID cannot be told.
+func storeKey(id string) string {
+	hash := sha256.Sum256([]byte(id))
+	return "hfoauth-" + base64.RawURLEncoding.EncodeToString(hash[:])
+}
+
+// sessionStore is the configured Store with a time limit, or our own.
+type sessionStore struct {
+	Store
+}
+
+func newSessionStore(configured Store, now func() time.Time) sessionStore {
+	if configured == nil {
+		configured = &memoryStore{expiring.New[string, []byte](memoryStoreEntries, memoryStoreBytes), now}
+	}
+	return sessionStore{configured}
+}
+
+// find returns the bytes under key, or nil.
+func (s sessionStore) find(ctx context.Context, key string) (b []byte, err error) {
+	err = s.limited(ctx, func(ctx context.Context) error {
+		found, ok, err := s.FindCtx(ctx, key)
+		if ok {
+			b = found
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+func (s sessionStore) commit(ctx context.Context, key string, b []byte, expiry time.Time) error {
+	return s.limited(ctx, func(ctx context.Context) error { return s.CommitCtx(ctx, key, b, expiry) })
+}
+
+func (s sessionStore) delete(ctx context.Context, key string) error {
+	return s.limited(ctx, func(ctx context.Context) error { return s.DeleteCtx(ctx, key) })
+}
+
+// limited calls the store and waits no longer than storeTimeout, whether or
+// not the store minds its context.
+func (s sessionStore) limited(ctx context.Context, call func(context.Context) error) error {
+	if _, ours := s.Store.(*memoryStore); ours {
+		return call(ctx)
+	}
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	result := make(chan error, 1)
+	go func() {
+		defer cancel()
+		result <- call(ctx)
+	}()
+	select {
+	case err := <-result:
+		return storeError(err)
+	case <-ctx.Done():
+		return storeError(ctx.Err())
+	}
+}
+
+func storeError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", ErrStoreUnavailable, err)
+}
+
+// memoryStore is the Store of a process by itself, bounded in entries and
+// bytes: the sessions that end soonest give way.
+type memoryStore struct {
+	entries *expiring.Map[string, []byte]
+	now     func() time.Time
+}
+
+func (m *memoryStore) FindCtx(_ context.Context, key string) ([]byte, bool, error) {
+	b, ok := m.entries.Get(key, m.now())
+	return b, ok, nil
+}
+
+func (m *memoryStore) CommitCtx(_ context.Context, key string, b []byte, expiry time.Time) error {
+	m.entries.Put(key, b, len(b), m.now(), expiry)
+	return nil
+}
+
+func (m *memoryStore) DeleteCtx(_ context.Context, key string) error {
+	m.entries.Take(key, m.now())
+	return nil
+}

@@ -1,0 +1,112 @@
+package hfoauth_test
+
+import (
+	"encoding/json"
+	"reflect"
+	"testing"
+
+	"github.com/hfoauth/hfoauth"
+)
+
+const adaClaims = `{"sub":"5dd96eb166059660ed1ee413","name":"Ada Lovelace","preferred_username":"ada",
+ "profile":"https://huggingface.co/ada","picture":"https://cdn.example/avatar.png","website":"https://ada.example",
+ "email":"ada@example.com","email_verified":true,"isPro":true,"canPay":true,"billingMode":"postpaid",
+ "orgs":[{"sub":"6a","name":"Analytical Engines","preferred_username":"engines","picture":"https://cdn.example/e.png",
+   "plan":"enterprise","isEnterprise":true,"canPay":true,"roleInOrg":"admin","pendingSSO":true,"missingMFA":true,
+   "securityRestrictions":["mfa","sso","ip","token-policy"],
+   "resourceGroups":[{"sub":"r1","name":"group","role":"write"}]},
+  {"sub":"6b","name":"Plus","preferred_username":"plus","picture":"","plan":"plus","isEnterprise":"plus"}]}`
+
+func TestUserClaims(t *testing.T) {
+	var user hfoauth.User
+	if err := json.Unmarshal([]byte(adaClaims), &user); err != nil {
+		t.Fatal(err)
+	}
+	want := hfoauth.User{
+		Sub: "5dd96eb166059660ed1ee413", Username: "ada", Name: "Ada Lovelace",
+		ProfileURL: "https://huggingface.co/ada", Picture: "https://cdn.example/avatar.png", Website: "https://ada.example",
+		Email: "ada@example.com", EmailVerified: true, IsPro: true, CanPay: true, BillingMode: "postpaid",
+		Orgs: []hfoauth.Org{{
+			Sub: "6a", Username: "engines", Name: "Analytical Engines", Picture: "https://cdn.example/e.png",
+			Plan: hfoauth.PlanEnterprise, IsEnterprise: true, CanPay: true, Role: hfoauth.RoleAdmin, PendingSSO: true, MissingMFA: true,
+			SecurityRestrictions: []string{"mfa", "sso", "ip", "token-policy"},
+			ResourceGroups:       []hfoauth.ResourceGroup{{Sub: "r1", Name: "group", Role: hfoauth.RoleWrite}},
+		}, {Sub: "6b", Username: "plus", Name: "Plus", Plan: hfoauth.PlanPlus, IsEnterprise: true}},
+	}
+	if !reflect.DeepEqual(user, want) {
+		t.Errorf("decoded\n%+v\nwant\n%+v", user, want)
+	}
+	marshaled, err := json.Marshal(user)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var claims, wantClaims any
+	json.Unmarshal(marshaled, &claims)
+	json.Unmarshal([]byte(adaClaims), &wantClaims)
+	if !reflect.DeepEqual(claims, wantClaims) {
+		t.Errorf("marshaled\n%s\nwant\n%s", marshaled, adaClaims)
+	}
+}
+
+func TestOddClaims(t *testing.T) {
+	tests := map[string]struct {
+		claims string
+		want   hfoauth.User
+	}{
+		"only sub":          {`{"sub":"1"}`, hfoauth.User{Sub: "1"}},
+		"extra":             {`{"sub":"1","new":{"a":[1]}}`, hfoauth.User{Sub: "1"}},
+		"null":              {`{"sub":"1","name":null,"orgs":null,"isPro":null}`, hfoauth.User{Sub: "1"}},
+		"numbers for text":  {`{"sub":"1","name":5,"picture":{},"isPro":1}`, hfoauth.User{Sub: "1"}},
+		"text for bool":     {`{"sub":"1","email_verified":"true","isPro":"false"}`, hfoauth.User{Sub: "1", EmailVerified: true}},
+		"orgs no array":     {`{"sub":"1","orgs":"none"}`, hfoauth.User{Sub: "1"}},
+		"odd org":           {`{"sub":"1","orgs":[5,{"sub":"2","roleInOrg":7,"securityRestrictions":"mfa"},null]}`, hfoauth.User{Sub: "1", Orgs: []hfoauth.Org{{Sub: "2", SecurityRestrictions: []string{"mfa"}}}}},
+		"one group":         {`{"sub":"1","orgs":[{"sub":"2","resourceGroups":{"sub":"3","name":"g","role":"read"}}]}`, hfoauth.User{Sub: "1", Orgs: []hfoauth.Org{{Sub: "2", ResourceGroups: []hfoauth.ResourceGroup{{Sub: "3", Name: "g", Role: "read"}}}}}},
+		"plus without plan": {`{"sub":"1","orgs":[{"sub":"2","isEnterprise":"plus"}]}`, hfoauth.User{Sub: "1", Orgs: []hfoauth.Org{{Sub: "2", IsEnterprise: true, Plan: hfoauth.PlanPlus}}}},
+	}
+	for name, tt := range tests {
+		var user hfoauth.User
+		if err := json.Unmarshal([]byte(tt.claims), &user); err != nil {
+			t.Errorf("%s: %v", name, err)
+		} else if !reflect.DeepEqual(user, tt.want) {
+			t.Errorf("%s: %+v, want %+v", name, user, tt.want)
+		}
+	}
+	for _, body := range []string{``, `[]`, `"x"`, `null`, `5`, `{`} {
+		if err := json.Unmarshal([]byte(body), &hfoauth.User{}); err == nil {
+			t.Errorf("%q was taken for a user", body)
+		}
+	}
+}
+
+func TestOrgByNameOrID(t *testing.T) {
+	user := hfoauth.User{Orgs: []hfoauth.Org{{Sub: "6a", Username: "engines", Name: "acme"}, {Sub: "6b", Username: "acme", Name: "Acme"}}}
+	for name, want := range map[string]string{"engines": "6a", "6a": "6a", "acme": "6b", "Acme": "", "": "", "Engines": ""} {
+		got := ""
+		if org := user.Org(name); org != nil {
+			got = org.Sub
+		}
+		if got != want {
+			t.Errorf("Org(%q) = %q, want %q", name, got, want)
+		}
+	}
+}
+
+func FuzzUserClaims(f *testing.F) {
+	f.Add([]byte(adaClaims))
+	f.Add([]byte(`{"sub":"1","orgs":[{"isEnterprise":"plus"},5,null]}`))
+	f.Add([]byte(`{"sub":5,"orgs":{}}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		var user hfoauth.User
+		if json.Unmarshal(body, &user) != nil {
+			return
+		}
+		marshaled, err := json.Marshal(user)
+		if err != nil {
+			t.Fatalf("user of %q does not marshal: %v", body, err)
+		}
+		var again hfoauth.User
+		if err := json.Unmarshal(marshaled, &again); err != nil || !reflect.DeepEqual(again, user) {
+			t.Errorf("%q: %+v marshals to %s, which is %+v (%v)", body, user, marshaled, again, err)
+		}
+	})
+}
