@@ -86,7 +86,7 @@ func (c *Client) explain(err error, next string) message {
 		return say("You do not have access to this page", "Your account lacks a permission or membership that it needs.")
 	case errors.Is(err, ErrStoreUnavailable):
 		m.Action.URL = returnPath(next)
-		return say("Sessions cannot be read right now", "You are still signed in. Wait a moment, then try again.")
+		return say("Sessions cannot be read right now", "Nothing is lost. Wait a moment, then try again.")
 	}
 	return say("Something went wrong", "You are not signed in. Try again; if it happens again, tell the owner of this app.")
 }

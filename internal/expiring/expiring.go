@@ -80,6 +80,28 @@ func (m *Map[K, V]) Take(key K, now time.Time) (V, bool) {
 	return e.value, now.Before(e.end)
 }
 
+// DeleteFunc removes the entries for which drop is true.
+func (m *Map[K, V]) DeleteFunc(drop func(K, V) bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for key, e := range m.entries {
+		if drop(key, e.value) {
+			m.remove(e)
+		}
+	}
+}
+
+// Range calls visit for each entry that has not ended. It must not use the map.
+func (m *Map[K, V]) Range(now time.Time, visit func(K, V)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for key, e := range m.entries {
+		if now.Before(e.end) {
+			visit(key, e.value)
+		}
+	}
+}
+
 // Len returns the number of entries, ended ones that were not yet dropped
 // among them.
 func (m *Map[K, V]) Len() int {

@@ -1,0 +1,775 @@
+package hfoauth_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hfoauth/hfoauth"
+	"github.com/hfoauth/hfoauth/hfoauthtest"
+)
+
+// site is an app with sign-in, its provider, and what it logged.
+type site struct {
+	t      testing.TB
+	hub    *hfoauthtest.Server
+	app    hfoauthtest.App
+	client *hfoauth.Client
+	URL    string
+	log    *lockedBuffer
+}
+
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+// newSite starts an app on loopback, after change had its way with the config.
+func newSite(t testing.TB, change func(*hfoauth.Config)) *site {
+	t.Helper()
+	clearEnv(t)
+	s := &site{t: t, hub: hfoauthtest.NewServer(t), log: &lockedBuffer{}}
+	mux := http.NewServeMux()
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	s.URL = server.URL
+	s.app = s.hub.RegisterApp(hfoauthtest.App{Name: "Test", RedirectURIs: []string{s.URL + "/login/callback"}})
+	s.client = s.newReplica(change)
+	s.client.Mount(mux)
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "start") })
+	mux.HandleFunc("GET /me", s.me)
+	mux.Handle("GET /private", s.client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "private page of %s, query %s", hfoauth.UserFromContext(r.Context()).Username, r.URL.RawQuery)
+	})))
+	return s
+}
+
+// newReplica returns another client for the same app.
+func (s *site) newReplica(change func(*hfoauth.Config)) *hfoauth.Client {
+	s.t.Helper()
+	config := hfoauth.Config{
+		ClientID:     s.app.ClientID,
+		ClientSecret: s.app.ClientSecret,
+		ProviderURL:  s.hub.URL,
+		RedirectURL:  s.URL + "/login/callback",
+		Logger:       slog.New(slog.NewTextHandler(s.log, nil)),
+	}
+	if change != nil {
+		change(&config)
+	}
+	client, err := hfoauth.New(config)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return client
+}
+
+func (s *site) me(w http.ResponseWriter, r *http.Request) {
+	user, err := s.client.UserFromRequest(r)
+	if err != nil {
+		http.Error(w, err.Error(), hfoauth.HTTPStatus(err))
+		return
+	}
+	json.NewEncoder(w).Encode(user)
+}
+
+// browser returns an http.Client with cookies that does not follow redirects.
+func (s *site) browser() *http.Client {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}
+
+// answer is a response read whole.
+type answer struct {
+	*http.Response
+	body string
+}
+
+func (a answer) location() *url.URL {
+	u, err := a.Location()
+	if err != nil {
+		return &url.URL{}
+	}
+	return u
+}
+
+// setCookies returns the cookies an answer sets (and not those it removes)
+// whose names begin with prefix.
+func (a answer) setCookies(prefix string) []*http.Cookie {
+	var cookies []*http.Cookie
+	for _, cookie := range a.Cookies() {
+		if strings.HasPrefix(cookie.Name, prefix) && cookie.MaxAge > 0 {
+			cookies = append(cookies, cookie)
+		}
+	}
+	return cookies
+}
+
+func do(t testing.TB, browser *http.Client, req *http.Request) answer {
+	t.Helper()
+	resp, err := browser.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{resp, string(body)}
+}
+
+func get(t testing.TB, browser *http.Client, address string, header ...string) answer {
+	t.Helper()
+	req, err := http.NewRequest(http.MethodGet, address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Accept", "text/html")
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	return do(t, browser, req)
+}
+
+func post(t testing.TB, browser *http.Client, address string, form url.Values, header ...string) answer {
+	t.Helper()
+	req, err := http.NewRequest(http.MethodPost, address, strings.NewReader(form.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	return do(t, browser, req)
+}
+
+// begin opens the login page and returns the provider's address it redirects
+// to.
+func (s *site) begin(browser *http.Client, next string) string {
+	s.t.Helper()
+	resp := get(s.t, browser, s.URL+"/login?next="+url.QueryEscape(next))
+	if resp.StatusCode != http.StatusSeeOther || !strings.HasPrefix(resp.Header.Get("Location"), s.hub.URL+"/oauth/authorize?") {
+		s.t.Fatalf("GET /login: %s to %s: %s", resp.Status, resp.Header.Get("Location"), resp.body)
+	}
+	return resp.Header.Get("Location")
+}
+
+// decide answers the consent page and returns the callback's address.
+func (s *site) decide(authorizeURL string, person hfoauthtest.Person) string {
+	s.t.Helper()
+	provider := s.hub.Browser(person)
+	provider.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	resp := get(s.t, provider, authorizeURL)
+	if resp.StatusCode != http.StatusFound {
+		s.t.Fatalf("consent: %s: %s", resp.Status, resp.body)
+	}
+	return resp.Header.Get("Location")
+}
+
+var ada = hfoauthtest.Person{Username: "ada"}
+
+// signIn runs a sign-in and returns the callback's answer.
+func (s *site) signIn(browser *http.Client, person hfoauthtest.Person, next string) answer {
+	s.t.Helper()
+	return get(s.t, browser, s.decide(s.begin(browser, next), person))
+}
+
+// username returns who is signed in, or "".
+func (s *site) username(browser *http.Client) string {
+	s.t.Helper()
+	resp := get(s.t, browser, s.URL+"/me")
+	var user hfoauth.User
+	if resp.StatusCode == http.StatusOK {
+		if err := json.Unmarshal([]byte(resp.body), &user); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	return user.Username
+}
+
+func TestSignIn(t *testing.T) {
+	s := newSite(t, func(c *hfoauth.Config) { c.Scopes = hfoauth.Scopes{"email"} })
+	browser := s.browser()
+
+	authorizeURL := s.begin(browser, "/private?a=b")
+	params, err := url.Parse(authorizeURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	query := params.Query()
+	for name, want := range map[string]string{
+		"response_type": "code", "client_id": s.app.ClientID, "redirect_uri": s.URL + "/login/callback",
+		"scope": "openid profile email", "code_challenge_method": "S256",
+	} {
+		if query.Get(name) != want {
+			t.Errorf("authorization request: %s = %q, want %q", name, query.Get(name), want)
+		}
+	}
+	for _, name := range []string{"state", "nonce", "code_challenge"} {
+		if len(query.Get(name)) != 43 {
+			t.Errorf("authorization request: %s = %q, want 256 bits", name, query.Get(name))
+		}
+	}
+
+	resp := get(t, browser, s.decide(authorizeURL, ada))
+	if resp.StatusCode != http.StatusSeeOther || resp.Header.Get("Location") != "/private?a=b" {
+		t.Fatalf("callback: %s to %q: %s", resp.Status, resp.Header.Get("Location"), resp.body)
+	}
+	if resp.Header.Get("Cache-Control") != "no-store" || resp.Header.Get("Referrer-Policy") != "no-referrer" {
+		t.Errorf("callback may be cached or leak its address: %v", resp.Header)
+	}
+	if got := s.username(browser); got != "ada" {
+		t.Errorf("signed in as %q", got)
+	}
+	if resp := get(t, browser, s.URL+"/private?a=b"); resp.body != "private page of ada, query a=b" {
+		t.Errorf("private page: %s", resp.body)
+	}
+	if s.hub.Calls(hfoauthtest.TokenEndpoint) != 1 || s.hub.Calls(hfoauthtest.UserInfoEndpoint) != 1 {
+		t.Errorf("%d token and %d userinfo calls, want one each", s.hub.Calls(hfoauthtest.TokenEndpoint), s.hub.Calls(hfoauthtest.UserInfoEndpoint))
+	}
+}
+
+func TestTokenRequest(t *testing.T) {
+	s := newSite(t, nil)
+	s.app = s.hub.RegisterApp(hfoauthtest.App{ClientID: "id with &: /", ClientSecret: "s%ecret:+ ö", RedirectURIs: s.app.RedirectURIs})
+	client := s.newReplica(nil)
+	login := httptest.NewRecorder()
+	client.LoginHandler().ServeHTTP(login, httptest.NewRequest("GET", "/login", nil))
+	req := httptest.NewRequest("GET", s.decide(login.Header().Get("Location"), ada), nil)
+	for _, cookie := range login.Result().Cookies() {
+		req.AddCookie(cookie)
+	}
+	callback := httptest.NewRecorder()
+	client.CallbackHandler().ServeHTTP(callback, req)
+	if callback.Code != http.StatusSeeOther {
+		t.Fatalf("callback: %d %s", callback.Code, callback.Body)
+	}
+	requests := s.hub.Requests(hfoauthtest.TokenEndpoint)
+	form := requests[len(requests)-1].Form
+	if form.Get("client_id") != s.app.ClientID || form.Get("redirect_uri") != s.URL+"/login/callback" || len(form.Get("code_verifier")) != 43 || form.Has("client_secret") {
+		t.Errorf("token request: %v", form)
+	}
+	// RFC 6749 section 2.3.1: both parts form-urlencoded before base64.
+	r := http.Request{Header: requests[len(requests)-1].Header}
+	id, secret, ok := r.BasicAuth()
+	if !ok || id != url.QueryEscape(s.app.ClientID) || secret != url.QueryEscape(s.app.ClientSecret) {
+		t.Errorf("Basic credentials %q %q", id, secret)
+	}
+}
+
+// The failure table: what the provider or the browser does, and what the user
+// sees.
+func TestFailures(t *testing.T) {
+	hub := func(endpoint hfoauthtest.Endpoint, fault hfoauthtest.Fault) func(*site) {
+		return func(s *site) { s.hub.SetFault(endpoint, fault) }
+	}
+	settings := func(change func(*hfoauthtest.Settings)) func(*site) {
+		return func(s *site) { s.hub.Configure(change) }
+	}
+	claim := func(name string, value any) func(*site) {
+		return settings(func(c *hfoauthtest.Settings) {
+			c.IDToken = func(_, claims map[string]any) { claims[name] = value }
+		})
+	}
+	answerWith := func(params url.Values) func(*site) {
+		return settings(func(c *hfoauthtest.Settings) {
+			c.AuthorizationResponse = func(response url.Values) {
+				response.Del("code")
+				for name, values := range params {
+					response[name] = values
+				}
+			}
+		})
+	}
+	tests := []struct {
+		name   string
+		break_ func(*site)
+		person hfoauthtest.Person
+		status int
+		says   string
+	}{
+		{"denied", func(*site) {}, hfoauthtest.Person{Username: "ada", Deny: true}, 403, "You did not give access"},
+		{"other error", answerWith(url.Values{"error": {"server_error"}, "error_description": {"<script>alert(1)</script>"}}), ada, 400, "server_error"},
+		{"hostile error", answerWith(url.Values{"error": {"<script>alert(1)</script>"}}), ada, 400, "&lt;script&gt;"},
+		{"no code", answerWith(nil), ada, 400, "cannot be finished"},
+		{"two codes", answerWith(url.Values{"code": {"a", "b"}}), ada, 400, "cannot be finished"},
+		{"unknown code", answerWith(url.Values{"code": {"invented"}}), ada, 400, "invalid_grant"},
+		{"foreign iss", answerWith(url.Values{"code": {"x"}, "iss": {"https://evil.example"}}), ada, 400, "cannot be finished"},
+		{"foreign iss with error", answerWith(url.Values{"error": {"access_denied"}, "iss": {"https://evil.example"}}), ada, 400, "cannot be finished"},
+
+		{"token endpoint 500", hub(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(500, "oops")), ada, 503, "cannot be reached"},
+		{"token endpoint 429", hub(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(429, "{}", "Retry-After", "7")), ada, 503, "cannot be reached"},
+		{"token endpoint dropped", hub(hfoauthtest.TokenEndpoint, hfoauthtest.Drop()), ada, 503, "cannot be reached"},
+		{"token endpoint cut", hub(hfoauthtest.TokenEndpoint, hfoauthtest.Cut()), ada, 503, "cannot be reached"},
+		{"userinfo 503", hub(hfoauthtest.UserInfoEndpoint, hfoauthtest.Answer(503, "")), ada, 503, "cannot be reached"},
+		{"jwks 502", hub(hfoauthtest.JWKSEndpoint, hfoauthtest.Answer(502, "")), ada, 503, "cannot be reached"},
+		{"jwks dropped", hub(hfoauthtest.JWKSEndpoint, hfoauthtest.Drop()), ada, 503, "cannot be reached"},
+
+		{"token endpoint HTML", hub(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(200, "<html>", "Content-Type", "text/html")), ada, 502, "cannot be trusted"},
+		{"token endpoint form", hub(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(200, "access_token=x&token_type=bearer", "Content-Type", "text/plain")), ada, 502, "cannot be trusted"},
+		{"token endpoint 404", hub(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(404, "nothing here")), ada, 502, "cannot be trusted"},
+		{"token endpoint redirects", hub(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(307, "", "Location", "/oauth/token")), ada, 502, "cannot be trusted"},
+		{"token endpoint empty", hub(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(200, "")), ada, 502, "cannot be trusted"},
+		{"token endpoint huge", hub(hfoauthtest.TokenEndpoint, hfoauthtest.Huge(20<<20)), ada, 502, "cannot be trusted"},
+		{"token endpoint bomb", hub(hfoauthtest.TokenEndpoint, hfoauthtest.GzipBomb(200<<20)), ada, 502, "cannot be trusted"},
+		{"userinfo huge", hub(hfoauthtest.UserInfoEndpoint, hfoauthtest.Huge(20<<20)), ada, 502, "cannot be trusted"},
+		{"userinfo no object", hub(hfoauthtest.UserInfoEndpoint, hfoauthtest.Answer(200, "[]")), ada, 502, "cannot be trusted"},
+		{"userinfo 401", hub(hfoauthtest.UserInfoEndpoint, hfoauthtest.Answer(401, "{}")), ada, 502, "cannot be trusted"},
+		{"userinfo of another", settings(func(c *hfoauthtest.Settings) {
+			c.UserInfo = func(claims map[string]any) { claims["sub"] = "somebody else" }
+		}), ada, 502, "cannot be trusted"},
+		{"no access token", settings(func(c *hfoauthtest.Settings) {
+			c.TokenResponse = func(r map[string]any) { delete(r, "access_token") }
+		}), ada, 502, "cannot be trusted"},
+		{"no ID token", settings(func(c *hfoauthtest.Settings) {
+			c.TokenResponse = func(r map[string]any) { delete(r, "id_token") }
+		}), ada, 502, "cannot be trusted"},
+		{"token type mac", settings(func(c *hfoauthtest.Settings) {
+			c.TokenResponse = func(r map[string]any) { r["token_type"] = "mac" }
+		}), ada, 502, "cannot be trusted"},
+		{"negative lifetime", settings(func(c *hfoauthtest.Settings) {
+			c.TokenResponse = func(r map[string]any) { r["expires_in"] = -5 }
+		}), ada, 502, "cannot be trusted"},
+		{"ID token nonce", claim("nonce", "other"), ada, 502, "cannot be trusted"},
+		{"ID token issuer", claim("iss", "https://evil.example"), ada, 502, "cannot be trusted"},
+		{"ID token audience", claim("aud", "other"), ada, 502, "cannot be trusted"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newSite(t, nil)
+			browser := s.browser()
+			s.begin(browser, "/") // discovery works
+			tt.break_(s)
+			resp := s.signIn(browser, tt.person, "/private")
+			s.checkFailure(resp, tt.status, tt.says)
+			if tt.status != 400 || !strings.Contains(resp.body, "cannot be finished") {
+				if !strings.Contains(resp.body, `href="/login?next=%2Fprivate"`) {
+					t.Errorf("no way to try again on the page: %s", resp.body)
+				}
+			}
+			if got := s.username(browser); got != "" {
+				t.Errorf("signed in as %q", got)
+			}
+		})
+	}
+}
+
+// checkFailure checks what holds for every failure page.
+func (s *site) checkFailure(resp answer, status int, says string) {
+	s.t.Helper()
+	if resp.StatusCode != status {
+		s.t.Errorf("status %d, want %d", resp.StatusCode, status)
+	}
+	if !strings.Contains(resp.body, says) {
+		s.t.Errorf("page does not say %q: %s", says, resp.body)
+	}
+	if strings.Contains(resp.body, "<script") || !strings.Contains(resp.body, `href="/login`) {
+		s.t.Errorf("page has a script, or no way to try again: %s", resp.body)
+	}
+	if got := resp.Header.Get("Content-Type"); got != "text/html; charset=utf-8" {
+		s.t.Errorf("Content-Type %q", got)
+	}
+	if got := resp.Header.Get("Cache-Control"); got != "no-store" {
+		s.t.Errorf("Cache-Control %q", got)
+	}
+	if got := resp.Header.Get("Content-Security-Policy"); !strings.HasPrefix(got, "default-src 'none'; style-src 'sha256-") || !strings.Contains(got, "frame-ancestors 'none'") {
+		s.t.Errorf("Content-Security-Policy %q", got)
+	}
+	if got := resp.Header.Get("Retry-After"); (got != "") != (status == 503) {
+		s.t.Errorf("Retry-After %q with status %d", got, status)
+	}
+	if cookies := resp.setCookies(s.client.SessionCookie()); len(cookies) > 0 {
+		s.t.Errorf("a failure sets %v", cookies)
+	}
+}
+
+func TestStateFailures(t *testing.T) {
+	s := newSite(t, nil)
+	says := "cannot be finished"
+	browser := s.browser()
+	for _, query := range []string{"", "?code=x", "?state=", "?code=x&state=invented", "?error=access_denied&error_description=%3Cscript%3E", "?state=a&state=b"} {
+		s.checkFailure(get(t, browser, s.URL+"/login/callback"+query), 400, says)
+	}
+
+	callback := s.decide(s.begin(browser, "/"), ada)
+	t.Run("another browser", func(t *testing.T) { s.checkFailure(get(t, s.browser(), callback), 400, says) })
+	t.Run("first use", func(t *testing.T) {
+		if resp := get(t, browser, callback); resp.StatusCode != http.StatusSeeOther {
+			t.Fatalf("%s", resp.Status)
+		}
+	})
+	t.Run("replay", func(t *testing.T) { s.checkFailure(get(t, browser, callback), 400, says) })
+	if s.username(browser) != "ada" {
+		t.Error("a replayed callback ended the session")
+	}
+
+	t.Run("expired", func(t *testing.T) {
+		callback := s.decide(s.begin(browser, "/"), ada)
+		s.client.SetClock(func() time.Time { return time.Now().Add(10*time.Minute + time.Second) })
+		defer s.client.SetClock(time.Now)
+		s.checkFailure(get(t, browser, callback), 400, says)
+	})
+
+	t.Run("copied attempt cookie", func(t *testing.T) {
+		browser := s.browser()
+		first := s.decide(s.begin(browser, "/"), ada)
+		home, _ := url.Parse(s.URL)
+		cookies := browser.Jar.Cookies(home)
+		if resp := get(t, browser, first); resp.StatusCode != http.StatusSeeOther {
+			t.Fatal(resp.Status)
+		}
+		thief := s.browser()
+		thief.Jar.SetCookies(home, cookies)
+		s.checkFailure(get(t, thief, first), 400, "")
+	})
+}
+
+func TestMethods(t *testing.T) {
+	s := newSite(t, nil)
+	for _, tt := range []struct {
+		handler http.Handler
+		allowed string
+		method  string
+	}{
+		{s.client.LoginHandler(), "GET, HEAD", "POST"},
+		{s.client.LoginHandler(), "GET, HEAD", "PUT"},
+		{s.client.CallbackHandler(), "GET", "HEAD"},
+		{s.client.CallbackHandler(), "GET", "POST"},
+		{s.client.LogoutHandler(), "POST", "GET"},
+	} {
+		recorder := httptest.NewRecorder()
+		tt.handler.ServeHTTP(recorder, httptest.NewRequest(tt.method, "/", nil))
+		if allow := strings.Join(recorder.Result().Header["Allow"], ", "); recorder.Code != 405 || allow != tt.allowed {
+			t.Errorf("%s: %d, Allow %q, want 405 and %q", tt.method, recorder.Code, allow, tt.allowed)
+		}
+	}
+	resp := get(t, s.browser(), s.URL+"/logout")
+	if resp.StatusCode != 405 {
+		t.Errorf("GET /logout: %s", resp.Status)
+	}
+}
+
+func TestTwoTabs(t *testing.T) {
+	for _, order := range [][2]int{{0, 1}, {1, 0}} {
+		s := newSite(t, nil)
+		browser := s.browser()
+		callbacks := []string{s.decide(s.begin(browser, "/one"), ada), s.decide(s.begin(browser, "/two"), ada)}
+		wants := []string{"/one", "/two"}
+		for _, tab := range order {
+			if resp := get(t, browser, callbacks[tab]); resp.StatusCode != 303 || resp.Header.Get("Location") != wants[tab] {
+				t.Errorf("tab %d: %s to %s", tab, resp.Status, resp.Header.Get("Location"))
+			}
+		}
+		if s.username(browser) != "ada" {
+			t.Error("not signed in after both tabs")
+		}
+	}
+}
+
+func TestAbandonedAttempts(t *testing.T) {
+	s := newSite(t, nil)
+	browser := s.browser()
+	home, _ := url.Parse(s.URL)
+	var callbacks []string
+	clock := time.Now()
+	s.client.SetClock(func() time.Time { return clock })
+	for i := range 40 {
+		clock = clock.Add(time.Second)
+		callbacks = append(callbacks, s.decide(s.begin(browser, fmt.Sprintf("/page/%d/%s", i, strings.Repeat("x", i*10))), ada))
+		cookies := browser.Jar.Cookies(home)
+		size := 0
+		for _, cookie := range cookies {
+			size += len(cookie.String())
+		}
+		if len(cookies) > 8 || size > 4500 {
+			t.Fatalf("after %d attempts: %d cookies of %d bytes", i+1, len(cookies), size)
+		}
+	}
+	s.checkFailure(get(t, browser, callbacks[0]), 400, "cannot be finished")
+	if resp := get(t, browser, callbacks[38]); resp.StatusCode != 303 {
+		t.Errorf("the attempt before the last: %s", resp.Status)
+	}
+	if resp := get(t, browser, callbacks[39]); resp.StatusCode != 303 {
+		t.Errorf("the last attempt: %s", resp.Status)
+	}
+	if cookies := browser.Jar.Cookies(home); s.username(browser) != "ada" {
+		t.Errorf("not signed in; cookies %v", cookies)
+	}
+}
+
+func TestGarbageCookies(t *testing.T) {
+	s := newSite(t, nil)
+	browser := s.browser()
+	home, _ := url.Parse(s.URL)
+	garbage := []*http.Cookie{
+		{Name: s.client.SessionCookie(), Value: "garbage", Path: "/"},
+		{Name: s.client.AttemptCookie() + "0123456789abcdef", Value: "garbage", Path: "/"},
+		{Name: s.client.AttemptCookie() + "fedcba9876543210", Value: strings.Repeat("A", 300), Path: "/"},
+	}
+	browser.Jar.SetCookies(home, garbage)
+	if got := s.username(browser); got != "" {
+		t.Errorf("signed in as %q", got)
+	}
+	if resp := s.signIn(browser, ada, "/"); resp.StatusCode != 303 {
+		t.Fatalf("sign-in with garbage: %s", resp.Status)
+	}
+	if got := s.username(browser); got != "ada" {
+		t.Errorf("signed in as %q", got)
+	}
+	for _, cookie := range browser.Jar.Cookies(home) {
+		if strings.HasPrefix(cookie.Name, s.client.AttemptCookie()) {
+			t.Errorf("unreadable attempt %s was not expired", cookie.Name)
+		}
+	}
+}
+
+func TestLogout(t *testing.T) {
+	s := newSite(t, nil)
+	browser := s.browser()
+	s.signIn(browser, ada, "/")
+	for name, header := range map[string][]string{
+		"cross-site":  {"Sec-Fetch-Site", "cross-site"},
+		"same-site":   {"Sec-Fetch-Site", "same-site"},
+		"old browser": {"Origin", "https://evil.example"},
+	} {
+		if resp := post(t, browser, s.URL+"/logout", nil, header...); resp.StatusCode != 403 {
+			t.Errorf("%s: %s, want 403", name, resp.Status)
+		}
+	}
+	if s.username(browser) != "ada" {
+		t.Fatal("signed out by another site")
+	}
+	resp := post(t, browser, s.URL+"/logout", url.Values{"next": {"/bye"}}, "Sec-Fetch-Site", "same-origin")
+	if resp.StatusCode != 303 || resp.Header.Get("Location") != "/bye" {
+		t.Errorf("%s to %s", resp.Status, resp.Header.Get("Location"))
+	}
+	if got := s.username(browser); got != "" {
+		t.Errorf("still signed in as %q", got)
+	}
+	for next, want := range map[string]string{"": "/", "//evil.example": "/", "https://evil.example": "/", "/logout": "/"} {
+		if resp := post(t, browser, s.URL+"/logout", url.Values{"next": {next}}); resp.Header.Get("Location") != want {
+			t.Errorf("next=%q leads to %s", next, resp.Header.Get("Location"))
+		}
+	}
+}
+
+func TestOpenRedirect(t *testing.T) {
+	s := newSite(t, nil)
+	browser := s.browser()
+	for _, next := range []string{"//evil.example", "////evil.example", "/\\evil.example", "https://evil.example", "/%5cevil.example", "/login", "/login/callback"} {
+		if resp := s.signIn(browser, ada, next); resp.Header.Get("Location") != "/" {
+			t.Errorf("next=%q leads to %q", next, resp.Header.Get("Location"))
+		}
+	}
+}
+
+func TestQueryCannotChangeTheRequest(t *testing.T) {
+	s := newSite(t, func(c *hfoauth.Config) { c.AuthorizationParams = url.Values{"orgIds": {"org1"}} })
+	resp := get(t, s.browser(), s.URL+"/login?scope=write-repos&orgIds=org2&prompt=none&redirect_uri=https://evil.example&state=x&nonce=y")
+	query := resp.location().Query()
+	if query.Get("orgIds") != "org1" || query.Has("prompt") || strings.Contains(resp.location().RawQuery, "evil") || query.Get("scope") != "openid profile" || len(query.Get("state")) != 43 {
+		t.Errorf("authorization request %s", resp.location())
+	}
+}
+
+func TestLoginOptions(t *testing.T) {
+	s := newSite(t, nil)
+	recorder := httptest.NewRecorder()
+	s.client.Login(recorder, httptest.NewRequest("GET", "/x", nil), hfoauth.LoginOptions{
+		Scopes:              []hfoauth.Scope{hfoauth.ScopeInferenceAPI},
+		AuthorizationParams: url.Values{"orgIds": {"org1"}},
+		Next:                "/chat",
+	})
+	location, _ := url.Parse(recorder.Header().Get("Location"))
+	if query := location.Query(); query.Get("scope") != "openid profile inference-api" || query.Get("orgIds") != "org1" {
+		t.Errorf("authorization request %s", location)
+	}
+	recorder = httptest.NewRecorder()
+	s.client.Login(recorder, httptest.NewRequest("GET", "/x", nil), hfoauth.LoginOptions{AuthorizationParams: url.Values{"state": {"x"}}})
+	if recorder.Code != 500 || !strings.Contains(s.log.String(), "LoginOptions.AuthorizationParams") {
+		t.Errorf("a reserved parameter: %d, log %s", recorder.Code, s.log)
+	}
+}
+
+func TestOnSignIn(t *testing.T) {
+	var seen *hfoauth.Session
+	var answer error
+	s := newSite(t, func(c *hfoauth.Config) {
+		c.OnSignIn = func(_ context.Context, session *hfoauth.Session) error {
+			seen = session
+			return answer
+		}
+	})
+	browser := s.browser()
+	answer = &hfoauth.RefusedError{Message: "Only <members> may come in."}
+	resp := s.signIn(browser, ada, "/")
+	s.checkFailure(resp, 403, "Only &lt;members&gt; may come in.")
+	answer = errors.New("database password is hunter2")
+	resp = s.signIn(browser, ada, "/")
+	s.checkFailure(resp, 500, "Something went wrong")
+	if strings.Contains(resp.body, "hunter2") {
+		t.Error("the page shows an internal error")
+	}
+	answer = nil
+	if resp := s.signIn(browser, ada, "/"); resp.StatusCode != 303 || s.username(browser) != "ada" {
+		t.Errorf("%s", resp.Status)
+	}
+	if seen.User.Username != "ada" || seen.Token.AccessToken == "" || !seen.Scopes.Has(hfoauth.ScopeProfile) {
+		t.Errorf("OnSignIn saw %v", seen)
+	}
+}
+
+func TestErrorHandler(t *testing.T) {
+	var got error
+	s := newSite(t, func(c *hfoauth.Config) {
+		c.ErrorHandler = func(w http.ResponseWriter, r *http.Request, err error) {
+			got = err
+			w.WriteHeader(hfoauth.HTTPStatus(err))
+			io.WriteString(w, "our own page")
+		}
+	})
+	resp := s.signIn(s.browser(), hfoauthtest.Person{Username: "ada", Deny: true}, "/")
+	if resp.StatusCode != 403 || resp.body != "our own page" || !errors.Is(got, hfoauth.ErrDenied) {
+		t.Errorf("%s %s %v", resp.Status, resp.body, got)
+	}
+	get(t, s.browser(), s.URL+"/login/callback?state=x")
+	if !errors.Is(got, hfoauth.ErrState) {
+		t.Errorf("%v is not ErrState", got)
+	}
+	s.hub.SetFault(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(400, `{"error":"invalid_client","error_description":"no"}`))
+	s.signIn(s.browser(), ada, "/")
+	if answer, ok := errors.AsType[*hfoauth.ProviderError](got); !ok || answer.Code != "invalid_client" || answer.Description != "no" {
+		t.Errorf("%v is not the provider's answer", got)
+	}
+}
+
+func TestProviderDownAtStart(t *testing.T) {
+	s := newSite(t, nil)
+	s.hub.SetFault(hfoauthtest.MetadataEndpoint, hfoauthtest.Drop())
+	resp := get(t, s.browser(), s.URL+"/login")
+	s.checkFailure(resp, 503, "cannot be reached")
+	if err := s.client.Ready(t.Context()); !errors.Is(err, hfoauth.ErrProviderUnavailable) {
+		t.Errorf("Ready: %v", err)
+	}
+	if resp := get(t, s.browser(), s.URL+"/"); resp.StatusCode != 200 {
+		t.Errorf("start page: %s", resp.Status)
+	}
+	s.hub.SetFault(hfoauthtest.MetadataEndpoint, nil)
+	if resp := s.signIn(s.browser(), ada, "/"); resp.StatusCode != 303 {
+		t.Errorf("after the provider is back: %s", resp.Status)
+	}
+	if err := s.client.Ready(t.Context()); err != nil {
+		t.Errorf("Ready: %v", err)
+	}
+}
+
+func TestConcurrentFirstUse(t *testing.T) {
+	s := newSite(t, nil)
+	s.hub.SetFault(hfoauthtest.MetadataEndpoint, hfoauthtest.Delay(50*time.Millisecond))
+	var wg sync.WaitGroup
+	for range 50 {
+		wg.Go(func() {
+			if resp := s.signIn(s.browser(), ada, "/"); resp.StatusCode != 303 {
+				t.Errorf("%s: %s", resp.Status, resp.body)
+			}
+		})
+	}
+	wg.Wait()
+	if discoveries, keys := s.hub.Calls(hfoauthtest.MetadataEndpoint), s.hub.Calls(hfoauthtest.JWKSEndpoint); discoveries != 1 || keys > 2 {
+		t.Errorf("%d discoveries and %d JWKS calls", discoveries, keys)
+	}
+}
+
+// Nothing that is secret may show in logs or pages.
+func TestNothingLeaks(t *testing.T) {
+	s := newSite(t, nil)
+	var pages strings.Builder
+	faults := []func(){
+		func() {},
+		func() { s.hub.SetFault(hfoauthtest.UserInfoEndpoint, hfoauthtest.Answer(500, "")) },
+		func() { s.hub.SetFault(hfoauthtest.UserInfoEndpoint, hfoauthtest.Answer(401, "{}")) },
+		func() { s.hub.SetFault(hfoauthtest.TokenEndpoint, echoFault(400)) },
+		func() { s.hub.SetFault(hfoauthtest.TokenEndpoint, echoFault(200)) },
+		func() { s.hub.SetFault(hfoauthtest.TokenEndpoint, hfoauthtest.Cut()) },
+		func() {
+			s.hub.Configure(func(c *hfoauthtest.Settings) {
+				c.IDToken = func(_, claims map[string]any) { claims["nonce"] = "wrong" }
+			})
+		},
+		func() {
+			s.hub.Configure(func(c *hfoauthtest.Settings) {
+				c.Sign = func(header, claims map[string]any) string { return "not.a.token" }
+			})
+		},
+		func() {
+			s.hub.Configure(func(c *hfoauthtest.Settings) {
+				c.TokenResponse = func(r map[string]any) { r["expires_in"] = r["access_token"] }
+			})
+		},
+	}
+	for i := range 108 {
+		s.hub.SetFault(hfoauthtest.UserInfoEndpoint, nil)
+		s.hub.SetFault(hfoauthtest.TokenEndpoint, nil)
+		s.hub.Configure(func(c *hfoauthtest.Settings) { *c = hfoauthtest.Settings{} })
+		faults[i%len(faults)]()
+		browser := s.browser()
+		pages.WriteString(s.signIn(browser, ada, "/private").body)
+		pages.WriteString(get(t, browser, s.URL+"/private").body)
+		pages.WriteString(get(t, browser, s.URL+"/me").body)
+	}
+	secrets := s.hub.Secrets()
+	if len(secrets) < 300 {
+		t.Fatalf("only %d secrets seen", len(secrets))
+	}
+	seen := s.log.String() + pages.String()
+	for _, secret := range secrets {
+		if strings.Contains(seen, secret) {
+			t.Errorf("%q shows in a log or page", secret)
+		}
+	}
+	if !strings.Contains(s.log.String(), "invalid_request") {
+		t.Error("the log does not say what the provider answered")
+	}
+}
+
+// echoFault repeats the request's secrets in an error answer.
+func echoFault(status int) hfoauthtest.Fault {
+	return func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, secret, _ := r.BasicAuth()
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(status)
+			json.NewEncoder(w).Encode(map[string]string{"error": "invalid_request",
+				"error_description": "code " + r.PostForm.Get("code") + " verifier " + r.PostForm.Get("code_verifier") + " secret " + secret})
+		})
+	}
+}

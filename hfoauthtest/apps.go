@@ -1,0 +1,158 @@
+package hfoauthtest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// App is an OAuth client that is registered with the provider.
+type App struct {
+	// ClientID and ClientSecret are made up if empty.
+	ClientID     string
+	ClientSecret string
+
+	// Public is an app without a secret, which must use PKCE.
+	Public bool
+
+	// Name is shown on the consent page.
+	Name string
+
+	// RedirectURIs match exactly; those on loopback over http match on any
+	// port (RFC 8252 section 7.3).
+	RedirectURIs []string
+
+	// Scopes the app may ask for; all that exist if nil.
+	Scopes []string
+}
+
+// knownScopes are those of https://huggingface.co/docs/hub/oauth.
+var knownScopes = strings.Fields(`openid profile email read-billing read-memberships read-repos gated-repos
+	contribute-repos write-repos manage-repos read-collections write-collections inference-api
+	read-endpoints write-endpoints jobs webhooks write-discussions read-mcp`)
+
+// RegisterApp registers an app, or replaces the one with the same ClientID,
+// and returns it complete.
+func (s *Server) RegisterApp(app App) App {
+	if app.ClientID == "" {
+		app.ClientID = random("", 18)
+	}
+	if app.ClientSecret == "" && !app.Public {
+		app.ClientSecret = random("", 24)
+	}
+	if app.Scopes == nil {
+		app.Scopes = knownScopes
+	}
+	app.Name = orElse(app.Name, app.ClientID)
+	s.recordSecret(app.ClientSecret)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.apps[app.ClientID] = app
+	return app
+}
+
+// app returns the client with an ID, which may be the URL of its metadata.
+func (s *Server) app(ctx context.Context, clientID string) (App, error) {
+	s.mu.Lock()
+	app, ok := s.apps[clientID]
+	s.mu.Unlock()
+	if ok {
+		return app, nil
+	}
+	if u, err := url.Parse(clientID); err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http" && loopback(u.Hostname())) {
+		return fetchApp(ctx, clientID)
+	}
+	return App{}, errors.New("unknown client_id")
+}
+
+// fetchApp reads a Client ID Metadata Document.
+func fetchApp(ctx context.Context, clientID string) (App, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, clientID, nil)
+	if err != nil {
+		return App{}, err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return App{}, fmt.Errorf("client metadata cannot be fetched: %w", err)
+	}
+	defer resp.Body.Close()
+	var document struct {
+		ClientID     string   `json:"client_id"`
+		ClientName   string   `json:"client_name"`
+		RedirectURIs []string `json:"redirect_uris"`
+		AuthMethod   string   `json:"token_endpoint_auth_method"`
+	}
+	if resp.StatusCode != http.StatusOK {
+		return App{}, fmt.Errorf("client metadata cannot be fetched: status %d", resp.StatusCode)
+	}
+	if err := json.NewDecoder(io.LimitReader(resp.Body, 64<<10)).Decode(&document); err != nil {
+		return App{}, fmt.Errorf("client metadata is not JSON: %w", err)
+	}
+	switch {
+	case document.ClientID != clientID:
+		return App{}, errors.New("client_id of the client metadata is not its URL")
+	case document.AuthMethod != "none":
+		return App{}, errors.New("token_endpoint_auth_method of the client metadata is not none")
+	case document.ClientName == "" || len(document.RedirectURIs) == 0:
+		return App{}, errors.New("client metadata lacks client_name or redirect_uris")
+	}
+	return App{ClientID: clientID, Public: true, Name: document.ClientName, RedirectURIs: document.RedirectURIs, Scopes: knownScopes}, nil
+}
+
+// allowsRedirect reports whether an app registered a redirect URI.
+func (a *App) allowsRedirect(uri string) bool {
+	return slices.ContainsFunc(a.RedirectURIs, func(registered string) bool {
+		return registered == uri || withoutLoopbackPort(registered) == withoutLoopbackPort(uri)
+	})
+}
+
+func withoutLoopbackPort(uri string) string {
+	u, err := url.Parse(uri)
+	if err != nil || u.Scheme != "http" || !loopback(u.Hostname()) {
+		return uri
+	}
+	u.Host = u.Hostname()
+	return u.String()
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// authenticate finds the client of a request to the token or device endpoint
+// (RFC 6749 section 2.3.1).
+func (s *Server) authenticate(r *http.Request) (App, *oauthError) {
+	id, secret, basic := r.BasicAuth()
+	if basic {
+		var err1, err2 error
+		id, err1 = url.QueryUnescape(id)
+		secret, err2 = url.QueryUnescape(secret)
+		if err := errors.Join(err1, err2); err != nil {
+			return App{}, invalidClient("the Basic credentials are not form-urlencoded")
+		}
+		if form := r.PostForm.Get("client_id"); form != "" && form != id {
+			return App{}, invalidClient("client_id in the form is not the one in the header")
+		}
+	} else {
+		id, secret = r.PostForm.Get("client_id"), r.PostForm.Get("client_secret")
+	}
+	app, err := s.app(r.Context(), id)
+	if err != nil {
+		return App{}, invalidClient(err.Error())
+	}
+	if app.Public != (secret == "") || secret != app.ClientSecret {
+		return App{}, invalidClient("wrong client secret, or none, or one for a public app")
+	}
+	return app, nil
+}

@@ -1,0 +1,443 @@
+package hfoauthtest_test
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hfoauth/hfoauth/hfoauthtest"
+)
+
+const (
+	redirect = "https://app.example/login/callback"
+	verifier = "0123456789012345678901234567890123456789012"
+)
+
+var browser = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+
+func challenge() string {
+	hash := sha256.Sum256([]byte(verifier))
+	return base64.RawURLEncoding.EncodeToString(hash[:])
+}
+
+// authorization returns a good authorization request, after change.
+func authorization(app hfoauthtest.App, change func(url.Values)) url.Values {
+	params := url.Values{
+		"response_type": {"code"}, "client_id": {app.ClientID}, "redirect_uri": {redirect}, "scope": {"openid profile"},
+		"state": {"s"}, "nonce": {"n"}, "code_challenge": {challenge()}, "code_challenge_method": {"S256"},
+	}
+	if change != nil {
+		change(params)
+	}
+	return params
+}
+
+// consent sends the consent form and returns where it leads.
+func consent(t *testing.T, hub *hfoauthtest.Server, params, form url.Values) (int, url.Values) {
+	t.Helper()
+	resp, err := browser.PostForm(hub.URL+"/oauth/authorize?"+params.Encode(), form)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	location, err := url.Parse(resp.Header.Get("Location"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, location.Query()
+}
+
+func approved(t *testing.T, hub *hfoauthtest.Server, app hfoauthtest.App) string {
+	t.Helper()
+	_, response := consent(t, hub, authorization(app, nil), url.Values{"user": {"ada"}, "decision": {"approve"}})
+	if response.Get("code") == "" || response.Get("state") != "s" {
+		t.Fatalf("no code: %v", response)
+	}
+	return response.Get("code")
+}
+
+// call posts a form and decodes the answer.
+func call(t *testing.T, address, id, secret string, form url.Values) (int, map[string]any) {
+	t.Helper()
+	req, err := http.NewRequest(http.MethodPost, address, strings.NewReader(form.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if id != "" {
+		req.SetBasicAuth(url.QueryEscape(id), url.QueryEscape(secret))
+	}
+	return answer(t, req)
+}
+
+func answer(t *testing.T, req *http.Request) (int, map[string]any) {
+	t.Helper()
+	resp, err := browser.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var body map[string]any
+	if err := json.NewDecoder(resp.Body).Decode(&body); err != nil {
+		t.Fatalf("%s: %v", resp.Status, err)
+	}
+	return resp.StatusCode, body
+}
+
+func withToken(t *testing.T, address, token string) (int, map[string]any) {
+	t.Helper()
+	req, err := http.NewRequest(http.MethodGet, address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	return answer(t, req)
+}
+
+func TestAuthorizeRefuses(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{redirect}})
+	approve := url.Values{"user": {"ada"}, "decision": {"approve"}}
+	for name, change := range map[string]func(url.Values){
+		"unknown client":     func(p url.Values) { p.Set("client_id", "x") },
+		"other redirect":     func(p url.Values) { p.Set("redirect_uri", redirect+"/") },
+		"no redirect":        func(p url.Values) { p.Del("redirect_uri") },
+		"redirect elsewhere": func(p url.Values) { p.Set("redirect_uri", "https://evil.example/login/callback") },
+	} {
+		if status, response := consent(t, hub, authorization(app, change), approve); status != 400 || len(response) > 0 {
+			t.Errorf("%s: %d %v, want a page and no redirect", name, status, response)
+		}
+	}
+	for want, change := range map[string]func(url.Values){
+		"unsupported_response_type": func(p url.Values) { p.Set("response_type", "token") },
+		"invalid_scope":             func(p url.Values) { p.Set("scope", "openid everything") },
+		"invalid_request":           func(p url.Values) { p.Set("code_challenge_method", "plain") },
+	} {
+		if status, response := consent(t, hub, authorization(app, change), approve); status != 302 || response.Get("error") != want || response.Get("state") != "s" {
+			t.Errorf("%d %v, want %s", status, response, want)
+		}
+	}
+	status, response := consent(t, hub, authorization(app, nil), url.Values{"user": {"ada"}, "decision": {"deny"}})
+	if status != 302 || response.Get("error") != "access_denied" || response.Get("error_description") != "The user denied the request" || response.Get("state") != "s" {
+		t.Errorf("denial: %d %v", status, response)
+	}
+}
+
+func TestTokenRefuses(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{redirect}})
+	other := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{redirect}})
+	for name, tt := range map[string]struct {
+		id, secret string
+		change     func(url.Values)
+		status     int
+		code       string
+	}{
+		"wrong secret":   {app.ClientID, "wrong", nil, 401, "invalid_client"},
+		"no secret":      {"", "", func(f url.Values) { f.Set("client_id", app.ClientID) }, 401, "invalid_client"},
+		"unknown client": {"x", "y", nil, 401, "invalid_client"},
+		"two clients":    {app.ClientID, app.ClientSecret, func(f url.Values) { f.Set("client_id", other.ClientID) }, 401, "invalid_client"},
+		"other client":   {other.ClientID, other.ClientSecret, nil, 400, "invalid_grant"},
+		"wrong redirect": {app.ClientID, app.ClientSecret, func(f url.Values) { f.Set("redirect_uri", redirect+"?") }, 400, "invalid_grant"},
+		"wrong verifier": {app.ClientID, app.ClientSecret, func(f url.Values) { f.Set("code_verifier", "x") }, 400, "invalid_grant"},
+		"no verifier":    {app.ClientID, app.ClientSecret, func(f url.Values) { f.Del("code_verifier") }, 400, "invalid_grant"},
+		"unknown code":   {app.ClientID, app.ClientSecret, func(f url.Values) { f.Set("code", "x") }, 400, "invalid_grant"},
+		"unknown grant":  {app.ClientID, app.ClientSecret, func(f url.Values) { f.Set("grant_type", "password") }, 400, "unsupported_grant_type"},
+	} {
+		form := url.Values{"grant_type": {"authorization_code"}, "code": {approved(t, hub, app)}, "redirect_uri": {redirect}, "code_verifier": {verifier}}
+		if tt.change != nil {
+			tt.change(form)
+		}
+		if status, body := call(t, hub.URL+"/oauth/token", tt.id, tt.secret, form); status != tt.status || body["error"] != tt.code {
+			t.Errorf("%s: %d %v, want %d %s", name, status, body, tt.status, tt.code)
+		}
+	}
+}
+
+func TestTokens(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{redirect}})
+	form := url.Values{"grant_type": {"authorization_code"}, "code": {approved(t, hub, app)}, "redirect_uri": {redirect}, "code_verifier": {verifier}}
+	status, tokens := call(t, hub.URL+"/oauth/token", app.ClientID, app.ClientSecret, form)
+	access, _ := tokens["access_token"].(string)
+	if status != 200 || !strings.HasPrefix(access, "hf_oauth_") || len(access) < 300 || tokens["token_type"] != "bearer" || tokens["expires_in"] != 28800.0 || tokens["scope"] != "openid profile" {
+		t.Fatalf("%d %v", status, tokens)
+	}
+	if status, body := call(t, hub.URL+"/oauth/token", app.ClientID, app.ClientSecret, form); status != 400 || body["error"] != "invalid_grant" {
+		t.Errorf("a code works twice: %d %v", status, body)
+	}
+	status, claims := withToken(t, hub.URL+"/oauth/userinfo", access)
+	if status != 200 || claims["preferred_username"] != "ada" || claims["email"] != nil || claims["canPay"] != nil {
+		t.Errorf("userinfo without scopes for it: %d %v", status, claims)
+	}
+	if org := claims["orgs"].([]any)[0].(map[string]any); org["preferred_username"] != "engines" || org["roleInOrg"] != nil {
+		t.Errorf("an organization that was not granted: %v", org)
+	}
+	if status, _ := withToken(t, hub.URL+"/oauth/userinfo", access+"x"); status != 401 {
+		t.Errorf("unknown token: %d", status)
+	}
+
+	refresh := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {tokens["refresh_token"].(string)}}
+	status, renewed := call(t, hub.URL+"/oauth/token", app.ClientID, app.ClientSecret, refresh)
+	if status != 200 || renewed["refresh_token"] == tokens["refresh_token"] || renewed["access_token"] == access {
+		t.Errorf("refresh: %d %v", status, renewed)
+	}
+	if status, body := call(t, hub.URL+"/oauth/token", app.ClientID, app.ClientSecret, refresh); status != 400 || body["error"] != "invalid_grant" {
+		t.Errorf("a refresh token works twice: %d %v", status, body)
+	}
+	hub.Revoke("ada")
+	if status, _ := withToken(t, hub.URL+"/oauth/userinfo", access); status != 401 {
+		t.Errorf("revoked token: %d", status)
+	}
+	if calls := hub.Calls(hfoauthtest.TokenEndpoint); calls != 4 || len(hub.Requests(hfoauthtest.TokenEndpoint)) != calls {
+		t.Errorf("%d token calls recorded, want 4", calls)
+	}
+}
+
+func TestWhoAmI(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	for token, want := range map[string]string{hub.UserToken("ada"): "access_token", hub.AccessToken("ada", "app"): "oauth"} {
+		status, body := withToken(t, hub.URL+"/api/whoami-v2", token)
+		if status != 200 || body["type"] != "user" || body["name"] != "ada" || body["auth"].(map[string]any)["type"] != want {
+			t.Errorf("%d %v", status, body)
+		}
+	}
+	if _, body := withToken(t, hub.URL+"/api/whoami-v2", hub.OrgToken("engines")); body["type"] != "org" {
+		t.Errorf("%v", body)
+	}
+	if status, _ := withToken(t, hub.URL+"/oauth/userinfo", hub.UserToken("ada")); status != 401 {
+		t.Errorf("a user access token at userinfo: %d", status)
+	}
+}
+
+func TestDevice(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	app := hub.RegisterApp(hfoauthtest.App{Public: true})
+	clock := time.Now()
+	hub.Configure(func(s *hfoauthtest.Settings) { s.Now = func() time.Time { return clock } })
+	start := func() (string, string) {
+		status, body := call(t, hub.URL+"/oauth/device", "", "", url.Values{"client_id": {app.ClientID}, "scope": {"openid"}})
+		if status != 200 || body["expires_in"] != 300.0 || body["interval"] != nil || body["verification_uri_complete"] != nil {
+			t.Fatalf("%d %v", status, body)
+		}
+		return body["device_code"].(string), body["user_code"].(string)
+	}
+	poll := func(code string) any {
+		clock = clock.Add(5 * time.Second)
+		_, body := call(t, hub.URL+"/oauth/token", "", "", url.Values{"client_id": {app.ClientID}, "device_code": {code},
+			"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}})
+		if body["access_token"] != nil {
+			return "token"
+		}
+		return body["error"]
+	}
+	code, userCode := start()
+	if got := poll(code); got != "authorization_pending" {
+		t.Errorf("before: %v", got)
+	}
+	clock = clock.Add(-4 * time.Second)
+	if got := poll(code); got != "slow_down" {
+		t.Errorf("too fast: %v", got)
+	}
+	resp, err := browser.PostForm(hub.URL+"/device", url.Values{"user_code": {strings.ToLower(userCode)}, "user": {"ada"}, "decision": {"approve"}})
+	if err != nil || resp.StatusCode != 200 {
+		t.Fatal(resp, err)
+	}
+	resp.Body.Close()
+	if got := poll(code); got != "token" {
+		t.Errorf("approved: %v", got)
+	}
+	if got := poll(code); got != "expired_token" {
+		t.Errorf("again: %v", got)
+	}
+	code, userCode = start()
+	if err := hub.DenyDevice(userCode); err != nil || poll(code) != "access_denied" {
+		t.Errorf("denied: %v", err)
+	}
+	code, userCode = start()
+	clock = clock.Add(5 * time.Minute)
+	if got := poll(code); got != "expired_token" {
+		t.Errorf("late: %v", got)
+	}
+	if err := hub.ApproveDevice(userCode, "ada"); err == nil {
+		t.Error("an expired code was approved")
+	}
+	confidential := hub.RegisterApp(hfoauthtest.App{})
+	if status, _ := call(t, hub.URL+"/oauth/device", "", "", url.Values{"client_id": {confidential.ClientID}}); status != 401 {
+		t.Errorf("an app with a secret that does not use it: %d", status)
+	}
+}
+
+func TestTokenExchange(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	app := hub.RegisterApp(hfoauthtest.App{})
+	exchange := func(email, scope string) (int, map[string]any) {
+		return call(t, hub.URL+"/oauth/token", app.ClientID, app.ClientSecret, url.Values{
+			"grant_type": {"urn:ietf:params:oauth:grant-type:token-exchange"}, "subject_token": {email},
+			"subject_token_type": {"urn:huggingface:token-type:user-email"}, "scope": {scope}})
+	}
+	status, body := exchange("ada@example.com", "openid inference-api")
+	if status != 200 || body["refresh_token"] != nil || body["issued_token_type"] == nil || body["scope"] != "openid inference-api" {
+		t.Errorf("%d %v", status, body)
+	}
+	if _, body := exchange("nobody@example.com", ""); body["error"] != "invalid_grant" {
+		t.Errorf("%v", body)
+	}
+	if _, body := exchange("ada@example.com", "everything"); body["error"] != "invalid_scope" {
+		t.Errorf("%v", body)
+	}
+}
+
+func TestLoopbackRedirectOnAnyPort(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{"http://127.0.0.1/cb"}})
+	for uri, want := range map[string]int{"http://127.0.0.1:4567/cb": 302, "http://127.0.0.1:4567/other": 400, "http://localhost:4567/cb": 400, "https://127.0.0.1:1/cb": 400} {
+		status, _ := consent(t, hub, authorization(app, func(p url.Values) { p.Set("redirect_uri", uri) }), url.Values{"user": {"ada"}, "decision": {"approve"}})
+		if status != want {
+			t.Errorf("%s: %d, want %d", uri, status, want)
+		}
+	}
+}
+
+func TestClientIDMetadataDocument(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	var document map[string]any
+	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { json.NewEncoder(w).Encode(document) }))
+	defer app.Close()
+	clientID := app.URL + "/.well-known/oauth-cimd"
+	good := func() map[string]any {
+		return map[string]any{"client_id": clientID, "client_name": "App", "redirect_uris": []string{redirect}, "token_endpoint_auth_method": "none"}
+	}
+	authorize := func(change func(url.Values)) int {
+		params := authorization(hfoauthtest.App{ClientID: clientID}, change)
+		status, _ := consent(t, hub, params, url.Values{"user": {"ada"}, "decision": {"approve"}})
+		return status
+	}
+	document = good()
+	if status := authorize(nil); status != 302 {
+		t.Errorf("good document: %d", status)
+	}
+	for name, value := range map[string]any{"client_id": app.URL, "client_name": "", "redirect_uris": []string{}, "token_endpoint_auth_method": "client_secret_basic"} {
+		document = good()
+		document[name] = value
+		if status := authorize(nil); status != 400 {
+			t.Errorf("document with %s %v: %d", name, value, status)
+		}
+	}
+}
+
+func TestConsentPage(t *testing.T) {
+	hub := hfoauthtest.NewServer(t, hfoauthtest.User{Username: "<b>", Orgs: []hfoauthtest.Org{{Username: "o"}}})
+	app := hub.RegisterApp(hfoauthtest.App{Name: "<script>", RedirectURIs: []string{redirect}})
+	resp, err := browser.Get(hub.URL + "/oauth/authorize?" + authorization(app, nil).Encode())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	page, _ := io.ReadAll(resp.Body)
+	if strings.Contains(string(page), "<script>") || strings.Contains(string(page), "<b>") || !strings.Contains(string(page), "Deny") {
+		t.Errorf("page: %s", page)
+	}
+	for name, want := range map[string]string{"X-Frame-Options": "DENY", "Cross-Origin-Opener-Policy": "same-origin", "Cache-Control": "no-store"} {
+		if got := resp.Header.Get(name); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+}
+
+func TestListenOnlyOnLoopback(t *testing.T) {
+	if s, err := hfoauthtest.Listen("0.0.0.0:0"); err == nil {
+		s.Close()
+		t.Error("listens for everyone")
+	}
+}
+
+func TestRememberConsent(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{redirect}})
+	authorizeURL := hub.URL + "/oauth/authorize?" + authorization(app, nil).Encode()
+	for remember, want := range map[bool]int{false: 200, true: 302} {
+		hub.Configure(func(s *hfoauthtest.Settings) { s.RememberConsent = remember })
+		resp, err := browser.PostForm(authorizeURL, url.Values{"user": {"ada"}, "decision": {"approve"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		req, _ := http.NewRequest(http.MethodGet, authorizeURL, nil)
+		for _, cookie := range resp.Cookies() {
+			req.AddCookie(cookie)
+		}
+		again, err := browser.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again.Body.Close()
+		if again.StatusCode != want {
+			t.Errorf("remember %v: %s", remember, again.Status)
+		}
+	}
+}
+
+func TestFaults(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Second}
+	read := func() (int, int, error) {
+		resp, err := client.Get(hub.URL + "/.well-known/openid-configuration")
+		if err != nil {
+			return 0, 0, err
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		return resp.StatusCode, len(body), err
+	}
+	_, plain, _ := read()
+	for name, tt := range map[string]struct {
+		fault  hfoauthtest.Fault
+		status int
+		size   int
+		fails  bool
+	}{
+		"answer":  {hfoauthtest.Answer(503, "x"), 503, 1, false},
+		"drop":    {hfoauthtest.Drop(), 0, 0, true},
+		"cut":     {hfoauthtest.Cut(), 200, plain / 2, true},
+		"trickle": {hfoauthtest.Trickle(time.Second), 200, -1, true},
+		"delay":   {hfoauthtest.Delay(time.Minute), 0, 0, true},
+		"huge":    {hfoauthtest.Huge(100_000), 200, 100_000, false},
+		"none":    {nil, 200, plain, false},
+	} {
+		hub.SetFault(hfoauthtest.MetadataEndpoint, tt.fault)
+		status, size, err := read()
+		if status != tt.status || tt.size >= 0 && size != tt.size || (err != nil) != tt.fails {
+			t.Errorf("%s: status %d, %d bytes, %v", name, status, size, err)
+		}
+	}
+	hub.SetFault(hfoauthtest.MetadataEndpoint, hfoauthtest.Times(2, hfoauthtest.Answer(500, "")))
+	for _, want := range []int{500, 500, 200} {
+		if status, _, _ := read(); status != want {
+			t.Errorf("Times: %d, want %d", status, want)
+		}
+	}
+}
+
+func Example() {
+	hub, err := hfoauthtest.Listen("127.0.0.1:0", hfoauthtest.User{Username: "ada", Name: "Ada Lovelace"})
+	if err != nil {
+		panic(err)
+	}
+	defer hub.Close()
+	resp, err := http.Get(hub.URL + "/.well-known/openid-configuration")
+	if err != nil {
+		panic(err)
+	}
+	defer resp.Body.Close()
+	fmt.Println(resp.Status)
+	// Output: 200 OK
+}

@@ -1,0 +1,110 @@
+package hfoauthtest
+
+import (
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"math/big"
+	"net/http"
+	"sync"
+)
+
+// signingKey signs ID tokens with RS256 (RFC 7518 section 3.3).
+type signingKey struct {
+	id      string
+	private *rsa.PrivateKey
+}
+
+func newKey() signingKey {
+	private, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(fmt.Sprintf("hfoauthtest: making an RSA key: %v", err))
+	}
+	return signingKey{random("key-", 6), private}
+}
+
+// firstKey is shared by the Servers of a process: making a key takes time.
+var firstKey = sync.OnceValue(newKey)
+
+// RotateKeys makes a new key, which signs from now on. The earlier ones stay
+// published, unless drop is true.
+func (s *Server) RotateKeys(drop bool) {
+	key := newKey()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if drop {
+		s.keys = nil
+	}
+	s.keys = append([]signingKey{key}, s.keys...)
+}
+
+// SigningKey returns the key that signs now and its ID, for tests that make
+// tokens of their own.
+func (s *Server) SigningKey() (id string, key *rsa.PrivateKey) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.keys[0].id, s.keys[0].private
+}
+
+func (s *Server) jwks(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	var keys []any
+	for _, key := range s.keys {
+		public := key.private.PublicKey
+		keys = append(keys, map[string]any{
+			"kty": "RSA", "use": "sig", "alg": "RS256", "kid": key.id,
+			"n": encode(public.N.Bytes()), "e": encode(big.NewInt(int64(public.E)).Bytes()),
+		})
+	}
+	change := s.settings.JWKS
+	s.mu.Unlock()
+	document := map[string]any{"keys": keys}
+	if change != nil {
+		change(document)
+	}
+	writeJSON(w, http.StatusOK, document)
+}
+
+// SignJWT returns a JWT of header and claims with an RS256 signature,
+// whatever the header says.
+func SignJWT(key *rsa.PrivateKey, header, claims map[string]any) string {
+	payload := encodeJSON(header) + "." + encodeJSON(claims)
+	hash := sha256.Sum256([]byte(payload))
+	signature, err := rsa.SignPKCS1v15(nil, key, crypto.SHA256, hash[:])
+	if err != nil {
+		panic(fmt.Sprintf("hfoauthtest: signing: %v", err))
+	}
+	return payload + "." + encode(signature)
+}
+
+func encodeJSON(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("hfoauthtest: encoding a token: %v", err))
+	}
+	return encode(b)
+}
+
+func encode(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
+
+// random returns a fresh name of n random bytes.
+func random(prefix string, n int) string {
+	b := make([]byte, n)
+	rand.Read(b)
+	return prefix + encode(b)
+}
+
+// id returns sub, or an ID of the form the Hub uses that is always the same
+// for a name.
+func id(sub, kind, name string) string {
+	if sub != "" {
+		return sub
+	}
+	hash := sha256.Sum256([]byte(kind + "/" + name))
+	return hex.EncodeToString(hash[:12])
+}

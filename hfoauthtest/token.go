@@ -1,0 +1,220 @@
+package hfoauthtest
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	deviceGrant   = "urn:ietf:params:oauth:grant-type:device_code"
+	exchangeGrant = "urn:ietf:params:oauth:grant-type:token-exchange"
+	emailType     = "urn:huggingface:token-type:user-email"
+)
+
+// oauthError is an error answer of RFC 6749 section 5.2.
+type oauthError struct {
+	status      int
+	Code        string `json:"error"`
+	Description string `json:"error_description,omitempty"`
+}
+
+func badRequest(code, description string) *oauthError {
+	return &oauthError{http.StatusBadRequest, code, description}
+}
+
+func invalidClient(description string) *oauthError {
+	return &oauthError{http.StatusUnauthorized, "invalid_client", description}
+}
+
+func (e *oauthError) write(w http.ResponseWriter) {
+	if e.status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", `Basic realm="oauth"`)
+	}
+	writeJSON(w, e.status, e)
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(v)
+}
+
+// token is the token endpoint (RFC 6749 section 3.2).
+func (s *Server) token(w http.ResponseWriter, r *http.Request) {
+	for _, name := range []string{"client_secret", "code_verifier", "refresh_token", "code"} {
+		s.recordSecret(r.PostForm.Get(name))
+	}
+	app, problem := s.authenticate(r)
+	if problem != nil {
+		problem.write(w)
+		return
+	}
+	var g *grant
+	switch r.PostForm.Get("grant_type") {
+	case "authorization_code":
+		g, problem = s.redeemCode(r, &app)
+	case "refresh_token":
+		g, problem = s.redeemRefreshToken(r, &app)
+	case deviceGrant:
+		g, problem = s.redeemDeviceCode(r, &app)
+	case exchangeGrant:
+		g, problem = s.exchangeEmail(r, &app)
+	default:
+		problem = badRequest("unsupported_grant_type", "")
+	}
+	if problem != nil {
+		problem.write(w)
+		return
+	}
+	response := s.issue(g)
+	if r.PostForm.Get("grant_type") == exchangeGrant {
+		delete(response, "refresh_token")
+		delete(response, "id_token")
+		response["issued_token_type"] = "urn:ietf:params:oauth:token-type:access_token"
+	}
+	if change := s.currentSettings().TokenResponse; change != nil {
+		change(response)
+	}
+	writeJSON(w, http.StatusOK, response)
+}
+
+// redeemCode checks an authorization code, which works once (RFC 6749 section
+// 4.1.3, RFC 7636 section 4.6).
+func (s *Server) redeemCode(r *http.Request, app *App) (*grant, *oauthError) {
+	g, ok := s.codes.Take(r.PostForm.Get("code"), s.now())
+	switch {
+	case !ok:
+		return nil, badRequest("invalid_grant", "the code is unknown, used or expired")
+	case g.client != app.ClientID:
+		return nil, badRequest("invalid_grant", "the code is of another client")
+	case g.redirect != r.PostForm.Get("redirect_uri"):
+		return nil, badRequest("invalid_grant", "redirect_uri differs from the one of the authorization request")
+	}
+	verifier := r.PostForm.Get("code_verifier")
+	challenge := sha256.Sum256([]byte(verifier))
+	if (g.challenge != "" || verifier != "") && subtle.ConstantTimeCompare([]byte(encode(challenge[:])), []byte(g.challenge)) != 1 {
+		return nil, badRequest("invalid_grant", "code_verifier does not match")
+	}
+	return g, nil
+}
+
+// redeemRefreshToken checks a refresh token, which works once: a new one comes
+// with each answer.
+func (s *Server) redeemRefreshToken(r *http.Request, app *App) (*grant, *oauthError) {
+	g, ok := s.refresh.Take(r.PostForm.Get("refresh_token"), s.now())
+	if !ok || g.client != app.ClientID {
+		return nil, badRequest("invalid_grant", "the refresh token is unknown, used or expired")
+	}
+	if _, ok := s.userNamed(g.username); !ok {
+		return nil, badRequest("invalid_grant", "the user is gone")
+	}
+	renewed := *g
+	renewed.nonce = ""
+	if scope := strings.Fields(r.PostForm.Get("scope")); len(scope) > 0 {
+		for _, name := range scope {
+			if !g.has(name) {
+				return nil, badRequest("invalid_scope", "a refresh cannot add the scope "+name)
+			}
+		}
+		renewed.scopes = scope
+	}
+	return &renewed, nil
+}
+
+// exchangeEmail gives an organization's app a token of one of its members
+// (RFC 8693, https://huggingface.co/docs/hub/oauth).
+func (s *Server) exchangeEmail(r *http.Request, app *App) (*grant, *oauthError) {
+	if app.Public {
+		return nil, invalidClient("token exchange needs a client secret")
+	}
+	if r.PostForm.Get("subject_token_type") != emailType {
+		return nil, badRequest("invalid_request", "subject_token_type must be "+emailType)
+	}
+	email := r.PostForm.Get("subject_token")
+	user, ok := s.user(func(u *User) bool { return u.Email != "" && u.Email == email && u.EmailVerified })
+	if !ok {
+		return nil, badRequest("invalid_grant", "no member has this e-mail address")
+	}
+	scopes := strings.Fields(orElse(r.PostForm.Get("scope"), "openid profile"))
+	for _, scope := range scopes {
+		if !slices.Contains(app.Scopes, scope) {
+			return nil, badRequest("invalid_scope", "unknown scope "+scope)
+		}
+	}
+	return &grant{client: app.ClientID, username: user.Username, scopes: scopes, family: random("", 9)}, nil
+}
+
+// issue makes the tokens of a grant.
+func (s *Server) issue(g *grant) map[string]any {
+	settings := s.currentSettings()
+	now := s.now()
+	lifetime := settings.AccessTokenLifetime
+	if lifetime == 0 {
+		lifetime = 8 * time.Hour
+	}
+	accessToken := s.recordSecret(s.accessToken(g, now, lifetime))
+	s.access.Put(accessToken, g, 1, now, now.Add(lifetime))
+	response := map[string]any{
+		"access_token": accessToken,
+		"token_type":   "bearer",
+		"expires_in":   int(lifetime / time.Second),
+		"scope":        strings.Join(g.scopes, " "),
+	}
+	if g.has("openid") {
+		response["id_token"] = s.recordSecret(s.idToken(g, accessToken, now))
+	}
+	if !settings.NoRefreshTokens {
+		refreshToken := s.recordSecret(random("hf_refresh_", 48))
+		s.refresh.Put(refreshToken, g, 1, now, now.Add(refreshLifetime))
+		response["refresh_token"] = refreshToken
+	}
+	return response
+}
+
+// accessToken looks like those of the Hub: a prefix and a JWT that names the
+// app, of about 400 bytes.
+func (s *Server) accessToken(g *grant, now time.Time, lifetime time.Duration) string {
+	user, _ := s.userNamed(g.username)
+	return "hf_oauth_" + encodeJSON(map[string]any{"alg": "EdDSA"}) + "." + encodeJSON(map[string]any{
+		"scope": g.scopes, "aud": s.URL, "oauthApp": g.client, "sessionId": random("", 16),
+		"iat": now.Unix(), "sub": user.ID(), "exp": now.Add(lifetime).Unix(), "iss": s.URL,
+	}) + "." + random("", 64)
+}
+
+// idToken makes the ID token of OpenID Connect Core section 2.
+func (s *Server) idToken(g *grant, accessToken string, now time.Time) string {
+	settings := s.currentSettings()
+	lifetime := settings.IDTokenLifetime
+	if lifetime == 0 {
+		lifetime = time.Hour
+	}
+	hash := sha256.Sum256([]byte(accessToken))
+	claims := map[string]any{
+		"iss": s.URL, "aud": g.client, "azp": g.client,
+		"iat": now.Unix(), "exp": now.Add(lifetime).Unix(),
+		"at_hash": encode(hash[:len(hash)/2]),
+	}
+	if user, ok := s.userNamed(g.username); ok {
+		maps.Copy(claims, user.claims(s.URL, g))
+		delete(claims, "orgs")
+	}
+	if g.nonce != "" {
+		claims["nonce"] = g.nonce
+	}
+	kid, key := s.SigningKey()
+	header := map[string]any{"alg": "RS256", "typ": "JWT", "kid": kid}
+	if settings.IDToken != nil {
+		settings.IDToken(header, claims)
+	}
+	if settings.Sign != nil {
+		return settings.Sign(header, claims)
+	}
+	return SignJWT(key, header, claims)
+}
