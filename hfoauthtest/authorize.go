@@ -192,9 +192,9 @@ func (s *Server) consentPage(w http.ResponseWriter, query url.Values, app *App) 
 		Users  []User
 		Scopes []string
 		OrgIDs []string
-		Query  string
+		Action string
 		Style  template.CSS
-	}{app.Name, s.allUsers(), strings.Fields(query.Get("scope")), query["orgIds"], query.Encode(), template.CSS(style)}
+	}{app.Name, s.allUsers(), strings.Fields(query.Get("scope")), query["orgIds"], string(AuthorizeEndpoint) + "?" + query.Encode(), template.CSS(style)}
 	redirect, err := url.Parse(query.Get("redirect_uri"))
 	if err != nil {
 		s.refusePage(w, "Wrong redirect URI", "It cannot be parsed.")

@@ -1,0 +1,39 @@
+# `make test` is all that a newcomer or a build server needs: it sets up what
+# the tests use, then checks and tests every module of go.work.
+
+SHELL    := /bin/bash
+BIN      := $(CURDIR)/.bin
+MODULES  := scripts/each-module.sh
+FUZZTIME ?= 20s
+
+.DEFAULT_GOAL := help
+.PHONY: help test setup lint deps tools fuzz bench
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+test: setup lint deps ## set up, then lint and test every module with the race detector
+	$(MODULES) go test -race -timeout 20m ./...
+
+setup: ## install what the tests run: Chromium, Redis, PostgreSQL, a C compiler (Debian, as root)
+	scripts/setup.sh
+
+lint: tools ## gofmt, go vet, staticcheck and govulncheck in every module
+	scripts/gofmt.sh
+	$(MODULES) go vet ./...
+	$(MODULES) $(BIN)/staticcheck ./...
+	$(MODULES) $(CURDIR)/scripts/govulncheck.sh $(BIN)/govulncheck
+
+deps: ## go.mod files are tidy, and the root requires only what an importer accepts
+	$(MODULES) go mod tidy -diff
+	GOWORK=off go -C internal/tools mod tidy -diff
+	scripts/direct-deps.sh
+
+tools: ## build the pinned staticcheck and govulncheck into .bin
+	GOWORK=off GOBIN=$(BIN) go -C internal/tools install tool
+
+fuzz: ## run every fuzz target for FUZZTIME (20s), one at a time
+	scripts/fuzz.sh $(FUZZTIME)
+
+bench: ## measure against other libraries, into docs/benchmarks.md
+	scripts/bench.sh

@@ -1,0 +1,201 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"html"
+	"io"
+	"net"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hfoauth/hfoauth/hfoauthtest"
+)
+
+// program builds the quickstart as a newcomer does.
+func program(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "quickstart")
+	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return path
+}
+
+// start runs the program with env alone until the test ends, and returns its
+// address and what it prints.
+func start(t *testing.T, path string, env ...string) (address, stdout string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	listener.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	command := exec.CommandContext(ctx, path)
+	command.Env = append([]string{"PORT=" + port, "PATH=" + os.Getenv("PATH")}, env...)
+	output, err := os.Create(filepath.Join(t.TempDir(), "stdout"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	command.Stdout = output
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cancel(); command.Wait(); output.Close() })
+
+	address = "http://localhost:" + port
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	for range 500 {
+		if resp, err := http.Get(address + "/"); err == nil {
+			resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return address, output.Name()
+			}
+		}
+		<-ticker.C
+	}
+	t.Fatal("the program does not answer")
+	return "", ""
+}
+
+func read(t *testing.T, client *http.Client, req *http.Request) (*http.Response, string) {
+	t.Helper()
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp, string(body)
+}
+
+func request(t *testing.T, method, address, accept string) *http.Request {
+	t.Helper()
+	req, err := http.NewRequest(method, address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Accept", accept)
+	return req
+}
+
+// Nothing configured: the stand-in's consent page is answered by hand.
+func TestWithoutConfiguration(t *testing.T) {
+	address, stdout := start(t, program(t))
+	if printed, err := os.ReadFile(stdout); err != nil || !strings.Contains(string(printed), "stand-in") || !strings.Contains(string(printed), address) {
+		t.Errorf("prints %q, %v", printed, err)
+	}
+	jar, _ := cookiejar.New(nil)
+	browser := &http.Client{Jar: jar}
+	resp, page := read(t, browser, request(t, "GET", address+"/private", "text/html"))
+	action := regexp.MustCompile(`action="([^"]*)"`).FindStringSubmatch(page)
+	if action == nil {
+		t.Fatalf("no consent page: %s %s", resp.Status, page)
+	}
+	target, err := resp.Request.URL.Parse(html.UnescapeString(action[1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	signedIn, err := browser.PostForm(target.String(), url.Values{"user": {"ada"}, "decision": {"approve"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	signedIn.Body.Close()
+	if signedIn.Request.URL.String() != address+"/private" || signedIn.StatusCode != 200 {
+		t.Errorf("ended at %s with %s", signedIn.Request.URL, signedIn.Status)
+	}
+	if _, page := read(t, browser, request(t, "GET", address+"/", "text/html")); !strings.Contains(page, "Hello, Ada Lovelace") || !strings.Contains(page, "Analytical Engines") || !strings.Contains(page, `action="/logout"`) {
+		t.Errorf("start page: %s", page)
+	}
+}
+
+// The routes against a provider of the environment.
+func TestRoutes(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{"http://localhost/login/callback"}})
+	address, _ := start(t, program(t), "OAUTH_CLIENT_ID="+app.ClientID, "OAUTH_CLIENT_SECRET="+app.ClientSecret,
+		"OAUTH_SCOPES=openid profile email read-billing", "OPENID_PROVIDER_URL="+hub.URL)
+	stay := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+
+	if _, page := read(t, stay, request(t, "GET", address+"/", "text/html")); !strings.Contains(page, "Sign in with Hugging Face") || !strings.Contains(page, `href="/login"`) {
+		t.Errorf("start page: %s", page)
+	}
+	if resp, body := read(t, stay, request(t, "GET", address+"/me", "*/*")); resp.StatusCode != 401 || body != `{"error":"not signed in"}`+"\n" {
+		t.Errorf("/me: %s %s", resp.Status, body)
+	}
+	if resp, _ := read(t, stay, request(t, "GET", address+"/private", "text/html")); resp.StatusCode != 303 || resp.Header.Get("Location") != "/login?next=%2Fprivate" {
+		t.Errorf("/private: %s %s", resp.Status, resp.Header.Get("Location"))
+	}
+	if resp, _ := read(t, stay, request(t, "GET", address+"/private", "application/json")); resp.StatusCode != 401 {
+		t.Errorf("/private without HTML: %s", resp.Status)
+	}
+	if resp, _ := read(t, stay, request(t, "GET", address+"/logout", "*/*")); resp.StatusCode != 405 {
+		t.Errorf("GET /logout: %s", resp.Status)
+	}
+
+	browser := hub.SignIn(t, address+"/login?next=/private", "ada")
+	_, body := read(t, browser, request(t, "GET", address+"/me", "*/*"))
+	var user map[string]any
+	if err := json.Unmarshal([]byte(body), &user); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"sub", "name", "preferred_username", "picture", "profile", "email", "email_verified", "isPro", "canPay", "orgs"} {
+		if _, ok := user[name]; !ok {
+			t.Errorf("/me lacks %s: %s", name, body)
+		}
+	}
+	cross := request(t, "POST", address+"/logout", "text/html")
+	cross.Header.Set("Sec-Fetch-Site", "cross-site")
+	if resp, _ := read(t, browser, cross); resp.StatusCode != 403 {
+		t.Errorf("cross-site sign-out: %s", resp.Status)
+	}
+	browser.CheckRedirect = stay.CheckRedirect
+	if resp, _ := read(t, browser, request(t, "POST", address+"/logout", "text/html")); resp.StatusCode != 303 || resp.Header.Get("Location") != "/" {
+		t.Errorf("sign-out: %s %s", resp.Status, resp.Header.Get("Location"))
+	}
+	if resp, _ := read(t, browser, request(t, "GET", address+"/me", "*/*")); resp.StatusCode != 401 {
+		t.Errorf("/me after sign-out: %s", resp.Status)
+	}
+}
+
+func TestStartsWhileTheProviderIsAway(t *testing.T) {
+	address, _ := start(t, program(t), "OAUTH_CLIENT_ID=id", "OAUTH_CLIENT_SECRET=secret", "OPENID_PROVIDER_URL=http://127.0.0.1:1")
+	resp, page := read(t, http.DefaultClient, request(t, "GET", address+"/login", "text/html"))
+	if resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" || !strings.Contains(page, "Try again") {
+		t.Errorf("%s %s", resp.Status, page)
+	}
+}
+
+func TestInASpace(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{"https://ada-app.hf.space/login/callback"}})
+	address, _ := start(t, program(t), "OAUTH_CLIENT_ID="+app.ClientID, "OAUTH_CLIENT_SECRET="+app.ClientSecret,
+		"OPENID_PROVIDER_URL="+hub.URL, "SPACE_HOST=ada-app.hf.space,app.example")
+	stay := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	resp, _ := read(t, stay, request(t, "GET", address+"/login", "text/html"))
+	location, err := resp.Location()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := location.Query().Get("redirect_uri"); got != "https://ada-app.hf.space/login/callback" {
+		t.Errorf("redirect_uri %q", got)
+	}
+	cookie := resp.Cookies()[0]
+	if !strings.HasPrefix(cookie.Name, "__Host-") || !cookie.Secure || cookie.SameSite != http.SameSiteNoneMode {
+		t.Errorf("cookie %v", cookie)
+	}
+}

@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Runs every fuzz target of every module for the duration given, one at a time.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+targets=$(grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sort)
+while IFS=: read -r file target; do
+	target=${target#func }
+	echo "== $target in ${file%/*}"
+	GOWORK=off go -C "${file%/*}" test -run '^$' -fuzz "^$target\$" -fuzztime "$1" . </dev/null
+done <<<"$targets"
