@@ -32,7 +32,7 @@ type Config struct {
 
 	// ClientSecret authenticates the app at the token endpoint by HTTP Basic,
 	// and the keys that seal cookies are derived from it. From
-	// OAUTH_CLIENT_SECRET if empty. Without one the app is a public client
+	// OAUTH_CLIENT_SECRET if both it and ClientID are empty. Without one the app is a public client
 	// (RFC 6749 section 2.1) that relies on PKCE alone, and SessionKeys are
 	// required.
 	ClientSecret string
@@ -82,6 +82,31 @@ type Config struct {
 	// memory of this process, which holds at most 64 MiB of them.
 	Store Store
 
+	// AcceptBearer lets requests with "Authorization: Bearer hf_…" in, as the
+	// user whose token it is: an OAuth access token, or a user access token
+	// from the Hub's settings; tokens of organizations are refused. The
+	// provider is asked about each token once in five minutes. A token beats a
+	// cookie, also a token that is not valid.
+	//
+	// Anyone who holds a user's token acts as that user here: another app the
+	// user signed in to, too, unless its name stands in the token. The Hub's
+	// OAuth tokens carry the app they were issued to, and those of other apps
+	// are refused; a token that does not tell is accepted.
+	AcceptBearer bool
+
+	// TokenHosts are the hosts that [Client.HTTPClient] sends users' tokens
+	// to: names, or patterns such as "*.example.com" for all names below one.
+	// If nil, the provider's host, *.huggingface.co and *.hf.co; never
+	// *.hf.space, where everybody's Spaces run.
+	TokenHosts []string
+
+	// ClientName makes the app known to the provider without registration
+	// where ClientID is empty: ClientID is then the URL under which
+	// [Client.ClientMetadataHandler] answers, at the origin of RedirectURL,
+	// which the provider must be able to reach. Such an app is public:
+	// SessionKeys are required.
+	ClientName string
+
 	// HTTPClient speaks to the provider. If nil, one with connection reuse. In
 	// either case an answer may take ten seconds and one mebibyte, and
 	// redirects are not followed.
@@ -129,8 +154,10 @@ func configFrom(getenv func(string) string) Config {
 
 // withDefaults fills the fields left out from env and the defaults.
 func (c Config) withDefaults(env Config) Config {
-	setIfEmpty(&c.ClientID, env.ClientID)
-	setIfEmpty(&c.ClientSecret, env.ClientSecret)
+	if c.ClientID == "" {
+		setIfEmpty(&c.ClientID, env.ClientID)
+		setIfEmpty(&c.ClientSecret, env.ClientSecret)
+	}
 	if c.Scopes == nil {
 		c.Scopes = env.Scopes
 	}
@@ -141,6 +168,12 @@ func (c Config) withDefaults(env Config) Config {
 	setIfEmpty(&c.RedirectURL, env.RedirectURL)
 	if hosts := c.spaceHosts(); c.RedirectURL == "" && len(hosts) > 0 {
 		c.RedirectURL = "https://" + hosts[0] + defaultCallbackPath
+	}
+	if c.ClientID == "" && c.ClientName != "" {
+		c.ClientID = c.metadataURL()
+	}
+	if c.TokenHosts == nil {
+		c.TokenHosts = []string{hostname(c.ProviderURL), "*.huggingface.co", "*.hf.co"}
 	}
 	setIfEmpty(&c.LoginPath, "/login")
 	setIfEmpty(&c.LogoutPath, "/logout")
@@ -204,6 +237,9 @@ func (c *Config) checkSessionKeys() error {
 	if len(c.SessionKeys) == 0 && c.ClientSecret == "" {
 		return errors.New("hfoauth: Config.SessionKeys: an app without a client secret needs a key of its own to seal cookies: " +
 			"set OAUTH_CLIENT_SECRET, or make a key with `openssl rand -base64 32`, keep it secret, and give its 32 decoded bytes")
+	}
+	if c.ClientSecret != "" && c.ClientID == c.metadataURL() {
+		return errors.New("hfoauth: Config.ClientSecret: an app that is not registered has none: leave it empty, or set Config.ClientID")
 	}
 	for i, key := range c.SessionKeys {
 		if len(key) != sessionKeySize {

@@ -12,7 +12,8 @@ var errEncoding = errors.New("hfoauth: value was written by another version")
 
 // coder writes values to bytes and reads them back, in the order in which its
 // methods are called: a type has one method that names its fields, and that
-// serves both directions. Strings that are read share the memory of in.
+// serves both directions. Writing leaves the values alone, which may be
+// shared. Strings that are read share the memory of in.
 type coder struct {
 	reading bool
 	in      string
@@ -111,22 +112,25 @@ func (c *coder) bools(flags ...*bool) {
 		}
 	}
 	c.uint(&bits)
+	if !c.reading {
+		return
+	}
 	for i, flag := range flags {
 		*flag = bits&(1<<i) != 0
 	}
 }
 
-// time codes seconds; the zero time stays zero.
+// time codes milliseconds; the zero time stays zero.
 func (c *coder) time(v *time.Time) {
-	var seconds uint64
+	var milliseconds uint64
 	if !v.IsZero() {
-		seconds = uint64(max(v.Unix(), 0))
+		milliseconds = uint64(max(v.UnixMilli(), 0))
 	}
-	c.uint(&seconds)
+	c.uint(&milliseconds)
 	if c.reading {
 		*v = time.Time{}
-		if seconds != 0 {
-			*v = time.Unix(int64(seconds), 0).UTC()
+		if milliseconds != 0 {
+			*v = time.UnixMilli(int64(milliseconds)).UTC()
 		}
 	}
 }
@@ -136,7 +140,9 @@ func stringsOf[S ~string](c *coder, v *[]S) {
 	list(c, v, func(s *S) {
 		text := string(*s)
 		c.string(&text)
-		*s = S(text)
+		if c.reading {
+			*s = S(text)
+		}
 	})
 }
 

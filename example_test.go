@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"html"
 	"io"
 	"log"
 	"net/http"
@@ -29,7 +30,7 @@ func Example() {
 			io.WriteString(w, `<a href="/login">Sign in with Hugging Face</a>`)
 			return
 		}
-		fmt.Fprintf(w, "Hello, %s", user.Username)
+		fmt.Fprintf(w, "Hello, %s", html.EscapeString(user.Username))
 	})
 	log.Fatal(http.ListenAndServe(":7860", mux))
 }
@@ -149,6 +150,6 @@ func exampleClient() *hfoauth.Client {
 	return client
 }
 
-func album(http.ResponseWriter, *http.Request)                {}
-func settings(http.ResponseWriter, *http.Request)             {}
+func album(http.ResponseWriter, *http.Request)                 {}
+func settings(http.ResponseWriter, *http.Request)              {}
 func saveUser(ctx context.Context, sub, username string) error { return nil }

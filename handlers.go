@@ -50,7 +50,7 @@ func (c *Client) Login(w http.ResponseWriter, r *http.Request, options LoginOpti
 	}
 	next = c.returnTo(next)
 	if c.onOtherHost(r) {
-		http.Redirect(w, r, c.redirectURL.Scheme+"://"+c.redirectURL.Host+c.LoginURL(next), http.StatusSeeOther)
+		http.Redirect(w, r, origin(c.redirectURL)+c.LoginURL(next), http.StatusSeeOther)
 		return
 	}
 	if err := checkAuthorizationParams(options.AuthorizationParams); err != nil {
@@ -149,11 +149,7 @@ func (c *Client) completeSignIn(ctx context.Context, a *attempt, query url.Value
 	if err != nil {
 		return nil, err
 	}
-	granted := a.scopes
-	if scope, named := provider.Scope(token); named {
-		granted = ParseScopes(scope)
-	}
-	s := newSession(user, token, granted, c.now())
+	s := newSession(user, token, granted(token, a.scopes), c.now())
 	s.requested, s.org = a.scopes, a.org
 	if c.config.OnSignIn != nil {
 		if err := c.config.OnSignIn(ctx, s); err != nil {
@@ -222,7 +218,8 @@ func (c *Client) logout(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
-	if err := c.endSession(w, r); err != nil {
+	setCookie(w, c.cookies.expired(c.cookies.session))
+	if err := c.endRequestSession(r.Context(), r); err != nil {
 		c.fail(w, r, err, "/")
 		return
 	}

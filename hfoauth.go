@@ -53,6 +53,7 @@ import (
 	"time"
 
 	"github.com/hfoauth/hfoauth/internal/expiring"
+	"github.com/hfoauth/hfoauth/internal/flight"
 	"github.com/hfoauth/hfoauth/internal/provider"
 	"github.com/hfoauth/hfoauth/internal/seal"
 )
@@ -67,6 +68,9 @@ type Client struct {
 	sealer      struct{ attempt, session, stored *seal.Sealer }
 	store       sessionStore
 	opened      *expiring.Map[string, opened]
+	ended       *expiring.Map[[32]byte, struct{}]
+	renewals    *flight.Group[[32]byte, *renewal]
+	bearers     *flight.Group[[32]byte, *Session]
 	crossOrigin http.CrossOriginProtection
 	now         func() time.Time
 }
@@ -89,8 +93,11 @@ func New(config Config) (*Client, error) {
 		redirectURL: redirectURL,
 		cookies:     newCookieRules(&config, redirectURL),
 		opened:      expiring.New[string, opened](openedSessions, openedBytes),
+		ended:       expiring.New[[32]byte, struct{}](maxEnded, maxEnded),
 		now:         time.Now,
 	}
+	c.renewals = c.newRenewals()
+	c.bearers = c.newBearers()
 	c.store = newSessionStore(config.Store, func() time.Time { return c.now() })
 	c.provider = provider.New(provider.Config{
 		Issuer:       config.ProviderURL,
@@ -100,7 +107,7 @@ func New(config Config) (*Client, error) {
 		HTTPClient:   config.HTTPClient,
 		Now:          func() time.Time { return c.now() },
 	})
-	if err := c.crossOrigin.AddTrustedOrigin(redirectURL.Scheme + "://" + redirectURL.Host); err != nil {
+	if err := c.crossOrigin.AddTrustedOrigin(origin(redirectURL)); err != nil {
 		return nil, field("RedirectURL", "OAUTH_REDIRECT_URL", err)
 	}
 	return c, c.deriveKeys()
@@ -127,12 +134,16 @@ func (c *Client) deriveKeys() (err error) {
 }
 
 // Mount registers the handlers at their usual paths: GET Config.LoginPath,
-// GET the path of Config.RedirectURL, and POST Config.LogoutPath. Like
-// [http.ServeMux.Handle] it panics where a pattern is taken already.
+// GET the path of Config.RedirectURL, and POST Config.LogoutPath; for an app
+// with Config.ClientName also its metadata. Like [http.ServeMux.Handle] it
+// panics where a pattern is taken already.
 func (c *Client) Mount(mux *http.ServeMux) {
 	mux.Handle("GET "+exactly(c.config.LoginPath), c.LoginHandler())
 	mux.Handle("GET "+exactly(c.callbackPath()), c.CallbackHandler())
 	mux.Handle("POST "+exactly(c.config.LogoutPath), c.LogoutHandler())
+	if c.config.ClientName != "" {
+		mux.Handle("GET "+clientMetadataPath, c.ClientMetadataHandler())
+	}
 }
 
 // exactly makes a ServeMux pattern for a path and nothing below it.

@@ -2,7 +2,9 @@ package hfoauth
 
 import (
 	"context"
+	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 )
@@ -10,19 +12,22 @@ import (
 // RequireUser lets requests of signed-in users through to next, which finds
 // the user with [UserFromContext] or [Client.UserFromRequest]. A browser that
 // opens the page without a session is sent to sign in and back; other
-// requests get 401 with a JSON body and WWW-Authenticate.
+// requests get 401 with a JSON body and WWW-Authenticate. A session whose
+// token is about to end is renewed.
 func (c *Client) RequireUser(next http.Handler) http.Handler {
 	return c.require(next, func(*Session) error { return nil })
 }
 
-// RequireScope is [Client.RequireUser] for users who granted all of scopes.
-// Others get 403.
+// RequireScope is [Client.RequireUser] for users who granted all of scopes. A
+// browser whose user did not is sent to grant them, together with those
+// granted before, and back; once, so that a user who does not want to is not
+// asked without end. Other requests get 403.
 func (c *Client) RequireScope(scopes ...Scope) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return c.require(next, func(s *Session) error {
 			for _, scope := range scopes {
 				if !s.Scopes.Has(scope) {
-					return forbidden("the scope " + string(scope) + " was not granted")
+					return missingScope(s, scopes, scope)
 				}
 			}
 			return nil
@@ -34,8 +39,9 @@ func (c *Client) RequireScope(scopes ...Scope) func(http.Handler) http.Handler {
 // username or its ID (never by its display name, which is free to choose),
 // with one of roles if any are given. Members who have yet to meet its
 // demands (single sign-on, multi-factor authentication) count as outsiders.
-// Others get 403. Roles are only known where the user granted the
-// organization to the app.
+//
+// The role is known only where the user granted the organization to the app: a
+// browser whose user did not is sent to do so, and back, once. Others get 403.
 func (c *Client) RequireOrg(name string, roles ...Role) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return c.require(next, func(s *Session) error {
@@ -45,30 +51,70 @@ func (c *Client) RequireOrg(name string, roles ...Role) func(http.Handler) http.
 				return forbidden("the user is not a member of " + name)
 			case org.PendingSSO || org.MissingMFA:
 				return forbidden("the user has yet to meet the sign-in demands of " + name)
-			case len(roles) > 0 && !slices.Contains(roles, org.Role):
-				return forbidden("the user's role in " + name + " is not sufficient")
+			case len(roles) == 0 || slices.Contains(roles, org.Role):
+				return nil
+			case org.Role == "":
+				return missingOrg(s, org)
 			}
-			return nil
+			return forbidden("the user's role in " + name + " is not sufficient")
 		})
 	}
+}
+
+// missingError is what a page demands and the user has not granted yet.
+type missingError struct {
+	error
+	scope Scope         // the one that is missing, if it is one
+	ask   *LoginOptions // for the sign-in that asks for it; nil if that was tried
+}
+
+func (m *missingError) Unwrap() error { return m.error }
+
+func missingScope(s *Session, all []Scope, missing Scope) error {
+	m := &missingError{error: forbidden("the scope " + string(missing) + " was not granted"), scope: missing}
+	if !s.requested.Has(missing) {
+		m.ask = &LoginOptions{Scopes: s.Scopes.with(s.requested...).with(all...)}
+		if s.org != "" {
+			m.ask.AuthorizationParams = url.Values{"orgIds": {s.org}}
+		}
+	}
+	return m
+}
+
+func missingOrg(s *Session, org *Org) error {
+	m := &missingError{error: forbidden("the user's role in " + org.Username + " is not known")}
+	if s.org != org.Sub {
+		m.ask = &LoginOptions{Scopes: s.Scopes.with(s.requested...), AuthorizationParams: url.Values{"orgIds": {org.Sub}}}
+	}
+	return m
 }
 
 // require passes requests on whose session satisfies check.
 func (c *Client) require(next http.Handler, check func(*Session) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s, err := c.session(r)
+		s, err := c.freshSession(w, r)
 		if err == nil {
 			err = check(s)
 		}
-		switch {
-		case err == nil:
+		if err == nil {
 			next.ServeHTTP(w, r.WithContext(c.withSession(r.Context(), s)))
-		case err == ErrNotSignedIn && isNavigation(r):
+			return
+		}
+		here := r.URL.RequestURI()
+		missing, isMissing := errors.AsType[*missingError](err)
+		switch {
+		case !isNavigation(r) || c.hasBearer(r):
 			keepPrivate(w)
-			http.Redirect(w, r, c.LoginURL(r.URL.RequestURI()), http.StatusSeeOther)
+			c.fail(w, r, err, here)
+		case errors.Is(err, ErrNotSignedIn):
+			keepPrivate(w)
+			http.Redirect(w, r, c.LoginURL(here), http.StatusSeeOther)
+		case isMissing && missing.ask != nil:
+			missing.ask.Next = here
+			c.Login(w, r, *missing.ask)
 		default:
 			keepPrivate(w)
-			c.fail(w, r, err, r.URL.RequestURI())
+			c.fail(w, r, err, here)
 		}
 	})
 }

@@ -38,8 +38,8 @@ func (c *Client) fail(w http.ResponseWriter, r *http.Request, err error, next st
 	if status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", strconv.Itoa(int((retryAfter(err)+time.Second-1)/time.Second)))
 	}
-	if status == http.StatusUnauthorized {
-		w.Header().Set("WWW-Authenticate", `Bearer realm="Hugging Face"`)
+	if challenge := c.challenge(r, err); challenge != "" {
+		w.Header().Set("WWW-Authenticate", challenge)
 	}
 	m := c.explain(err, next)
 	switch {

@@ -49,6 +49,7 @@ type Session struct {
 	started   time.Time
 	requested Scopes // asked for at this sign-in, so that they are not asked for again without end
 	org       string // organization whose resources were asked for
+	cookie    string // value of the cookie it came from, if it did
 }
 
 // newSession returns a session of a fresh identity (session fixation: OWASP
@@ -56,14 +57,19 @@ type Session struct {
 func newSession(user *User, token *oauth2.Token, granted Scopes, now time.Time) *Session {
 	s := &Session{User: user, Token: token, Scopes: granted, started: now}
 	rand.Read(s.id[:])
-	if token.Expiry.IsZero() {
-		token.Expiry = now.Add(defaultLifetime)
+	s.lasts(now)
+	return s
+}
+
+// lasts sets the expiry from the token that was got now.
+func (s *Session) lasts(now time.Time) {
+	if s.Token.Expiry.IsZero() {
+		s.Token.Expiry = now.Add(defaultLifetime)
 	}
-	s.Expiry = token.Expiry
-	if token.RefreshToken != "" {
+	s.Expiry = s.Token.Expiry
+	if s.Token.RefreshToken != "" {
 		s.Expiry = now.Add(refreshableLifetime)
 	}
-	return s
 }
 
 // String returns the user's ID and the expiry, no secrets.
@@ -142,6 +148,9 @@ func (c *Client) session(r *http.Request) (*Session, error) {
 	if s, ok := r.Context().Value(sessionKey{c}).(*Session); ok {
 		return s, nil
 	}
+	if token, _ := bearerToken(r); c.hasBearer(r) {
+		return c.bearerSession(r.Context(), token)
+	}
 	for name, value := range requestCookies(r) {
 		if name != c.cookies.session {
 			continue
@@ -172,14 +181,17 @@ func (c *Client) openSession(ctx context.Context, value string) (*Session, error
 		}
 	}
 	now := c.now()
-	if o, ok := c.opened.Get(value, now); ok && bytes.Equal(o.stored, stored) {
-		return o.session, nil
+	o, ok := c.opened.Get(value, now)
+	s := o.session
+	if !ok || !bytes.Equal(o.stored, stored) {
+		if s = c.unsealSession(value, stored); s == nil || !now.Before(s.Expiry) {
+			return nil, nil
+		}
+		c.opened.Put(value, opened{s, stored}, 2*len(value)+2*len(stored), now, s.Expiry)
 	}
-	s := c.unsealSession(value, stored)
-	if s == nil || !now.Before(s.Expiry) {
-		return nil, nil
+	if over, err := c.isOver(ctx, s); over || err != nil {
+		return nil, err
 	}
-	c.opened.Put(value, opened{s, stored}, 2*len(value)+2*len(stored), now, s.Expiry)
 	return s, nil
 }
 
@@ -191,7 +203,7 @@ func (c *Client) unsealSession(value string, stored []byte) *Session {
 	} else if sealed, err := decodeCookie(value); err == nil {
 		plain, _ = c.sealer.session.Open(sealed, c.cookies.session)
 	}
-	s := &Session{}
+	s := &Session{cookie: value}
 	if plain == nil || decode(plain, s.code) != nil {
 		return nil
 	}
@@ -230,27 +242,7 @@ func (c *Client) replaceSession(ctx context.Context, w http.ResponseWriter, r *h
 	if err := c.startSession(ctx, w, s); err != nil {
 		return err
 	}
-	return c.deleteStored(ctx, r)
-}
-
-// endSession makes the browser forget its session and removes it from the
-// store.
-func (c *Client) endSession(w http.ResponseWriter, r *http.Request) error {
-	setCookie(w, c.cookies.expired(c.cookies.session))
-	return c.deleteStored(r.Context(), r)
-}
-
-// deleteStored removes the request's session from the store.
-func (c *Client) deleteStored(ctx context.Context, r *http.Request) error {
-	for name, value := range requestCookies(r) {
-		if name != c.cookies.session || !isStoredID(value) {
-			continue
-		}
-		if err := c.store.delete(ctx, storeKey(value)); err != nil {
-			return err
-		}
-	}
-	return nil
+	return c.endRequestSession(ctx, r)
 }
 
 // A stored ID is 256 random bits in the cookie, told by its length from a

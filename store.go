@@ -55,45 +55,53 @@ func newSessionStore(configured Store, now func() time.Time) sessionStore {
 }
 
 // find returns the bytes under key, or nil.
-func (s sessionStore) find(ctx context.Context, key string) (b []byte, err error) {
-	err = s.limited(ctx, func(ctx context.Context) error {
-		found, ok, err := s.FindCtx(ctx, key)
-		if ok {
-			b = found
+func (s sessionStore) find(ctx context.Context, key string) ([]byte, error) {
+	return limited(ctx, s, func(ctx context.Context) ([]byte, error) {
+		b, found, err := s.FindCtx(ctx, key)
+		if !found {
+			b = nil
 		}
-		return err
+		return b, err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return b, nil
 }
 
 func (s sessionStore) commit(ctx context.Context, key string, b []byte, expiry time.Time) error {
-	return s.limited(ctx, func(ctx context.Context) error { return s.CommitCtx(ctx, key, b, expiry) })
+	_, err := limited(ctx, s, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, s.CommitCtx(ctx, key, b, expiry)
+	})
+	return err
 }
 
 func (s sessionStore) delete(ctx context.Context, key string) error {
-	return s.limited(ctx, func(ctx context.Context) error { return s.DeleteCtx(ctx, key) })
+	_, err := limited(ctx, s, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, s.DeleteCtx(ctx, key)
+	})
+	return err
 }
 
 // limited calls the store and waits no longer than storeTimeout, whether or
 // not the store minds its context.
-func (s sessionStore) limited(ctx context.Context, call func(context.Context) error) error {
+func limited[T any](ctx context.Context, s sessionStore, call func(context.Context) (T, error)) (T, error) {
 	if _, ours := s.Store.(*memoryStore); ours {
 		return call(ctx)
 	}
+	type result struct {
+		value T
+		err   error
+	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
-	result := make(chan error, 1)
+	defer cancel()
+	results := make(chan result, 1)
 	go func() {
-		defer cancel()
-		result <- call(ctx)
+		value, err := call(ctx)
+		results <- result{value, err}
 	}()
 	select {
-	case err := <-result:
-		return storeError(err)
+	case r := <-results:
+		return r.value, storeError(r.err)
 	case <-ctx.Done():
-		return storeError(ctx.Err())
+		var none T
+		return none, storeError(ctx.Err())
 	}
 }
 

@@ -1,6 +1,7 @@
 package hfoauthtest
 
 import (
+	"cmp"
 	"html/template"
 	"net/http"
 	"slices"
@@ -10,7 +11,7 @@ import (
 
 const (
 	deviceLifetime = 5 * time.Minute
-	deviceInterval = 5 * time.Second
+	deviceInterval = 5 * time.Second // where the answer names none (RFC 8628 section 3.2)
 )
 
 // device is the device authorization endpoint (RFC 8628 section 3.1).
@@ -30,12 +31,16 @@ func (s *Server) device(w http.ResponseWriter, r *http.Request) {
 	deviceCode, userCode := s.recordSecret(random("", 30)), newUserCode()
 	g := &grant{client: app.ClientID, scopes: scopes, family: userCode}
 	s.devices.Put(deviceCode, g, 1, s.now(), s.now().Add(deviceLifetime))
-	writeJSON(w, http.StatusOK, map[string]any{
+	response := map[string]any{
 		"device_code":      deviceCode,
 		"user_code":        userCode,
 		"verification_uri": s.URL + "/device",
 		"expires_in":       int(deviceLifetime / time.Second),
-	})
+	}
+	if interval := s.currentSettings().DeviceInterval; interval > 0 {
+		response["interval"] = int(interval / time.Second)
+	}
+	writeJSON(w, http.StatusOK, response)
 }
 
 // newUserCode returns eight letters that are hard to mistake (RFC 8628
@@ -59,7 +64,8 @@ func (s *Server) redeemDeviceCode(r *http.Request, app *App) (*grant, *oauthErro
 	}
 	now := s.now()
 	s.mu.Lock()
-	tooFast := now.Sub(g.asked) < deviceInterval
+	interval := cmp.Or(s.settings.DeviceInterval, deviceInterval)
+	tooFast := now.Sub(g.asked) < interval
 	g.asked = now
 	decision := g.decision
 	s.mu.Unlock()

@@ -182,6 +182,10 @@ type Settings struct {
 	AccessTokenLifetime time.Duration
 	IDTokenLifetime     time.Duration
 
+	// DeviceInterval is how often a device may poll. If zero, it is not told
+	// and five seconds, as on the Hub.
+	DeviceInterval time.Duration
+
 	// NoRefreshTokens withholds refresh tokens.
 	NoRefreshTokens bool
 

@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 modules=$(go list -m -f '{{.Path}} {{.Dir}}')
 failed=0
 while read -r path dir; do
-	echo "== $path: ${*##*/}"
+	echo "== $path: ${*//$PWD\//}"
 	(cd "$dir" && GOWORK=off "$@" </dev/null) || failed=1
 done <<<"$modules"
 exit $failed

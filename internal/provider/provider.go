@@ -65,8 +65,12 @@ func (p *Provider) AuthorizationURL(ctx context.Context, req AuthorizationReques
 	for name := range req.Params {
 		options = append(options, oauth2.SetAuthURLParam(name, req.Params.Get(name)))
 	}
-	config := p.oauth2Config(meta)
-	config.Scopes = req.Scopes
+	config := oauth2.Config{
+		ClientID:    p.config.ClientID,
+		RedirectURL: p.config.RedirectURL,
+		Scopes:      req.Scopes,
+		Endpoint:    meta.oidc.Endpoint(),
+	}
 	return config.AuthCodeURL(req.State, options...), nil
 }
 
@@ -82,18 +86,4 @@ func (p *Provider) CheckIssuer(ctx context.Context, iss string, present bool) er
 		return invalid("authorization", errIssuerParameter)
 	}
 	return nil
-}
-
-func (p *Provider) oauth2Config(meta *metadata) *oauth2.Config {
-	endpoint := meta.oidc.Endpoint()
-	endpoint.AuthStyle = oauth2.AuthStyleInHeader
-	if p.config.ClientSecret == "" {
-		endpoint.AuthStyle = oauth2.AuthStyleInParams
-	}
-	return &oauth2.Config{
-		ClientID:     p.config.ClientID,
-		ClientSecret: p.config.ClientSecret,
-		RedirectURL:  p.config.RedirectURL,
-		Endpoint:     endpoint,
-	}
 }

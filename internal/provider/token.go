@@ -3,11 +3,13 @@ package provider
 import (
 	"context"
 	"errors"
+	"net/url"
 	"strings"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/clientcredentials"
 )
 
 // Code is an authorization code with what its exchange must prove and find.
@@ -18,21 +20,20 @@ type Code struct {
 }
 
 // Exchange turns an authorization code into tokens (RFC 6749 section 4.1.3)
-// and returns them with the subject of the verified ID token. A client with a
-// secret authenticates by HTTP Basic, and client_id stands in the form too.
+// and returns them with the subject of the verified ID token.
 func (p *Provider) Exchange(ctx context.Context, code Code) (token *oauth2.Token, subject string, err error) {
 	meta, err := p.discover(ctx)
 	if err != nil {
 		return nil, "", err
 	}
-	token, err = p.oauth2Config(meta).Exchange(oidc.ClientContext(ctx, p.client), code.Code,
-		oauth2.VerifierOption(code.Verifier),
-		oauth2.SetAuthURLParam("client_id", p.config.ClientID))
+	token, err = p.request(ctx, meta, url.Values{
+		"grant_type":    {"authorization_code"},
+		"code":          {code.Code},
+		"redirect_uri":  {p.config.RedirectURL},
+		"code_verifier": {code.Verifier},
+	})
 	if err != nil {
-		return nil, "", classify("token", err, code.Code, code.Verifier, p.config.ClientSecret)
-	}
-	if err := p.checkToken(token); err != nil {
-		return nil, "", invalid("token", err)
+		return nil, "", err
 	}
 	raw, ok := token.Extra("id_token").(string)
 	if !ok {
@@ -48,11 +49,93 @@ func (p *Provider) Exchange(ctx context.Context, code Code) (token *oauth2.Token
 	return token, idToken.Subject, nil
 }
 
+// Refresh turns a refresh token into new tokens (RFC 6749 section 6). An ID
+// token that comes with them must be of the same subject (OpenID Connect Core
+// section 12.2).
+func (p *Provider) Refresh(ctx context.Context, refreshToken, subject string) (*oauth2.Token, error) {
+	meta, err := p.discover(ctx)
+	if err != nil {
+		return nil, err
+	}
+	token, err := p.request(ctx, meta, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refreshToken}})
+	if err != nil {
+		return nil, err
+	}
+	return token, p.checkSubject(ctx, meta, token, subject)
+}
+
+// checkSubject verifies the ID token of an answer, if there is one; subject
+// may be empty where it is not known yet.
+func (p *Provider) checkSubject(ctx context.Context, meta *metadata, token *oauth2.Token, subject string) error {
+	raw, ok := token.Extra("id_token").(string)
+	if !ok {
+		return nil
+	}
+	idToken, err := p.verifyIDToken(ctx, meta, raw, token.AccessToken)
+	if err != nil {
+		return err
+	}
+	if subject != "" && idToken.Subject != subject {
+		return invalid("token", errors.New("ID token: sub is another user"))
+	}
+	return nil
+}
+
+// MemberToken returns a token for the member of an organization with an
+// e-mail address (RFC 8693, https://huggingface.co/docs/hub/oauth).
+func (p *Provider) MemberToken(ctx context.Context, email, scope string) (*oauth2.Token, error) {
+	meta, err := p.discover(ctx)
+	if err != nil {
+		return nil, err
+	}
+	params := url.Values{
+		"grant_type":         {"urn:ietf:params:oauth:grant-type:token-exchange"},
+		"subject_token":      {email},
+		"subject_token_type": {"urn:huggingface:token-type:user-email"},
+	}
+	if scope != "" {
+		params.Set("scope", scope)
+	}
+	return p.request(ctx, meta, params)
+}
+
+// request asks the token endpoint for a grant. A client with a secret
+// authenticates by HTTP Basic (RFC 6749 section 2.3.1); client_id stands in
+// the form in any case.
+func (p *Provider) request(ctx context.Context, meta *metadata, params url.Values) (*oauth2.Token, error) {
+	config := clientcredentials.Config{
+		ClientID:       p.config.ClientID,
+		ClientSecret:   p.config.ClientSecret,
+		TokenURL:       meta.oidc.Endpoint().TokenURL,
+		AuthStyle:      oauth2.AuthStyleInHeader,
+		EndpointParams: params,
+	}
+	if p.config.ClientSecret == "" {
+		config.AuthStyle = oauth2.AuthStyleInParams
+	} else {
+		params.Set("client_id", p.config.ClientID)
+	}
+	token, err := config.Token(oidc.ClientContext(ctx, p.client))
+	if err != nil {
+		return nil, classify("token", err, p.config.ClientSecret,
+			params.Get("code"), params.Get("code_verifier"), params.Get("refresh_token"), params.Get("device_code"))
+	}
+	if err := p.checkToken(token); err != nil {
+		return nil, invalid("token", err)
+	}
+	return token, nil
+}
+
 // Scope returns the scopes that came with a token, and whether the answer
 // named any: if not, the requested ones were granted (RFC 6749 section 5.1).
 func Scope(token *oauth2.Token) (scope string, named bool) {
 	scope, named = token.Extra("scope").(string)
 	return scope, named
+}
+
+// WhoAmI returns what the Hub says about a token of any kind, as JSON.
+func (p *Provider) WhoAmI(ctx context.Context, token string) ([]byte, error) {
+	return p.get(ctx, "whoami", p.config.Issuer+"/api/whoami-v2", token)
 }
 
 // UserInfo returns the claims of the userinfo endpoint as JSON (OpenID
@@ -72,16 +155,16 @@ func (p *Provider) checkToken(token *oauth2.Token) error {
 	if token.TokenType != "" && !strings.EqualFold(token.TokenType, "bearer") {
 		return errors.New("token_type is not bearer")
 	}
-	if token.ExpiresIn < 0 {
+	lifetime := time.Until(token.Expiry).Round(time.Second)
+	if !token.Expiry.IsZero() && lifetime <= 0 {
 		return errors.New("expires_in is negative")
 	}
 	if strings.ContainsFunc(token.AccessToken, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return errors.New("access_token has characters that RFC 6750 does not allow")
 	}
 	token.TokenType = "Bearer"
-	token.Expiry = time.Time{}
-	if token.ExpiresIn > 0 {
-		token.Expiry = p.config.Now().Add(time.Duration(token.ExpiresIn) * time.Second)
+	if !token.Expiry.IsZero() {
+		token.Expiry = p.config.Now().Add(lifetime)
 	}
 	return nil
 }

@@ -1,0 +1,201 @@
+package hfoauth
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"github.com/hfoauth/hfoauth/internal/flight"
+	"github.com/hfoauth/hfoauth/internal/provider"
+)
+
+const (
+	bearerLifetime   = 5 * time.Minute
+	noBearerLifetime = 30 * time.Second
+	maxBearers       = 10_000
+	maxBearerLength  = 8 << 10
+)
+
+func (c *Client) newBearers() *flight.Group[[32]byte, *Session] {
+	return flight.New[[32]byte, *Session](callbackTimeout, maxBearers, func() time.Time { return c.now() })
+}
+
+// bearerToken returns the token of an Authorization header (RFC 6750 section
+// 2.1).
+func bearerToken(r *http.Request) (string, bool) {
+	scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !ok || !strings.EqualFold(scheme, "Bearer") {
+		return "", false
+	}
+	return strings.TrimSpace(token), true
+}
+
+// hasBearer reports whether a request is to be judged by its token.
+func (c *Client) hasBearer(r *http.Request) bool {
+	_, ok := bearerToken(r)
+	return ok && c.config.AcceptBearer
+}
+
+// challenge is the WWW-Authenticate header for a failure (RFC 6750 section 3),
+// or empty.
+func (c *Client) challenge(r *http.Request, err error) string {
+	const realm = `Bearer realm="Hugging Face"`
+	missing, isMissing := errors.AsType[*missingError](err)
+	switch {
+	case errors.Is(err, ErrNotSignedIn) && c.hasBearer(r):
+		return realm + `, error="invalid_token"`
+	case errors.Is(err, ErrNotSignedIn):
+		return realm
+	case isMissing && missing.scope != "" && c.hasBearer(r):
+		return realm + `, error="insufficient_scope", scope="` + string(missing.scope) + `"`
+	}
+	return ""
+}
+
+// bearerSession returns the session of a token, verified with the provider
+// and remembered for a while under the token's hash.
+func (c *Client) bearerSession(ctx context.Context, token string) (*Session, error) {
+	if !strings.HasPrefix(token, "hf_") || len(token) > maxBearerLength ||
+		strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return nil, ErrNotSignedIn
+	}
+	return c.bearers.Do(ctx, sha256.Sum256([]byte(token)), func(ctx context.Context) (*Session, time.Time, error) {
+		s, err := c.verifyBearer(ctx, token)
+		switch {
+		case err == nil:
+			return s, s.Expiry, nil
+		case errors.Is(err, ErrNotSignedIn):
+			return nil, c.now().Add(noBearerLifetime), err
+		}
+		return nil, time.Time{}, err
+	})
+}
+
+func (c *Client) verifyBearer(ctx context.Context, token string) (*Session, error) {
+	told := readToken(token)
+	if told.app != "" && told.app != c.config.ClientID {
+		return nil, ErrNotSignedIn
+	}
+	user, err := c.bearerUser(ctx, token)
+	if err != nil {
+		return nil, err
+	}
+	s := &Session{
+		User:    user,
+		Token:   &oauth2.Token{AccessToken: token, TokenType: "Bearer"},
+		Scopes:  told.scopes,
+		Expiry:  c.now().Add(bearerLifetime),
+		started: c.now(),
+	}
+	if !told.expiry.IsZero() && told.expiry.Before(s.Expiry) {
+		s.Expiry = told.expiry
+	}
+	s.Token.Expiry = s.Expiry
+	return s, nil
+}
+
+// bearerUser asks the provider whose token it is: userinfo knows OAuth access
+// tokens, whoami-v2 all kinds.
+func (c *Client) bearerUser(ctx context.Context, token string) (*User, error) {
+	ask, parse := c.provider.WhoAmI, parseWhoAmI
+	if strings.HasPrefix(token, "hf_oauth_") {
+		ask, parse = c.provider.UserInfo, parseUserInfo
+	}
+	body, err := ask(ctx, token)
+	if e, ok := errors.AsType[*provider.Error](err); ok && (e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden) {
+		return nil, ErrNotSignedIn
+	}
+	if err != nil {
+		return nil, providerError(err)
+	}
+	return parse(body)
+}
+
+func parseUserInfo(body []byte) (*User, error) {
+	user := &User{}
+	if err := json.Unmarshal(body, user); err != nil {
+		return nil, invalidAnswer("userinfo", err)
+	}
+	if user.Sub == "" {
+		return nil, invalidAnswer("userinfo", errors.New("there is no sub"))
+	}
+	return user, nil
+}
+
+// parseWhoAmI decodes an answer of whoami-v2, whose members are named in
+// another way than claims.
+func parseWhoAmI(body []byte) (*User, error) {
+	c, err := parseClaims(body)
+	if err != nil {
+		return nil, invalidAnswer("whoami", err)
+	}
+	if c.string("type") != "user" || c.string("id") == "" {
+		return nil, ErrNotSignedIn
+	}
+	user := &User{
+		Sub:           c.string("id"),
+		Username:      c.string("name"),
+		Name:          c.string("fullname"),
+		Picture:       c.string("avatarUrl"),
+		Email:         c.string("email"),
+		EmailVerified: c.bool("emailVerified"),
+		IsPro:         c.bool("isPro"),
+		CanPay:        c.bool("canPay"),
+	}
+	for _, o := range objects[claims](c["orgs"]) {
+		user.Orgs = append(user.Orgs, Org{
+			Sub:          o.string("id"),
+			Username:     o.string("name"),
+			Name:         o.string("fullname"),
+			Picture:      o.string("avatarUrl"),
+			Role:         Role(o.string("roleInOrg")),
+			IsEnterprise: o.bool("isEnterprise"),
+			CanPay:       o.bool("canPay"),
+		})
+	}
+	return user, nil
+}
+
+// toldByToken is what an access token of the Hub says about itself. It is
+// believed only together with the provider's word that the token is valid,
+// which covers the whole of it.
+type toldByToken struct {
+	app    string // client ID it was issued to
+	scopes Scopes
+	expiry time.Time
+}
+
+// readToken reads the payload of a token that is a JWT behind its prefix; of
+// any other it knows nothing.
+func readToken(token string) (told toldByToken) {
+	parts := strings.Split(strings.TrimPrefix(token, "hf_oauth_"), ".")
+	if len(parts) != 3 {
+		return told
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		return told
+	}
+	c, err := parseClaims(payload)
+	if err != nil {
+		return told
+	}
+	// client_id is that of RFC 9068 section 2.2.
+	told.app = cmp.Or(c.string("oauthApp"), c.string("azp"), c.string("client_id"))
+	if told.scopes = ParseScopes(c.string("scope")); told.scopes == nil {
+		told.scopes = objects[Scope](c["scope"])
+	}
+	if seconds, err := strconv.ParseInt(string(c["exp"]), 10, 64); err == nil {
+		told.expiry = time.Unix(seconds, 0)
+	}
+	return told
+}

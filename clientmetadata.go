@@ -1,0 +1,51 @@
+package hfoauth
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+)
+
+// clientMetadataPath is where an app that is not registered describes itself
+// (https://huggingface.co/docs/hub/oauth, Client ID Metadata Document).
+const clientMetadataPath = "/.well-known/oauth-cimd"
+
+// ClientMetadataHandler serves the Client ID Metadata Document of an app with
+// Config.ClientName (GET): mount it at /.well-known/oauth-cimd, as
+// [Client.Mount] does.
+func (c *Client) ClientMetadataHandler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !allowMethods(w, r, http.MethodGet, http.MethodHead) {
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "public, max-age=300")
+		json.NewEncoder(w).Encode(map[string]any{
+			"client_id":                  c.config.ClientID,
+			"client_name":                c.config.ClientName,
+			"client_uri":                 origin(c.redirectURL),
+			"redirect_uris":              []string{c.config.RedirectURL},
+			"token_endpoint_auth_method": "none",
+		})
+	})
+}
+
+// metadataURL is the client ID of an app that is not registered, or empty
+// where there is no redirect URL to derive it from.
+func (c *Config) metadataURL() string {
+	u, err := url.Parse(c.RedirectURL)
+	if err != nil || u.Host == "" {
+		return ""
+	}
+	return origin(u) + clientMetadataPath
+}
+
+func origin(u *url.URL) string { return u.Scheme + "://" + u.Host }
+
+func hostname(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
+}

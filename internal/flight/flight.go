@@ -1,0 +1,81 @@
+// Package flight makes one call at a time for a key, however many ask, and
+// remembers the result for as long as the call says.
+package flight
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/hfoauth/hfoauth/internal/expiring"
+)
+
+// Group shares the results of calls. It is safe for concurrent use.
+type Group[K comparable, V any] struct {
+	timeout time.Duration
+	now     func() time.Time
+	results *expiring.Map[K, result[V]]
+
+	mu      sync.Mutex
+	running map[K]*call[V]
+}
+
+type result[V any] struct {
+	value V
+	err   error
+}
+
+type call[V any] struct {
+	result[V]
+	done chan struct{}
+}
+
+// New returns a Group whose calls may take timeout, and that remembers at
+// most maxResults results.
+func New[K comparable, V any](timeout time.Duration, maxResults int, now func() time.Time) *Group[K, V] {
+	return &Group[K, V]{
+		timeout: timeout,
+		now:     now,
+		results: expiring.New[K, result[V]](maxResults, maxResults),
+		running: map[K]*call[V]{},
+	}
+}
+
+// Do returns the remembered result for key, or that of the call under way, or
+// starts fn, which says until when its result is to be remembered. The call
+// goes on when ctx ends: others may wait for it, and what it did is done.
+func (g *Group[K, V]) Do(ctx context.Context, key K, fn func(context.Context) (value V, until time.Time, err error)) (V, error) {
+	g.mu.Lock()
+	if r, ok := g.results.Get(key, g.now()); ok {
+		g.mu.Unlock()
+		return r.value, r.err
+	}
+	c, ok := g.running[key]
+	if !ok {
+		c = &call[V]{done: make(chan struct{})}
+		g.running[key] = c
+		go g.run(context.WithoutCancel(ctx), key, c, fn)
+	}
+	g.mu.Unlock()
+
+	select {
+	case <-c.done:
+		return c.value, c.err
+	case <-ctx.Done():
+		var none V
+		return none, ctx.Err()
+	}
+}
+
+func (g *Group[K, V]) run(ctx context.Context, key K, c *call[V], fn func(context.Context) (V, time.Time, error)) {
+	ctx, cancel := context.WithTimeout(ctx, g.timeout)
+	defer cancel()
+	var until time.Time
+	c.value, until, c.err = fn(ctx)
+
+	g.mu.Lock()
+	g.results.Put(key, c.result, 1, g.now(), until)
+	delete(g.running, key)
+	g.mu.Unlock()
+	close(c.done)
+}

@@ -1,0 +1,119 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"golang.org/x/oauth2"
+)
+
+// defaultInterval is the pause between polls where the provider names none
+// (RFC 8628 section 3.2).
+const defaultInterval = 5 * time.Second
+
+// Device is a device authorization under way (RFC 8628 section 3.2).
+type Device struct {
+	deviceCode      string
+	UserCode        string
+	VerificationURI string
+	Expiry          time.Time
+	interval        time.Duration
+}
+
+// StartDevice asks for a device authorization (RFC 8628 section 3.1).
+func (p *Provider) StartDevice(ctx context.Context, scopes []string) (*Device, error) {
+	meta, err := p.discover(ctx)
+	if err != nil {
+		return nil, err
+	}
+	endpoint := meta.oidc.Endpoint()
+	if endpoint.DeviceAuthURL == "" {
+		return nil, invalid("device", errors.New("the metadata names no device_authorization_endpoint: this provider has no device login"))
+	}
+	config := oauth2.Config{ClientID: p.config.ClientID, Scopes: scopes, Endpoint: endpoint}
+	answer, err := config.DeviceAuth(oidc.ClientContext(ctx, p.basicAuth()))
+	if err != nil {
+		return nil, classify("device", err, p.config.ClientSecret)
+	}
+	if answer.DeviceCode == "" || answer.UserCode == "" || answer.Expiry.IsZero() {
+		return nil, invalid("device", errors.New("device_code, user_code or expires_in is missing"))
+	}
+	if err := p.checkEndpoint(answer.VerificationURI); err != nil {
+		return nil, invalid("device", err)
+	}
+	interval := time.Duration(answer.Interval) * time.Second
+	if interval <= 0 {
+		interval = defaultInterval
+	}
+	return &Device{answer.DeviceCode, answer.UserCode, answer.VerificationURI, answer.Expiry, interval}, nil
+}
+
+// AwaitDevice polls until the user decided (RFC 8628 section 3.4). A provider
+// that is away for a while is asked again.
+func (p *Provider) AwaitDevice(ctx context.Context, device *Device) (*oauth2.Token, error) {
+	meta, err := p.discover(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithDeadlineCause(ctx, device.Expiry, &Error{Kind: Refused, Endpoint: "token", Code: "expired_token", Err: context.DeadlineExceeded})
+	defer cancel()
+	timer := time.NewTimer(device.interval)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-timer.C:
+		}
+		token, err := p.request(ctx, meta, url.Values{
+			"grant_type":  {"urn:ietf:params:oauth:grant-type:device_code"},
+			"device_code": {device.deviceCode},
+		})
+		if err == nil {
+			return token, p.checkSubject(ctx, meta, token, "")
+		}
+		if !device.pending(err) {
+			return nil, err
+		}
+		timer.Reset(device.interval)
+	}
+}
+
+// pending reports whether an error of a poll means to go on (RFC 8628 section
+// 3.5), and slows down when told to.
+func (d *Device) pending(err error) bool {
+	var e *Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	if e.Code == "slow_down" || e.Kind == Unavailable {
+		d.interval += defaultInterval
+	}
+	return e.Kind == Unavailable || e.Code == "slow_down" || e.Code == "authorization_pending"
+}
+
+// basicAuth returns our client with HTTP Basic on every request, which oauth2
+// does not add to device authorization requests (RFC 8628 section 3.1).
+func (p *Provider) basicAuth() *http.Client {
+	if p.config.ClientSecret == "" {
+		return p.client
+	}
+	client := *p.client
+	client.Transport = basicTransport{client.Transport, url.QueryEscape(p.config.ClientID), url.QueryEscape(p.config.ClientSecret)}
+	return &client
+}
+
+type basicTransport struct {
+	base             http.RoundTripper
+	username, secret string
+}
+
+func (t basicTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	req = req.Clone(req.Context())
+	req.SetBasicAuth(t.username, t.secret)
+	return t.base.RoundTrip(req)
+}

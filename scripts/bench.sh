@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Measures hfoauth beside other libraries and renders docs/benchmarks.md.
+set -euo pipefail
+cd "$(dirname "$0")/../internal/bench"
+export GOWORK=off
+
+results=$(mktemp)
+trap 'rm -f "$results"' EXIT
+go list -m -f 'module: {{.Path}} {{.Version}}' \
+	github.com/alexedwards/scs/v2 github.com/coreos/go-oidc/v3 github.com/gorilla/sessions \
+	github.com/markbates/goth github.com/zitadel/oidc/v3 golang.org/x/oauth2 >"$results"
+go test -run '^$' -bench . -benchtime 0.5s -count 5 . | tee -a "$results"
+text=$(go run ./report <"$results")
+mkdir -p ../../docs
+printf '%s\n' "$text" >../../docs/benchmarks.md

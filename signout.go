@@ -1,0 +1,86 @@
+package hfoauth
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"net/http"
+	"time"
+)
+
+// maxEnded bounds how many sessions that were signed out are remembered, at
+// some 200 bytes each.
+const maxEnded = 100_000
+
+// SignOutUser ends all sessions that a user has now, on all devices, by the
+// user's Sub. It needs Config.Store, which every replica asks for it; without
+// one it is an error, because sessions that live in cookies cannot be found.
+// The error wraps [ErrStoreUnavailable] where the store failed.
+func (c *Client) SignOutUser(ctx context.Context, sub string) error {
+	if c.config.Store == nil {
+		return errors.New("hfoauth: SignOutUser needs Config.Store: sessions that live in cookies cannot be found")
+	}
+	now := c.now()
+	key := userKeyOf(sub)
+	cutoff := encode(func(coder *coder) { coder.time(&now) })
+	return c.store.commit(ctx, key, c.sealer.stored.Seal(cutoff, key), now.Add(refreshableLifetime))
+}
+
+func userKeyOf(sub string) string { return storeKey("user " + sub) }
+
+// isOver reports whether a session that has not expired was ended: signed out
+// at this process, by SignOutUser, or by a refresh token that is dead.
+func (c *Client) isOver(ctx context.Context, s *Session) (bool, error) {
+	now := c.now()
+	if _, over := c.ended.Get(s.endKey(), now); over {
+		return true, nil
+	}
+	if s.Token.RefreshToken != "" {
+		if _, over := c.ended.Get(s.renewalKey(), now); over {
+			return true, nil
+		}
+	}
+	if c.config.Store == nil {
+		return false, nil
+	}
+	return c.userSignedOut(ctx, s)
+}
+
+// userSignedOut reports whether SignOutUser was called since s started.
+func (c *Client) userSignedOut(ctx context.Context, s *Session) (bool, error) {
+	key := userKeyOf(s.User.Sub)
+	sealed, err := c.store.find(ctx, key)
+	if err != nil || sealed == nil {
+		return false, err
+	}
+	var cutoff time.Time
+	plain, err := c.sealer.stored.Open(sealed, key)
+	if err != nil || decode(plain, func(coder *coder) { coder.time(&cutoff) }) != nil {
+		return false, nil // under keys that no session opens with either
+	}
+	return !s.started.After(cutoff), nil
+}
+
+// endKey names a session for as long as it may be presented.
+func (s *Session) endKey() [32]byte { return sha256.Sum256(s.id[:]) }
+
+// endRequestSession ends the session of a request's cookie: in the store, and
+// for copies of the cookie that are shown to this process.
+func (c *Client) endRequestSession(ctx context.Context, r *http.Request) error {
+	for name, value := range requestCookies(r) {
+		if name != c.cookies.session {
+			continue
+		}
+		s, err := c.openSession(ctx, value)
+		if s != nil {
+			c.ended.Put(s.endKey(), struct{}{}, 1, c.now(), s.Expiry)
+		}
+		if err == nil && isStoredID(value) {
+			err = c.store.delete(ctx, storeKey(value))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

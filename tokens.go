@@ -1,0 +1,245 @@
+package hfoauth
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"github.com/hfoauth/hfoauth/internal/flight"
+	"github.com/hfoauth/hfoauth/internal/provider"
+)
+
+const (
+	// renewBefore is how long before its end an access token is renewed.
+	renewBefore = 5 * time.Minute
+	// retryRenewal is how long a provider that could not renew is left alone.
+	retryRenewal = 30 * time.Second
+	maxRenewals  = 10_000
+	// adoptTimeout is how long to wait for the tokens of a replica that was
+	// faster to appear in the store.
+	adoptTimeout = 2 * time.Second
+)
+
+// TokenSource returns the access token of the request's user, for other
+// libraries. A token that ends within five minutes is renewed first, where
+// there is a refresh token; the session with the new tokens goes to w, so call
+// this before anything is written there. The token is good for the handling
+// of this request; do not keep the source.
+//
+// The error is [ErrNotSignedIn] where there is no session, or its tokens are
+// over, and wraps [ErrProviderUnavailable] or [ErrStoreUnavailable] where that
+// cannot be told.
+func (c *Client) TokenSource(w http.ResponseWriter, r *http.Request) (oauth2.TokenSource, error) {
+	s, err := c.freshSession(w, r)
+	if err != nil {
+		return nil, err
+	}
+	if !c.now().Before(s.Token.Expiry) {
+		return nil, fmt.Errorf("%w: the access token is over and cannot be renewed right now", ErrProviderUnavailable)
+	}
+	token := *s.Token
+	token.RefreshToken = ""
+	return oauth2.StaticTokenSource(&token), nil
+}
+
+// HTTPClient returns an http.Client that acts for the request's user: it adds
+// the access token of [Client.TokenSource] to requests for Config.TokenHosts.
+// A request to another host is an error, and a redirect to another host is
+// followed without the token. Errors are those of TokenSource.
+func (c *Client) HTTPClient(w http.ResponseWriter, r *http.Request) (*http.Client, error) {
+	source, err := c.TokenSource(w, r)
+	if err != nil {
+		return nil, err
+	}
+	token, err := source.Token()
+	if err != nil {
+		return nil, err
+	}
+	return &http.Client{Transport: &tokenTransport{token, c.config.TokenHosts, http.DefaultTransport}}, nil
+}
+
+// tokenTransport adds a token to requests for some hosts.
+type tokenTransport struct {
+	token *oauth2.Token
+	hosts []string
+	base  http.RoundTripper
+}
+
+func (t *tokenTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	switch {
+	case redirectedAway(req):
+		return t.base.RoundTrip(req)
+	case !t.allows(req.URL):
+		return nil, fmt.Errorf("hfoauth: the user's token is not sent to %s: add the host to Config.TokenHosts, or use another http.Client", req.URL.Host)
+	}
+	req = req.Clone(req.Context())
+	t.token.SetAuthHeader(req)
+	return t.base.RoundTrip(req)
+}
+
+// redirectedAway reports whether a request follows redirects that led to
+// another host or scheme than the first request's.
+func redirectedAway(req *http.Request) bool {
+	for response := req.Response; response != nil; response = response.Request.Response {
+		if from := response.Request.URL; from.Host != req.URL.Host || from.Scheme != req.URL.Scheme {
+			return true
+		}
+	}
+	return false
+}
+
+func (t *tokenTransport) allows(u *url.URL) bool {
+	host := strings.ToLower(u.Hostname())
+	if u.Scheme != "https" && !(u.Scheme == "http" && provider.Loopback(host)) {
+		return false
+	}
+	return slices.ContainsFunc(t.hosts, func(pattern string) bool {
+		domain, wildcard := strings.CutPrefix(strings.ToLower(pattern), "*.")
+		return host == domain && !wildcard || wildcard && strings.HasSuffix(host, "."+domain)
+	})
+}
+
+// renewal is a session with new tokens.
+type renewal struct {
+	session *Session
+
+	saving sync.Mutex
+	saved  bool // in the store, if that is where it belongs
+}
+
+func (c *Client) newRenewals() *flight.Group[[32]byte, *renewal] {
+	return flight.New[[32]byte, *renewal](callbackTimeout, maxRenewals, func() time.Time { return c.now() })
+}
+
+// freshSession returns the request's session with a token that lasts, as far
+// as possible, and gives a renewed one to the browser.
+func (c *Client) freshSession(w http.ResponseWriter, r *http.Request) (*Session, error) {
+	s, err := c.session(r)
+	if err != nil || s.Token.RefreshToken == "" || c.now().Before(s.Token.Expiry.Add(-renewBefore)) {
+		return s, err
+	}
+	renewed, err := c.renewals.Do(r.Context(), s.renewalKey(), func(ctx context.Context) (*renewal, time.Time, error) {
+		return c.renew(ctx, s)
+	})
+	switch {
+	case err == nil:
+		return renewed.session, c.deliver(w, r, renewed)
+	case errors.Is(err, ErrNotSignedIn) && !c.now().Before(s.Token.Expiry):
+		return nil, ErrNotSignedIn
+	}
+	c.config.Logger.WarnContext(r.Context(), "hfoauth: the access token was not renewed", "error", err, "sub", s.User.Sub, "expiry", s.Token.Expiry)
+	return s, nil
+}
+
+// renewalKey names the refresh token of a session, which works once.
+func (s *Session) renewalKey() [32]byte { return sha256.Sum256([]byte(s.Token.RefreshToken)) }
+
+// renew asks for new tokens, and saves them before anyone uses them: the old
+// refresh token is dead by then (RFC 9700 section 2.2.2).
+func (c *Client) renew(ctx context.Context, s *Session) (*renewal, time.Time, error) {
+	token, err := c.provider.Refresh(ctx, s.Token.RefreshToken, s.User.Sub)
+	if e, ok := errors.AsType[*provider.Error](err); ok && e.Code == "invalid_grant" {
+		return c.adopt(ctx, s)
+	}
+	if err != nil {
+		return nil, c.now().Add(retryRenewal), providerError(err)
+	}
+	next := *s
+	next.Token = token
+	if scope, named := provider.Scope(token); named {
+		next.Scopes = ParseScopes(scope)
+	}
+	next.lasts(c.now())
+	if user, err := c.fetchUser(ctx, token.AccessToken, s.User.Sub); err == nil {
+		next.User = user
+	}
+	r := &renewal{session: &next}
+	switch err := c.save(ctx, r); {
+	case errors.Is(err, ErrNotSignedIn):
+		return nil, token.Expiry, err
+	case err != nil:
+		c.config.Logger.ErrorContext(ctx, "hfoauth: renewed tokens are not stored yet", "error", err, "sub", s.User.Sub)
+	}
+	return r, token.Expiry, nil
+}
+
+// adopt is for a refresh token that is dead: another replica may have used it
+// and put the new tokens into the store; if not, the session is over.
+func (c *Client) adopt(ctx context.Context, s *Session) (*renewal, time.Time, error) {
+	retry := time.NewTicker(adoptTimeout / 20)
+	defer retry.Stop()
+	for deadline := c.now().Add(adoptTimeout); isStoredID(s.cookie); <-retry.C {
+		current, err := c.openSession(ctx, s.cookie)
+		switch {
+		case err != nil:
+			return nil, c.now().Add(retryRenewal), err
+		case current != nil && current.Token.RefreshToken != s.Token.RefreshToken:
+			return &renewal{session: current, saved: true}, current.Token.Expiry, nil
+		case current == nil || !c.now().Before(deadline) || c.now().Before(s.Token.Expiry):
+			return c.refused(s)
+		}
+	}
+	return c.refused(s)
+}
+
+// refused ends a session whose refresh token is dead, as soon as its access
+// token is, too. The cookie is left alone: in a race of replicas, the browser
+// may already hold a newer one.
+func (c *Client) refused(s *Session) (*renewal, time.Time, error) {
+	if !c.now().Before(s.Token.Expiry) {
+		c.ended.Put(s.renewalKey(), struct{}{}, 1, c.now(), s.Expiry)
+	}
+	return nil, later(s.Token.Expiry, c.now().Add(retryRenewal)), ErrNotSignedIn
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// save puts a renewed session into the store, if it belongs there. A session
+// that was signed out meanwhile stays so.
+func (c *Client) save(ctx context.Context, r *renewal) error {
+	r.saving.Lock()
+	defer r.saving.Unlock()
+	if r.saved || !isStoredID(r.session.cookie) {
+		return nil
+	}
+	key := storeKey(r.session.cookie)
+	stored, err := c.store.find(ctx, key)
+	if err != nil {
+		return err
+	}
+	if stored == nil {
+		return ErrNotSignedIn
+	}
+	if err := c.store.commit(ctx, key, c.sealer.stored.Seal(encode(r.session.code), key), r.session.Expiry); err != nil {
+		return err
+	}
+	r.saved = true
+	return nil
+}
+
+// deliver gives the browser its renewed session.
+func (c *Client) deliver(w http.ResponseWriter, r *http.Request, renewed *renewal) error {
+	s := renewed.session
+	if !isStoredID(s.cookie) {
+		return c.startSession(r.Context(), w, s)
+	}
+	if err := c.save(r.Context(), renewed); errors.Is(err, ErrNotSignedIn) {
+		return err
+	}
+	setCookie(w, c.sessionCookie(s.cookie, s))
+	return nil
+}
