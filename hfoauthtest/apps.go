@@ -23,15 +23,19 @@ type App struct {
 	// Public is an app without a secret, which must use PKCE.
 	Public bool
 
-	// Name is shown on the consent page.
+	// Name is shown on the consent page; ClientID if empty.
 	Name string
 
 	// RedirectURIs match exactly; those on loopback over http match on any
-	// port (RFC 8252 section 7.3).
+	// port (RFC 8252 section 7.3). If nil, all on loopback over http do.
 	RedirectURIs []string
 
 	// Scopes the app may ask for; all that exist if nil.
 	Scopes []string
+
+	// Org is the username of the organization that owns the app. Token
+	// exchange is then for its members only; if empty, for all users.
+	Org string
 }
 
 // knownScopes are those of https://huggingface.co/docs/hub/oauth.
@@ -68,20 +72,25 @@ func (s *Server) app(ctx context.Context, clientID string) (App, error) {
 		return app, nil
 	}
 	if u, err := url.Parse(clientID); err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http" && loopback(u.Hostname())) {
-		return fetchApp(ctx, clientID)
+		return s.fetchApp(ctx, clientID)
 	}
 	return App{}, errors.New("unknown client_id")
 }
 
 // fetchApp reads a Client ID Metadata Document.
-func fetchApp(ctx context.Context, clientID string) (App, error) {
+func (s *Server) fetchApp(ctx context.Context, clientID string) (App, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, clientID, nil)
 	if err != nil {
 		return App{}, err
 	}
-	resp, err := http.DefaultClient.Do(req)
+	client := *http.DefaultClient
+	if configured := s.currentSettings().HTTPClient; configured != nil {
+		client = *configured
+	}
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	resp, err := client.Do(req)
 	if err != nil {
 		return App{}, fmt.Errorf("client metadata cannot be fetched: %w", err)
 	}
@@ -111,18 +120,24 @@ func fetchApp(ctx context.Context, clientID string) (App, error) {
 
 // allowsRedirect reports whether an app registered a redirect URI.
 func (a *App) allowsRedirect(uri string) bool {
+	portless, onLoopback := withoutLoopbackPort(uri)
+	if a.RedirectURIs == nil {
+		return onLoopback
+	}
 	return slices.ContainsFunc(a.RedirectURIs, func(registered string) bool {
-		return registered == uri || withoutLoopbackPort(registered) == withoutLoopbackPort(uri)
+		registered, _ = withoutLoopbackPort(registered)
+		return registered == portless
 	})
 }
 
-func withoutLoopbackPort(uri string) string {
+// withoutLoopbackPort returns the http URI of a loopback host without its
+// port, and any other as it is.
+func withoutLoopbackPort(uri string) (portless string, onLoopback bool) {
 	u, err := url.Parse(uri)
-	if err != nil || u.Scheme != "http" || !loopback(u.Hostname()) {
-		return uri
+	if err != nil || u.Scheme != "http" || u.User != nil || !loopback(u.Hostname()) {
+		return uri, false
 	}
-	u.Host = u.Hostname()
-	return u.String()
+	return strings.Replace(uri, u.Host, strings.TrimSuffix(u.Host, ":"+u.Port()), 1), true
 }
 
 func loopback(host string) bool {
@@ -135,12 +150,16 @@ func loopback(host string) bool {
 func (s *Server) authenticate(r *http.Request) (App, *oauthError) {
 	id, secret, basic := r.BasicAuth()
 	if basic {
+		if r.PostForm.Has("client_secret") {
+			return App{}, badRequest("invalid_request", "client_secret is in the form and in the header")
+		}
 		var err1, err2 error
 		id, err1 = url.QueryUnescape(id)
 		secret, err2 = url.QueryUnescape(secret)
 		if err := errors.Join(err1, err2); err != nil {
 			return App{}, invalidClient("the Basic credentials are not form-urlencoded")
 		}
+		s.recordSecret(secret)
 		if form := r.PostForm.Get("client_id"); form != "" && form != id {
 			return App{}, invalidClient("client_id in the form is not the one in the header")
 		}
@@ -155,4 +174,14 @@ func (s *Server) authenticate(r *http.Request) (App, *oauthError) {
 		return App{}, invalidClient("wrong client secret, or none, or one for a public app")
 	}
 	return app, nil
+}
+
+// authenticateDevice is authenticate for device logins, where an app that has
+// a secret must send it in the header (https://huggingface.co/docs/hub/oauth).
+func (s *Server) authenticateDevice(r *http.Request) (App, *oauthError) {
+	app, problem := s.authenticate(r)
+	if _, _, basic := r.BasicAuth(); problem == nil && !basic && !app.Public {
+		return App{}, invalidClient("an app with a secret must send it by HTTP Basic authentication")
+	}
+	return app, problem
 }

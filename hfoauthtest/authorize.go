@@ -1,35 +1,46 @@
 package hfoauthtest
 
 import (
-	_ "embed"
-	"html/template"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
-	"sort"
 	"strings"
 	"time"
 )
 
 // grant is what a user gave an app, behind a code or token.
 type grant struct {
-	client    string
+	client    string // "" for a token made in the settings of the Hub
 	username  string
+	org       string // whose token it is, in place of a user's
 	scopes    []string
 	orgs      []string // IDs
 	redirect  string
 	nonce     string
 	challenge string // code_challenge of RFC 7636
-	family    string // of the tokens that come from one sign-in
-	decision  string // of a device login: "", "approve" or "deny"
-	asked     time.Time
+
+	// Of a device login, guarded by Server.mu.
+	userCode string
+	decision decision
+	asked    time.Time
 }
 
 func (g *grant) has(scope string) bool { return slices.Contains(g.scopes, scope) }
 
+// decision is what a person said to a device login.
+type decision int
+
+const (
+	undecided decision = iota
+	approved
+	denied
+)
+
 const (
 	codeLifetime    = time.Minute
 	refreshLifetime = 30 * 24 * time.Hour
+	consentLifetime = 365 * 24 * time.Hour
 	accountCookie   = "hfoauthtest-account"
 )
 
@@ -37,6 +48,10 @@ const (
 // the consent page, POST is the person's decision on it.
 func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
+	if len(query["client_id"]) > 1 || len(query["redirect_uri"]) > 1 {
+		s.refusePage(w, "Not understood", "client_id or redirect_uri is there more than once.")
+		return
+	}
 	app, err := s.app(r.Context(), query.Get("client_id"))
 	if err != nil {
 		s.refusePage(w, "Unknown app", err.Error())
@@ -53,8 +68,8 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 	}
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
-		if username := s.rememberedAccount(r, query); username != "" {
-			s.approve(w, r, query, username, query["orgIds"])
+		if consent := s.rememberedConsent(r, query); consent != nil {
+			s.approve(w, r, query, consent.username, consent.orgs)
 			return
 		}
 		s.consentPage(w, query, &app)
@@ -84,8 +99,8 @@ func checkAuthorization(query url.Values, app *App) *oauthError {
 	if challenge == "" && app.Public {
 		return badRequest("invalid_request", "a public app must use PKCE")
 	}
-	if challenge != "" && (method != "S256" || len(challenge) != 43) {
-		return badRequest("invalid_request", "code_challenge_method must be S256")
+	if challenge+method != "" && (method != "S256" || len(challenge) != 43) {
+		return badRequest("invalid_request", "code_challenge must be there with code_challenge_method S256")
 	}
 	return nil
 }
@@ -101,34 +116,41 @@ func (s *Server) decide(w http.ResponseWriter, r *http.Request, query url.Values
 		s.refusePage(w, "Unknown user", "There is no user "+username+".")
 		return
 	}
+	orgs := r.PostForm[orgField(username)]
 	if s.currentSettings().RememberConsent {
-		http.SetCookie(w, &http.Cookie{Name: accountCookie, Value: username, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode})
-		s.mu.Lock()
-		s.consents[consentKey(username, query)] = true
-		s.mu.Unlock()
+		http.SetCookie(w, &http.Cookie{Name: accountCookie, Value: url.QueryEscape(username), Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode})
+		now := s.now()
+		s.consents.Put(consentKey(username, query), &grant{username: username, orgs: orgs}, 1, now, now.Add(consentLifetime))
 	}
-	s.approve(w, r, query, username, r.PostForm["org"])
+	s.approve(w, r, query, username, orgs)
 }
 
-// rememberedAccount returns the user of this browser who granted the same
-// before, if consents are remembered.
-func (s *Server) rememberedAccount(r *http.Request, query url.Values) string {
+// orgField is the form field of the organizations that a user grants: users
+// may share some.
+func orgField(username string) string { return "org-" + username }
+
+// rememberedConsent returns what the user of this browser granted to the same
+// request before, or nil.
+func (s *Server) rememberedConsent(r *http.Request, query url.Values) *grant {
 	cookie, err := r.Cookie(accountCookie)
+	if err != nil || !s.currentSettings().RememberConsent {
+		return nil
+	}
+	username, err := url.QueryUnescape(cookie.Value)
 	if err != nil {
-		return ""
+		return nil
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.settings.RememberConsent || !s.consents[consentKey(cookie.Value, query)] {
-		return ""
+	if _, ok := s.userNamed(username); !ok {
+		return nil
 	}
-	return cookie.Value
+	consent, _ := s.consents.Get(consentKey(username, query), s.now())
+	return consent
 }
 
 func consentKey(username string, query url.Values) string {
-	scopes := strings.Fields(query.Get("scope"))
-	sort.Strings(scopes)
-	return strings.Join(append([]string{username, query.Get("client_id"), query.Get("orgIds")}, scopes...), "\x00")
+	scopes := slices.Sorted(slices.Values(strings.Fields(query.Get("scope"))))
+	orgs := slices.Sorted(slices.Values(query["orgIds"]))
+	return fmt.Sprintf("%q", []any{username, query.Get("client_id"), slices.Compact(scopes), orgs})
 }
 
 // approve sends the browser back with a code.
@@ -142,7 +164,6 @@ func (s *Server) approve(w http.ResponseWriter, r *http.Request, query url.Value
 		redirect:  query.Get("redirect_uri"),
 		nonce:     query.Get("nonce"),
 		challenge: query.Get("code_challenge"),
-		family:    random("", 9),
 	}, 1, s.now(), s.now().Add(codeLifetime))
 	s.sendBack(w, r, query.Get("redirect_uri"), url.Values{"code": {code}})
 }
@@ -163,71 +184,7 @@ func (s *Server) sendBack(w http.ResponseWriter, r *http.Request, redirect strin
 	if strings.Contains(redirect, "?") {
 		separator = "&"
 	}
-	pageHeaders(w, "")
+	pageHeaders(w)
 	w.Header().Set("Location", redirect+separator+params.Encode())
 	w.WriteHeader(http.StatusFound)
-}
-
-//go:embed pages/consent.html
-var consentHTML string
-
-//go:embed pages/device.html
-var deviceHTML string
-
-//go:embed pages/message.html
-var messageHTML string
-
-//go:embed pages/style.css
-var style string
-
-var (
-	consentTemplate = template.Must(template.New("consent").Parse(consentHTML))
-	deviceTemplate  = template.Must(template.New("device").Parse(deviceHTML))
-	messageTemplate = template.Must(template.New("message").Parse(messageHTML))
-)
-
-func (s *Server) consentPage(w http.ResponseWriter, query url.Values, app *App) {
-	page := struct {
-		App    string
-		Users  []User
-		Scopes []string
-		OrgIDs []string
-		Action string
-		Style  template.CSS
-	}{app.Name, s.allUsers(), strings.Fields(query.Get("scope")), query["orgIds"], string(AuthorizeEndpoint) + "?" + query.Encode(), template.CSS(style)}
-	redirect, err := url.Parse(query.Get("redirect_uri"))
-	if err != nil {
-		s.refusePage(w, "Wrong redirect URI", "It cannot be parsed.")
-		return
-	}
-	// Browsers apply form-action to the redirect that answers the form, too.
-	pageHeaders(w, redirect.Scheme+"://"+redirect.Host)
-	consentTemplate.Execute(w, page)
-}
-
-// refusePage answers what must not be sent back to the app (RFC 6749 section
-// 4.1.2.1).
-func (s *Server) refusePage(w http.ResponseWriter, title, text string) {
-	pageHeaders(w, "")
-	w.WriteHeader(http.StatusBadRequest)
-	writeMessage(w, title, text)
-}
-
-func writeMessage(w http.ResponseWriter, title, text string) {
-	messageTemplate.Execute(w, struct {
-		Title, Text string
-		Style       template.CSS
-	}{title, text, template.CSS(style)})
-}
-
-// pageHeaders are those of the real pages: never framed, and cut off from the
-// window that opened them.
-func pageHeaders(w http.ResponseWriter, formAction string) {
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Security-Policy", strings.TrimSpace("default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'; form-action 'self' "+formAction))
-	h.Set("X-Frame-Options", "DENY")
-	h.Set("Cross-Origin-Opener-Policy", "same-origin")
-	h.Set("Referrer-Policy", "strict-origin-when-cross-origin")
 }

@@ -2,6 +2,8 @@ package hfoauthtest
 
 import (
 	"cmp"
+	"crypto/rand"
+	"fmt"
 	"html/template"
 	"net/http"
 	"slices"
@@ -16,7 +18,7 @@ const (
 
 // device is the device authorization endpoint (RFC 8628 section 3.1).
 func (s *Server) device(w http.ResponseWriter, r *http.Request) {
-	app, problem := s.authenticate(r)
+	app, problem := s.authenticateDevice(r)
 	if problem != nil {
 		problem.write(w)
 		return
@@ -29,7 +31,7 @@ func (s *Server) device(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	deviceCode, userCode := s.recordSecret(random("", 30)), newUserCode()
-	g := &grant{client: app.ClientID, scopes: scopes, family: userCode}
+	g := &grant{client: app.ClientID, scopes: scopes, userCode: userCode}
 	s.devices.Put(deviceCode, g, 1, s.now(), s.now().Add(deviceLifetime))
 	response := map[string]any{
 		"device_code":      deviceCode,
@@ -47,7 +49,8 @@ func (s *Server) device(w http.ResponseWriter, r *http.Request) {
 // section 6.1).
 func newUserCode() string {
 	const letters = "BCDFGHJKLMNPQRSTVWXZ"
-	code := []byte(random("", 8))[:8]
+	code := make([]byte, 8)
+	rand.Read(code)
 	for i := range code {
 		code[i] = letters[int(code[i])%len(letters)]
 	}
@@ -57,7 +60,6 @@ func newUserCode() string {
 // redeemDeviceCode answers a poll (RFC 8628 section 3.5).
 func (s *Server) redeemDeviceCode(r *http.Request, app *App) (*grant, *oauthError) {
 	code := r.PostForm.Get("device_code")
-	s.recordSecret(code)
 	g, ok := s.devices.Get(code, s.now())
 	if !ok || g.client != app.ClientID {
 		return nil, badRequest("expired_token", "the device code is unknown or expired")
@@ -67,44 +69,50 @@ func (s *Server) redeemDeviceCode(r *http.Request, app *App) (*grant, *oauthErro
 	interval := cmp.Or(s.settings.DeviceInterval, deviceInterval)
 	tooFast := now.Sub(g.asked) < interval
 	g.asked = now
-	decision := g.decision
+	said := g.decision
 	s.mu.Unlock()
-	switch {
-	case decision == "approve":
-		s.devices.Take(code, s.now())
-		return g, nil
-	case decision == "deny":
-		s.devices.Take(code, s.now())
-		return nil, badRequest("access_denied", "The user denied the request")
-	case tooFast:
-		return nil, badRequest("slow_down", "")
+	if said == undecided {
+		if tooFast {
+			return nil, badRequest("slow_down", "")
+		}
+		return nil, badRequest("authorization_pending", "")
 	}
-	return nil, badRequest("authorization_pending", "")
+	if _, ok := s.devices.Take(code, now); !ok {
+		return nil, badRequest("expired_token", "the device code was used meanwhile")
+	}
+	if said == denied {
+		return nil, badRequest("access_denied", "The user denied the request")
+	}
+	if _, ok := s.userNamed(g.username); !ok {
+		return nil, badRequest("access_denied", "the user is gone")
+	}
+	return g, nil
 }
 
-// ApproveDevice lets a user approve the device login with a user code.
+// ApproveDevice lets a user approve the device login with a user code, in any
+// case and with or without its dash. It fails if the code is unknown, decided
+// or expired, or there is no such user.
 func (s *Server) ApproveDevice(userCode, username string) error {
-	return s.decideDevice(userCode, username, "approve")
+	return asError(s.decideDevice(userCode, username, approved))
 }
 
-// DenyDevice denies the device login with a user code.
+// DenyDevice denies the device login with a user code, as ApproveDevice.
 func (s *Server) DenyDevice(userCode string) error {
-	return s.decideDevice(userCode, "", "deny")
+	return asError(s.decideDevice(userCode, "", denied))
 }
 
-func (s *Server) decideDevice(userCode, username, decision string) error {
-	if _, ok := s.userNamed(username); !ok && decision == "approve" {
+func (s *Server) decideDevice(userCode, username string, said decision) *oauthError {
+	if _, ok := s.userNamed(username); !ok && said == approved {
 		return badRequest("access_denied", "there is no user "+username)
 	}
-	found := false
+	userCode, found := plainUserCode(userCode), false
 	s.devices.Range(s.now(), func(_ string, g *grant) {
-		if g.family != userCode || g.decision != "" {
-			return
-		}
-		found = true
 		s.mu.Lock()
-		g.username, g.decision = username, decision
-		s.mu.Unlock()
+		defer s.mu.Unlock()
+		if plainUserCode(g.userCode) == userCode && g.decision == undecided {
+			found = true
+			g.username, g.decision = username, said
+		}
 	})
 	if !found {
 		return badRequest("expired_token", "the code is unknown, used or expired")
@@ -112,12 +120,21 @@ func (s *Server) decideDevice(userCode, username, decision string) error {
 	return nil
 }
 
-// Error makes oauthError an error for those who call the Server from Go.
-func (e *oauthError) Error() string { return "hfoauthtest: " + e.Code + ": " + e.Description }
+// plainUserCode leaves out what people type differently (RFC 8628 section 6.1).
+func plainUserCode(code string) string {
+	return strings.ToUpper(strings.NewReplacer("-", "", " ", "").Replace(code))
+}
+
+func asError(problem *oauthError) error {
+	if problem == nil {
+		return nil
+	}
+	return fmt.Errorf("hfoauthtest: %s: %s", problem.Code, problem.Description)
+}
 
 // devicePage is where a person types the code of a device.
 func (s *Server) devicePage(w http.ResponseWriter, r *http.Request) {
-	pageHeaders(w, "")
+	pageHeaders(w)
 	deviceTemplate.Execute(w, struct {
 		Users []User
 		Style template.CSS
@@ -125,12 +142,15 @@ func (s *Server) devicePage(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) deviceDecision(w http.ResponseWriter, r *http.Request) {
-	code := strings.ToUpper(strings.TrimSpace(r.PostFormValue("user_code")))
-	decision := orElse(r.PostFormValue("decision"), "deny")
-	if err := s.decideDevice(code, r.PostFormValue("user"), decision); err != nil {
-		s.refusePage(w, "That did not work", err.(*oauthError).Description)
+	r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
+	said := denied
+	if r.PostFormValue("decision") == "approve" {
+		said = approved
+	}
+	if problem := s.decideDevice(r.PostFormValue("user_code"), r.PostFormValue("user"), said); problem != nil {
+		s.refusePage(w, "That did not work", problem.Description)
 		return
 	}
-	pageHeaders(w, "")
+	pageHeaders(w)
 	writeMessage(w, "Done", "You can close this page and go back to your device.")
 }

@@ -1,12 +1,11 @@
 package hfoauthtest
 
 import (
+	"bytes"
 	"compress/gzip"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -16,7 +15,7 @@ import (
 // [Server.SetFault]; any other middleware too.
 type Fault func(next http.Handler) http.Handler
 
-// SetFault makes an endpoint fail from now on; nil mends it.
+// SetFault makes an endpoint fail from the next request on; nil mends it.
 func (s *Server) SetFault(endpoint Endpoint, fault Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -29,7 +28,8 @@ func (s *Server) fault(endpoint Endpoint) Fault {
 	return s.faults[endpoint]
 }
 
-// Answer answers with a status, header lines ("Retry-After", "7", …) and a body.
+// Answer answers with a status, header lines ("Retry-After", "7", …) and a
+// body, which is application/json if the header lines do not say otherwise.
 func Answer(status int, body string, header ...string) Fault {
 	return func(http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -56,7 +56,8 @@ func Delay(d time.Duration) Fault {
 
 // Trickle sends the answer one byte each d.
 func Trickle(d time.Duration) Fault {
-	return rewrite(func(w http.ResponseWriter, r *http.Request, body []byte) {
+	return rewrite(func(w http.ResponseWriter, r *http.Request, status int, body []byte) {
+		w.WriteHeader(status)
 		for i := range body {
 			w.Write(body[i : i+1])
 			http.NewResponseController(w).Flush()
@@ -69,8 +70,9 @@ func Trickle(d time.Duration) Fault {
 
 // Cut drops the connection in the middle of the answer.
 func Cut() Fault {
-	return rewrite(func(w http.ResponseWriter, r *http.Request, body []byte) {
+	return rewrite(func(w http.ResponseWriter, r *http.Request, status int, body []byte) {
 		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+		w.WriteHeader(status)
 		w.Write(body[:len(body)/2])
 		http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
@@ -86,26 +88,33 @@ func Drop() Fault {
 
 // Huge pads the answer with spaces to n bytes, which is still valid JSON.
 func Huge(n int) Fault {
-	return rewrite(func(w http.ResponseWriter, r *http.Request, body []byte) {
-		w.Write(body)
-		io.WriteString(w, strings.Repeat(" ", max(0, n-len(body))))
+	return rewrite(func(w http.ResponseWriter, r *http.Request, status int, body []byte) {
+		w.WriteHeader(status)
+		writePadded(w, body, n)
 	})
 }
 
 // GzipBomb is Huge, compressed.
 func GzipBomb(n int) Fault {
-	return rewrite(func(w http.ResponseWriter, r *http.Request, body []byte) {
+	return rewrite(func(w http.ResponseWriter, r *http.Request, status int, body []byte) {
 		w.Header().Set("Content-Encoding", "gzip")
+		w.WriteHeader(status)
 		zipped := gzip.NewWriter(w)
 		defer zipped.Close()
-		zipped.Write(body)
-		spaces := []byte(strings.Repeat(" ", 1<<16))
-		for n -= len(body); n > 0; n -= len(spaces) {
-			if _, err := zipped.Write(spaces); err != nil {
-				return
-			}
-		}
+		writePadded(zipped, body, n)
 	})
+}
+
+// writePadded writes body and spaces, n bytes together, until the client has
+// had enough.
+func writePadded(w io.Writer, body []byte, n int) {
+	w.Write(body)
+	spaces := bytes.Repeat([]byte(" "), 1<<16)
+	for n -= len(body); n > 0; n -= len(spaces) {
+		if _, err := w.Write(spaces[:min(n, len(spaces))]); err != nil {
+			return
+		}
+	}
 }
 
 // Times lets fault happen n times; after that the endpoint works.
@@ -124,19 +133,27 @@ func Times(n int, fault Fault) Fault {
 	}
 }
 
-// rewrite lets next answer and hands the body to send instead of the client.
-func rewrite(send func(w http.ResponseWriter, r *http.Request, body []byte)) Fault {
+// rewrite lets next answer, and hands what it answers to send, which has still
+// to write the status.
+func rewrite(send func(w http.ResponseWriter, r *http.Request, status int, body []byte)) Fault {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			recorder := httptest.NewRecorder()
-			next.ServeHTTP(recorder, r)
-			for name, values := range recorder.Header() {
-				w.Header()[name] = values
-			}
-			send(w, r, recorder.Body.Bytes())
+			held := &heldAnswer{ResponseWriter: w, status: http.StatusOK}
+			next.ServeHTTP(held, r)
+			send(w, r, held.status, held.body.Bytes())
 		})
 	}
 }
+
+// heldAnswer keeps status and body back, and lets headers through.
+type heldAnswer struct {
+	http.ResponseWriter
+	status int
+	body   bytes.Buffer
+}
+
+func (h *heldAnswer) WriteHeader(status int)      { h.status = status }
+func (h *heldAnswer) Write(b []byte) (int, error) { return h.body.Write(b) }
 
 // wait waits, and reports false when the client went away meanwhile.
 func wait(r *http.Request, d time.Duration) bool {

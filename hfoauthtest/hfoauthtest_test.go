@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -425,19 +424,4 @@ func TestFaults(t *testing.T) {
 			t.Errorf("Times: %d, want %d", status, want)
 		}
 	}
-}
-
-func Example() {
-	hub, err := hfoauthtest.Listen("127.0.0.1:0", hfoauthtest.User{Username: "ada", Name: "Ada Lovelace"})
-	if err != nil {
-		panic(err)
-	}
-	defer hub.Close()
-	resp, err := http.Get(hub.URL + "/.well-known/openid-configuration")
-	if err != nil {
-		panic(err)
-	}
-	defer resp.Body.Close()
-	fmt.Println(resp.Status)
-	// Output: 200 OK
 }

@@ -2,6 +2,7 @@ package hfoauthtest
 
 import (
 	"crypto"
+	"crypto/hmac"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -80,6 +81,21 @@ func SignJWT(key *rsa.PrivateKey, header, claims map[string]any) string {
 		panic(fmt.Sprintf("hfoauthtest: signing: %v", err))
 	}
 	return payload + "." + encode(signature)
+}
+
+// SignHMAC returns a JWT of header and claims with an HS256 signature, whatever
+// the header says.
+func SignHMAC(secret []byte, header, claims map[string]any) string {
+	payload := encodeJSON(header) + "." + encodeJSON(claims)
+	mac := hmac.New(sha256.New, secret)
+	mac.Write([]byte(payload))
+	return payload + "." + encode(mac.Sum(nil))
+}
+
+// Unsigned returns a JWT of header and claims without a signature, whatever
+// the header says.
+func Unsigned(header, claims map[string]any) string {
+	return encodeJSON(header) + "." + encodeJSON(claims) + "."
 }
 
 func encodeJSON(v any) string {

@@ -1,53 +1,19 @@
-// Package hfoauthtest is a stand-in for huggingface.co as an OpenID provider:
-// for tests of apps that sign users in with Hugging Face, and for trying them
-// on a laptop. It speaks the real protocol over real HTTP on loopback, and
-// refuses what the real one refuses.
-//
-// # Testing your app
-//
-// Start a [Server], register your app, point the app at it, and sign in as
-// one of its users:
-//
-//	func TestPrivatePage(t *testing.T) {
-//		hub := hfoauthtest.NewServer(t)
-//		app := httptest.NewServer(nil)
-//		defer app.Close()
-//		registered := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{app.URL + "/login/callback"}})
-//		client, err := hfoauth.New(hfoauth.Config{
-//			ClientID:     registered.ClientID,
-//			ClientSecret: registered.ClientSecret,
-//			ProviderURL:  hub.URL,
-//			RedirectURL:  app.URL + "/login/callback",
-//		})
-//		...
-//		browser := hub.SignIn(t, app.URL+"/login", "ada")
-//		resp, err := browser.Get(app.URL + "/private")
-//		...
-//	}
-//
-// Users and organizations are plain values; [DefaultUsers] has some. What the
-// provider does wrong is up to the test: see [Fault] and [Settings].
-//
-// It is no provider for real users: anyone who reaches it may sign in as
-// anyone.
 package hfoauthtest
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"net/http"
 	"net/url"
-	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/hfoauth/hfoauth/internal/expiring"
 )
 
-// TB is the part of testing.TB that this package uses.
+// TB is the part of testing.TB that this package uses, so that programs which
+// import it do not link package testing.
 type TB interface {
 	Helper()
 	Cleanup(func())
@@ -68,10 +34,8 @@ const (
 	WhoAmIEndpoint    Endpoint = "/api/whoami-v2"
 )
 
-const (
-	maxRequests = 256     // requests kept per endpoint
-	maxGrants   = 100_000 // codes and tokens of a kind kept
-)
+// maxGrants is how many codes, and tokens of a kind, are kept.
+const maxGrants = 100_000
 
 // Server is a stand-in for huggingface.co. All methods are safe for
 // concurrent use.
@@ -79,41 +43,41 @@ type Server struct {
 	// URL is the issuer, without a trailing slash.
 	URL string
 
-	server *http.Server // nil if somebody else serves it
 	mux    *http.ServeMux
+	server *http.Server  // nil if somebody else serves it
+	ended  chan struct{} // closed when server no longer accepts
 
 	mu       sync.Mutex
 	settings Settings
-	users    []User
+	users    []User // replaced, never changed in place
 	apps     map[string]App
 	keys     []signingKey
 	faults   map[Endpoint]Fault
 	calls    map[Endpoint]int
-	requests map[Endpoint][]Request
+	requests []Request       // a ring once it is full
+	oldest   int             // in requests
 	secrets  map[string]bool // nil: not recorded
-	consents map[string]bool
 
-	codes, access, refresh, devices *expiring.Map[string, *grant]
+	codes, access, refresh, devices, consents *expiring.Map[string, *grant]
 }
 
-// New returns a Server for an issuer, to be served as an [http.Handler] by
-// the caller, for example over TLS. Without users it has [DefaultUsers].
+// New returns a Server for an issuer such as "https://hub.example", to be
+// served there by the caller as an [http.Handler], for example over TLS. The
+// issuer has no path. Without users it has [DefaultUsers].
 func New(issuer string, users ...User) *Server {
 	if len(users) == 0 {
 		users = DefaultUsers()
 	}
 	s := &Server{
-		URL:      issuer,
-		mux:      http.NewServeMux(),
-		users:    slices.Clone(users),
-		apps:     map[string]App{},
-		keys:     []signingKey{firstKey()},
-		faults:   map[Endpoint]Fault{},
-		calls:    map[Endpoint]int{},
-		requests: map[Endpoint][]Request{},
-		consents: map[string]bool{},
+		URL:    strings.TrimRight(issuer, "/"),
+		mux:    http.NewServeMux(),
+		apps:   map[string]App{},
+		keys:   []signingKey{firstKey()},
+		faults: map[Endpoint]Fault{},
+		calls:  map[Endpoint]int{},
 	}
-	for _, grants := range []**expiring.Map[string, *grant]{&s.codes, &s.access, &s.refresh, &s.devices} {
+	s.SetUsers(users...)
+	for _, grants := range []**expiring.Map[string, *grant]{&s.codes, &s.access, &s.refresh, &s.devices, &s.consents} {
 		*grants = expiring.New[string, *grant](maxGrants, maxGrants)
 	}
 	s.handle("GET", MetadataEndpoint, s.metadata)
@@ -125,11 +89,13 @@ func New(issuer string, users ...User) *Server {
 	s.handle("GET", WhoAmIEndpoint, s.whoAmI)
 	s.mux.HandleFunc("GET /device", s.devicePage)
 	s.mux.HandleFunc("POST /device", s.deviceDecision)
+	s.mux.HandleFunc("GET "+avatarPath+"{username}", s.avatar)
 	return s
 }
 
 // Listen starts a Server on a TCP address, which must be on loopback: use
-// "127.0.0.1:0" for a free port. Close it when done.
+// "127.0.0.1:0" for a free port. Close it when done. Without users it has
+// [DefaultUsers].
 func Listen(address string, users ...User) (*Server, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
@@ -137,38 +103,38 @@ func Listen(address string, users ...User) (*Server, error) {
 	}
 	if ip := listener.Addr().(*net.TCPAddr).IP; !ip.IsLoopback() {
 		listener.Close()
-		return nil, fmt.Errorf("hfoauthtest: %s is not on loopback: anyone who reaches this server may sign in as anyone", address)
+		return nil, fmt.Errorf("hfoauthtest: %s is not on loopback, and anyone who reaches this server may sign in as anyone: use 127.0.0.1", address)
 	}
 	s := New("http://"+listener.Addr().String(), users...)
 	s.server = &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}
-	go s.server.Serve(listener)
+	s.ended = make(chan struct{})
+	go func() {
+		defer close(s.ended)
+		s.server.Serve(listener)
+	}()
 	return s, nil
 }
 
 // NewServer starts a Server for a test on a free loopback port and stops it
 // when the test ends. It also remembers every secret it sees, for
-// [Server.Secrets].
+// [Server.Secrets]. Without users it has [DefaultUsers].
 func NewServer(t TB, users ...User) *Server {
 	t.Helper()
 	s, err := Listen("127.0.0.1:0", users...)
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
-	s.secrets = map[string]bool{}
+	s.recordSecrets()
 	t.Cleanup(s.Close)
 	return s
 }
 
 // Close stops a Server that [Listen] or [NewServer] started, and drops its
-// connections.
+// connections. It does nothing for one that the caller serves.
 func (s *Server) Close() {
-	if s.server == nil {
-		return
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	if err := s.server.Shutdown(ctx); errors.Is(err, context.Canceled) {
+	if s.server != nil {
 		s.server.Close()
+		<-s.ended
 	}
 }
 
@@ -194,11 +160,17 @@ type Settings struct {
 	IssuerParameter bool
 
 	// RememberConsent lets a browser whose user granted the same scopes to
-	// the same app before through without asking.
+	// the same app before through without asking. The browser is known by a
+	// cookie.
 	RememberConsent bool
 
+	// HTTPClient fetches Client ID Metadata Documents; http.DefaultClient if
+	// nil. It follows no redirects either way, and gives up after 10 seconds.
+	HTTPClient *http.Client
+
 	// The functions below may change what the provider is about to answer, to
-	// see what an app makes of it. nil changes nothing.
+	// see what an app makes of it. nil changes nothing. They are called
+	// concurrently.
 	Metadata              func(document map[string]any)
 	JWKS                  func(document map[string]any)
 	AuthorizationResponse func(params url.Values)
@@ -207,11 +179,12 @@ type Settings struct {
 	UserInfo              func(claims map[string]any)
 
 	// Sign makes the ID token in place of the provider: a JWT from its header
-	// and claims.
+	// and claims, after IDToken changed them. [SignJWT], [SignHMAC] and
+	// [Unsigned] are of use.
 	Sign func(header, claims map[string]any) string
 }
 
-// Configure changes the settings.
+// Configure changes the settings, from the next request on.
 func (s *Server) Configure(change func(*Settings)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -231,44 +204,6 @@ func (s *Server) now() time.Time {
 	return time.Now()
 }
 
-// Request is a request that an endpoint received.
-type Request struct {
-	Method string
-	Header http.Header
-	Form   url.Values // query and body
-}
-
-// Requests returns the last requests to an endpoint, oldest first.
-func (s *Server) Requests(endpoint Endpoint) []Request {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.requests[endpoint])
-}
-
-// Calls returns how many requests an endpoint received.
-func (s *Server) Calls(endpoint Endpoint) int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.calls[endpoint]
-}
-
-// Secrets returns every code, token, verifier and client secret that a Server
-// of [NewServer] issued or received, to search logs and pages for.
-func (s *Server) Secrets() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Collect(maps.Keys(s.secrets))
-}
-
-func (s *Server) recordSecret(secret string) string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.secrets != nil && secret != "" {
-		s.secrets[secret] = true
-	}
-	return secret
-}
-
 // ServeHTTP answers as the provider.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mux.ServeHTTP(w, r)
@@ -283,7 +218,7 @@ func (s *Server) handle(method string, endpoint Endpoint, handler http.HandlerFu
 	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
 		if err := r.ParseForm(); err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
+			badRequest("invalid_request", "the form cannot be read").write(w)
 			return
 		}
 		s.record(endpoint, r)
@@ -295,14 +230,7 @@ func (s *Server) handle(method string, endpoint Endpoint, handler http.HandlerFu
 	})
 }
 
-func (s *Server) record(endpoint Endpoint, r *http.Request) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.calls[endpoint]++
-	kept := append(s.requests[endpoint], Request{r.Method, r.Header.Clone(), maps.Clone(r.Form)})
-	s.requests[endpoint] = kept[max(0, len(kept)-maxRequests):]
-}
-
+// metadata is the configuration of OpenID Connect Discovery section 4.
 func (s *Server) metadata(w http.ResponseWriter, r *http.Request) {
 	document := map[string]any{
 		"issuer":                                s.URL,

@@ -1,37 +1,49 @@
 package hfoauthtest
 
 import (
+	"errors"
 	"io"
+	"mime"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"slices"
 	"strings"
 )
 
-// Person is what a person does on the consent page.
+// Person is what a person does on the consent page, and with which browser.
 type Person struct {
 	Username string   // who signs in
 	Orgs     []string // usernames of the organizations to grant
 	Deny     bool     // says no
+
+	// Transport carries the requests, for example to an app with a
+	// certificate of its own; one with the defaults of net/http if nil.
+	Transport http.RoundTripper
 }
 
 // Browser returns an http.Client with a cookie jar that behaves like a
 // browser in front of a person: redirected to the provider, it answers the
-// consent page and goes on.
+// consent page, if there is one, and goes on.
 func (s *Server) Browser(person Person) *http.Client {
 	jar, _ := cookiejar.New(nil) // never fails without options
-	return &http.Client{Jar: jar, Transport: &personTransport{s, person, http.DefaultTransport.(*http.Transport).Clone()}}
+	if person.Transport == nil {
+		person.Transport = http.DefaultTransport.(*http.Transport).Clone()
+	}
+	return &http.Client{Jar: jar, Transport: &personTransport{s, person}}
 }
 
-// SignIn signs a user in at an app by opening its login address, and returns
-// the browser. It fails the test if the app does not answer with success in
-// the end.
+// SignIn signs a user in at an app by opening its login address and approving
+// what it asks for, and returns the browser. It fails the test if the app does
+// not answer with success in the end. For anything else, open the login address
+// with a [Server.Browser].
 func (s *Server) SignIn(t TB, loginURL, username string) *http.Client {
 	t.Helper()
 	browser := s.Browser(Person{Username: username})
+	t.Cleanup(browser.CloseIdleConnections)
 	resp, err := browser.Get(loginURL)
 	if err != nil {
-		t.Fatalf("signing in at %s: %v", loginURL, err)
+		t.Fatalf("signing in at %s: %v", loginURL, withoutURL(err))
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode >= 400 {
@@ -41,12 +53,18 @@ func (s *Server) SignIn(t TB, loginURL, username string) *http.Client {
 	return browser
 }
 
-// personTransport turns the request for a consent page into the form that the
-// person sends from it.
+// withoutURL leaves out the address that failed: a code may be in it.
+func withoutURL(err error) error {
+	if failed, ok := errors.AsType[*url.Error](err); ok {
+		return failed.Err
+	}
+	return err
+}
+
+// personTransport puts the answer to the form in place of a consent page.
 type personTransport struct {
 	server *Server
 	person Person
-	base   *http.Transport
 }
 
 func (p *personTransport) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -54,28 +72,43 @@ func (p *personTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		req = req.Clone(req.Context())
 		req.Header.Set("Accept", "text/html, */*;q=0.8")
 	}
-	if req.Method != http.MethodGet || !strings.HasPrefix(req.URL.String(), p.server.URL+string(AuthorizeEndpoint)+"?") {
-		return p.base.RoundTrip(req)
+	resp, err := p.person.Transport.RoundTrip(req)
+	if err != nil || !p.isConsentPage(req, resp) {
+		return resp, err
 	}
+	io.Copy(io.Discard, resp.Body)
+	resp.Body.Close()
+	return p.person.Transport.RoundTrip(p.decision(req))
+}
+
+func (p *personTransport) isConsentPage(req *http.Request, resp *http.Response) bool {
+	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	return req.Method == http.MethodGet && resp.StatusCode == http.StatusOK && kind == "text/html" &&
+		strings.HasPrefix(req.URL.String(), p.server.URL+string(AuthorizeEndpoint)+"?")
+}
+
+// decision returns the form that the person sends from the consent page.
+func (p *personTransport) decision(page *http.Request) *http.Request {
 	form := url.Values{"user": {p.person.Username}, "decision": {"approve"}}
 	if p.person.Deny {
 		form.Set("decision", "deny")
 	}
-	if user, ok := p.server.userNamed(p.person.Username); ok {
-		for _, org := range user.Orgs {
-			for _, granted := range p.person.Orgs {
-				if org.Username == granted {
-					form.Add("org", org.ID())
-				}
-			}
+	user, _ := p.server.userNamed(p.person.Username)
+	for _, org := range user.Orgs {
+		if slices.Contains(p.person.Orgs, org.Username) {
+			form.Add(orgField(user.Username), org.ID())
 		}
 	}
-	post := req.Clone(req.Context())
+	body := form.Encode()
+	post := page.Clone(page.Context())
 	post.Method = http.MethodPost
-	post.Body = io.NopCloser(strings.NewReader(form.Encode()))
+	post.Body = io.NopCloser(strings.NewReader(body))
+	post.ContentLength = int64(len(body))
 	post.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	return p.base.RoundTrip(post)
+	return post
 }
 
 // CloseIdleConnections lets http.Client.CloseIdleConnections work.
-func (p *personTransport) CloseIdleConnections() { p.base.CloseIdleConnections() }
+func (p *personTransport) CloseIdleConnections() {
+	(&http.Client{Transport: p.person.Transport}).CloseIdleConnections()
+}

@@ -48,10 +48,11 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 
 // token is the token endpoint (RFC 6749 section 3.2).
 func (s *Server) token(w http.ResponseWriter, r *http.Request) {
-	for _, name := range []string{"client_secret", "code_verifier", "refresh_token", "code"} {
-		s.recordSecret(r.PostForm.Get(name))
+	authenticate := s.authenticate
+	if r.PostForm.Get("grant_type") == deviceGrant {
+		authenticate = s.authenticateDevice
 	}
-	app, problem := s.authenticate(r)
+	app, problem := authenticate(r)
 	if problem != nil {
 		problem.write(w)
 		return
@@ -74,13 +75,14 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	response := s.issue(g)
+	settings := s.currentSettings()
 	if r.PostForm.Get("grant_type") == exchangeGrant {
-		delete(response, "refresh_token")
-		delete(response, "id_token")
 		response["issued_token_type"] = "urn:ietf:params:oauth:token-type:access_token"
+	} else if !settings.NoRefreshTokens {
+		response["refresh_token"] = s.newRefreshToken(g)
 	}
-	if change := s.currentSettings().TokenResponse; change != nil {
-		change(response)
+	if settings.TokenResponse != nil {
+		settings.TokenResponse(response)
 	}
 	writeJSON(w, http.StatusOK, response)
 }
@@ -97,6 +99,9 @@ func (s *Server) redeemCode(r *http.Request, app *App) (*grant, *oauthError) {
 	case g.redirect != r.PostForm.Get("redirect_uri"):
 		return nil, badRequest("invalid_grant", "redirect_uri differs from the one of the authorization request")
 	}
+	if _, ok := s.userNamed(g.username); !ok {
+		return nil, badRequest("invalid_grant", "the user is gone")
+	}
 	verifier := r.PostForm.Get("code_verifier")
 	challenge := sha256.Sum256([]byte(verifier))
 	if (g.challenge != "" || verifier != "") && subtle.ConstantTimeCompare([]byte(encode(challenge[:])), []byte(g.challenge)) != 1 {
@@ -108,24 +113,23 @@ func (s *Server) redeemCode(r *http.Request, app *App) (*grant, *oauthError) {
 // redeemRefreshToken checks a refresh token, which works once: a new one comes
 // with each answer.
 func (s *Server) redeemRefreshToken(r *http.Request, app *App) (*grant, *oauthError) {
-	g, ok := s.refresh.Take(r.PostForm.Get("refresh_token"), s.now())
+	token := r.PostForm.Get("refresh_token")
+	g, ok := s.refresh.Get(token, s.now())
 	if !ok || g.client != app.ClientID {
 		return nil, badRequest("invalid_grant", "the refresh token is unknown, used or expired")
+	}
+	for _, name := range strings.Fields(r.PostForm.Get("scope")) {
+		if !g.has(name) {
+			return nil, badRequest("invalid_scope", "a refresh cannot add the scope "+name)
+		}
 	}
 	if _, ok := s.userNamed(g.username); !ok {
 		return nil, badRequest("invalid_grant", "the user is gone")
 	}
-	renewed := *g
-	renewed.nonce = ""
-	if scope := strings.Fields(r.PostForm.Get("scope")); len(scope) > 0 {
-		for _, name := range scope {
-			if !g.has(name) {
-				return nil, badRequest("invalid_scope", "a refresh cannot add the scope "+name)
-			}
-		}
-		renewed.scopes = scope
+	if _, ok := s.refresh.Take(token, s.now()); !ok {
+		return nil, badRequest("invalid_grant", "the refresh token was used meanwhile")
 	}
-	return &renewed, nil
+	return g, nil
 }
 
 // exchangeEmail gives an organization's app a token of one of its members
@@ -138,7 +142,7 @@ func (s *Server) exchangeEmail(r *http.Request, app *App) (*grant, *oauthError) 
 		return nil, badRequest("invalid_request", "subject_token_type must be "+emailType)
 	}
 	email := r.PostForm.Get("subject_token")
-	user, ok := s.user(func(u *User) bool { return u.Email != "" && u.Email == email && u.EmailVerified })
+	user, ok := s.user(func(u User) bool { return email != "" && u.Email == email && u.EmailVerified && u.in(app.Org) })
 	if !ok {
 		return nil, badRequest("invalid_grant", "no member has this e-mail address")
 	}
@@ -148,10 +152,10 @@ func (s *Server) exchangeEmail(r *http.Request, app *App) (*grant, *oauthError) 
 			return nil, badRequest("invalid_scope", "unknown scope "+scope)
 		}
 	}
-	return &grant{client: app.ClientID, username: user.Username, scopes: scopes, family: random("", 9)}, nil
+	return &grant{client: app.ClientID, username: user.Username, scopes: scopes}, nil
 }
 
-// issue makes the tokens of a grant.
+// issue makes the access token of a grant, and the ID token.
 func (s *Server) issue(g *grant) map[string]any {
 	settings := s.currentSettings()
 	now := s.now()
@@ -170,12 +174,18 @@ func (s *Server) issue(g *grant) map[string]any {
 	if g.has("openid") {
 		response["id_token"] = s.recordSecret(s.idToken(g, accessToken, now))
 	}
-	if !settings.NoRefreshTokens {
-		refreshToken := s.recordSecret(random("hf_refresh_", 48))
-		s.refresh.Put(refreshToken, g, 1, now, now.Add(refreshLifetime))
-		response["refresh_token"] = refreshToken
-	}
 	return response
+}
+
+// newRefreshToken makes a refresh token of a grant. Its ID tokens have no
+// nonce (OpenID Connect Core section 12.2).
+func (s *Server) newRefreshToken(g *grant) string {
+	later := *g
+	later.nonce = ""
+	token := s.recordSecret(random("hf_refresh_", 48))
+	now := s.now()
+	s.refresh.Put(token, &later, 1, now, now.Add(refreshLifetime))
+	return token
 }
 
 // accessToken looks like those of the Hub: a prefix and a JWT that names the

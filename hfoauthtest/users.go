@@ -1,25 +1,32 @@
 package hfoauthtest
 
 import (
+	"fmt"
+	"html"
 	"maps"
+	"net/http"
 	"slices"
+	"strings"
+	"unicode/utf8"
 )
 
-// User is an account at the provider.
+// User is an account at the provider. What it refers to must not be changed
+// while a [Server] has it: give the Server a new one with [Server.AddUser].
 type User struct {
 	Sub           string // stable ID; derived from Username if empty
-	Username      string // preferred_username
+	Username      string // preferred_username; needed
 	Name          string // Username if empty
-	Picture       string
+	Picture       string // a URL; one that starts with / is on the Server, which draws /avatars/NAME
 	Website       string
 	Email         string // told with the scope email
 	EmailVerified bool
 	IsPro         bool
 	CanPay        bool   // told with the scope read-billing
-	BillingMode   string // told with the scope read-billing
+	BillingMode   string // told with the scope read-billing; "prepaid" if empty
 	Orgs          []Org
 
-	// Claims are added to the userinfo, or replace claims in it.
+	// Claims are added to the userinfo and the ID token, or replace claims in
+	// them.
 	Claims map[string]any
 }
 
@@ -27,17 +34,21 @@ type User struct {
 // keeps the app out are told only where the user granted the organization.
 type Org struct {
 	Sub                  string // stable ID; derived from Username if empty
-	Username             string // preferred_username
+	Username             string // preferred_username; needed
 	Name                 string // Username if empty
-	Picture              string
+	Picture              string // as User.Picture
 	Plan                 string
 	IsEnterprise         any // a bool, or the string "plus"; false if nil
 	CanPay               bool
-	Role                 string // roleInOrg
+	Role                 string // roleInOrg; "read" if empty
 	PendingSSO           bool
 	MissingMFA           bool
 	SecurityRestrictions []string
 	ResourceGroups       []ResourceGroup
+
+	// Claims are added to what the userinfo says of the organization, or
+	// replace claims in it.
+	Claims map[string]any
 }
 
 // ResourceGroup is a group of repositories of an organization.
@@ -48,35 +59,53 @@ type ResourceGroup struct {
 }
 
 // DefaultUsers returns the users of a Server that is given none: "ada", who
-// is PRO and in two organizations, and "grace", who is in none.
+// is PRO and in two organizations, as admin of "engines" and to read in
+// "notes"; "grace", who is in none; and "alan", who filled in nothing but a
+// username.
 func DefaultUsers() []User {
 	return []User{
 		{
-			Username: "ada", Name: "Ada Lovelace", Email: "ada@example.com", EmailVerified: true,
-			IsPro: true, CanPay: true, BillingMode: "postpaid",
+			Username: "ada", Name: "Ada Lovelace", Picture: avatarPath + "ada", Website: "https://ada.example",
+			Email: "ada@example.com", EmailVerified: true, IsPro: true, CanPay: true, BillingMode: "postpaid",
 			Orgs: []Org{
-				{Username: "engines", Name: "Analytical Engines", Plan: "enterprise", IsEnterprise: true, CanPay: true, Role: "admin",
-					ResourceGroups: []ResourceGroup{{Sub: "7c0000000000000000000001", Name: "Mill", Role: "write"}}},
+				{
+					Username: "engines", Name: "Analytical Engines", Picture: avatarPath + "engines",
+					Plan: "enterprise", IsEnterprise: true, CanPay: true, Role: "admin",
+					ResourceGroups: []ResourceGroup{{Sub: "7c0000000000000000000001", Name: "Mill", Role: "write"}},
+				},
 				{Username: "notes", Name: "Notes on the Engine", Role: "read"},
 			},
 		},
-		{Username: "grace", Name: "Grace Hopper", Email: "grace@example.com", EmailVerified: true},
+		{Username: "grace", Name: "Grace Hopper", Picture: avatarPath + "grace", Email: "grace@example.com", EmailVerified: true},
+		{Username: "alan"},
 	}
 }
 
-// AddUser adds a user, or replaces the one with the same Username.
-func (s *Server) AddUser(user User) {
-	s.RemoveUser(user.Username)
+// SetUsers replaces all users.
+func (s *Server) SetUsers(users ...User) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.users = append(s.users, user)
+	s.users = slices.Clone(users)
 }
 
-// RemoveUser removes a user; their tokens no longer work.
+// AddUser adds a user, or replaces the one with the same Username, whose
+// tokens work on and tell what is new.
+func (s *Server) AddUser(user User) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.users = append(without(s.users, user.Username), user)
+}
+
+// RemoveUser removes a user, whose tokens no longer work.
 func (s *Server) RemoveUser(username string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.users = slices.DeleteFunc(slices.Clone(s.users), func(u User) bool { return u.Username == username })
+	s.users = without(s.users, username)
+}
+
+// without returns a new slice without the user of a name.
+func without(users []User, username string) []User {
+	return slices.DeleteFunc(slices.Clone(users), func(u User) bool { return u.Username == username })
 }
 
 func (s *Server) allUsers() []User {
@@ -85,9 +114,9 @@ func (s *Server) allUsers() []User {
 	return s.users
 }
 
-func (s *Server) user(match func(*User) bool) (User, bool) {
+func (s *Server) user(match func(User) bool) (User, bool) {
 	for _, u := range s.allUsers() {
-		if match(&u) {
+		if match(u) {
 			return u, true
 		}
 	}
@@ -95,23 +124,28 @@ func (s *Server) user(match func(*User) bool) (User, bool) {
 }
 
 func (s *Server) userNamed(username string) (User, bool) {
-	return s.user(func(u *User) bool { return u.Username == username })
+	return s.user(func(u User) bool { return u.Username == username })
 }
 
 // ID returns Sub, or the one derived from Username.
-func (u *User) ID() string { return id(u.Sub, "user", u.Username) }
+func (u User) ID() string { return id(u.Sub, "user", u.Username) }
 
 // ID returns Sub, or the one derived from Username.
-func (o *Org) ID() string { return id(o.Sub, "org", o.Username) }
+func (o Org) ID() string { return id(o.Sub, "org", o.Username) }
+
+// in reports whether a user is a member of an organization; of "" everyone is.
+func (u User) in(org string) bool {
+	return org == "" || slices.ContainsFunc(u.Orgs, func(o Org) bool { return o.Username == org })
+}
 
 // claims returns what the userinfo endpoint tells to an app with a grant.
-func (u *User) claims(issuer string, g *grant) map[string]any {
+func (u User) claims(issuer string, g *grant) map[string]any {
 	claims := map[string]any{
 		"sub":                u.ID(),
 		"name":               orElse(u.Name, u.Username),
 		"preferred_username": u.Username,
 		"profile":            issuer + "/" + u.Username,
-		"picture":            u.Picture,
+		"picture":            pictureURL(issuer, u.Picture),
 		"website":            u.Website,
 		"isPro":              u.IsPro,
 	}
@@ -124,42 +158,48 @@ func (u *User) claims(issuer string, g *grant) map[string]any {
 		claims["billingMode"] = orElse(u.BillingMode, "prepaid")
 	}
 	orgs := []map[string]any{}
-	for i := range u.Orgs {
-		orgs = append(orgs, u.Orgs[i].claims(slices.Contains(g.orgs, u.Orgs[i].ID())))
+	for _, o := range u.Orgs {
+		orgs = append(orgs, o.claims(issuer, slices.Contains(g.orgs, o.ID())))
 	}
 	claims["orgs"] = orgs
 	maps.Copy(claims, u.Claims)
 	return claims
 }
 
-func (o *Org) claims(granted bool) map[string]any {
+// claims returns what the userinfo endpoint tells of an organization.
+func (o Org) claims(issuer string, granted bool) map[string]any {
 	claims := map[string]any{
 		"sub":                o.ID(),
 		"name":               orElse(o.Name, o.Username),
 		"preferred_username": o.Username,
-		"picture":            o.Picture,
-		"isEnterprise":       o.IsEnterprise == true || o.IsEnterprise == "plus",
-	}
-	if o.IsEnterprise == "plus" {
-		claims["isEnterprise"] = "plus"
+		"picture":            pictureURL(issuer, o.Picture),
+		"isEnterprise":       o.enterprise(),
 	}
 	if o.Plan != "" {
 		claims["plan"] = o.Plan
 	}
-	if !granted {
-		return claims
+	if granted {
+		claims["roleInOrg"] = orElse(o.Role, "read")
+		claims["canPay"] = o.CanPay
+		claims["pendingSSO"] = o.PendingSSO
+		claims["missingMFA"] = o.MissingMFA
+		if len(o.SecurityRestrictions) > 0 {
+			claims["securityRestrictions"] = o.SecurityRestrictions
+		}
+		if len(o.ResourceGroups) > 0 {
+			claims["resourceGroups"] = o.ResourceGroups
+		}
 	}
-	claims["roleInOrg"] = orElse(o.Role, "read")
-	claims["canPay"] = o.CanPay
-	claims["pendingSSO"] = o.PendingSSO
-	claims["missingMFA"] = o.MissingMFA
-	if len(o.SecurityRestrictions) > 0 {
-		claims["securityRestrictions"] = o.SecurityRestrictions
-	}
-	if len(o.ResourceGroups) > 0 {
-		claims["resourceGroups"] = o.ResourceGroups
-	}
+	maps.Copy(claims, o.Claims)
 	return claims
+}
+
+// enterprise is the claim isEnterprise: false rather than null.
+func (o Org) enterprise() any {
+	if o.IsEnterprise == nil {
+		return false
+	}
+	return o.IsEnterprise
 }
 
 func orElse(value, otherwise string) string {
@@ -167,4 +207,23 @@ func orElse(value, otherwise string) string {
 		return otherwise
 	}
 	return value
+}
+
+const avatarPath = "/avatars/"
+
+func pictureURL(issuer, picture string) string {
+	if strings.HasPrefix(picture, "/") {
+		return issuer + picture
+	}
+	return picture
+}
+
+// avatar draws the first letter of a name.
+func (s *Server) avatar(w http.ResponseWriter, r *http.Request) {
+	letter, _ := utf8.DecodeRuneInString(strings.ToUpper(r.PathValue("username")))
+	w.Header().Set("Content-Type", "image/svg+xml")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'")
+	w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin")
+	fmt.Fprintf(w, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64"><rect width="64" height="64" fill="#b45309"/>`+
+		`<text x="32" y="43" font-family="sans-serif" font-size="32" text-anchor="middle" fill="#fff">%s</text></svg>`, html.EscapeString(string(letter)))
 }

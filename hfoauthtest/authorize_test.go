@@ -1,0 +1,235 @@
+package hfoauthtest_test
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"html"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/hfoauth/hfoauth/hfoauthtest"
+)
+
+func TestAuthorizeRefusesMore(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	approve := url.Values{"user": {"ada"}, "decision": {"approve"}}
+	confidential := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{redirect}})
+	public := hub.RegisterApp(hfoauthtest.App{Public: true, RedirectURIs: []string{redirect}})
+	if public.ClientSecret != "" {
+		t.Error("a public app has a secret")
+	}
+	noPKCE := func(p url.Values) { p.Del("code_challenge"); p.Del("code_challenge_method") }
+	for name, tt := range map[string]struct {
+		app    hfoauthtest.App
+		change func(url.Values)
+		status int
+		want   string
+	}{
+		"two clients":          {confidential, func(p url.Values) { p.Add("client_id", "x") }, 400, ""},
+		"two redirects":        {confidential, func(p url.Values) { p.Add("redirect_uri", redirect) }, 400, ""},
+		"two states":           {confidential, func(p url.Values) { p.Add("state", "x") }, 302, "invalid_request"},
+		"method alone":         {confidential, func(p url.Values) { p.Del("code_challenge") }, 302, "invalid_request"},
+		"challenge alone":      {confidential, func(p url.Values) { p.Del("code_challenge_method") }, 302, "invalid_request"},
+		"short challenge":      {confidential, func(p url.Values) { p.Set("code_challenge", "x") }, 302, "invalid_request"},
+		"public without PKCE":  {public, noPKCE, 302, "invalid_request"},
+		"secret without PKCE":  {confidential, noPKCE, 302, ""},
+		"scope of other apps":  {hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{redirect}, Scopes: []string{"openid"}}), nil, 302, "invalid_scope"},
+		"scope in the wild":    {confidential, func(p url.Values) { p.Set("scope", "openid read-mcp") }, 302, ""},
+		"two organization IDs": {confidential, func(p url.Values) { p["orgIds"] = []string{"a", "b"} }, 302, ""},
+	} {
+		status, response := consent(t, hub, authorization(tt.app, tt.change), approve)
+		if status != tt.status || response.Get("error") != tt.want || (status == 302 && tt.want == "") != response.Has("code") {
+			t.Errorf("%s: %d %v, want %d %s", name, status, response, tt.status, tt.want)
+		}
+	}
+	if status, response := consent(t, hub, authorization(confidential, nil), url.Values{"user": {"nobody"}, "decision": {"approve"}}); status != 400 || len(response) > 0 {
+		t.Errorf("unknown user: %d %v", status, response)
+	}
+	resp, err := browser.Do(&http.Request{Method: http.MethodDelete, URL: mustParse(t, hub.URL+"/oauth/authorize?"+authorization(confidential, nil).Encode())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusMethodNotAllowed {
+		t.Errorf("DELETE: %s", resp.Status)
+	}
+}
+
+func mustParse(t *testing.T, address string) *url.URL {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+func TestRedirectURIs(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	anywhere := hub.RegisterApp(hfoauthtest.App{})
+	loopback := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{"http://127.0.0.1/cb", "http://[::1]:80/cb"}})
+	for _, tt := range []struct {
+		app    hfoauthtest.App
+		uri    string
+		status int
+	}{
+		{anywhere, "http://localhost:7860/login/callback", 302},
+		{anywhere, "http://[::1]:7860/x", 302},
+		{anywhere, "https://localhost/cb", 400},
+		{anywhere, "http://app.example/cb", 400},
+		{anywhere, "http://localhost@app.example/cb", 400},
+		{anywhere, "http://localhost.app.example/cb", 400},
+		{anywhere, "", 400},
+		{loopback, "http://127.0.0.1:1/cb", 302},
+		{loopback, "http://[::1]:1/cb", 302},
+		{loopback, "http://127.0.0.1:1/cb#", 400},
+		{loopback, "http://127.0.0.1:1/cb?", 400},
+		{loopback, "http://127.0.0.1:1/%63b", 400},
+		{loopback, "http://user@127.0.0.1:1/cb", 400},
+	} {
+		params := authorization(tt.app, func(p url.Values) { p.Set("redirect_uri", tt.uri) })
+		if status, _ := consent(t, hub, params, url.Values{"user": {"ada"}, "decision": {"approve"}}); status != tt.status {
+			t.Errorf("%q: %d, want %d", tt.uri, status, tt.status)
+		}
+	}
+}
+
+func TestIssuerParameter(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{redirect}})
+	for _, on := range []bool{false, true} {
+		hub.Configure(func(s *hfoauthtest.Settings) { s.IssuerParameter = on })
+		for _, decision := range []string{"approve", "deny"} {
+			_, response := consent(t, hub, authorization(app, nil), url.Values{"user": {"ada"}, "decision": {decision}})
+			if response.Has("iss") != on || on && response.Get("iss") != hub.URL {
+				t.Errorf("%v, %s: iss %q", on, decision, response.Get("iss"))
+			}
+		}
+		resp, err := browser.Get(hub.URL + "/.well-known/openid-configuration")
+		if got := body(resp, err); strings.Contains(got, "authorization_response_iss_parameter_supported") != on || strings.Contains(got, "scopes_supported") {
+			t.Errorf("%v: metadata %s", on, got)
+		}
+	}
+	hub.Configure(func(s *hfoauthtest.Settings) {
+		s.AuthorizationResponse = func(params url.Values) { params.Set("iss", "https://evil.example"); params.Del("state") }
+	})
+	_, response := consent(t, hub, authorization(app, nil), url.Values{"user": {"ada"}, "decision": {"approve"}})
+	if response.Get("iss") != "https://evil.example" || response.Has("state") {
+		t.Errorf("changed response: %v", response)
+	}
+}
+
+// The page is read as a browser does: its form leads back with a code.
+func TestConsentForm(t *testing.T) {
+	shared := hfoauthtest.Org{Username: "shared"}
+	hub := hfoauthtest.NewServer(t, hfoauthtest.User{Username: "ada", Orgs: []hfoauthtest.Org{shared, {Username: "own"}}}, hfoauthtest.User{Username: "bob", Orgs: []hfoauthtest.Org{shared}})
+	app := hub.RegisterApp(hfoauthtest.App{Name: "App", RedirectURIs: []string{redirect}})
+	resp, err := browser.Get(hub.URL + "/oauth/authorize?" + authorization(app, func(p url.Values) { p.Set("orgIds", shared.ID()) }).Encode())
+	page := body(resp, err)
+	if err != nil || resp.StatusCode != 200 {
+		t.Fatal(resp, err)
+	}
+	action := regexp.MustCompile(`action="([^"]*)"`).FindStringSubmatch(page)
+	ticked := regexp.MustCompile(`name="(org-[^"]*)" value="([^"]*)" checked`).FindAllStringSubmatch(page, -1)
+	if action == nil || len(ticked) != 2 || ticked[0][1] != "org-ada" || ticked[1][1] != "org-bob" || ticked[0][2] != shared.ID() {
+		t.Fatalf("form: %v %v", action, ticked)
+	}
+	target, err := resp.Request.URL.Parse(html.UnescapeString(action[1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err = browser.PostForm(target.String(), url.Values{"user": {"bob"}, "org-ada": {shared.ID()}, "decision": {"approve"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	location, err := resp.Location()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, tokens := redeem(t, hub, app, location.Query().Get("code"))
+	if org := userInfo(t, hub, tokens)["orgs"].([]any)[0].(map[string]any); org["roleInOrg"] != nil {
+		t.Errorf("what ada ticked is granted by bob: %v", org)
+	}
+}
+
+func TestPagesCannotBeFramed(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{redirect}})
+	for _, path := range []string{"/oauth/authorize?" + authorization(app, nil).Encode(), "/oauth/authorize", "/device"} {
+		resp, err := browser.Get(hub.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		page := body(resp, err)
+		policy := resp.Header.Get("Content-Security-Policy")
+		_, style, _ := strings.Cut(page, "<style>")
+		style, _, _ = strings.Cut(style, "</style>")
+		hash := sha256.Sum256([]byte(style))
+		if style == "" || !strings.Contains(policy, "style-src 'sha256-"+base64.StdEncoding.EncodeToString(hash[:])+"'") {
+			t.Errorf("%s: the style is not allowed by %s", path, policy)
+		}
+		if resp.Header.Get("X-Frame-Options") != "DENY" || resp.Header.Get("Cross-Origin-Opener-Policy") != "same-origin" ||
+			!strings.Contains(policy, "frame-ancestors 'none'") || strings.Contains(policy, "unsafe-inline") || strings.Contains(policy, "form-action") {
+			t.Errorf("%s: %v", path, resp.Header)
+		}
+	}
+}
+
+func TestRememberedConsentKeepsOrganizations(t *testing.T) {
+	hub := hfoauthtest.NewServer(t, hfoauthtest.User{Username: "ada lovelace;", Orgs: []hfoauthtest.Org{{Username: "engines"}, {Username: "notes"}}})
+	hub.Configure(func(s *hfoauthtest.Settings) { s.RememberConsent = true })
+	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{redirect}})
+	authorize := func(person hfoauthtest.Person, cookies []*http.Cookie, change func(url.Values)) *http.Response {
+		t.Helper()
+		req, err := http.NewRequest(http.MethodGet, hub.URL+"/oauth/authorize?"+authorization(app, change).Encode(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, cookie := range cookies {
+			req.AddCookie(cookie)
+		}
+		client := browser
+		if person.Username != "" {
+			client = hub.Browser(person)
+			client.CheckRedirect = browser.CheckRedirect
+		}
+		resp, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp
+	}
+	first := authorize(hfoauthtest.Person{Username: "ada lovelace;", Orgs: []string{"notes"}}, nil, nil)
+	again := authorize(hfoauthtest.Person{}, first.Cookies(), func(p url.Values) { p.Set("scope", "profile openid") })
+	location, err := again.Location()
+	if err != nil {
+		t.Fatalf("asked again: %s", again.Status)
+	}
+	_, tokens := redeem(t, hub, app, location.Query().Get("code"))
+	orgs := userInfo(t, hub, tokens)["orgs"].([]any)
+	if orgs[0].(map[string]any)["roleInOrg"] != nil || orgs[1].(map[string]any)["roleInOrg"] == nil {
+		t.Errorf("organizations granted before: %v", orgs)
+	}
+	if resp := authorize(hfoauthtest.Person{}, first.Cookies(), func(p url.Values) { p.Set("scope", "openid profile email") }); resp.StatusCode != 200 {
+		t.Errorf("more scopes: %s, want the page", resp.Status)
+	}
+	hub.Revoke("ada lovelace;")
+	if resp := authorize(hfoauthtest.Person{}, first.Cookies(), nil); resp.StatusCode != 200 {
+		t.Errorf("revoked: %s, want the page", resp.Status)
+	}
+}
+
+func TestRevokeEndsCodes(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{redirect}})
+	code := approved(t, hub, app)
+	hub.Revoke("ada")
+	if status, _ := redeem(t, hub, app, code); status != 400 {
+		t.Errorf("a code of a revoked user: %d", status)
+	}
+}

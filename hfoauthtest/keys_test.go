@@ -1,0 +1,157 @@
+package hfoauthtest_test
+
+import (
+	"crypto"
+	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"math/big"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/hfoauth/hfoauth/hfoauthtest"
+)
+
+func decode(t *testing.T, part string) []byte {
+	t.Helper()
+	raw, err := base64.RawURLEncoding.DecodeString(part)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+// parse returns header and claims of a JWT.
+func parse(t *testing.T, token string) (header, claims map[string]any) {
+	t.Helper()
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		t.Fatalf("a JWT of %d parts", len(parts))
+	}
+	for i, target := range []*map[string]any{&header, &claims} {
+		if err := json.Unmarshal(decode(t, parts[i]), target); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return header, claims
+}
+
+// verifies reports whether a published key signed an ID token.
+func verifies(t *testing.T, hub *hfoauthtest.Server, token string) bool {
+	t.Helper()
+	req, err := http.NewRequest(http.MethodGet, hub.URL+"/oauth/jwks", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, document := answer(t, req)
+	header, _ := parse(t, token)
+	end := strings.LastIndex(token, ".")
+	hash := sha256.Sum256([]byte(token[:end]))
+	for _, published := range document["keys"].([]any) {
+		key := published.(map[string]any)
+		if key["kid"] != header["kid"] {
+			continue
+		}
+		public := &rsa.PublicKey{
+			N: new(big.Int).SetBytes(decode(t, key["n"].(string))),
+			E: int(new(big.Int).SetBytes(decode(t, key["e"].(string))).Int64()),
+		}
+		if rsa.VerifyPKCS1v15(public, crypto.SHA256, hash[:], decode(t, token[end+1:])) == nil {
+			return true
+		}
+	}
+	return false
+}
+
+func TestIDToken(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{redirect}})
+	_, tokens := redeem(t, hub, app, approved(t, hub, app))
+	token := tokens["id_token"].(string)
+	if !verifies(t, hub, token) {
+		t.Error("the signature is not of a published key")
+	}
+	header, claims := parse(t, token)
+	hash := sha256.Sum256([]byte(tokens["access_token"].(string)))
+	for name, want := range map[string]any{"iss": hub.URL, "aud": app.ClientID, "azp": app.ClientID, "nonce": "n", "preferred_username": "ada",
+		"at_hash": base64.RawURLEncoding.EncodeToString(hash[:16])} {
+		if claims[name] != want {
+			t.Errorf("%s: %v, want %v", name, claims[name], want)
+		}
+	}
+	if header["alg"] != "RS256" || claims["exp"].(float64)-claims["iat"].(float64) != 3600 || claims["orgs"] != nil {
+		t.Errorf("header %v, claims %v", header, claims)
+	}
+	if claims["sub"] != userInfo(t, hub, tokens)["sub"] {
+		t.Error("sub is not the one of the userinfo")
+	}
+	_, renewed := call(t, hub.URL+"/oauth/token", app.ClientID, app.ClientSecret, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {tokens["refresh_token"].(string)}})
+	if _, claims := parse(t, renewed["id_token"].(string)); claims["nonce"] != nil {
+		t.Errorf("the ID token of a refresh has the nonce %v", claims["nonce"])
+	}
+	if tokens := signedIn(t, hub, "profile", url.Values{"user": {"ada"}}); tokens["id_token"] != nil {
+		t.Error("an ID token without the scope openid")
+	}
+}
+
+func TestRotateKeys(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	sign := func() string { return signedIn(t, hub, "openid", url.Values{"user": {"ada"}})["id_token"].(string) }
+	first := sign()
+	hub.RotateKeys(false)
+	second := sign()
+	if !verifies(t, hub, first) || !verifies(t, hub, second) {
+		t.Error("a key is not published after rotation")
+	}
+	before, _ := parse(t, first)
+	if after, _ := parse(t, second); before["kid"] == after["kid"] {
+		t.Error("the new key does not sign")
+	}
+	hub.RotateKeys(true)
+	if verifies(t, hub, first) || verifies(t, hub, second) || !verifies(t, hub, sign()) {
+		t.Error("old keys are not dropped, or the new one is not there")
+	}
+}
+
+func TestSigningOtherwise(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	other := hfoauthtest.NewServer(t)
+	other.RotateKeys(true)
+	_, otherKey := other.SigningKey()
+	for name, sign := range map[string]func(header, claims map[string]any) string{
+		"none":                   hfoauthtest.Unsigned,
+		"HS256":                  func(h, c map[string]any) string { return hfoauthtest.SignHMAC([]byte("secret"), h, c) },
+		"another key, same kid":  func(h, c map[string]any) string { return hfoauthtest.SignJWT(otherKey, h, c) },
+		"signature is tampered":  func(h, c map[string]any) string { return tamper(hub, h, c) },
+		"kid that is not there":  func(h, c map[string]any) string { h["kid"] = "x"; return signed(hub, h, c) },
+		"kid left out by itself": func(h, c map[string]any) string { delete(h, "kid"); return signed(hub, h, c) },
+	} {
+		hub.Configure(func(s *hfoauthtest.Settings) { s.Sign = sign })
+		if token := signedIn(t, hub, "openid", url.Values{"user": {"ada"}})["id_token"].(string); verifies(t, hub, token) {
+			t.Errorf("%s: verifies", name)
+		}
+	}
+	hub.Configure(func(s *hfoauthtest.Settings) {
+		s.Sign = nil
+		s.IDToken = func(_, claims map[string]any) { claims["iss"] = "https://evil.example"; delete(claims, "sub") }
+	})
+	token := signedIn(t, hub, "openid", url.Values{"user": {"ada"}})["id_token"].(string)
+	if _, claims := parse(t, token); !verifies(t, hub, token) || claims["iss"] != "https://evil.example" || claims["sub"] != nil {
+		t.Errorf("changed claims: %v", claims)
+	}
+}
+
+func signed(hub *hfoauthtest.Server, header, claims map[string]any) string {
+	_, key := hub.SigningKey()
+	return hfoauthtest.SignJWT(key, header, claims)
+}
+
+func tamper(hub *hfoauthtest.Server, header, claims map[string]any) string {
+	good := signed(hub, header, claims)
+	claims["sub"] = "other"
+	bad := hfoauthtest.Unsigned(header, claims)
+	return bad + good[strings.LastIndex(good, ".")+1:]
+}

@@ -1,0 +1,81 @@
+package hfoauthtest
+
+import (
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
+	"html/template"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+//go:embed pages/consent.html
+var consentHTML string
+
+//go:embed pages/device.html
+var deviceHTML string
+
+//go:embed pages/message.html
+var messageHTML string
+
+//go:embed pages/style.css
+var style string
+
+var (
+	consentTemplate = template.Must(template.New("consent").Parse(consentHTML))
+	deviceTemplate  = template.Must(template.New("device").Parse(deviceHTML))
+	messageTemplate = template.Must(template.New("message").Parse(messageHTML))
+
+	styleHash = hashSource(style)
+)
+
+// hashSource names an inline style in a Content-Security-Policy (CSP Level 3
+// section 2.3.1).
+func hashSource(text string) string {
+	hash := sha256.Sum256([]byte(text))
+	return "sha256-" + base64.StdEncoding.EncodeToString(hash[:])
+}
+
+func (s *Server) consentPage(w http.ResponseWriter, query url.Values, app *App) {
+	page := struct {
+		App    string
+		Users  []User
+		Scopes []string
+		OrgIDs []string
+		Action string
+		Style  template.CSS
+
+		OrgField func(username string) string
+	}{app.Name, s.allUsers(), strings.Fields(query.Get("scope")), query["orgIds"], string(AuthorizeEndpoint) + "?" + query.Encode(), template.CSS(style), orgField}
+	pageHeaders(w)
+	consentTemplate.Execute(w, page)
+}
+
+// refusePage answers what must not be sent back to the app (RFC 6749 section
+// 4.1.2.1).
+func (s *Server) refusePage(w http.ResponseWriter, title, text string) {
+	pageHeaders(w)
+	w.WriteHeader(http.StatusBadRequest)
+	writeMessage(w, title, text)
+}
+
+func writeMessage(w http.ResponseWriter, title, text string) {
+	messageTemplate.Execute(w, struct {
+		Title, Text string
+		Style       template.CSS
+	}{title, text, template.CSS(style)})
+}
+
+// pageHeaders are those of the real pages: never framed, and cut off from the
+// window that opened them. There is no form-action: browsers apply it to all
+// redirects that follow the form, and the app's own may lead anywhere.
+func pageHeaders(w http.ResponseWriter) {
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src '"+styleHash+"'; base-uri 'none'; frame-ancestors 'none'")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Referrer-Policy", "strict-origin-when-cross-origin")
+}

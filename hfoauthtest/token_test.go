@@ -1,0 +1,293 @@
+package hfoauthtest_test
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/hfoauth/hfoauth/hfoauthtest"
+)
+
+// clock is set by a test while the Server reads it.
+type clock struct{ nanoseconds atomic.Int64 }
+
+func newClock(hub *hfoauthtest.Server) *clock {
+	c := &clock{}
+	c.nanoseconds.Store(time.Now().UnixNano())
+	hub.Configure(func(s *hfoauthtest.Settings) {
+		s.Now = func() time.Time { return time.Unix(0, c.nanoseconds.Load()) }
+	})
+	return c
+}
+
+func (c *clock) advance(d time.Duration) { c.nanoseconds.Add(int64(d)) }
+
+func TestLifetimes(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	clock := newClock(hub)
+	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{redirect}})
+	code := approved(t, hub, app)
+	clock.advance(time.Minute)
+	if status, answer := redeem(t, hub, app, code); status != 400 || answer["error"] != "invalid_grant" {
+		t.Errorf("an expired code: %d %v", status, answer)
+	}
+	hub.Configure(func(s *hfoauthtest.Settings) { s.AccessTokenLifetime, s.IDTokenLifetime = time.Minute, time.Second })
+	_, tokens := redeem(t, hub, app, approved(t, hub, app))
+	_, claims := parse(t, tokens["id_token"].(string))
+	if tokens["expires_in"] != 60.0 || claims["exp"].(float64)-claims["iat"].(float64) != 1 {
+		t.Errorf("lifetimes: %v %v", tokens["expires_in"], claims)
+	}
+	userInfo(t, hub, tokens)
+	clock.advance(time.Minute)
+	if status, _ := withToken(t, hub.URL+"/oauth/userinfo", tokens["access_token"].(string)); status != 401 {
+		t.Errorf("an expired access token: %d", status)
+	}
+	hub.Configure(func(s *hfoauthtest.Settings) { s.NoRefreshTokens = true })
+	if _, tokens := redeem(t, hub, app, approved(t, hub, app)); tokens["refresh_token"] != nil {
+		t.Error("a refresh token, though withheld")
+	}
+}
+
+func TestTokenHeaders(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	resp, err := browser.PostForm(hub.URL+"/oauth/token", url.Values{"client_id": {"x"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != 401 || !strings.HasPrefix(resp.Header.Get("WWW-Authenticate"), "Basic ") || resp.Header.Get("Cache-Control") != "no-store" {
+		t.Errorf("invalid client: %s %v", resp.Status, resp.Header)
+	}
+	resp, err = browser.Get(hub.URL + "/oauth/token")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusMethodNotAllowed {
+		t.Errorf("GET: %s", resp.Status)
+	}
+	resp, err = browser.Get(hub.URL + "/oauth/userinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != 401 || !strings.HasPrefix(resp.Header.Get("WWW-Authenticate"), "Bearer") {
+		t.Errorf("userinfo without a token: %s %v", resp.Status, resp.Header)
+	}
+}
+
+func TestClientAuthentication(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	app := hub.RegisterApp(hfoauthtest.App{ClientID: "id with &: /", ClientSecret: "s%ecret:+ ö", RedirectURIs: []string{redirect}})
+	public := hub.RegisterApp(hfoauthtest.App{Public: true, RedirectURIs: []string{redirect}})
+	for name, tt := range map[string]struct {
+		app        hfoauthtest.App
+		id, secret string // of the header
+		form       url.Values
+		status     int
+		code       any
+	}{
+		"Basic":                  {app, app.ClientID, app.ClientSecret, nil, 200, nil},
+		"Basic and the ID":       {app, app.ClientID, app.ClientSecret, url.Values{"client_id": {app.ClientID}}, 200, nil},
+		"post":                   {app, "", "", url.Values{"client_id": {app.ClientID}, "client_secret": {app.ClientSecret}}, 200, nil},
+		"both":                   {app, app.ClientID, app.ClientSecret, url.Values{"client_secret": {app.ClientSecret}}, 400, "invalid_request"},
+		"public":                 {public, "", "", url.Values{"client_id": {public.ClientID}}, 200, nil},
+		"public with a secret":   {public, "", "", url.Values{"client_id": {public.ClientID}, "client_secret": {"x"}}, 401, "invalid_client"},
+		"no client":              {app, "", "", nil, 401, "invalid_client"},
+		"public, other verifier": {public, "", "", url.Values{"client_id": {public.ClientID}, "code_verifier": {"x"}}, 400, "invalid_grant"},
+	} {
+		form := url.Values{"grant_type": {"authorization_code"}, "code": {approved(t, hub, tt.app)}, "redirect_uri": {redirect}, "code_verifier": {verifier}}
+		for key, values := range tt.form {
+			form[key] = values
+		}
+		if status, answer := call(t, hub.URL+"/oauth/token", tt.id, tt.secret, form); status != tt.status || answer["error"] != tt.code {
+			t.Errorf("%s: %d %v, want %d %v", name, status, answer["error"], tt.status, tt.code)
+		}
+	}
+}
+
+func TestRefreshRefuses(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{redirect}})
+	other := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{redirect}})
+	_, tokens := redeem(t, hub, app, approved(t, hub, app))
+	refresh := func(app hfoauthtest.App, scope string) (int, any) {
+		status, answer := call(t, hub.URL+"/oauth/token", app.ClientID, app.ClientSecret,
+			url.Values{"grant_type": {"refresh_token"}, "refresh_token": {tokens["refresh_token"].(string)}, "scope": {scope}})
+		return status, answer["error"]
+	}
+	if status, problem := refresh(other, ""); status != 400 || problem != "invalid_grant" {
+		t.Errorf("of another app: %d %v", status, problem)
+	}
+	if status, problem := refresh(app, "openid email"); status != 400 || problem != "invalid_scope" {
+		t.Errorf("more scopes: %d %v", status, problem)
+	}
+	// Refusals leave the token to its owner, and one of many callers gets it.
+	var granted atomic.Int32
+	var wait sync.WaitGroup
+	for range 8 {
+		wait.Go(func() {
+			if status, _ := refresh(app, "openid"); status == 200 {
+				granted.Add(1)
+			}
+		})
+	}
+	wait.Wait()
+	if granted.Load() != 1 {
+		t.Errorf("%d of concurrent refreshes were granted, want one", granted.Load())
+	}
+}
+
+func TestTokenExchangeForMembers(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	engines := hub.RegisterApp(hfoauthtest.App{Org: "engines"})
+	public := hub.RegisterApp(hfoauthtest.App{Public: true})
+	form := func(change func(url.Values)) url.Values {
+		form := url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:token-exchange"}, "subject_token": {"ada@example.com"},
+			"subject_token_type": {"urn:huggingface:token-type:user-email"}}
+		change(form)
+		return form
+	}
+	status, answer := call(t, hub.URL+"/oauth/token", engines.ClientID, engines.ClientSecret, form(func(url.Values) {}))
+	if status != 200 || answer["id_token"] == nil || answer["refresh_token"] != nil || userInfo(t, hub, answer)["preferred_username"] != "ada" {
+		t.Errorf("a member: %d %v", status, answer)
+	}
+	for want, change := range map[string]func(url.Values){
+		"invalid_grant":   func(f url.Values) { f.Set("subject_token", "grace@example.com") },
+		"invalid_request": func(f url.Values) { f.Set("subject_token_type", "x") },
+	} {
+		if _, answer := call(t, hub.URL+"/oauth/token", engines.ClientID, engines.ClientSecret, form(change)); answer["error"] != want {
+			t.Errorf("%v, want %s", answer, want)
+		}
+	}
+	if _, answer := call(t, hub.URL+"/oauth/token", "", "", form(func(f url.Values) { f.Set("client_id", public.ClientID) })); answer["error"] != "invalid_client" {
+		t.Errorf("a public app: %v", answer)
+	}
+}
+
+func TestDeviceRefuses(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	app := hub.RegisterApp(hfoauthtest.App{})
+	inForm := url.Values{"client_id": {app.ClientID}, "client_secret": {app.ClientSecret}}
+	if status, answer := call(t, hub.URL+"/oauth/device", "", "", inForm); status != 401 || answer["error"] != "invalid_client" {
+		t.Errorf("a secret in the form: %d %v", status, answer)
+	}
+	start := func() (device, user string) {
+		_, answer := call(t, hub.URL+"/oauth/device", app.ClientID, app.ClientSecret, url.Values{"scope": {"openid"}})
+		return answer["device_code"].(string), answer["user_code"].(string)
+	}
+	poll := func(device string) (int, map[string]any) {
+		return call(t, hub.URL+"/oauth/token", app.ClientID, app.ClientSecret,
+			url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}, "device_code": {device}})
+	}
+	device, user := start()
+	if err := hub.ApproveDevice(user, "nobody"); err == nil {
+		t.Error("approved by nobody")
+	}
+	if err := hub.ApproveDevice(strings.ToLower(strings.ReplaceAll(user, "-", " ")), "grace"); err != nil {
+		t.Errorf("a code typed otherwise: %v", err)
+	}
+	if err := hub.DenyDevice(user); err == nil {
+		t.Error("decided twice")
+	}
+	inForm.Set("grant_type", "urn:ietf:params:oauth:grant-type:device_code")
+	inForm.Set("device_code", device)
+	if status, _ := call(t, hub.URL+"/oauth/token", "", "", inForm); status != 401 {
+		t.Errorf("a poll with the secret in the form: %d", status)
+	}
+	var granted atomic.Int32
+	var wait sync.WaitGroup
+	for range 8 {
+		wait.Go(func() {
+			if status, _ := poll(device); status == 200 {
+				granted.Add(1)
+			}
+		})
+	}
+	wait.Wait()
+	if granted.Load() != 1 {
+		t.Errorf("%d of concurrent polls were granted, want one", granted.Load())
+	}
+	device, user = start()
+	resp, err := browser.PostForm(hub.URL+"/device", url.Values{"user_code": {user}, "user": {"ada"}, "decision": {"perhaps"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if _, answer := poll(device); answer["error"] != "access_denied" {
+		t.Errorf("neither approved nor denied: %v", answer)
+	}
+}
+
+func TestWhoAmITellsWhatWasGranted(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	_, own := withToken(t, hub.URL+"/api/whoami-v2", hub.UserToken("ada"))
+	if own["email"] != "ada@example.com" || own["canPay"] != true || own["orgs"].([]any)[0].(map[string]any)["roleInOrg"] != "admin" {
+		t.Errorf("own token: %v", own)
+	}
+	_, app := withToken(t, hub.URL+"/api/whoami-v2", hub.AccessToken("ada", "app"))
+	if app["email"] != nil || app["canPay"] != nil || app["orgs"].([]any)[0].(map[string]any)["roleInOrg"] != nil {
+		t.Errorf("an app's token: %v", app)
+	}
+	for name, token := range map[string]string{"invented": "hf_org_engines", "empty": ""} {
+		if status, _ := withToken(t, hub.URL+"/api/whoami-v2", token); status != 401 {
+			t.Errorf("%s token: %d", name, status)
+		}
+	}
+	if status, _ := withToken(t, hub.URL+"/oauth/userinfo", hub.OrgToken("engines")); status != 401 {
+		t.Errorf("an organization at userinfo: %d", status)
+	}
+}
+
+func TestSecretsAndRequests(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{redirect}})
+	code := approved(t, hub, app)
+	_, tokens := redeem(t, hub, app, code)
+	for _, secret := range []any{code, verifier, app.ClientSecret, tokens["access_token"], tokens["refresh_token"], tokens["id_token"], hub.UserToken("ada"), hub.OrgToken("engines")} {
+		if !slices.Contains(hub.Secrets(), secret.(string)) {
+			t.Errorf("not among the secrets: %v", secret)
+		}
+	}
+	request := hub.Requests(hfoauthtest.TokenEndpoint)[0]
+	if !strings.HasPrefix(request.Header.Get("Authorization"), "Basic ") || request.Form.Get("code") != code || request.Method != http.MethodPost {
+		t.Errorf("request: %v", request)
+	}
+	if n := len(hub.Requests(hfoauthtest.UserInfoEndpoint)); n != 0 {
+		t.Errorf("%d userinfo requests", n)
+	}
+}
+
+func TestRequestsAreBounded(t *testing.T) {
+	hub := hfoauthtest.New("http://hub.example")
+	const sent = 5000
+	for i := range sent {
+		req, err := http.NewRequest(http.MethodGet, "/oauth/jwks?n="+string(rune('a'+i%26)), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Body = http.NoBody
+		hub.ServeHTTP(discard{http.Header{}}, req)
+	}
+	kept := hub.Requests(hfoauthtest.JWKSEndpoint)
+	if hub.Calls(hfoauthtest.JWKSEndpoint) != sent || len(kept) != 4096 {
+		t.Fatalf("%d calls, %d kept", hub.Calls(hfoauthtest.JWKSEndpoint), len(kept))
+	}
+	for i, request := range kept {
+		if want := string(rune('a' + (sent-4096+i)%26)); request.Form.Get("n") != want {
+			t.Fatalf("request %d of those kept is %v, want %s", i, request.Form, want)
+		}
+	}
+}
+
+// discard is an http.ResponseWriter that nobody reads.
+type discard struct{ header http.Header }
+
+func (d discard) Header() http.Header         { return d.header }
+func (d discard) Write(b []byte) (int, error) { return len(b), nil }
+func (d discard) WriteHeader(int)             {}

@@ -1,0 +1,138 @@
+package hfoauthtest_test
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/hfoauth/hfoauth/hfoauthtest"
+)
+
+// signedIn gives an app all of a user's claims and returns the token response.
+func signedIn(t *testing.T, hub *hfoauthtest.Server, scope string, form url.Values) map[string]any {
+	t.Helper()
+	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{redirect}})
+	form.Set("decision", "approve")
+	_, response := consent(t, hub, authorization(app, func(p url.Values) { p.Set("scope", scope) }), form)
+	status, tokens := redeem(t, hub, app, response.Get("code"))
+	if status != 200 {
+		t.Fatalf("%d %v", status, tokens)
+	}
+	return tokens
+}
+
+func redeem(t *testing.T, hub *hfoauthtest.Server, app hfoauthtest.App, code string) (int, map[string]any) {
+	t.Helper()
+	return call(t, hub.URL+"/oauth/token", app.ClientID, app.ClientSecret,
+		url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {redirect}, "code_verifier": {verifier}})
+}
+
+func userInfo(t *testing.T, hub *hfoauthtest.Server, tokens map[string]any) map[string]any {
+	t.Helper()
+	status, claims := withToken(t, hub.URL+"/oauth/userinfo", tokens["access_token"].(string))
+	if status != 200 {
+		t.Fatalf("userinfo: %d %v", status, claims)
+	}
+	return claims
+}
+
+func TestClaimsFollowScopesAndOrganizations(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	engines := hfoauthtest.DefaultUsers()[0].Orgs[0]
+	claims := userInfo(t, hub, signedIn(t, hub, "openid profile email read-billing", url.Values{"user": {"ada"}, "org-ada": {engines.ID()}}))
+	for name, want := range map[string]any{"email": "ada@example.com", "email_verified": true, "canPay": true, "billingMode": "postpaid",
+		"isPro": true, "website": "https://ada.example", "picture": hub.URL + "/avatars/ada"} {
+		if claims[name] != want {
+			t.Errorf("%s: %v, want %v", name, claims[name], want)
+		}
+	}
+	granted, other := claims["orgs"].([]any)[0].(map[string]any), claims["orgs"].([]any)[1].(map[string]any)
+	for _, name := range []string{"roleInOrg", "canPay", "pendingSSO", "missingMFA", "resourceGroups"} {
+		if granted[name] == nil || other[name] != nil {
+			t.Errorf("%s: %v where granted, %v where not", name, granted[name], other[name])
+		}
+	}
+	if granted["isEnterprise"] != true || granted["plan"] != "enterprise" || other["isEnterprise"] != false {
+		t.Errorf("organizations: %v", claims["orgs"])
+	}
+}
+
+func TestOddClaims(t *testing.T) {
+	hub := hfoauthtest.NewServer(t, hfoauthtest.User{
+		Username: "odd", Claims: map[string]any{"isPro": "yes", "extra": 1.0},
+		Orgs: []hfoauthtest.Org{{Username: "plus", IsEnterprise: "plus", Claims: map[string]any{"plan": nil}}},
+	})
+	claims := userInfo(t, hub, signedIn(t, hub, "openid", url.Values{"user": {"odd"}}))
+	org := claims["orgs"].([]any)[0].(map[string]any)
+	if plan, told := org["plan"]; claims["isPro"] != "yes" || claims["extra"] != 1.0 || org["isEnterprise"] != "plus" || !told || plan != nil {
+		t.Errorf("claims: %v", claims)
+	}
+}
+
+func TestManyOrganizations(t *testing.T) {
+	user := hfoauthtest.User{Username: "member"}
+	for i := range 500 {
+		user.Orgs = append(user.Orgs, hfoauthtest.Org{Username: fmt.Sprintf("org-%d", i)})
+	}
+	hub := hfoauthtest.NewServer(t, user)
+	claims := userInfo(t, hub, signedIn(t, hub, "openid", url.Values{"user": {"member"}}))
+	if orgs := claims["orgs"].([]any); len(orgs) != 500 {
+		t.Errorf("%d organizations", len(orgs))
+	}
+}
+
+func TestUsersComeAndGo(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	token := hub.AccessToken("ada", "app")
+	status := func() int {
+		status, _ := withToken(t, hub.URL+"/oauth/userinfo", token)
+		return status
+	}
+	hub.AddUser(hfoauthtest.User{Username: "ada", Name: "Augusta"})
+	if _, claims := withToken(t, hub.URL+"/oauth/userinfo", token); claims["name"] != "Augusta" {
+		t.Errorf("replaced: %v", claims)
+	}
+	hub.RemoveUser("ada")
+	if got := status(); got != 401 {
+		t.Errorf("removed: %d", got)
+	}
+	hub.SetUsers(hfoauthtest.User{Username: "ada"})
+	if got := status(); got != 200 {
+		t.Errorf("set: %d", got)
+	}
+	var wait sync.WaitGroup
+	for i := range 20 {
+		wait.Go(func() { hub.AddUser(hfoauthtest.User{Username: fmt.Sprint("user-", i)}) })
+		wait.Go(func() { hub.RemoveUser("nobody") })
+	}
+	wait.Wait()
+	for i := range 20 {
+		if status, _ := withToken(t, hub.URL+"/oauth/userinfo", hub.AccessToken(fmt.Sprint("user-", i), "app")); status != 200 {
+			t.Errorf("user %d, added concurrently: %d", i, status)
+		}
+	}
+}
+
+// What became of the user between the steps of a sign-in.
+func TestRemovedUserGetsNoToken(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{redirect}})
+	code := approved(t, hub, app)
+	hub.RemoveUser("ada")
+	if status, answer := redeem(t, hub, app, code); status != 400 || answer["error"] != "invalid_grant" {
+		t.Errorf("%d %v", status, answer)
+	}
+}
+
+func TestAvatar(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	resp, err := browser.Get(hub.URL + "/avatars/%3Cada%3E")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if kind, drawn := resp.Header.Get("Content-Type"), body(resp, nil); kind != "image/svg+xml" || !strings.Contains(drawn, "&lt;</text>") {
+		t.Errorf("%s: %s", kind, drawn)
+	}
+}

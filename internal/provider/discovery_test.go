@@ -1,0 +1,171 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// transport answers in place of the network.
+type transport func(*http.Request) (*http.Response, error)
+
+func (t transport) RoundTrip(r *http.Request) (*http.Response, error) { return t(r) }
+
+func answer(status int, body string) *http.Response {
+	return &http.Response{StatusCode: status, Status: fmt.Sprint(status), Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}
+}
+
+func newProvider(issuer string, t transport) *Provider {
+	return New(Config{Issuer: issuer, ClientID: "client", HTTPClient: &http.Client{Transport: t}, Now: time.Now})
+}
+
+const (
+	issuer = "https://hub.example"
+	good   = `{"issuer":"https://hub.example","authorization_endpoint":"https://hub.example/a","token_endpoint":"https://hub.example/t","userinfo_endpoint":"https://hub.example/u","jwks_uri":"https://hub.example/j"}`
+)
+
+func TestMetadata(t *testing.T) {
+	with := func(old, new string) string { return strings.Replace(good, old, new, 1) }
+	for name, tt := range map[string]struct {
+		issuer, body, problem string
+	}{
+		"good":                     {issuer, good, ""},
+		"other issuer":             {issuer, with(`"https://hub.example",`, `"https://evil.example",`), "issuer"},
+		"issuer with slash":        {issuer, with(`"https://hub.example",`, `"https://hub.example/",`), "issuer"},
+		"http endpoint":            {issuer, with("https://hub.example/t", "http://hub.example/t"), "token_endpoint"},
+		"loopback endpoint":        {issuer, with("https://hub.example/u", "https://127.0.0.1/u"), "userinfo_endpoint"},
+		"localhost endpoint":       {issuer, with("https://hub.example/j", "https://localhost:9200/j"), "jwks_uri"},
+		"plain loopback endpoint":  {issuer, with("https://hub.example/j", "http://127.0.0.1/j"), "jwks_uri"},
+		"file endpoint":            {issuer, with("https://hub.example/j", "file:///etc/passwd"), "jwks_uri"},
+		"relative endpoint":        {issuer, with("https://hub.example/a", "/a"), "authorization_endpoint"},
+		"missing endpoint":         {issuer, with("token_endpoint", "other"), "token_endpoint"},
+		"bad device endpoint":      {issuer, with("{", `{"device_authorization_endpoint":"http://x/",`), "device_authorization_endpoint"},
+		"no object":                {issuer, `[]`, "cannot unmarshal"},
+		"no JSON":                  {issuer, `<html>`, "invalid character"},
+		"loopback issuer":          {"http://127.0.0.1:1", strings.ReplaceAll(good, "https://hub.example", "http://127.0.0.1:1"), ""},
+		"loopback issuer, outside": {"http://127.0.0.1:1", strings.Replace(strings.ReplaceAll(good, "https://hub.example", "http://127.0.0.1:1"), "http://127.0.0.1:1/t", "http://evil.example/t", 1), "token_endpoint"},
+	} {
+		p := newProvider(tt.issuer, func(r *http.Request) (*http.Response, error) { return answer(200, tt.body), nil })
+		err := p.Ready(t.Context())
+		if tt.problem == "" && err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		var e *Error
+		if tt.problem != "" && (!errors.As(err, &e) || e.Kind != Invalid || !strings.Contains(err.Error(), tt.problem)) {
+			t.Errorf("%s: %v, want %q", name, err, tt.problem)
+		}
+	}
+}
+
+// Discovery is tried again after pauses that grow from 1 s to 30 s, and never
+// given up.
+func TestDiscoveryPauses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var attempts []time.Time
+		up := false
+		p := newProvider(issuer, func(r *http.Request) (*http.Response, error) {
+			attempts = append(attempts, time.Now())
+			if up {
+				return answer(200, good), nil
+			}
+			return nil, errors.New("connection refused")
+		})
+		for range 3600 {
+			var e *Error
+			if err := p.Ready(t.Context()); !errors.As(err, &e) || e.Kind != Unavailable || e.RetryAfter <= 0 || e.RetryAfter > maxPause {
+				t.Fatalf("%v", err)
+			}
+			time.Sleep(time.Second)
+		}
+		for i, want := range []time.Duration{1, 2, 4, 8, 16, 30, 30, 30} {
+			got := attempts[i+1].Sub(attempts[i])
+			if got < want*time.Second || got > want*time.Second+2*time.Second {
+				t.Errorf("pause %d is %s, want %d s", i, got, want)
+			}
+		}
+		up = true
+		time.Sleep(maxPause)
+		if err := p.Ready(t.Context()); err != nil {
+			t.Errorf("after an hour: %v", err)
+		}
+		n := len(attempts)
+		p.Ready(t.Context())
+		if len(attempts) != n {
+			t.Error("metadata is asked for again")
+		}
+	})
+}
+
+func TestCallerThatLeavesDoesNotFailOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newProvider(issuer, func(r *http.Request) (*http.Response, error) {
+			time.Sleep(5 * time.Second)
+			return answer(200, good), r.Context().Err()
+		})
+		results := make(chan error)
+		go func() { results <- p.Ready(t.Context()) }()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := p.Ready(ctx); err == nil {
+			t.Error("the impatient caller waited")
+		}
+		if err := <-results; err != nil {
+			t.Errorf("the patient caller: %v", err)
+		}
+	})
+}
+
+func TestSlowProvider(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newProvider(issuer, func(r *http.Request) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		})
+		start := time.Now()
+		var e *Error
+		if err := p.Ready(t.Context()); !errors.As(err, &e) || e.Kind != Unavailable {
+			t.Error(err)
+		}
+		if waited := time.Since(start); waited != answerTimeout {
+			t.Errorf("waited %s", waited)
+		}
+	})
+}
+
+func TestRedact(t *testing.T) {
+	for text, want := range map[string]string{
+		"plain":                  "plain",
+		"code abc, again abc":    "code [redacted], again [redacted]",
+		"a\nb\x1b[31m":           "a b [31m",
+		strings.Repeat("é", 150): strings.Repeat("é", 100) + "…",
+	} {
+		if got := Redact(text, "abc", ""); got != want {
+			t.Errorf("Redact(%q) = %q, want %q", text, got, want)
+		}
+	}
+}
+
+func FuzzMetadata(f *testing.F) {
+	f.Add([]byte(good))
+	f.Add([]byte(`{"issuer":5}`))
+	f.Add([]byte(strings.Replace(good, "https://hub.example/t", "https://[::1]/t", 1)))
+	p := newProvider(issuer, nil)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		meta, err := p.parseMetadata(body)
+		if err != nil {
+			return
+		}
+		endpoint := meta.oidc.Endpoint()
+		for _, address := range []string{endpoint.AuthURL, endpoint.TokenURL, meta.oidc.UserInfoEndpoint()} {
+			if !strings.HasPrefix(strings.ToLower(address), "https://") {
+				t.Errorf("%q: endpoint %q was accepted", body, address)
+			}
+		}
+	})
+}
