@@ -20,6 +20,7 @@ type cookieRules struct {
 	secure   bool
 	sameSite http.SameSite
 	session  string // name of the session cookie
+	frame    string // name of the session cookie in an iframe's partition
 	attempt  string // prefix of the names of login attempt cookies
 }
 
@@ -37,6 +38,7 @@ func newCookieRules(config *Config, redirectURL *url.URL) cookieRules {
 	if rules.secure {
 		rules.session = "__Host-" + rules.session
 	}
+	rules.frame = rules.session + "-frame"
 	rules.attempt = rules.session + "-login-"
 	return rules
 }
@@ -52,6 +54,10 @@ func (c *cookieRules) cookie(name, value string, now, end time.Time) *http.Cooki
 		SameSite: c.sameSite,
 		Expires:  end.UTC(),
 		MaxAge:   int(end.Sub(now) / time.Second),
+	}
+	if name == c.frame && c.secure {
+		// CHIPS, https://www.ietf.org/archive/id/draft-cutler-httpbis-partitioned-cookies-01.html
+		cookie.SameSite, cookie.Partitioned = http.SameSiteNoneMode, true
 	}
 	if cookie.MaxAge <= 0 {
 		cookie.MaxAge = -1
@@ -76,6 +82,20 @@ func setCookie(w http.ResponseWriter, cookie *http.Cookie) {
 		}
 	}
 	header["Set-Cookie"] = append(kept, cookie.String())
+}
+
+// sessionCookies yields the cookies of a request that may hold its session:
+// that of the iframe's partition first, then the one that all windows share.
+func (c *cookieRules) sessionCookies(r *http.Request) iter.Seq2[string, string] {
+	return func(yield func(name, value string) bool) {
+		for _, wanted := range [...]string{c.frame, c.session} {
+			for name, value := range requestCookies(r) {
+				if name == wanted && !yield(name, value) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // requestCookies yields the cookies of a request. net/http's own parser

@@ -44,20 +44,29 @@ func (c *Client) Login(w http.ResponseWriter, r *http.Request, options LoginOpti
 		return
 	}
 	keepPrivate(w)
-	next := options.Next
-	if next == "" {
-		next = r.URL.Query().Get("next")
+	if options.Next == "" {
+		options.Next = r.URL.Query().Get("next")
 	}
-	next = c.returnTo(next)
-	if c.onOtherHost(r) {
-		http.Redirect(w, r, origin(c.redirectURL)+c.LoginURL(next), http.StatusSeeOther)
-		return
+	switch {
+	case framed(r):
+		c.framedLoginPage(w, r, options)
+	case c.onOtherHost(r):
+		http.Redirect(w, r, origin(c.redirectURL)+c.LoginURL(options.Next), http.StatusSeeOther)
+	default:
+		c.beginSignIn(w, r, options, "")
 	}
+}
+
+// beginSignIn sends the browser to the provider. The challenge is that of an
+// iframe, if it is one that will claim the session.
+func (c *Client) beginSignIn(w http.ResponseWriter, r *http.Request, options LoginOptions, challenge string) {
+	next := c.returnTo(options.Next)
 	if err := checkAuthorizationParams(options.AuthorizationParams); err != nil {
 		c.fail(w, r, field("LoginOptions.AuthorizationParams", "", err), next)
 		return
 	}
 	a := newAttempt(c.now(), c.config.Scopes.with(options.Scopes...), next)
+	a.challenge = challenge
 	authorizationURL, err := c.authorizationURL(r.Context(), a, options.AuthorizationParams)
 	if err != nil {
 		c.fail(w, r, err, next)
@@ -126,6 +135,14 @@ func (c *Client) callback(w http.ResponseWriter, r *http.Request) {
 	s, err := c.completeSignIn(ctx, a, query)
 	if err != nil {
 		c.fail(w, r, err, a.next)
+		return
+	}
+	if a.challenge != "" {
+		if err := c.finishInPopup(ctx, w, r, s, a); err != nil {
+			c.fail(w, r, err, a.next)
+			return
+		}
+		http.Redirect(w, r, c.framePath()+"done", http.StatusSeeOther)
 		return
 	}
 	if err := c.replaceSession(ctx, w, r, s); err != nil {
@@ -219,6 +236,9 @@ func (c *Client) logout(w http.ResponseWriter, r *http.Request) {
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
 	setCookie(w, c.cookies.expired(c.cookies.session))
+	if _, err := r.Cookie(c.cookies.frame); err == nil {
+		setCookie(w, c.cookies.expired(c.cookies.frame))
+	}
 	if err := c.endRequestSession(r.Context(), r); err != nil {
 		c.fail(w, r, err, "/")
 		return

@@ -68,6 +68,7 @@ type Client struct {
 	sealer      struct{ attempt, session, stored *seal.Sealer }
 	store       sessionStore
 	opened      *expiring.Map[string, opened]
+	parked      *expiring.Map[string, string]
 	ended       *expiring.Map[[32]byte, struct{}]
 	renewals    *flight.Group[[32]byte, *renewal]
 	bearers     *flight.Group[[32]byte, *Session]
@@ -93,6 +94,7 @@ func New(config Config) (*Client, error) {
 		redirectURL: redirectURL,
 		cookies:     newCookieRules(&config, redirectURL),
 		opened:      expiring.New[string, opened](openedSessions, openedBytes),
+		parked:      expiring.New[string, string](maxParked, maxParkedBytes),
 		ended:       expiring.New[[32]byte, struct{}](maxEnded, maxEnded),
 		now:         time.Now,
 	}
@@ -134,13 +136,15 @@ func (c *Client) deriveKeys() (err error) {
 }
 
 // Mount registers the handlers at their usual paths: GET Config.LoginPath,
-// GET the path of Config.RedirectURL, and POST Config.LogoutPath; for an app
-// with Config.ClientName also its metadata. Like [http.ServeMux.Handle] it
+// GET the path of Config.RedirectURL, POST Config.LogoutPath, and
+// [Client.FrameHandler] below Config.LoginPath; for an app with
+// Config.ClientName also its metadata. Like [http.ServeMux.Handle] it
 // panics where a pattern is taken already.
 func (c *Client) Mount(mux *http.ServeMux) {
 	mux.Handle("GET "+exactly(c.config.LoginPath), c.LoginHandler())
 	mux.Handle("GET "+exactly(c.callbackPath()), c.CallbackHandler())
 	mux.Handle("POST "+exactly(c.config.LogoutPath), c.LogoutHandler())
+	mux.Handle(c.framePath(), c.FrameHandler())
 	if c.config.ClientName != "" {
 		mux.Handle("GET "+clientMetadataPath, c.ClientMetadataHandler())
 	}

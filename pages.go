@@ -13,22 +13,25 @@ import (
 	"time"
 )
 
-//go:embed pages/message.html
-var messageHTML string
+//go:embed pages/page.html
+var pageHTML string
 
-//go:embed pages/style.css
-var style string
+var pageTemplate = template.Must(template.New("page").Parse(pageHTML))
 
-var messagePage = template.Must(template.New("message").Parse(messageHTML))
-
-// message is what a page says to a person: what happened, and the next step.
-type message struct {
+// page is what we show a person: what happened, and the next step.
+type page struct {
 	Title  string
 	Text   []string
-	Action link
+	Button template.HTML // a sign-in button
+	Popup  *popupForm    // the form of the pop-up
+	Action *link         // the next step
+	Close  bool          // the window is no longer needed
+	Script bool          // the page needs hfoauth.js
 }
 
 type link struct{ URL, Label string }
+
+type popupForm struct{ Action, Next, Options string }
 
 // fail answers a request that failed: by the app's ErrorHandler, else with a
 // page, or with JSON for programs. The person can go on to next.
@@ -55,9 +58,9 @@ func (c *Client) fail(w http.ResponseWriter, r *http.Request, err error, next st
 }
 
 // explain puts an error into words for the person it happened to.
-func (c *Client) explain(err error, next string) message {
-	m := message{Action: link{c.LoginURL(next), "Try again"}}
-	say := func(title string, text ...string) message {
+func (c *Client) explain(err error, next string) page {
+	m := page{Action: &link{c.LoginURL(next), "Try again"}}
+	say := func(title string, text ...string) page {
 		m.Title, m.Text = title, text
 		return m
 	}
@@ -91,30 +94,40 @@ func (c *Client) explain(err error, next string) message {
 	return say("Something went wrong", "You are not signed in. Try again; if it happens again, tell the owner of this app.")
 }
 
-// writePage writes a page that loads nothing, runs nothing and is framed by
-// nobody but the Hub that shows the Space.
-func (c *Client) writePage(w http.ResponseWriter, status int, m message) {
-	var page bytes.Buffer
-	err := messagePage.Execute(&page, struct {
-		message
-		Style template.CSS
-	}{m, template.CSS(style)})
-	if err != nil {
-		http.Error(w, m.Title, status)
+// writePage writes a page that loads nothing but our script where it needs
+// that, and is framed by nobody but the Hub that shows the Space.
+func (c *Client) writePage(w http.ResponseWriter, status int, p page) {
+	data := struct {
+		page
+		Style  template.CSS
+		Script string
+	}{page: p, Style: template.CSS(style)}
+	if p.Script {
+		data.Script = c.scriptURL()
+	}
+	var html bytes.Buffer
+	if err := pageTemplate.Execute(&html, data); err != nil {
+		http.Error(w, p.Title, status)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Security-Policy", c.pagePolicy())
+	w.Header().Set("Content-Security-Policy", c.pagePolicy(p))
 	w.WriteHeader(status)
-	w.Write(page.Bytes())
+	w.Write(html.Bytes())
 }
 
-func (c *Client) pagePolicy() string {
-	hash := sha256.Sum256([]byte(style))
-	ancestors := "'none'"
-	if c.config.SpaceHost != "" {
-		ancestors = "'self' " + c.config.ProviderURL
+// pagePolicy is the Content-Security-Policy of a page. The pop-up's form is
+// never framed: a click on it must be meant (clickjacking).
+func (c *Client) pagePolicy(p page) string {
+	hash := sha256.Sum256(style)
+	policy := "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(hash[:]) + "'; base-uri 'none'"
+	if p.Script {
+		policy += c.scriptPolicy()
+	} else {
+		policy += "; form-action 'self'"
 	}
-	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(hash[:]) +
-		"'; base-uri 'none'; form-action 'self'; frame-ancestors " + ancestors
+	if c.config.SpaceHost == "" || p.Popup != nil {
+		return policy + "; frame-ancestors 'none'"
+	}
+	return policy + "; frame-ancestors 'self' " + c.config.ProviderURL
 }

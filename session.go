@@ -151,10 +151,7 @@ func (c *Client) session(r *http.Request) (*Session, error) {
 	if token, _ := bearerToken(r); c.hasBearer(r) {
 		return c.bearerSession(r.Context(), token)
 	}
-	for name, value := range requestCookies(r) {
-		if name != c.cookies.session {
-			continue
-		}
+	for _, value := range c.cookies.sessionCookies(r) {
 		s, err := c.openSession(r.Context(), value)
 		if s != nil || err != nil {
 			return s, err
@@ -210,27 +207,31 @@ func (c *Client) unsealSession(value string, stored []byte) *Session {
 	return s
 }
 
-// startSession gives the browser a session: in the cookie while it fits there
-// and no store is configured, else in the store.
+// startSession gives the browser a session.
 func (c *Client) startSession(ctx context.Context, w http.ResponseWriter, s *Session) error {
+	value, err := c.sealSession(ctx, s)
+	if err != nil {
+		return err
+	}
+	setCookie(w, c.sessionCookie(value, s))
+	return nil
+}
+
+// sealSession returns the value of a session's cookie: the session itself
+// while that fits there and no store is configured, else its ID in the store.
+func (c *Client) sealSession(ctx context.Context, s *Session) (string, error) {
 	plain := encode(s.code)
 	if c.config.Store == nil {
 		value := encodeCookie(c.sealer.session.Seal(plain, c.cookies.session))
-		cookie := c.sessionCookie(value, s)
-		if len(cookie.String()) <= maxCookie {
-			setCookie(w, cookie)
-			return nil
+		if len(c.cookies.cookie(c.cookies.frame, value, c.now(), s.Expiry).String()) <= maxCookie {
+			return value, nil
 		}
 		c.config.Logger.WarnContext(ctx, "hfoauth: session does not fit in a cookie and is kept in the memory of this process: with several replicas, set Config.Store",
 			"sub", s.User.Sub, "bytes", len(value))
 	}
 	id := newStoredID()
 	key := storeKey(id)
-	if err := c.store.commit(ctx, key, c.sealer.stored.Seal(plain, key), s.Expiry); err != nil {
-		return err
-	}
-	setCookie(w, c.sessionCookie(id, s))
-	return nil
+	return id, c.store.commit(ctx, key, c.sealer.stored.Seal(plain, key), s.Expiry)
 }
 
 func (c *Client) sessionCookie(value string, s *Session) *http.Cookie {

@@ -67,10 +67,7 @@ func (s *Session) endKey() [32]byte { return sha256.Sum256(s.id[:]) }
 // endRequestSession ends the session of a request's cookie: in the store, and
 // for copies of the cookie that are shown to this process.
 func (c *Client) endRequestSession(ctx context.Context, r *http.Request) error {
-	for name, value := range requestCookies(r) {
-		if name != c.cookies.session {
-			continue
-		}
+	for _, value := range c.cookies.sessionCookies(r) {
 		s, err := c.openSession(ctx, value)
 		if s != nil {
 			c.ended.Put(s.endKey(), struct{}{}, 1, c.now(), s.Expiry)

@@ -34,6 +34,10 @@ type attempt struct {
 	scopes   Scopes // that were asked for
 	org      string // whose resources are asked for, if any
 	next     string // return path
+
+	// challenge is the hash of the secret of an iframe that will claim the
+	// session, if the sign-in was begun there.
+	challenge string
 }
 
 func newAttempt(now time.Time, scopes Scopes, next string) *attempt {
@@ -53,6 +57,7 @@ func (a *attempt) code(c *coder) {
 	stringsOf(c, (*[]Scope)(&a.scopes))
 	c.string(&a.org)
 	c.string(&a.next)
+	c.string(&a.challenge)
 }
 
 // text is how state, nonce and verifier are sent: 43 characters that need no
@@ -182,7 +187,7 @@ func (c *Client) returnTo(next string) string {
 	next = returnPath(next)
 	p, _, _ := strings.Cut(next, "?")
 	p, _, _ = strings.Cut(p, "#")
-	if p == c.config.LoginPath || p == c.callbackPath() || p == c.config.LogoutPath {
+	if p == c.config.LoginPath || strings.HasPrefix(p, c.framePath()) || p == c.callbackPath() || p == c.config.LogoutPath {
 		return "/"
 	}
 	return next

@@ -231,15 +231,26 @@ func (c *Client) save(ctx context.Context, r *renewal) error {
 	return nil
 }
 
-// deliver gives the browser its renewed session.
+// deliver gives the browser its renewed session, in the cookie from which the
+// old one came.
 func (c *Client) deliver(w http.ResponseWriter, r *http.Request, renewed *renewal) error {
 	s := renewed.session
-	if !isStoredID(s.cookie) {
-		return c.startSession(r.Context(), w, s)
+	value := s.cookie
+	if isStoredID(value) {
+		if err := c.save(r.Context(), renewed); errors.Is(err, ErrNotSignedIn) {
+			return err
+		}
+	} else {
+		sealed, err := c.sealSession(r.Context(), s)
+		if err != nil {
+			return err
+		}
+		value = sealed
 	}
-	if err := c.save(r.Context(), renewed); errors.Is(err, ErrNotSignedIn) {
-		return err
+	for name, old := range c.cookies.sessionCookies(r) {
+		if old == s.cookie {
+			setCookie(w, c.cookies.cookie(name, value, c.now(), s.Expiry))
+		}
 	}
-	setCookie(w, c.sessionCookie(s.cookie, s))
 	return nil
 }

@@ -108,7 +108,7 @@ func routes(client *hfoauth.Client) http.Handler {
 	client.Mount(mux)
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { home(w, r, client) })
 	mux.HandleFunc("GET /me", func(w http.ResponseWriter, r *http.Request) { me(w, r, client) })
-	mux.Handle("GET /private", client.RequireUser(http.HandlerFunc(private)))
+	mux.Handle("GET /private", client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { private(w, r, client) })))
 	return mux
 }
 
@@ -124,22 +124,24 @@ func home(w http.ResponseWriter, r *http.Request, client *hfoauth.Client) {
 		http.Error(w, "Sessions cannot be read right now.", hfoauth.HTTPStatus(err))
 		return
 	}
-	show(w, user, "")
+	show(w, r, client, user, "")
 }
 
 // private is behind RequireUser: there is always a user.
-func private(w http.ResponseWriter, r *http.Request) {
-	show(w, hfoauth.UserFromContext(r.Context()), "Only signed-in users see this page.")
+func private(w http.ResponseWriter, r *http.Request, client *hfoauth.Client) {
+	show(w, r, client, hfoauth.UserFromContext(r.Context()), "Only signed-in users see this page.")
 }
 
-func show(w http.ResponseWriter, user *hfoauth.User, note string) {
+func show(w http.ResponseWriter, r *http.Request, client *hfoauth.Client, user *hfoauth.User, note string) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; img-src https: http://127.0.0.1:* http://localhost:*; form-action 'self'; base-uri 'none'")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self' 'unsafe-inline'; script-src 'self'; connect-src 'self'; img-src https: http://127.0.0.1:* http://localhost:*; form-action 'self'; base-uri 'none'")
 	err := homePage.Execute(w, struct {
-		User *hfoauth.User
-		Note string
-	}{user, note})
+		User   *hfoauth.User
+		Note   string
+		Assets template.HTML
+		Button template.HTML
+	}{user, note, client.ButtonAssets(), client.Button(r, hfoauth.ButtonOptions{Size: hfoauth.ButtonLarge})})
 	if err != nil {
 		log.Print(err)
 	}

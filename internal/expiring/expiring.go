@@ -39,6 +39,22 @@ func New[K comparable, V any](maxEntries, maxBytes int) *Map[K, V] {
 func (m *Map[K, V]) Put(key K, value V, size int, now, end time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.put(key, value, size, now, end)
+}
+
+// PutNew is Put, unless key has a value that has not ended, and reports
+// whether it put its own.
+func (m *Map[K, V]) PutNew(key K, value V, size int, now, end time.Time) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if old, ok := m.entries[key]; ok && now.Before(old.end) {
+		return false
+	}
+	m.put(key, value, size, now, end)
+	return true
+}
+
+func (m *Map[K, V]) put(key K, value V, size int, now, end time.Time) {
 	if old, ok := m.entries[key]; ok {
 		m.remove(old)
 	}
@@ -71,13 +87,16 @@ func (m *Map[K, V]) Get(key K, now time.Time) (V, bool) {
 func (m *Map[K, V]) Take(key K, now time.Time) (V, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	var none V
 	e, ok := m.entries[key]
 	if !ok {
-		var none V
 		return none, false
 	}
 	m.remove(e)
-	return e.value, now.Before(e.end)
+	if !now.Before(e.end) {
+		return none, false
+	}
+	return e.value, true
 }
 
 // DeleteFunc removes the entries for which drop is true.

@@ -20,7 +20,7 @@ func TestExpiry(t *testing.T) {
 	if _, ok := m.Get("a", at(10)); ok {
 		t.Error("still there at its end")
 	}
-	if _, ok := m.Take("a", at(10)); ok {
+	if v, ok := m.Take("a", at(10)); ok || v != 0 {
 		t.Error("taken after its end")
 	}
 	m.Put("b", 1, 1, at(10), at(10))
@@ -75,5 +75,31 @@ func TestTakeOnce(t *testing.T) {
 	wg.Wait()
 	if taken.Load() != 1 {
 		t.Errorf("taken %d times", taken.Load())
+	}
+}
+
+func TestPutNew(t *testing.T) {
+	m := New[string, int](10, 100)
+	if !m.PutNew("a", 1, 1, at(0), at(10)) || m.PutNew("a", 2, 1, at(5), at(20)) {
+		t.Error("put over a value that has not ended")
+	}
+	if v, _ := m.Get("a", at(5)); v != 1 {
+		t.Errorf("value %d", v)
+	}
+	if !m.PutNew("a", 3, 1, at(10), at(20)) {
+		t.Error("not put over a value that has ended")
+	}
+}
+
+func TestDeleteFuncAndRange(t *testing.T) {
+	m := New[string, int](10, 100)
+	m.Put("a", 1, 1, at(0), at(10))
+	m.Put("b", 2, 1, at(0), at(20))
+	m.Put("c", 3, 1, at(0), at(30))
+	m.DeleteFunc(func(key string, _ int) bool { return key == "c" })
+	sum := 0
+	m.Range(at(15), func(_ string, v int) { sum += v })
+	if sum != 2 || m.Len() != 2 {
+		t.Errorf("sum %d of %d entries", sum, m.Len())
 	}
 }

@@ -1,0 +1,123 @@
+package hfoauth
+
+import (
+	_ "embed"
+	"html/template"
+	"net/http"
+	"strings"
+)
+
+// ButtonSize is how large a [Client.Button] is.
+type ButtonSize string
+
+// The sizes of buttons.
+const (
+	ButtonSmall      ButtonSize = "sm"
+	ButtonMedium     ButtonSize = "md"
+	ButtonLarge      ButtonSize = "lg"
+	ButtonExtraLarge ButtonSize = "xl"
+)
+
+// ButtonTheme is the look of a [Client.Button].
+type ButtonTheme string
+
+// The themes of buttons.
+const (
+	ButtonAuto  ButtonTheme = "auto" // as the browser prefers
+	ButtonLight ButtonTheme = "light"
+	ButtonDark  ButtonTheme = "dark"
+)
+
+// ButtonOptions are how a [Client.Button] looks and what it says. The zero
+// value will do.
+type ButtonOptions struct {
+	Size         ButtonSize  // ButtonMedium if empty
+	Theme        ButtonTheme // ButtonAuto if empty
+	Label        string      // "Sign in with Hugging Face" if empty
+	SignOutLabel string      // "Sign out" if empty
+
+	// Next is where the user returns to, a path of this site; the page that
+	// shows the button if empty.
+	Next string
+}
+
+//go:embed pages/logo.svg
+var logo string
+
+var (
+	signInTemplate = template.Must(template.New("sign in").Parse(
+		`<a class="{{.Class}}" href="{{.URL}}"{{if .NewTab}} target="_blank" rel="opener"{{end}} data-hfoauth-login{{with .Next}} data-hfoauth-next="{{.}}"{{end}}{{with .Options}} data-hfoauth-options="{{.}}"{{end}}>{{.Logo}}<span>{{.Label}}</span></a>`))
+	userTemplate = template.Must(template.New("user").Parse(
+		`<span class="hfoauth-user">{{with .Picture}}<img src="{{.}}" alt="" width="32" height="32">{{end}}<span>{{.Username}}</span>` +
+			`<form method="post" action="{{.URL}}"><input type="hidden" name="next" value="{{.Next}}"><button class="{{.Class}}">{{.Label}}</button></form></span>`))
+	assetsTemplate = template.Must(template.New("assets").Parse(
+		`<link rel="stylesheet" href="{{.Style}}"><script src="{{.Script}}" defer></script>`))
+)
+
+// Button returns HTML with a button that signs the user in, or, where the
+// request is signed in, with the user and a button that signs out. It works
+// inside an iframe, too, and as a plain link where there is no JavaScript. Put
+// [Client.ButtonAssets] on the page as well.
+//
+// Any element of the app's own becomes such a button by the attribute
+// data-hfoauth-login; data-hfoauth-next names where to return to.
+func (c *Client) Button(r *http.Request, options ButtonOptions) template.HTML {
+	if options.Next == "" {
+		options.Next = r.URL.RequestURI()
+	}
+	user, err := c.UserFromRequest(r)
+	if err != nil {
+		return c.signInButton(r, options, "")
+	}
+	return render(userTemplate, map[string]any{
+		"Class":    buttonClass(options),
+		"Label":    orDefault(options.SignOutLabel, "Sign out"),
+		"Next":     c.returnTo(options.Next),
+		"Picture":  user.Picture,
+		"URL":      c.config.LogoutPath,
+		"Username": user.Username,
+	})
+}
+
+// signInButton returns the button for who is not signed in; sealed are the
+// LoginOptions of a pop-up.
+func (c *Client) signInButton(r *http.Request, options ButtonOptions, sealed string) template.HTML {
+	return render(signInTemplate, map[string]any{
+		"Class":   buttonClass(options),
+		"Label":   orDefault(options.Label, "Sign in with Hugging Face"),
+		"Logo":    template.HTML(strings.TrimSpace(logo)),
+		"NewTab":  framed(r),
+		"Next":    c.returnTo(options.Next),
+		"Options": sealed,
+		"URL":     c.LoginURL(options.Next),
+	})
+}
+
+// ButtonAssets returns the HTML that loads the style sheet and the script of
+// buttons, for the head of a page. A Content-Security-Policy needs script-src,
+// style-src and connect-src 'self' for them, and img-src for users' pictures.
+func (c *Client) ButtonAssets() template.HTML {
+	return render(assetsTemplate, map[string]string{"Style": c.framePath() + asset(style, ".css"), "Script": c.scriptURL()})
+}
+
+func (c *Client) scriptURL() string { return c.framePath() + asset(script, ".js") }
+
+func buttonClass(options ButtonOptions) string {
+	return "hfoauth-button hfoauth-" + orDefault(string(options.Size), string(ButtonMedium)) + " hfoauth-" + orDefault(string(options.Theme), string(ButtonAuto))
+}
+
+func orDefault(value, otherwise string) string {
+	if value == "" {
+		return otherwise
+	}
+	return value
+}
+
+// render executes a template that fits its data.
+func render(t *template.Template, data any) template.HTML {
+	var html strings.Builder
+	if err := t.Execute(&html, data); err != nil {
+		return ""
+	}
+	return template.HTML(html.String())
+}

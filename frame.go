@@ -1,0 +1,273 @@
+package hfoauth
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Sign-in inside an iframe of another site, where the provider's pages refuse
+// to be shown and the browser may block third-party cookies. pages/hfoauth.js
+// is the other half:
+//
+//	iframe                    pop-up                     provider
+//	  | click: verifier         |                           |
+//	  |------- opens ---------->| GET popup                 |
+//	  |<------ ready -----------|                           |
+//	  |------- challenge ------>| POST popup, sealed with   |
+//	  |                         | the attempt               |
+//	  |                         |-------------------------->|
+//	  |                         |<-------- code ------------|
+//	  |                         | callback: session parked under challenge
+//	  | POST claim, verifier: session in a partitioned cookie
+
+const (
+	parkedLifetime = 2 * time.Minute
+	maxParked      = 10_000
+	maxParkedBytes = 16 << 20
+	challengeSize  = 43 // characters: SHA-256 in base64url
+)
+
+//go:embed pages/hfoauth.js
+var script []byte
+
+//go:embed pages/style.css
+var style []byte
+
+// asset is a file under a name that changes with its content, for caches to
+// keep for ever.
+func asset(content []byte, extension string) string {
+	hash := sha256.Sum256(content)
+	return "hfoauth-" + hex.EncodeToString(hash[:6]) + extension
+}
+
+func (c *Client) framePath() string { return strings.TrimSuffix(c.config.LoginPath, "/") + "/frame/" }
+
+// FrameHandler serves what sign-in inside an iframe, and [Client.Button],
+// need: a script, a style sheet and the requests that these make. Mount it
+// below Config.LoginPath, at /login/frame/, as [Client.Mount] does.
+func (c *Client) FrameHandler() http.Handler {
+	mux := http.NewServeMux()
+	path := c.framePath()
+	mux.HandleFunc("GET "+path+asset(script, ".js"), serveAsset("text/javascript; charset=utf-8", script))
+	mux.HandleFunc("GET "+path+asset(style, ".css"), serveAsset("text/css; charset=utf-8", style))
+	mux.HandleFunc("GET "+path+"popup", c.popupPage)
+	mux.HandleFunc("POST "+path+"popup", c.sameOrigin(c.beginInPopup))
+	mux.HandleFunc("GET "+path+"done", c.donePage)
+	mux.HandleFunc("POST "+path+"claim", c.sameOrigin(c.claim))
+	mux.HandleFunc("POST "+path+"check", c.sameOrigin(c.check))
+	return mux
+}
+
+func serveAsset(contentType string, content []byte) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", contentType)
+		w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
+	}
+}
+
+// sameOrigin lets only requests through that a page of ours made, which the
+// browser must confirm: a challenge of somebody else's would give them the
+// user's session.
+func (c *Client) sameOrigin(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		keepPrivate(w)
+		site := r.Header.Get("Sec-Fetch-Site")
+		if site != "same-origin" && (site != "" || r.Header.Get("Origin") != origin(c.redirectURL)) {
+			c.fail(w, r, forbidden("the request came from another site"), "/")
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
+		next(w, r)
+	}
+}
+
+// popupPage asks the iframe that opened it for a challenge. Opened in another
+// way, it offers to sign in all the same.
+func (c *Client) popupPage(w http.ResponseWriter, r *http.Request) {
+	keepPrivate(w)
+	c.writePage(w, http.StatusOK, page{
+		Title:  "Sign in with Hugging Face",
+		Popup:  &popupForm{Action: c.framePath() + "popup", Next: c.returnTo(r.FormValue("next")), Options: r.FormValue("options")},
+		Script: true,
+	})
+}
+
+// beginInPopup begins a sign-in whose session the iframe will claim.
+func (c *Client) beginInPopup(w http.ResponseWriter, r *http.Request) {
+	challenge := r.PostFormValue("challenge")
+	if len(challenge) != challengeSize {
+		challenge = ""
+	}
+	options := c.openOptions(r.PostFormValue("options"))
+	options.Next = r.PostFormValue("next")
+	c.beginSignIn(w, r, options, challenge)
+}
+
+// sealOptions puts what a page asks for beyond Config into a form field, which
+// nobody else can make: the query must not choose scopes.
+func (c *Client) sealOptions(options LoginOptions) string {
+	return encodeCookie(c.sealer.attempt.Seal(encode(options.code), "options"))
+}
+
+func (c *Client) openOptions(value string) (options LoginOptions) {
+	sealed, err := decodeCookie(value)
+	if err != nil {
+		return LoginOptions{}
+	}
+	plain, err := c.sealer.attempt.Open(sealed, "options")
+	if err != nil || decode(plain, options.code) != nil {
+		return LoginOptions{}
+	}
+	return options
+}
+
+func (o *LoginOptions) code(c *coder) {
+	c.version(1)
+	stringsOf(c, &o.Scopes)
+	org := o.AuthorizationParams.Get("orgIds")
+	c.string(&org)
+	if c.reading && org != "" {
+		o.AuthorizationParams = url.Values{"orgIds": {org}}
+	}
+}
+
+// framed reports whether the answer to a request is to be shown in a frame,
+// where the provider's pages refuse to be (https://www.w3.org/TR/fetch-metadata/).
+func framed(r *http.Request) bool {
+	switch r.Header.Get("Sec-Fetch-Dest") {
+	case "iframe", "frame", "embed", "object":
+		return true
+	}
+	return false
+}
+
+// framedLoginPage stands in a frame for the redirect to the provider.
+func (c *Client) framedLoginPage(w http.ResponseWriter, r *http.Request, options LoginOptions) {
+	c.writePage(w, http.StatusOK, page{
+		Title:  "Please sign in",
+		Text:   []string{"This page is for signed-in users who give it access."},
+		Button: c.signInButton(r, ButtonOptions{Next: options.Next}, c.sealOptions(options)),
+		Script: true,
+	})
+}
+
+// park keeps the value of a session cookie for the iframe that has the
+// verifier to challenge.
+func (c *Client) park(ctx context.Context, challenge, value string) error {
+	now := c.now()
+	if c.config.Store == nil {
+		c.parked.Put(challenge, value, len(value), now, now.Add(parkedLifetime))
+		return nil
+	}
+	key := storeKey("parked " + challenge)
+	return c.store.commit(ctx, key, c.sealer.stored.Seal([]byte(value), key), now.Add(parkedLifetime))
+}
+
+// unpark returns what was parked under a challenge, once, or "".
+func (c *Client) unpark(ctx context.Context, challenge string) (string, error) {
+	if c.config.Store == nil {
+		value, _ := c.parked.Take(challenge, c.now())
+		return value, nil
+	}
+	key := storeKey("parked " + challenge)
+	sealed, err := c.store.find(ctx, key)
+	if err != nil || sealed == nil {
+		return "", err
+	}
+	now := c.now()
+	if !c.ended.PutNew(sha256.Sum256([]byte(key)), struct{}{}, 1, now, now.Add(parkedLifetime)) {
+		return "", nil // another request of the same moment took it
+	}
+	if err := c.store.delete(ctx, key); err != nil {
+		return "", err
+	}
+	value, err := c.sealer.stored.Open(sealed, key)
+	if err != nil {
+		return "", nil
+	}
+	return string(value), nil
+}
+
+// claim gives the iframe the session that was parked for its verifier, in a
+// cookie of the iframe's own partition (CHIPS). A verifier that is unknown,
+// wrong or too early gets the same answer.
+func (c *Client) claim(w http.ResponseWriter, r *http.Request) {
+	challenge := sha256.Sum256([]byte(r.PostFormValue("verifier")))
+	value, err := c.unpark(r.Context(), base64.RawURLEncoding.EncodeToString(challenge[:]))
+	var s *Session
+	if err == nil && value != "" {
+		s, err = c.openSession(r.Context(), value)
+	}
+	if err != nil {
+		c.fail(w, r, err, "/")
+		return
+	}
+	if s != nil {
+		setCookie(w, c.cookies.cookie(c.cookies.frame, value, c.now(), s.Expiry))
+	}
+	writeSignedIn(w, s != nil)
+}
+
+// check tells the iframe whether the browser kept its cookie.
+func (c *Client) check(w http.ResponseWriter, r *http.Request) {
+	_, err := c.session(r)
+	writeSignedIn(w, err == nil)
+}
+
+func writeSignedIn(w http.ResponseWriter, signedIn bool) {
+	w.Header().Set("Content-Type", "application/json")
+	json.NewEncoder(w).Encode(map[string]bool{"signedIn": signedIn})
+}
+
+// finishInPopup signs the pop-up's own tab in and parks a session for the
+// iframe. Both are one session in the store; those that live in cookies are
+// two, of which the iframe's has the refresh token, because that works once.
+func (c *Client) finishInPopup(ctx context.Context, w http.ResponseWriter, r *http.Request, s *Session, a *attempt) error {
+	value, err := c.sealSession(ctx, s)
+	if err != nil {
+		return err
+	}
+	if err := c.park(ctx, a.challenge, value); err != nil {
+		return err
+	}
+	if isStoredID(value) {
+		setCookie(w, c.sessionCookie(value, s))
+		return c.endRequestSession(ctx, r)
+	}
+	tab := s.clone()
+	tab.Token.RefreshToken = ""
+	tab.lasts(c.now())
+	return c.replaceSession(ctx, w, r, tab)
+}
+
+// donePage is where the pop-up ends.
+func (c *Client) donePage(w http.ResponseWriter, r *http.Request) {
+	keepPrivate(w)
+	c.writePage(w, http.StatusOK, page{
+		Title:  "You are signed in",
+		Text:   []string{"You can close this window and go on where you were."},
+		Close:  true,
+		Script: true,
+	})
+}
+
+// popupPolicy adds to the policy of pages with a script what that needs. A
+// form's target and what that redirects to must both be named.
+func (c *Client) scriptPolicy() string {
+	u, err := url.Parse(c.config.ProviderURL)
+	if err != nil {
+		return ""
+	}
+	return "; script-src 'self'; connect-src 'self'; form-action 'self' " + origin(u)
+}

@@ -1,0 +1,248 @@
+package hfoauth_test
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hfoauth/hfoauth"
+	"github.com/hfoauth/hfoauth/hfoauthtest"
+)
+
+const frameVerifier = "iframe-secret-iframe-secret-iframe-secret-43"
+
+func challengeOf(verifier string) string {
+	hash := sha256.Sum256([]byte(verifier))
+	return base64.RawURLEncoding.EncodeToString(hash[:])
+}
+
+// popup begins a sign-in for an iframe and returns the provider's address.
+func (s *site) popup(browser *http.Client, form url.Values, header ...string) answer {
+	s.t.Helper()
+	if header == nil {
+		header = []string{"Sec-Fetch-Site", "same-origin"}
+	}
+	return post(s.t, browser, s.URL+"/login/frame/popup", form, header...)
+}
+
+// claim asks for the session of a verifier and returns the cookie, if any.
+func (s *site) claim(browser *http.Client, verifier string) (answer, *http.Cookie) {
+	s.t.Helper()
+	resp := post(s.t, browser, s.URL+"/login/frame/claim", url.Values{"verifier": {verifier}}, "Sec-Fetch-Site", "same-origin")
+	for _, cookie := range resp.setCookies(s.client.SessionCookie() + "-frame") {
+		return resp, cookie
+	}
+	return resp, nil
+}
+
+func TestFrameSignIn(t *testing.T) {
+	for name, change := range map[string]func(*hfoauth.Config){"cookie": nil, "store": withStore(&mapStore{entries: map[string][]byte{}})} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, change)
+			tab, iframe := s.browser(), s.browser()
+			resp := s.popup(tab, url.Values{"challenge": {challengeOf(frameVerifier)}, "next": {"/private"}})
+			if resp.StatusCode != 303 {
+				t.Fatalf("%s: %s", resp.Status, resp.body)
+			}
+			if early, cookie := s.claim(iframe, frameVerifier); cookie != nil || early.body != `{"signedIn":false}`+"\n" {
+				t.Errorf("claimed before it is there: %s", early.body)
+			}
+			done := get(t, tab, s.decide(resp.Header.Get("Location"), ada))
+			if done.Header.Get("Location") != "/login/frame/done" || s.username(tab) != "ada" {
+				t.Fatalf("callback: %s to %s, tab is %q", done.Status, done.Header.Get("Location"), s.username(tab))
+			}
+			if wrong, cookie := s.claim(iframe, frameVerifier+"x"); cookie != nil || wrong.body != `{"signedIn":false}`+"\n" || wrong.StatusCode != 200 {
+				t.Errorf("another verifier: %s", wrong.body)
+			}
+			claimed, cookie := s.claim(iframe, frameVerifier)
+			if cookie == nil || claimed.body != `{"signedIn":true}`+"\n" || s.username(iframe) != "ada" {
+				t.Fatalf("%s, iframe is %q", claimed.body, s.username(iframe))
+			}
+			if replayed, cookie := s.claim(s.browser(), frameVerifier); cookie != nil || replayed.body != `{"signedIn":false}`+"\n" {
+				t.Errorf("claimed twice: %s", replayed.body)
+			}
+
+			// The iframe's session renews itself and stays in its cookie.
+			clock := s.newClock()
+			clock.advance(9 * time.Hour)
+			if _, answered, err := act(t, s.client, cookie); err != nil || answered != nil {
+				t.Errorf("renewal: %v, answered in the wrong cookie: %v", err, answered)
+			}
+			post(t, iframe, s.URL+"/logout", nil, "Sec-Fetch-Site", "same-origin")
+			if s.username(iframe) != "" || signedIn(s.client, cookie) {
+				t.Error("signing out in the iframe did not")
+			}
+		})
+	}
+}
+
+func TestFrameAttacks(t *testing.T) {
+	s := newSite(t, nil)
+	good := url.Values{"challenge": {challengeOf(frameVerifier)}}
+	for name, header := range map[string][]string{
+		"another site":                 {"Sec-Fetch-Site", "cross-site"},
+		"a sibling":                    {"Sec-Fetch-Site", "same-site"},
+		"a typed address":              {"Sec-Fetch-Site", "none"},
+		"an old browser, another site": {"Origin", "https://evil.example"},
+		"a sandboxed frame":            {"Origin", "null"},
+		"no browser":                   {"Accept", "*/*"},
+	} {
+		for _, path := range []string{"popup", "claim", "check"} {
+			if resp := post(t, s.browser(), s.URL+"/login/frame/"+path, good, header...); resp.StatusCode != 403 {
+				t.Errorf("%s posts to %s: %s", name, path, resp.Status)
+			}
+		}
+	}
+	if resp := s.popup(s.browser(), good, "Origin", s.URL); resp.StatusCode != 303 {
+		t.Errorf("an old browser of ours: %s", resp.Status)
+	}
+	t.Run("a link cannot bring a challenge", func(t *testing.T) {
+		browser := s.browser()
+		resp := get(t, browser, s.URL+"/login?challenge="+challengeOf(frameVerifier)+"&popup=1")
+		callback := get(t, browser, s.decide(resp.Header.Get("Location"), ada))
+		if _, cookie := s.claim(s.browser(), frameVerifier); cookie != nil || callback.Header.Get("Location") != "/" {
+			t.Error("an attacker's link parked a session")
+		}
+		page := get(t, browser, s.URL+"/login/frame/popup?challenge="+challengeOf(frameVerifier))
+		if strings.Contains(page.body, challengeOf(frameVerifier)) {
+			t.Error("the pop-up takes a challenge from its address")
+		}
+	})
+	t.Run("late claim", func(t *testing.T) {
+		browser := s.browser()
+		resp := s.popup(browser, good)
+		get(t, browser, s.decide(resp.Header.Get("Location"), ada))
+		s.client.SetClock(func() time.Time { return time.Now().Add(2*time.Minute + time.Second) })
+		defer s.client.SetClock(time.Now)
+		if _, cookie := s.claim(s.browser(), frameVerifier); cookie != nil {
+			t.Error("claimed after two minutes")
+		}
+	})
+	t.Run("short challenge", func(t *testing.T) {
+		browser := s.browser()
+		resp := s.popup(browser, url.Values{"challenge": {"short"}, "next": {"/private"}})
+		if callback := get(t, browser, s.decide(resp.Header.Get("Location"), ada)); callback.Header.Get("Location") != "/private" {
+			t.Errorf("leads to %s", callback.Header.Get("Location"))
+		}
+	})
+	t.Run("scopes of somebody else's choice", func(t *testing.T) {
+		resp := s.popup(s.browser(), url.Values{"options": {"AAAA"}, "scope": {"write-repos"}})
+		if scope := resp.location().Query().Get("scope"); scope != "openid profile" {
+			t.Errorf("asks for %q", scope)
+		}
+	})
+	t.Run("return path", func(t *testing.T) {
+		resp := s.popup(s.browser(), url.Values{"next": {"//evil.example"}})
+		if resp.StatusCode != 303 {
+			t.Fatal(resp.Status)
+		}
+		page := get(t, s.browser(), s.URL+"/login/frame/popup?next=//evil.example")
+		if strings.Contains(page.body, "evil") {
+			t.Error(page.body)
+		}
+	})
+}
+
+func TestFramePagesAreNotFramed(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	client := newClient(t, hfoauth.Config{SpaceHost: "user-app.hf.space", ProviderURL: hub.URL})
+	mux := http.NewServeMux()
+	client.Mount(mux)
+	for path, want := range map[string]string{
+		"/login/frame/popup": "frame-ancestors 'none'",
+		"/login/frame/done":  "frame-ancestors 'self' " + hub.URL,
+		"/login":             "frame-ancestors 'self' " + hub.URL,
+	} {
+		r := httptest.NewRequest("GET", path, nil)
+		r.Header.Set("Sec-Fetch-Dest", "iframe")
+		w := httptest.NewRecorder()
+		mux.ServeHTTP(w, r)
+		if policy := w.Header().Get("Content-Security-Policy"); w.Code != 200 || !strings.HasSuffix(policy, want) || !strings.Contains(policy, "script-src 'self'") {
+			t.Errorf("%s: %d, policy %q", path, w.Code, policy)
+		}
+	}
+}
+
+func TestLoginInAFrame(t *testing.T) {
+	s := newSite(t, nil)
+	resp := get(t, s.browser(), s.URL+"/private", "Sec-Fetch-Dest", "iframe", "Sec-Fetch-Mode", "navigate")
+	if resp.StatusCode != 303 {
+		t.Fatal(resp.Status)
+	}
+	page := get(t, s.browser(), s.URL+resp.Header.Get("Location"), "Sec-Fetch-Dest", "iframe")
+	if page.StatusCode != 200 || !strings.Contains(page.body, `data-hfoauth-next="/private"`) || !strings.Contains(page.body, `target="_blank"`) {
+		t.Errorf("%s: %s", page.Status, page.body)
+	}
+	// What a page asks for in a frame reaches the provider through the pop-up.
+	handler := s.client.RequireScope(hfoauth.ScopeInferenceAPI)(http.NotFoundHandler())
+	r := httptest.NewRequest("GET", "/chat", nil)
+	r.Header.Set("Accept", "text/html")
+	r.Header.Set("Sec-Fetch-Dest", "iframe")
+	r.AddCookie(s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0])
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, r)
+	options := regexp.MustCompile(`data-hfoauth-options="([^"]+)"`).FindStringSubmatch(w.Body.String())
+	if options == nil {
+		t.Fatal(w.Body)
+	}
+	popup := s.popup(s.browser(), url.Values{"options": {options[1]}})
+	if scope := popup.location().Query().Get("scope"); scope != "openid profile inference-api" {
+		t.Errorf("asks for %q", scope)
+	}
+}
+
+func TestButton(t *testing.T) {
+	s := newSite(t, nil)
+	r := httptest.NewRequest("GET", "/page?a=b", nil)
+	html := string(s.client.Button(r, hfoauth.ButtonOptions{}))
+	for _, want := range []string{`href="/login?next=%2Fpage%3Fa%3Db"`, `class="hfoauth-button hfoauth-md hfoauth-auto"`, "Sign in with Hugging Face", "<svg", `data-hfoauth-login`} {
+		if !strings.Contains(html, want) {
+			t.Errorf("button lacks %s: %s", want, html)
+		}
+	}
+	if strings.Contains(html, "_blank") || strings.Contains(html, "style=") || strings.Contains(html, "onclick") {
+		t.Errorf("button: %s", html)
+	}
+	html = string(s.client.Button(r, hfoauth.ButtonOptions{Size: hfoauth.ButtonExtraLarge, Theme: hfoauth.ButtonDark, Label: "Se connecter <3", Next: "//evil.example"}))
+	for _, want := range []string{`hfoauth-xl hfoauth-dark`, "Se connecter &lt;3", `href="/login"`} {
+		if !strings.Contains(html, want) {
+			t.Errorf("button lacks %s: %s", want, html)
+		}
+	}
+	r.Header.Set("Sec-Fetch-Dest", "iframe")
+	if html := string(s.client.Button(r, hfoauth.ButtonOptions{})); !strings.Contains(html, `target="_blank"`) {
+		t.Errorf("button in a frame: %s", html)
+	}
+
+	r.AddCookie(s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0])
+	html = string(s.client.Button(r, hfoauth.ButtonOptions{SignOutLabel: "Bye"}))
+	for _, want := range []string{`<form method="post" action="/logout">`, ">ada<", ">Bye<", `value="/page?a=b"`} {
+		if !strings.Contains(html, want) {
+			t.Errorf("user lacks %s: %s", want, html)
+		}
+	}
+}
+
+func TestButtonAssets(t *testing.T) {
+	s := newSite(t, nil)
+	html := string(s.client.ButtonAssets())
+	paths := regexp.MustCompile(`(?:href|src)="([^"]+)"`).FindAllStringSubmatch(html, -1)
+	if len(paths) != 2 {
+		t.Fatal(html)
+	}
+	for _, path := range paths {
+		resp := get(t, s.browser(), s.URL+path[1])
+		if resp.StatusCode != 200 || !strings.Contains(resp.Header.Get("Cache-Control"), "immutable") || len(resp.body) > 8<<10 || len(resp.body) < 1000 {
+			t.Errorf("%s: %s, %d bytes, %v", path[1], resp.Status, len(resp.body), resp.Header)
+		}
+	}
+	if resp := get(t, s.browser(), s.URL+"/login/frame/hfoauth-000000000000.js"); resp.StatusCode != 404 {
+		t.Errorf("another version's script: %s", resp.Status)
+	}
+}
