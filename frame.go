@@ -251,6 +251,12 @@ func (c *Client) finishInPopup(ctx context.Context, w http.ResponseWriter, r *ht
 	return c.replaceSession(ctx, w, r, tab)
 }
 
+// popupError is a failure in the pop-up, which an iframe waits for: trying
+// again there would not reach the iframe.
+type popupError struct{ error }
+
+func (p *popupError) Unwrap() error { return p.error }
+
 // donePage is where the pop-up ends.
 func (c *Client) donePage(w http.ResponseWriter, r *http.Request) {
 	keepPrivate(w)

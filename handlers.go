@@ -126,30 +126,35 @@ func (c *Client) callback(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), callbackTimeout)
 	defer cancel()
 
-	query := r.URL.Query()
-	a, err := c.takeAttempt(w, r, single(query, "state"))
+	a, err := c.takeAttempt(w, r, single(r.URL.Query(), "state"))
 	if err != nil {
 		c.fail(w, r, err, "/")
 		return
 	}
-	s, err := c.completeSignIn(ctx, a, query)
+	next, err := c.finishSignIn(ctx, w, r, a)
 	if err != nil {
 		c.fail(w, r, err, a.next)
 		return
 	}
-	if a.challenge != "" {
-		if err := c.finishInPopup(ctx, w, r, s, a); err != nil {
-			c.fail(w, r, err, a.next)
-			return
-		}
-		http.Redirect(w, r, c.framePath()+"done", http.StatusSeeOther)
-		return
+	http.Redirect(w, r, next, http.StatusSeeOther)
+}
+
+// finishSignIn starts the session of an attempt that the provider answered,
+// and returns where the browser goes next.
+func (c *Client) finishSignIn(ctx context.Context, w http.ResponseWriter, r *http.Request, a *attempt) (next string, err error) {
+	s, err := c.completeSignIn(ctx, a, r.URL.Query())
+	switch {
+	case a.challenge == "" && err == nil:
+		return a.next, c.replaceSession(ctx, w, r, s)
+	case a.challenge == "":
+		return "", err
+	case err == nil:
+		err = c.finishInPopup(ctx, w, r, s, a)
 	}
-	if err := c.replaceSession(ctx, w, r, s); err != nil {
-		c.fail(w, r, err, a.next)
-		return
+	if err != nil {
+		return "", &popupError{err}
 	}
-	http.Redirect(w, r, a.next, http.StatusSeeOther)
+	return c.framePath() + "done", nil
 }
 
 // completeSignIn turns the answer to an attempt into a session.

@@ -45,6 +45,10 @@ func (c *Client) fail(w http.ResponseWriter, r *http.Request, err error, next st
 		w.Header().Set("WWW-Authenticate", challenge)
 	}
 	m := c.explain(err, next)
+	if isA[*popupError](err) {
+		m.Text = append(m.Text, "Close this window and begin again where you were.")
+		m.Action = nil
+	}
 	switch {
 	case c.config.ErrorHandler != nil:
 		c.config.ErrorHandler(w, r, err)
@@ -75,7 +79,7 @@ func (c *Client) explain(err error, next string) page {
 			"It was begun in another browser, took longer than ten minutes, or was finished already.",
 			"Nothing is lost: start again from here.")
 	case errors.Is(err, ErrDenied):
-		return say("You did not give access", "Hugging Face told us that you said no, so you are not signed in.", "If that was a slip, try again.")
+		return say("You did not give access", "Hugging Face told us that you said no, so nothing has changed.", "If that was a slip, try again.")
 	case isRefused:
 		return say("You cannot sign in here", refused.Message)
 	case isAnswer:

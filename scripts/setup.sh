@@ -10,6 +10,20 @@ have() {
 	command -v "$1" >/dev/null || compgen -G "/usr/lib/postgresql/*/bin/$1" >/dev/null
 }
 
+# axe-core, for the accessibility checks, is a package of npm's.
+axe() {
+	local dir=internal/e2e
+	[[ -e $dir/node_modules/axe-core/axe.min.js ]] && return
+	if ! command -v npm >/dev/null; then
+		echo "setup: the accessibility checks need npm, to install axe-core" >&2
+		[[ ${CI:-} != true ]]
+		return
+	fi
+	npm install --prefix "$dir" --no-package-lock --no-audit --no-fund --silent
+}
+cd "$(dirname "$0")/.."
+axe
+
 missing=()
 have gcc || missing+=(gcc libc6-dev) # for go test -race
 have chromium || missing+=(chromium fonts-liberation)

@@ -1,0 +1,395 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"html/template"
+	"log"
+	"log/slog"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/hfoauth/hfoauth"
+	"github.com/hfoauth/hfoauth/hfoauthtest"
+)
+
+// The permissions that the Hub gives the iframe of a Space.
+const sandbox = "allow-downloads allow-forms allow-modals allow-popups allow-popups-to-escape-sandbox allow-same-origin allow-scripts allow-storage-access-by-user-activation"
+
+// space is an app in an iframe on a page of the provider, over https, on
+// another site.
+type space struct {
+	hub      *hfoauthtest.Server
+	provider string // its origin
+	app      string
+}
+
+// certificate makes a throwaway certificate for all sites of a test.
+func certificate(t *testing.T) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
+		SerialNumber: big.NewInt(1),
+		NotBefore:    time.Now().Add(-time.Hour),
+		NotAfter:     time.Now().Add(time.Hour),
+		DNSNames:     []string{"hub.test", "app.test", "evil.test"},
+	}, &x509.Certificate{SerialNumber: big.NewInt(1)}, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+// newSpace serves all sites on one loopback port. strip removes an attribute
+// from the app's cookies, as a browser that does not know it would.
+func newSpace(t *testing.T, strip string) *space {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	s := &space{provider: "https://hub.test:" + port, app: "https://app.test:" + port}
+	s.hub = hfoauthtest.New(s.provider)
+	registered := s.hub.RegisterApp(hfoauthtest.App{Name: "A Space", RedirectURIs: []string{s.app + "/login/callback"}})
+	client, err := hfoauth.New(hfoauth.Config{
+		ClientID:     registered.ClientID,
+		ClientSecret: registered.ClientSecret,
+		ProviderURL:  s.provider,
+		SpaceHost:    "app.test:" + port,
+		Logger:       slog.New(slog.NewTextHandler(os.Stderr, nil)),
+		HTTPClient: &http.Client{Transport: &http.Transport{
+			TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // the provider is this test
+			DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+				return (&net.Dialer{}).DialContext(ctx, network, listener.Addr().String())
+			},
+		}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	handlers := map[string]http.Handler{
+		"app.test:" + port:  stripped(strip, app(client)),
+		"hub.test:" + port:  s.hubPages(),
+		"evil.test:" + port: s.evilPages(),
+	}
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if handler := handlers[r.Host]; handler != nil {
+			handler.ServeHTTP(w, r)
+			return
+		}
+		http.NotFound(w, r)
+	}))
+	server.Listener.Close()
+	server.Listener = listener
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{certificate(t)}}
+	server.Config.ErrorLog = log.New(new(bytes.Buffer), "", 0)
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	return s
+}
+
+var appPage = template.Must(template.New("app").Parse(`<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>App</title>{{.Assets}}</head>
+<body><h1>{{.Title}}</h1><p>{{.Button}}</p></body></html>`))
+
+// app is what people write: a start page with a button, and a private page.
+func app(client *hfoauth.Client) http.Handler {
+	mux := http.NewServeMux()
+	client.Mount(mux)
+	show := func(title string) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			name := "nobody"
+			if user, err := client.UserFromRequest(r); err == nil {
+				name = user.Username
+			}
+			w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; form-action 'self'; img-src https:")
+			appPage.Execute(w, map[string]any{
+				"Assets": client.ButtonAssets(),
+				"Button": client.Button(r, hfoauth.ButtonOptions{}),
+				"Title":  title + " of " + name,
+			})
+		})
+	}
+	mux.Handle("GET /{$}", show("Start page"))
+	mux.Handle("GET /private", client.RequireUser(show("Private page")))
+	mux.HandleFunc("GET /cookie", func(w http.ResponseWriter, r *http.Request) { // the control page's frame
+		w.Header().Add("Set-Cookie", "control=x; Secure; SameSite=None; Path=/cookie")
+		w.Header().Add("Set-Cookie", "controlp=x; Secure; SameSite=None; Path=/cookie; Partitioned")
+		fmt.Fprintf(w, "cookies: %s.", r.Header.Get("Cookie"))
+	})
+	return mux
+}
+
+// stripped removes an attribute from the cookies that next sets.
+func stripped(attribute string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(&strippingWriter{ResponseWriter: w, attribute: attribute}, r)
+	})
+}
+
+type strippingWriter struct {
+	http.ResponseWriter
+	attribute string
+}
+
+func (w *strippingWriter) WriteHeader(status int) {
+	w.strip()
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *strippingWriter) Write(b []byte) (int, error) {
+	w.strip()
+	return w.ResponseWriter.Write(b)
+}
+
+func (w *strippingWriter) strip() {
+	if w.attribute == "" {
+		return
+	}
+	for i, line := range w.Header()["Set-Cookie"] {
+		w.Header()["Set-Cookie"][i] = strings.ReplaceAll(line, "; "+w.attribute, "")
+	}
+}
+
+// hubPages are the provider, and pages that show the app in iframes.
+func (s *space) hubPages() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/", s.hub)
+	frames := func(paths ...string) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			fmt.Fprint(w, `<!DOCTYPE html><html lang="en"><head><title>Hub</title></head><body>`)
+			for _, path := range paths {
+				fmt.Fprintf(w, `<iframe title="Space" width="700" height="260" sandbox="%s" src="%s"></iframe>`, sandbox, s.app+path)
+			}
+			fmt.Fprint(w, `</body></html>`)
+		}
+	}
+	mux.HandleFunc("GET /spaces/app", frames("/"))
+	mux.HandleFunc("GET /spaces/private", frames("/private"))
+	mux.HandleFunc("GET /spaces/two", frames("/?one", "/?two"))
+	mux.HandleFunc("GET /spaces/cookie", frames("/cookie"))
+	return mux
+}
+
+// evilPages open and frame the pop-up's page.
+func (s *space) evilPages() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /opener", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, `<!DOCTYPE html><button>Win a prize</button><script>
+			const app = %q;
+			document.querySelector("button").onclick = () => {
+				const popup = window.open(app + "/login/frame/popup", "_blank", "popup");
+				addEventListener("message", (e) => document.title = "message from " + e.origin);
+				setInterval(() => popup.postMessage({hfoauth: "challenge", challenge: "A".repeat(43)}, "*"), 50);
+			};</script>`, s.app)
+	})
+	mux.HandleFunc("GET /framer", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, `<!DOCTYPE html><iframe src="%s/login/frame/popup"></iframe>`, s.app)
+	})
+	return mux
+}
+
+// consent answers the provider's page in a pop-up.
+func (s *space) consent(b *browser, decision string) context.Context {
+	b.t.Helper()
+	popup := b.attach("page", s.provider+"/oauth/authorize")
+	b.click(popup, fmt.Sprintf(`button[value=%s]`, decision))
+	return popup
+}
+
+func eachCookiePolicy(t *testing.T, test func(t *testing.T, blocked bool)) {
+	for name, blocked := range map[string]bool{"third-party cookies allowed": false, "third-party cookies blocked": true} {
+		t.Run(name, func(t *testing.T) { test(t, blocked) })
+	}
+}
+
+// The browser does block, or does not: what the other tests rest on.
+func TestCookiePolicy(t *testing.T) {
+	eachCookiePolicy(t, func(t *testing.T, blocked bool) {
+		s := newSpace(t, "")
+		b := newBrowser(t, browserOptions{blockThirdParty: blocked})
+		want := "cookies: control=x; controlp=x."
+		if blocked {
+			want = "cookies: controlp=x."
+		}
+		b.run(b.ctx, chromedp.Navigate(s.provider+"/spaces/cookie"))
+		b.says(b.attach("iframe", s.app+"/cookie"), "cookies: .")
+		b.run(b.ctx, chromedp.Navigate(s.provider+"/spaces/cookie"))
+		b.says(b.attach("iframe", s.app+"/cookie"), want)
+	})
+}
+
+func TestSignInInsideTheIframe(t *testing.T) {
+	eachCookiePolicy(t, func(t *testing.T, blocked bool) {
+		s := newSpace(t, "")
+		b := newBrowser(t, browserOptions{blockThirdParty: blocked})
+		b.run(b.ctx, chromedp.Navigate(s.provider+"/spaces/app"))
+		frame := b.attach("iframe", s.app+"/")
+		b.says(frame, "Start page of nobody")
+		b.screenshot(b.ctx, "before")
+		b.click(frame, "[data-hfoauth-login]")
+		popup := b.attach("page", s.provider+"/oauth/authorize")
+		b.screenshot(popup, "consent")
+		b.click(popup, `button[value=approve]`)
+		b.says(frame, "Start page of ada")
+		b.screenshot(b.ctx, "after")
+		b.run(b.ctx, chromedp.Reload())
+		frame = b.attach("iframe", s.app+"/")
+		b.says(frame, "Start page of ada")
+		b.click(frame, "form button")
+		b.says(frame, "Start page of nobody")
+	})
+}
+
+func TestPrivatePageInsideTheIframe(t *testing.T) {
+	s := newSpace(t, "")
+	b := newBrowser(t, browserOptions{blockThirdParty: true})
+	b.run(b.ctx, chromedp.Navigate(s.provider+"/spaces/private"))
+	frame := b.attach("iframe", s.app+"/login")
+	b.says(frame, "Please sign in")
+	b.screenshot(b.ctx, "please")
+	b.click(frame, "[data-hfoauth-login]")
+	s.consent(b, "approve")
+	b.says(b.attach("iframe", s.app+"/private"), "Private page of ada")
+}
+
+func TestDeniedInsideTheIframe(t *testing.T) {
+	s := newSpace(t, "")
+	b := newBrowser(t, browserOptions{blockThirdParty: true})
+	b.run(b.ctx, chromedp.Navigate(s.provider+"/spaces/app"))
+	frame := b.attach("iframe", s.app+"/")
+	b.says(frame, "nobody")
+	b.click(frame, "[data-hfoauth-login]")
+	popup := s.consent(b, "deny")
+	b.says(popup, "You did not give access")
+	b.screenshot(popup, "denied")
+	b.expect("403")
+	b.closeTab(popup)
+	b.click(frame, "[data-hfoauth-login]") // the button still works
+	s.consent(b, "approve")
+	b.says(frame, "Start page of ada")
+}
+
+func TestPopupClosedHalfway(t *testing.T) {
+	s := newSpace(t, "")
+	b := newBrowser(t, browserOptions{blockThirdParty: true})
+	b.run(b.ctx, chromedp.Navigate(s.provider+"/spaces/app"))
+	frame := b.attach("iframe", s.app+"/")
+	b.says(frame, "nobody")
+	b.click(frame, "[data-hfoauth-login]")
+	b.closeTab(b.attach("page", s.provider+"/oauth/authorize"))
+	b.says(frame, "Finish signing in in the other window")
+	b.click(frame, "[data-hfoauth-login]")
+	s.consent(b, "approve")
+	b.says(frame, "Start page of ada")
+}
+
+func TestPopupBlocked(t *testing.T) {
+	s := newSpace(t, "")
+	b := newBrowser(t, browserOptions{})
+	b.run(b.ctx, chromedp.Navigate(s.provider+"/spaces/app"))
+	frame := b.attach("iframe", s.app+"/")
+	b.says(frame, "nobody")
+	b.run(frame, chromedp.Evaluate(`window.open = () => null; 1`, nil))
+	b.click(frame, "[data-hfoauth-login]")
+	b.says(frame, "Your browser blocked the sign-in window")
+	b.screenshot(b.ctx, "blocked")
+	b.click(frame, ".hfoauth-status a")
+	s.consent(b, "approve")
+	b.says(b.attach("page", s.app+"/"), "Start page of ada")
+}
+
+func TestTwoIframes(t *testing.T) {
+	s := newSpace(t, "")
+	b := newBrowser(t, browserOptions{blockThirdParty: true})
+	b.run(b.ctx, chromedp.Navigate(s.provider+"/spaces/two"))
+	// Both iframes are of one site and so one process: one target or two.
+	one := b.attach("iframe", s.app+"/?one")
+	two := b.attach("iframe", s.app+"/?two")
+	b.says(one, "nobody")
+	b.says(two, "nobody")
+	b.click(one, "[data-hfoauth-login]")
+	first := b.attach("page", s.provider+"/oauth/authorize")
+	b.click(two, "[data-hfoauth-login]")
+	second := b.attachBut("page", s.provider+"/oauth/authorize", targetID(first))
+	b.click(second, `button[value=approve]`)
+	b.says(two, "Start page of ada")
+	b.click(first, `button[value=approve]`)
+	b.says(one, "Start page of ada")
+}
+
+// A browser that knows no partitioned cookies and blocks third-party ones is
+// told so, once.
+func TestNoPartitionedCookies(t *testing.T) {
+	s := newSpace(t, "Partitioned")
+	b := newBrowser(t, browserOptions{blockThirdParty: true})
+	b.run(b.ctx, chromedp.Navigate(s.provider+"/spaces/app"))
+	frame := b.attach("iframe", s.app+"/")
+	b.says(frame, "nobody")
+	b.click(frame, "[data-hfoauth-login]")
+	s.consent(b, "approve")
+	b.says(frame, "Your browser does not let this page remember you")
+	b.screenshot(b.ctx, "told")
+	b.click(frame, ".hfoauth-status a")
+	b.says(b.attach("page", s.app+"/"), "Start page of ada")
+}
+
+func TestWithoutScriptInTheIframe(t *testing.T) {
+	s := newSpace(t, "")
+	b := newBrowser(t, browserOptions{noScript: true})
+	b.run(b.ctx, chromedp.Navigate(s.app+"/"))
+	b.run(b.ctx, chromedp.Click("[data-hfoauth-login]"))
+	b.run(b.ctx, chromedp.Click(`button[value=approve]`), chromedp.WaitVisible(`.hfoauth-user`))
+	b.screenshot(b.ctx, "signed-in")
+}
+
+// A foreign opener gets no message from the pop-up, and its challenge is not
+// taken.
+func TestForeignOpener(t *testing.T) {
+	s := newSpace(t, "")
+	evil := strings.Replace(s.app, "app.test", "evil.test", 1)
+	b := newBrowser(t, browserOptions{})
+	b.run(b.ctx, chromedp.Navigate(evil+"/opener"))
+	b.click(b.ctx, "button")
+	popup := b.attach("page", s.app+"/login/frame/popup")
+	b.says(popup, "Sign in with Hugging Face")
+	var title, challenge string
+	b.run(b.ctx, chromedp.Evaluate(`new Promise((done) => setTimeout(() => done(document.title), 500))`, &title, chromedp.EvalAsValue, awaitPromise))
+	b.run(popup, chromedp.Evaluate(`document.querySelector("[name=challenge]").value`, &challenge))
+	if title != "" || challenge != "" || b.open("page", s.provider) > 0 {
+		t.Errorf("title %q, challenge %q", title, challenge)
+	}
+	b.expect("Failed to execute 'postMessage'") // to an opener of another origin
+}
+
+func TestPopupIsNotFramed(t *testing.T) {
+	s := newSpace(t, "")
+	evil := strings.Replace(s.app, "app.test", "evil.test", 1)
+	b := newBrowser(t, browserOptions{})
+	b.run(b.ctx, chromedp.Navigate(evil+"/framer"))
+	b.until("the frame is refused", func() bool {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return strings.Contains(fmt.Sprint(b.problems), "frame-ancestors")
+	})
+	b.expect("frame-ancestors")
+	b.expect("ERR_BLOCKED_BY_RESPONSE")
+}

@@ -1,0 +1,355 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"github.com/hfoauth/hfoauth/hfoauthtest"
+)
+
+// quickstartProgram builds the quickstart once for all tests.
+var quickstartProgram = sync.OnceValues(func() (string, error) {
+	directory, err := os.MkdirTemp("", "hfoauth-e2e-")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(directory, "quickstart")
+	command := exec.Command("go", "build", "-o", path, "./examples/quickstart")
+	command.Dir = "../.."
+	command.Env = append(os.Environ(), "GOWORK=off")
+	if out, err := command.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+// quickstart is the program, running, and its provider.
+type quickstart struct {
+	t       *testing.T
+	hub     *hfoauthtest.Server
+	app     hfoauthtest.App
+	port    string
+	URL     string
+	command *exec.Cmd
+	env     []string
+	stderr  *os.File
+}
+
+func newQuickstart(t *testing.T, env ...string) *quickstart {
+	t.Helper()
+	hub := hfoauthtest.NewServer(t)
+	app := hub.RegisterApp(hfoauthtest.App{Name: "Quickstart", RedirectURIs: []string{"http://localhost/login/callback"}})
+	q := newQuickstartAt(t, hub.URL, app, env...)
+	q.hub = hub
+	return q
+}
+
+// newQuickstartAt is newQuickstart with a provider of the caller's.
+func newQuickstartAt(t *testing.T, issuer string, app hfoauthtest.App, env ...string) *quickstart {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	listener.Close()
+	stderr, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := &quickstart{t: t, app: app, port: port, URL: "http://localhost:" + port, stderr: stderr}
+	q.env = append([]string{"PORT=" + port, "PATH=" + os.Getenv("PATH"), "OAUTH_CLIENT_ID=" + app.ClientID,
+		"OAUTH_CLIENT_SECRET=" + app.ClientSecret, "OAUTH_SCOPES=openid profile email", "OPENID_PROVIDER_URL=" + issuer}, env...)
+	q.start()
+	t.Cleanup(func() { q.kill(); stderr.Close() })
+	return q
+}
+
+// start starts the program, again or for the first time, and waits for it.
+func (q *quickstart) start() {
+	q.t.Helper()
+	path, err := quickstartProgram()
+	if err != nil {
+		q.t.Fatal(err)
+	}
+	q.command = exec.Command(path)
+	q.command.Env = q.env
+	q.command.Stderr = q.stderr
+	if err := q.command.Start(); err != nil {
+		q.t.Fatal(err)
+	}
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	for range 1000 {
+		if resp, err := http.Get(q.URL + "/"); err == nil {
+			resp.Body.Close()
+			return
+		}
+		<-ticker.C
+	}
+	q.t.Fatal("the quickstart does not answer")
+}
+
+// kill ends the program as a machine that loses power does.
+func (q *quickstart) kill() {
+	q.command.Process.Kill()
+	q.command.Wait()
+}
+
+func (q *quickstart) log() string {
+	text, err := os.ReadFile(q.stderr.Name())
+	if err != nil {
+		q.t.Fatal(err)
+	}
+	return string(text)
+}
+
+func (b *browser) location(ctx context.Context) string {
+	var location string
+	b.run(ctx, chromedp.Location(&location))
+	return location
+}
+
+// signIn signs in by clicking, from the start page.
+func (b *browser) signIn(q *quickstart) {
+	b.t.Helper()
+	b.run(b.ctx, chromedp.Navigate(q.URL+"/"), chromedp.Click("[data-hfoauth-login]"),
+		chromedp.WaitVisible(`button[value=approve]`), chromedp.Click(`button[value=approve]`))
+	b.says(b.ctx, "Hello, Ada Lovelace")
+}
+
+func TestQuickstart(t *testing.T) {
+	q := newQuickstart(t)
+	b := newBrowser(t, browserOptions{})
+	b.run(b.ctx, chromedp.Navigate(q.URL+"/"))
+	b.screenshot(b.ctx, "signed-out")
+	b.accessible(b.ctx)
+	b.run(b.ctx, chromedp.Click("[data-hfoauth-login]"), chromedp.WaitVisible(`button[value=approve]`))
+	b.screenshot(b.ctx, "consent")
+	b.accessible(b.ctx)
+	b.run(b.ctx, chromedp.Click(`button[value=deny]`))
+	b.says(b.ctx, "You did not give access")
+	b.expect("403")
+	b.screenshot(b.ctx, "denied")
+	b.accessible(b.ctx)
+	b.run(b.ctx, chromedp.Click(`a.hfoauth-primary`), chromedp.WaitVisible(`button[value=approve]`), chromedp.Click(`button[value=approve]`))
+	b.says(b.ctx, "Hello, Ada Lovelace")
+	b.screenshot(b.ctx, "signed-in")
+	b.accessible(b.ctx)
+	b.run(b.ctx, chromedp.Reload())
+	b.says(b.ctx, "Hello, Ada Lovelace")
+	b.run(b.ctx, chromedp.Evaluate(`history.back()`, nil))
+	b.says(b.ctx, "Sign in to Quickstart") // the consent page, and no sign-in that starts by itself
+	b.run(b.ctx, chromedp.Navigate(q.URL+"/private"))
+	b.says(b.ctx, "Only signed-in users see this page")
+	b.run(b.ctx, chromedp.Click("form button"))
+	b.says(b.ctx, "You are not signed in")
+	b.expect("400") // going back to a used callback
+	b.expect("403")
+}
+
+func TestQuickstartPrivateAndBack(t *testing.T) {
+	q := newQuickstart(t)
+	b := newBrowser(t, browserOptions{})
+	b.run(b.ctx, chromedp.Navigate(q.URL+"/private"), chromedp.WaitVisible(`button[value=approve]`), chromedp.Click(`button[value=approve]`))
+	b.says(b.ctx, "Only signed-in users see this page")
+	if location := b.location(b.ctx); location != q.URL+"/private" {
+		t.Errorf("ended at %s", location)
+	}
+}
+
+func TestQuickstartOn127001(t *testing.T) {
+	q := newQuickstart(t)
+	b := newBrowser(t, browserOptions{})
+	b.run(b.ctx, chromedp.Navigate("http://127.0.0.1:"+q.port+"/login"), chromedp.WaitVisible(`button[value=approve]`), chromedp.Click(`button[value=approve]`))
+	b.says(b.ctx, "Hello, Ada Lovelace")
+}
+
+func TestQuickstartTwoTabs(t *testing.T) {
+	for name, order := range map[string][2]int{"first tab first": {0, 1}, "second tab first": {1, 0}} {
+		t.Run(name, func(t *testing.T) {
+			q := newQuickstart(t)
+			b := newBrowser(t, browserOptions{})
+			second := b.newTab()
+			tabs := []context.Context{b.ctx, second}
+			for _, tab := range tabs {
+				b.run(tab, chromedp.Navigate(q.URL+"/login"))
+				b.says(tab, "Sign in to Quickstart")
+			}
+			for _, i := range order {
+				b.click(tabs[i], `button[value=approve]`)
+				b.says(tabs[i], "Hello, Ada Lovelace")
+			}
+		})
+	}
+}
+
+func TestQuickstartGarbageCookies(t *testing.T) {
+	q := newQuickstart(t)
+	b := newBrowser(t, browserOptions{})
+	b.signIn(q)
+	var names []string
+	b.run(b.ctx, chromedp.ActionFunc(func(ctx context.Context) error {
+		cookies, err := network.GetCookies().WithURLs([]string{q.URL}).Do(ctx)
+		for _, cookie := range cookies {
+			names = append(names, cookie.Name)
+			if err := network.SetCookie(cookie.Name, "garbage").WithURL(q.URL).WithHTTPOnly(true).Do(ctx); err != nil {
+				return err
+			}
+		}
+		return err
+	}))
+	if len(names) == 0 {
+		t.Fatal("no cookies")
+	}
+	b.run(b.ctx, chromedp.Navigate(q.URL+"/"))
+	b.says(b.ctx, "You are not signed in")
+	b.signIn(q)
+}
+
+func TestQuickstartCallbackInAnotherBrowser(t *testing.T) {
+	q := newQuickstart(t)
+	b := newBrowser(t, browserOptions{})
+	b.run(b.ctx, chromedp.Navigate(q.URL+"/login"), chromedp.WaitVisible(`button[value=approve]`))
+	authorize, err := url.Parse(b.location(b.ctx))
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := newBrowser(t, browserOptions{})
+	other.run(other.ctx, chromedp.Navigate(q.URL+"/login/callback?code=x&state="+authorize.Query().Get("state")))
+	other.says(other.ctx, "This sign-in cannot be finished here")
+	other.expect("400")
+	other.screenshot(other.ctx, "state")
+	other.accessible(other.ctx)
+	other.run(other.ctx, chromedp.Click(`a.hfoauth-primary`), chromedp.WaitVisible(`button[value=approve]`), chromedp.Click(`button[value=approve]`))
+	other.says(other.ctx, "Hello, Ada Lovelace")
+}
+
+func TestQuickstartWithoutScript(t *testing.T) {
+	q := newQuickstart(t)
+	b := newBrowser(t, browserOptions{noScript: true})
+	b.run(b.ctx, chromedp.Navigate(q.URL+"/"), chromedp.Click("[data-hfoauth-login]"), chromedp.Click(`button[value=approve]`),
+		chromedp.WaitVisible(`form[action="/logout"]`), chromedp.Click(`form button`), chromedp.WaitVisible("[data-hfoauth-login]"))
+}
+
+func TestQuickstartByKeyboard(t *testing.T) {
+	q := newQuickstart(t)
+	b := newBrowser(t, browserOptions{})
+	focused := func(selector string) func() bool {
+		return func() bool {
+			b.run(b.ctx, chromedp.KeyEvent(kb.Tab))
+			var is bool
+			b.run(b.ctx, chromedp.Evaluate(fmt.Sprintf(`document.activeElement.matches(%q)`, selector), &is))
+			return is
+		}
+	}
+	b.run(b.ctx, chromedp.Navigate(q.URL+"/"))
+	b.until("Tab reaches the button", focused("[data-hfoauth-login]"))
+	b.screenshot(b.ctx, "focus")
+	b.run(b.ctx, chromedp.KeyEvent(kb.Enter), chromedp.WaitVisible(`button[value=approve]`))
+	b.until("Tab reaches Approve", focused("button[value=approve]"))
+	b.run(b.ctx, chromedp.KeyEvent(kb.Enter))
+	b.says(b.ctx, "Hello, Ada Lovelace")
+	b.until("Tab reaches Sign out", focused("form button"))
+	b.run(b.ctx, chromedp.KeyEvent(kb.Enter))
+	b.says(b.ctx, "You are not signed in")
+}
+
+func TestQuickstartSmallAndDark(t *testing.T) {
+	q := newQuickstart(t)
+	b := newBrowser(t, browserOptions{})
+	b.run(b.ctx, chromedp.EmulateViewport(320, 640),
+		emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}))
+	fits := func(page string) {
+		t.Helper()
+		var width int
+		b.run(b.ctx, chromedp.Evaluate(`document.documentElement.scrollWidth`, &width))
+		if width > 320 {
+			t.Errorf("%s is %d px wide", page, width)
+		}
+		b.screenshot(b.ctx, page)
+		b.accessible(b.ctx)
+	}
+	b.run(b.ctx, chromedp.Navigate(q.URL+"/"))
+	fits("start")
+	b.run(b.ctx, chromedp.Click("[data-hfoauth-login]"), chromedp.WaitVisible(`button[value=approve]`))
+	fits("consent")
+	b.run(b.ctx, chromedp.Click(`button[value=approve]`))
+	b.says(b.ctx, "Hello, Ada Lovelace")
+	fits("signed-in")
+	b.run(b.ctx, chromedp.Navigate(q.URL+"/login/callback"))
+	b.expect("400")
+	fits("failure")
+	b.run(b.ctx, chromedp.Navigate(q.URL+"/login/frame/done"))
+	fits("done")
+}
+
+// The app dies between login and callback and comes back: the sign-in
+// completes, because the browser holds it.
+func TestQuickstartKilledDuringSignIn(t *testing.T) {
+	q := newQuickstart(t)
+	b := newBrowser(t, browserOptions{})
+	b.run(b.ctx, chromedp.Navigate(q.URL+"/login"), chromedp.WaitVisible(`button[value=approve]`))
+	q.kill()
+	q.start()
+	b.run(b.ctx, chromedp.Click(`button[value=approve]`))
+	b.says(b.ctx, "Hello, Ada Lovelace")
+	q.kill()
+	q.start()
+	b.run(b.ctx, chromedp.Reload())
+	b.says(b.ctx, "Hello, Ada Lovelace")
+}
+
+// accessible checks a page: language, title and names, and all that axe-core
+// knows.
+func (b *browser) accessible(ctx context.Context) {
+	b.t.Helper()
+	var problems []string
+	b.run(ctx, chromedp.Evaluate(`[
+		document.documentElement.lang ? [] : ["no language"],
+		document.title ? [] : ["no title"],
+		document.querySelectorAll("h1").length === 1 ? [] : ["not one h1"],
+		[...document.querySelectorAll("a, button")].filter((e) => !e.textContent.trim() && !e.ariaLabel).map((e) => "no name: " + e.outerHTML),
+		[...document.querySelectorAll("img")].filter((e) => !e.hasAttribute("alt")).map((e) => "no alt: " + e.outerHTML),
+		[...document.querySelectorAll("input:not([type=hidden])")].filter((e) => !e.labels.length).map((e) => "no label: " + e.outerHTML),
+	].flat()`, &problems))
+	for _, problem := range problems {
+		b.t.Errorf("%s: %s", b.location(ctx), problem)
+	}
+	for _, problem := range b.axe(ctx) {
+		b.t.Errorf("%s: axe: %s", b.location(ctx), problem)
+	}
+}
+
+// axe runs axe-core (https://github.com/dequelabs/axe-core) in a page, and
+// returns what it finds.
+func (b *browser) axe(ctx context.Context) []string {
+	b.t.Helper()
+	script, err := os.ReadFile("node_modules/axe-core/axe.min.js")
+	if err != nil {
+		b.t.Fatalf("axe-core is missing (run make setup): %v", err)
+	}
+	var result string
+	b.run(ctx, chromedp.Evaluate(string(script)+"; 1", nil),
+		chromedp.Evaluate(`axe.run(document, {resultTypes: ["violations"]}).then((r) => JSON.stringify(r.violations.map((v) => v.id + ": " + v.nodes.map((n) => n.html + " " + n.failureSummary).join("; "))))`, &result, awaitPromise))
+	var violations []string
+	if err := json.Unmarshal([]byte(result), &violations); err != nil {
+		b.t.Fatal(err)
+	}
+	return violations
+}
