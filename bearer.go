@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -151,7 +150,7 @@ func parseWhoAmI(body []byte) (*User, error) {
 		IsPro:         c.bool("isPro"),
 		CanPay:        c.bool("canPay"),
 	}
-	for _, o := range objects[claims](c["orgs"]) {
+	for _, o := range c.objects("orgs") {
 		user.Orgs = append(user.Orgs, Org{
 			Sub:          o.string("id"),
 			Username:     o.string("name"),
@@ -191,11 +190,9 @@ func readToken(token string) (told toldByToken) {
 	}
 	// client_id is that of RFC 9068 section 2.2.
 	told.app = cmp.Or(c.string("oauthApp"), c.string("azp"), c.string("client_id"))
-	if told.scopes = ParseScopes(c.string("scope")); told.scopes == nil {
-		told.scopes = objects[Scope](c["scope"])
-	}
-	if seconds, err := strconv.ParseInt(string(c["exp"]), 10, 64); err == nil {
-		told.expiry = time.Unix(seconds, 0)
+	told.scopes = ParseScopes(strings.Join(c.strings("scope"), " "))
+	if seconds, ok := c["exp"].(float64); ok {
+		told.expiry = time.Unix(int64(seconds), 0)
 	}
 	return told
 }

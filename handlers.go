@@ -2,6 +2,7 @@ package hfoauth
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -73,17 +74,18 @@ func (c *Client) beginSignIn(w http.ResponseWriter, r *http.Request, options Log
 		return
 	}
 	c.keepAttempt(w, r, a)
-	http.Redirect(w, r, authorizationURL, http.StatusSeeOther)
+	w.Header().Set("Location", authorizationURL)
+	w.WriteHeader(http.StatusSeeOther)
 }
 
 func (c *Client) authorizationURL(ctx context.Context, a *attempt, extra url.Values) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, callbackTimeout)
-	defer cancel()
-	params := url.Values{}
-	for _, values := range []url.Values{c.config.AuthorizationParams, extra} {
-		for name := range values {
-			params.Set(name, values.Get(name))
+	params := c.config.AuthorizationParams
+	if len(extra) > 0 {
+		params = maps.Clone(params)
+		if params == nil {
+			params = url.Values{}
 		}
+		maps.Copy(params, extra)
 	}
 	a.org = params.Get("orgIds")
 	address, err := c.provider.AuthorizationURL(ctx, provider.AuthorizationRequest{

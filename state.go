@@ -42,9 +42,11 @@ type attempt struct {
 
 func newAttempt(now time.Time, scopes Scopes, next string) *attempt {
 	a := &attempt{started: now, scopes: scopes, next: next}
-	rand.Read(a.state[:])
-	rand.Read(a.nonce[:])
-	rand.Read(a.verifier[:])
+	var random [3 * 32]byte
+	rand.Read(random[:])
+	copy(a.state[:], random[:32])
+	copy(a.nonce[:], random[32:64])
+	copy(a.verifier[:], random[64:])
 	return a
 }
 

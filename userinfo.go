@@ -1,7 +1,6 @@
 package hfoauth
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -191,23 +190,25 @@ func (u User) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON reads userinfo claims. Members that are missing, unknown or
 // of an odd type are left out; only what is not a JSON object is an error.
 func (u *User) UnmarshalJSON(data []byte) error {
-	claims, err := parseClaims(data)
+	c, err := parseClaims(data)
 	if err != nil {
 		return err
 	}
 	*u = User{
-		Sub:           claims.string("sub"),
-		Username:      claims.string("preferred_username"),
-		Name:          claims.string("name"),
-		ProfileURL:    claims.string("profile"),
-		Picture:       claims.string("picture"),
-		Website:       claims.string("website"),
-		Email:         claims.string("email"),
-		EmailVerified: claims.bool("email_verified"),
-		IsPro:         claims.bool("isPro"),
-		CanPay:        claims.bool("canPay"),
-		BillingMode:   claims.string("billingMode"),
-		Orgs:          objects[Org](claims["orgs"]),
+		Sub:           c.string("sub"),
+		Username:      c.string("preferred_username"),
+		Name:          c.string("name"),
+		ProfileURL:    c.string("profile"),
+		Picture:       c.string("picture"),
+		Website:       c.string("website"),
+		Email:         c.string("email"),
+		EmailVerified: c.bool("email_verified"),
+		IsPro:         c.bool("isPro"),
+		CanPay:        c.bool("canPay"),
+		BillingMode:   c.string("billingMode"),
+	}
+	for _, org := range c.objects("orgs") {
+		u.Orgs = append(u.Orgs, org.org())
 	}
 	return nil
 }
@@ -241,75 +242,98 @@ func (o Org) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON reads an entry of the claim orgs, as forgiving as that of User.
 func (o *Org) UnmarshalJSON(data []byte) error {
-	claims, err := parseClaims(data)
+	c, err := parseClaims(data)
 	if err != nil {
 		return err
 	}
-	*o = Org{
-		Sub:                  claims.string("sub"),
-		Username:             claims.string("preferred_username"),
-		Name:                 claims.string("name"),
-		Picture:              claims.string("picture"),
-		Plan:                 Plan(claims.string("plan")),
-		IsEnterprise:         claims.bool("isEnterprise"),
-		Role:                 Role(claims.string("roleInOrg")),
-		CanPay:               claims.bool("canPay"),
-		BillingMode:          claims.string("billingMode"),
-		PendingSSO:           claims.bool("pendingSSO"),
-		MissingMFA:           claims.bool("missingMFA"),
-		SecurityRestrictions: objects[string](claims["securityRestrictions"]),
-		ResourceGroups:       objects[ResourceGroup](claims["resourceGroups"]),
-	}
-	if claims.string("isEnterprise") == "plus" && o.Plan == "" {
-		o.Plan = PlanPlus
-	}
+	*o = c.org()
 	return nil
 }
 
-// claims are the members of a JSON object, not yet decoded, so that one of an
-// unexpected type does not spoil the others.
-type claims map[string]json.RawMessage
+// claims are the members of a JSON object, of which each is looked at by
+// itself: one of an unexpected type does not spoil the others.
+type claims map[string]any
 
 func parseClaims(data []byte) (claims, error) {
-	if !bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) {
+	var c claims
+	if err := json.Unmarshal(data, &c); err != nil {
+		return nil, err
+	}
+	if c == nil {
 		return nil, errors.New("hfoauth: claims are not a JSON object")
 	}
-	var c claims
-	err := json.Unmarshal(data, &c)
-	return c, err
+	return c, nil
+}
+
+func (c claims) org() Org {
+	o := Org{
+		Sub:                  c.string("sub"),
+		Username:             c.string("preferred_username"),
+		Name:                 c.string("name"),
+		Picture:              c.string("picture"),
+		Plan:                 Plan(c.string("plan")),
+		IsEnterprise:         c.bool("isEnterprise"),
+		Role:                 Role(c.string("roleInOrg")),
+		CanPay:               c.bool("canPay"),
+		BillingMode:          c.string("billingMode"),
+		PendingSSO:           c.bool("pendingSSO"),
+		MissingMFA:           c.bool("missingMFA"),
+		SecurityRestrictions: c.strings("securityRestrictions"),
+	}
+	if o.Plan == "" && c.string("isEnterprise") == "plus" {
+		o.Plan = PlanPlus
+	}
+	for _, group := range c.objects("resourceGroups") {
+		o.ResourceGroups = append(o.ResourceGroups, ResourceGroup{group.string("sub"), group.string("name"), Role(group.string("role"))})
+	}
+	return o
 }
 
 func (c claims) string(name string) string {
-	var s string
-	if json.Unmarshal(c[name], &s) != nil {
-		return ""
-	}
+	s, _ := c[name].(string)
 	return s
 }
 
 // bool takes true, and the strings some providers write for it: "true", and
 // "plus" in isEnterprise.
 func (c claims) bool(name string) bool {
-	switch string(c[name]) {
-	case `true`, `"true"`, `"plus"`:
+	switch c[name] {
+	case true, "true", "plus":
 		return true
 	}
 	return false
 }
 
-// objects decodes the elements of an array, or a single one without its
-// array, and leaves out those that are not a T.
-func objects[T any](data json.RawMessage) []T {
-	var raw []json.RawMessage
-	if json.Unmarshal(data, &raw) != nil {
-		raw = []json.RawMessage{data}
+// list returns the elements of an array, or a single one without its array.
+func (c claims) list(name string) []any {
+	switch v := c[name].(type) {
+	case []any:
+		return v
+	case nil:
+		return nil
+	default:
+		return []any{v}
 	}
-	var elements []T
-	for _, r := range raw {
-		var element T
-		if json.Unmarshal(r, &element) == nil && string(r) != "null" {
-			elements = append(elements, element)
+}
+
+// strings returns those elements of a list that are strings.
+func (c claims) strings(name string) []string {
+	var texts []string
+	for _, element := range c.list(name) {
+		if text, ok := element.(string); ok {
+			texts = append(texts, text)
 		}
 	}
-	return elements
+	return texts
+}
+
+// objects returns those elements of a list that are objects.
+func (c claims) objects(name string) []claims {
+	var objects []claims
+	for _, element := range c.list(name) {
+		if object, ok := element.(map[string]any); ok {
+			objects = append(objects, object)
+		}
+	}
+	return objects
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -17,8 +18,10 @@ import (
 const (
 	firstPause = time.Second
 	maxPause   = 30 * time.Second
-	// patience is how long a caller waits for the next attempt to be due.
-	patience = 5 * time.Second
+	// patience is how long a caller waits for the next attempt to be due, and
+	// waitForDiscovery for that and the attempt together.
+	patience         = 5 * time.Second
+	waitForDiscovery = 12 * time.Second
 )
 
 // metadata is what discovery found.
@@ -26,6 +29,9 @@ type metadata struct {
 	oidc             *oidc.Provider
 	keys             oidc.KeySet
 	issuerInResponse bool // authorization_response_iss_parameter_supported of RFC 9207
+
+	// prefixes of authorization requests by scope; an app asks for few sets.
+	prefixes sync.Map
 }
 
 // discoveryAttempt is a discovery under way, shared by those who wait for it.
@@ -46,10 +52,13 @@ func (p *Provider) Ready(ctx context.Context) error {
 // grows from firstPause to maxPause; callers that come during a long pause
 // get the last failure at once.
 func (p *Provider) discover(ctx context.Context) (*metadata, error) {
+	if meta := p.meta.Load(); meta != nil {
+		return meta, nil
+	}
 	p.mu.Lock()
-	if p.meta != nil {
+	if meta := p.meta.Load(); meta != nil {
 		defer p.mu.Unlock()
-		return p.meta, nil
+		return meta, nil
 	}
 	pause := time.Until(p.retryAt)
 	if p.attempt == nil && pause > patience {
@@ -63,6 +72,8 @@ func (p *Provider) discover(ctx context.Context) (*metadata, error) {
 	attempt := p.attempt
 	p.mu.Unlock()
 
+	ctx, cancel := context.WithTimeout(ctx, waitForDiscovery)
+	defer cancel()
 	select {
 	case <-attempt.done:
 		return attempt.meta, attempt.err
@@ -80,7 +91,7 @@ func (p *Provider) run(attempt *discoveryAttempt, pause time.Duration) {
 	p.mu.Lock()
 	p.attempt = nil
 	if attempt.err == nil {
-		p.meta = attempt.meta
+		p.meta.Store(attempt.meta)
 	} else {
 		p.pause = min(max(2*p.pause, firstPause), maxPause)
 		p.retryAt = time.Now().Add(p.pause)

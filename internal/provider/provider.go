@@ -5,9 +5,12 @@ package provider
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -29,8 +32,9 @@ type Provider struct {
 	config Config
 	client *http.Client
 
+	meta atomic.Pointer[metadata] // nil until discovered
+
 	mu      sync.Mutex
-	meta    *metadata
 	attempt *discoveryAttempt
 	lastErr error
 	pause   time.Duration
@@ -58,20 +62,36 @@ func (p *Provider) AuthorizationURL(ctx context.Context, req AuthorizationReques
 	if err != nil {
 		return "", err
 	}
-	options := []oauth2.AuthCodeOption{
-		oauth2.SetAuthURLParam("nonce", req.Nonce),
-		oauth2.S256ChallengeOption(req.Verifier),
+	// What differs each time needs no escaping: it is base64url.
+	return p.requestPrefix(meta, req) + "&state=" + req.State + "&nonce=" + req.Nonce +
+		"&code_challenge=" + oauth2.S256ChallengeFromVerifier(req.Verifier), nil
+}
+
+// requestPrefix returns the part of an authorization request that is the same
+// for all that ask for the same.
+func (p *Provider) requestPrefix(meta *metadata, req AuthorizationRequest) string {
+	scope := strings.Join(req.Scopes, " ")
+	if prefix, ok := meta.prefixes.Load(scope); ok && len(req.Params) == 0 {
+		return prefix.(string)
 	}
-	for name := range req.Params {
-		options = append(options, oauth2.SetAuthURLParam(name, req.Params.Get(name)))
+	params := url.Values{
+		"client_id":             {p.config.ClientID},
+		"code_challenge_method": {"S256"},
+		"redirect_uri":          {p.config.RedirectURL},
+		"response_type":         {"code"},
+		"scope":                 {scope},
 	}
-	config := oauth2.Config{
-		ClientID:    p.config.ClientID,
-		RedirectURL: p.config.RedirectURL,
-		Scopes:      req.Scopes,
-		Endpoint:    meta.oidc.Endpoint(),
+	maps.Copy(params, req.Params)
+	separator := "?"
+	endpoint := meta.oidc.Endpoint().AuthURL
+	if strings.Contains(endpoint, "?") {
+		separator = "&"
 	}
-	return config.AuthCodeURL(req.State, options...), nil
+	prefix := endpoint + separator + params.Encode()
+	if len(req.Params) == 0 {
+		meta.prefixes.Store(scope, prefix)
+	}
+	return prefix
 }
 
 // CheckIssuer compares the iss parameter of an authorization response with
