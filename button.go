@@ -63,7 +63,7 @@ var (
 // data-hfoauth-login; data-hfoauth-next names where to return to.
 func (c *Client) Button(r *http.Request, options ButtonOptions) template.HTML {
 	if options.Next == "" {
-		options.Next = r.URL.RequestURI()
+		options.Next = pathOf(r)
 	}
 	user, err := c.UserFromRequest(r)
 	if err != nil {

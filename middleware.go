@@ -14,6 +14,9 @@ import (
 // opens the page without a session is sent to sign in and back; other
 // requests get 401 with a JSON body and WWW-Authenticate. A session whose
 // token is about to end is renewed.
+//
+// A request that may change something and comes from another site gets 403,
+// unless it has a bearer token (https://pkg.go.dev/net/http#CrossOriginProtection).
 func (c *Client) RequireUser(next http.Handler) http.Handler {
 	return c.require(next, func(*Session) error { return nil })
 }
@@ -93,6 +96,9 @@ func missingOrg(s *Session, org *Org) error {
 func (c *Client) require(next http.Handler, check func(*Session) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s, err := c.freshSession(w, r)
+		if err == nil && !c.hasBearer(r) && c.crossOrigin.Check(r) != nil {
+			err = forbidden("the request came from another site")
+		}
 		if err == nil {
 			err = check(s)
 		}
@@ -100,7 +106,7 @@ func (c *Client) require(next http.Handler, check func(*Session) error) http.Han
 			next.ServeHTTP(w, r.WithContext(c.withSession(r.Context(), s)))
 			return
 		}
-		here := r.URL.RequestURI()
+		here := pathOf(r)
 		missing, isMissing := errors.AsType[*missingError](err)
 		switch {
 		case !isNavigation(r) || c.hasBearer(r):
@@ -133,6 +139,15 @@ func UserFromContext(ctx context.Context) *User {
 		return s.User.clone()
 	}
 	return nil
+}
+
+// pathOf returns path and query as the browser asked for them, also behind
+// http.StripPrefix.
+func pathOf(r *http.Request) string {
+	if strings.HasPrefix(r.RequestURI, "/") {
+		return r.RequestURI
+	}
+	return r.URL.RequestURI()
 }
 
 // isNavigation reports whether a person opens a page: the browser says so

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -73,23 +74,23 @@ func (s *Session) lasts(now time.Time) {
 }
 
 // String returns the user's ID and the expiry, no secrets.
-func (s *Session) String() string {
-	if s == nil || s.User == nil {
+func (s Session) String() string {
+	if s.User == nil {
 		return "hfoauth.Session{}"
 	}
 	return fmt.Sprintf("hfoauth.Session{sub: %s, expiry: %s}", s.User.Sub, s.Expiry.UTC().Format(time.RFC3339))
 }
 
 // Format writes String for every verb, %+v and %#v among them.
-func (s *Session) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
+func (s Session) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
 
 // LogValue is String for slog.
-func (s *Session) LogValue() slog.Value { return slog.StringValue(s.String()) }
+func (s Session) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
 // MarshalJSON refuses: a session holds tokens, which belong in no answer.
 // Marshal its User.
-func (s *Session) MarshalJSON() ([]byte, error) {
-	return nil, fmt.Errorf("hfoauth: a Session holds tokens and does not marshal: marshal Session.User")
+func (s Session) MarshalJSON() ([]byte, error) {
+	return nil, errors.New("hfoauth: a Session holds tokens and does not marshal: marshal Session.User")
 }
 
 func (s *Session) clone() *Session {

@@ -441,13 +441,15 @@ func TestSessionPrintsNoSecrets(t *testing.T) {
 	s.signIn(s.browser(), ada, "/")
 	var out bytes.Buffer
 	logger := slog.New(slog.NewJSONHandler(&out, nil))
-	logger.Info("session", "session", session)
+	logger.Info("session", "session", session, "value", *session, "group", []any{*session, session})
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x"} {
-		fmt.Fprintf(&out, verb+"\n", session)
+		fmt.Fprintf(&out, verb+verb+"\n", session, *session)
 	}
 	fmt.Fprintln(&out, session, *session)
-	if _, err := json.Marshal(session); err == nil {
-		t.Error("a session marshals to JSON")
+	for _, v := range []any{session, *session, map[string]any{"s": *session}, []hfoauth.Session{*session}} {
+		if text, err := json.Marshal(v); err == nil {
+			t.Errorf("a session marshals to JSON: %s", text)
+		}
 	}
 	if strings.Contains(out.String(), session.Token.AccessToken) || strings.Contains(out.String(), session.Token.RefreshToken) {
 		t.Errorf("a session prints its tokens: %s", out.String())
@@ -520,6 +522,47 @@ func TestMiddleware(t *testing.T) {
 		if got := recorder.Header().Get("WWW-Authenticate"); (got != "") != (tt.want == 401) {
 			t.Errorf("%s by %s: WWW-Authenticate %q", tt.handler, tt.user, got)
 		}
+	}
+}
+
+// Cookies of a Space go along with requests of other sites: what changes
+// something must come from our own pages.
+func TestMiddlewareRefusesOtherSites(t *testing.T) {
+	s := newSite(t, func(c *hfoauth.Config) { c.AcceptBearer = true })
+	handler := s.client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+	cookie := s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0]
+	token := s.hub.AccessToken("ada", s.app.ClientID)
+	for _, tt := range []struct {
+		method, site, token string
+		want                int
+	}{
+		{"POST", "same-origin", "", 204}, {"POST", "none", "", 204}, {"POST", "", "", 204},
+		{"POST", "cross-site", "", 403}, {"DELETE", "same-site", "", 403}, {"GET", "cross-site", "", 204},
+		{"POST", "cross-site", token, 204},
+	} {
+		r := httptest.NewRequest(tt.method, "/", nil)
+		r.AddCookie(cookie)
+		r.Header.Set("Sec-Fetch-Site", tt.site)
+		if tt.token != "" {
+			r.Header.Set("Authorization", "Bearer "+tt.token)
+		}
+		recorder := httptest.NewRecorder()
+		handler.ServeHTTP(recorder, r)
+		if recorder.Code != tt.want {
+			t.Errorf("%s from %q: %d, want %d", tt.method, tt.site, recorder.Code, tt.want)
+		}
+	}
+}
+
+func TestRequireUserUnderAPrefix(t *testing.T) {
+	s := newSite(t, nil)
+	handler := http.StripPrefix("/app", s.client.RequireUser(http.NotFoundHandler()))
+	r := httptest.NewRequest("GET", "/app/page?x=1", nil)
+	r.Header.Set("Accept", "text/html")
+	recorder := httptest.NewRecorder()
+	handler.ServeHTTP(recorder, r)
+	if got := recorder.Header().Get("Location"); got != "/login?next=%2Fapp%2Fpage%3Fx%3D1" {
+		t.Errorf("redirects to %s", got)
 	}
 }
 
