@@ -116,7 +116,7 @@ func (b *browser) watch(event any) {
 		problem = e.ExceptionDetails.Error()
 	case *runtime.EventConsoleAPICalled:
 		if e.Type == runtime.APITypeError {
-			problem = fmt.Sprint("console.error")
+			problem = "console.error"
 		}
 	}
 	if problem != "" {
