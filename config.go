@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"html/template"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -125,6 +126,13 @@ type Config struct {
 	// for users. If nil, the package's own pages, or JSON for requests that do
 	// not accept HTML.
 	ErrorHandler func(w http.ResponseWriter, r *http.Request, err error)
+
+	// PageTemplate replaces the look of the package's own pages, with all that
+	// they say; it is executed with a [Page]. Style sheets, pictures and fonts
+	// must come from the app's own origin, in files: the pages'
+	// Content-Security-Policy allows no others. If nil, a plain page, light or
+	// dark.
+	PageTemplate *template.Template
 
 	// Logger receives a record for each failure, without tokens or secrets.
 	// If nil, slog.Default().

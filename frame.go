@@ -268,7 +268,7 @@ func (c *Client) donePage(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// popupPolicy adds to the policy of pages with a script what that needs. A
+// scriptPolicy adds to the policy of pages with a script what that needs. A
 // form's target and what that redirects to must both be named.
 func (c *Client) scriptPolicy() string {
 	u, err := url.Parse(c.config.ProviderURL)

@@ -3,6 +3,7 @@ package hfoauth_test
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"html/template"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -165,6 +166,27 @@ func TestFramePagesAreNotFramed(t *testing.T) {
 		mux.ServeHTTP(w, r)
 		if policy := w.Header().Get("Content-Security-Policy"); w.Code != 200 || !strings.HasSuffix(policy, want) || !strings.Contains(policy, "script-src 'self'") {
 			t.Errorf("%s: %d, policy %q", path, w.Code, policy)
+		}
+	}
+}
+
+func TestPageTemplate(t *testing.T) {
+	s := newSite(t, func(c *hfoauth.Config) {
+		c.PageTemplate = template.Must(template.New("").Parse(`<html><head><link rel="stylesheet" href="/our.css">{{.Head}}</head><body>Ours: {{.Title}} {{range .Text}}{{.}}{{end}} {{.Controls}}</body></html>`))
+	})
+	for path, wants := range map[string][]string{
+		"/login/callback":    {"Ours: This sign-in cannot be finished here", `href="/login"`},
+		"/login/frame/popup": {"Ours: Sign in", "<form method=\"post\"", "<script src="},
+		"/login/frame/done":  {"Ours: You are signed in", "data-hfoauth-close"},
+	} {
+		resp := get(t, s.browser(), s.URL+path)
+		for _, want := range append(wants, "/our.css") {
+			if !strings.Contains(resp.body, want) {
+				t.Errorf("%s lacks %s: %s", path, want, resp.body)
+			}
+		}
+		if policy := resp.Header.Get("Content-Security-Policy"); !strings.Contains(policy, "style-src 'self'") || strings.Contains(policy, "unsafe") {
+			t.Errorf("%s: policy %s", path, policy)
 		}
 	}
 }

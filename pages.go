@@ -16,9 +16,26 @@ import (
 //go:embed pages/page.html
 var pageHTML string
 
-var pageTemplate = template.Must(template.New("page").Parse(pageHTML))
+//go:embed pages/controls.html
+var controlsHTML string
 
-// page is what we show a person: what happened, and the next step.
+var (
+	pageTemplate     = template.Must(template.New("page").Parse(pageHTML))
+	controlsTemplate = template.Must(template.New("controls").Parse(controlsHTML))
+	styleTemplate    = template.Must(template.New("style").Parse(`<style>{{.}}</style>`))
+	scriptTemplate   = template.Must(template.New("script").Parse(`<script src="{{.}}" defer></script>`))
+)
+
+// Page is what Config.PageTemplate is executed with: a failure, or a step of
+// signing in inside an iframe.
+type Page struct {
+	Title    string        // what happened, in a few words
+	Text     []string      // paragraphs that say more
+	Head     template.HTML // belongs into the head: our style sheet, unless there is a PageTemplate, and script
+	Controls template.HTML // belongs below the text: the next step
+}
+
+// page is a Page in the making.
 type page struct {
 	Title  string
 	Text   []string
@@ -101,16 +118,18 @@ func (c *Client) explain(err error, next string) page {
 // writePage writes a page that loads nothing but our script where it needs
 // that, and is framed by nobody but the Hub that shows the Space.
 func (c *Client) writePage(w http.ResponseWriter, status int, p page) {
-	data := struct {
-		page
-		Style  template.CSS
-		Script string
-	}{page: p, Style: template.CSS(style)}
+	data := Page{Title: p.Title, Text: p.Text, Controls: render(controlsTemplate, p)}
+	templ := c.config.PageTemplate
+	if templ == nil {
+		templ = pageTemplate
+		data.Head = render(styleTemplate, template.CSS(style))
+	}
 	if p.Script {
-		data.Script = c.scriptURL()
+		data.Head += render(scriptTemplate, c.scriptURL())
 	}
 	var html bytes.Buffer
-	if err := pageTemplate.Execute(&html, data); err != nil {
+	if err := templ.Execute(&html, data); err != nil {
+		c.config.Logger.Error("hfoauth: Config.PageTemplate failed", "error", err)
 		http.Error(w, p.Title, status)
 		return
 	}
@@ -123,8 +142,7 @@ func (c *Client) writePage(w http.ResponseWriter, status int, p page) {
 // pagePolicy is the Content-Security-Policy of a page. The pop-up's form is
 // never framed: a click on it must be meant (clickjacking).
 func (c *Client) pagePolicy(p page) string {
-	hash := sha256.Sum256(style)
-	policy := "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(hash[:]) + "'; base-uri 'none'"
+	policy := "default-src 'none'; style-src " + c.styleSource() + "; base-uri 'none'"
 	if p.Script {
 		policy += c.scriptPolicy()
 	} else {
@@ -134,4 +152,12 @@ func (c *Client) pagePolicy(p page) string {
 		return policy + "; frame-ancestors 'none'"
 	}
 	return policy + "; frame-ancestors 'self' " + c.config.ProviderURL
+}
+
+func (c *Client) styleSource() string {
+	if c.config.PageTemplate != nil {
+		return "'self'; img-src 'self'; font-src 'self'"
+	}
+	hash := sha256.Sum256(style)
+	return "'sha256-" + base64.StdEncoding.EncodeToString(hash[:]) + "'"
 }
