@@ -5,8 +5,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -22,6 +22,9 @@ const (
 	noBearerLifetime = 30 * time.Second
 	maxBearers       = 10_000
 	maxBearerLength  = 8 << 10
+	// maxBearerCalls bounds the tokens that are being verified at one time:
+	// invented ones must not use up our credit with the provider.
+	maxBearerCalls = 32
 )
 
 func (c *Client) newBearers() *flight.Group[[32]byte, *Session] {
@@ -67,16 +70,23 @@ func (c *Client) bearerSession(ctx context.Context, token string) (*Session, err
 		strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return nil, ErrNotSignedIn
 	}
-	return c.bearers.Do(ctx, sha256.Sum256([]byte(token)), func(ctx context.Context) (*Session, time.Time, error) {
+	s, err := c.bearers.Do(ctx, sha256.Sum256([]byte(token)), func(ctx context.Context) (*Session, time.Time, error) {
+		select {
+		case c.bearerSlots <- struct{}{}:
+			defer func() { <-c.bearerSlots }()
+		default:
+			return nil, time.Time{}, fmt.Errorf("%w: too many tokens are being verified", ErrProviderUnavailable)
+		}
 		s, err := c.verifyBearer(ctx, token)
 		switch {
 		case err == nil:
 			return s, s.Expiry, nil
-		case errors.Is(err, ErrNotSignedIn):
+		case errors.Is(err, ErrNotSignedIn), isA[*RefusedError](err):
 			return nil, c.now().Add(noBearerLifetime), err
 		}
 		return nil, time.Time{}, err
 	})
+	return s, unavailable(err)
 }
 
 func (c *Client) verifyBearer(ctx context.Context, token string) (*Session, error) {
@@ -99,6 +109,9 @@ func (c *Client) verifyBearer(ctx context.Context, token string) (*Session, erro
 		s.Expiry = told.expiry
 	}
 	s.Token.Expiry = s.Expiry
+	if c.config.OnSignIn != nil {
+		return s, c.config.OnSignIn(ctx, s)
+	}
 	return s, nil
 }
 
@@ -120,12 +133,9 @@ func (c *Client) bearerUser(ctx context.Context, token string) (*User, error) {
 }
 
 func parseUserInfo(body []byte) (*User, error) {
-	user := &User{}
-	if err := json.Unmarshal(body, user); err != nil {
+	user, err := parseUser(body, "")
+	if err != nil {
 		return nil, invalidAnswer("userinfo", err)
-	}
-	if user.Sub == "" {
-		return nil, invalidAnswer("userinfo", errors.New("there is no sub"))
 	}
 	return user, nil
 }

@@ -117,7 +117,9 @@ type Config struct {
 	// the session starts: the place to upsert a record under User.Sub. A
 	// [*RefusedError] turns the user away with its message; any other error is
 	// an internal error, whose text goes to the Logger alone. If nil,
-	// everybody may sign in. It is called concurrently.
+	// everybody may sign in. It is called concurrently, with what is left of
+	// the twelve seconds a sign-in may take, and with AcceptBearer also for
+	// tokens, about once in five minutes each.
 	OnSignIn func(ctx context.Context, session *Session) error
 
 	// ErrorHandler answers requests that failed, instead of the pages of this
@@ -246,7 +248,7 @@ func (c *Config) checkSessionKeys() error {
 		return errors.New("hfoauth: Config.SessionKeys: an app without a client secret needs a key of its own to seal cookies: " +
 			"set OAUTH_CLIENT_SECRET, or make a key with `openssl rand -base64 32`, keep it secret, and give its 32 decoded bytes")
 	}
-	if c.ClientSecret != "" && c.ClientID == c.metadataURL() {
+	if c.ClientName != "" && c.ClientSecret != "" && c.ClientID == c.metadataURL() {
 		return errors.New("hfoauth: Config.ClientSecret: an app that is not registered has none: leave it empty, or set Config.ClientID")
 	}
 	for i, key := range c.SessionKeys {

@@ -15,6 +15,10 @@ import (
 // value and attributes together.
 const maxCookie = 4096
 
+// maxSameName is how many cookies of one name are looked at: a browser sends
+// two at most, and each may cost a call to the store.
+const maxSameName = 3
+
 // cookieRules say how this app's cookies are named and where they go.
 type cookieRules struct {
 	secure   bool
@@ -89,8 +93,15 @@ func setCookie(w http.ResponseWriter, cookie *http.Cookie) {
 func (c *cookieRules) sessionCookies(r *http.Request) iter.Seq2[string, string] {
 	return func(yield func(name, value string) bool) {
 		for _, wanted := range [...]string{c.frame, c.session} {
+			left := maxSameName
 			for name, value := range requestCookies(r) {
-				if name == wanted && !yield(name, value) {
+				if name != wanted {
+					continue
+				}
+				if left--; left < 0 {
+					break
+				}
+				if !yield(name, value) {
 					return
 				}
 			}

@@ -34,15 +34,11 @@ func (c *Client) DeviceLogin(ctx context.Context, show func(DeviceCode)) (*Sessi
 		return nil, providerError(err)
 	}
 	show(DeviceCode{device.UserCode, device.VerificationURI, device.Expiry})
-	token, err := c.provider.AwaitDevice(ctx, device)
+	token, subject, err := c.provider.AwaitDevice(ctx, device)
 	if err != nil {
 		return nil, deviceError(err)
 	}
-	body, err := c.provider.UserInfo(ctx, token.AccessToken)
-	if err != nil {
-		return nil, providerError(err)
-	}
-	user, err := parseUserInfo(body)
+	user, err := c.fetchUser(ctx, token.AccessToken, subject)
 	if err != nil {
 		return nil, err
 	}

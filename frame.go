@@ -135,10 +135,13 @@ func (c *Client) openOptions(value string) (options LoginOptions) {
 func (o *LoginOptions) code(c *coder) {
 	c.version(1)
 	stringsOf(c, &o.Scopes)
-	org := o.AuthorizationParams.Get("orgIds")
-	c.string(&org)
-	if c.reading && org != "" {
-		o.AuthorizationParams = url.Values{"orgIds": {org}}
+	params := o.AuthorizationParams.Encode()
+	c.string(&params)
+	stringsOf(c, &o.askedOrgs)
+	if c.reading && params != "" {
+		if o.AuthorizationParams, _ = url.ParseQuery(params); len(o.AuthorizationParams) == 0 {
+			c.fail()
+		}
 	}
 }
 
@@ -170,7 +173,7 @@ func (c *Client) park(ctx context.Context, challenge, value string) error {
 		c.parked.Put(challenge, value, len(value), now, now.Add(parkedLifetime))
 		return nil
 	}
-	key := storeKey("parked " + challenge)
+	key := storeKey("parked", challenge)
 	return c.store.commit(ctx, key, c.sealer.stored.Seal([]byte(value), key), now.Add(parkedLifetime))
 }
 
@@ -180,7 +183,7 @@ func (c *Client) unpark(ctx context.Context, challenge string) (string, error) {
 		value, _ := c.parked.Take(challenge, c.now())
 		return value, nil
 	}
-	key := storeKey("parked " + challenge)
+	key := storeKey("parked", challenge)
 	sealed, err := c.store.find(ctx, key)
 	if err != nil || sealed == nil {
 		return "", err
@@ -242,8 +245,11 @@ func (c *Client) finishInPopup(ctx context.Context, w http.ResponseWriter, r *ht
 		return err
 	}
 	if isStoredID(value) {
+		if err := c.endRequestSession(ctx, r); err != nil {
+			return err
+		}
 		setCookie(w, c.sessionCookie(value, s))
-		return c.endRequestSession(ctx, r)
+		return nil
 	}
 	tab := s.clone()
 	tab.Token.RefreshToken = ""

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/hfoauth/hfoauth/internal/provider"
@@ -27,6 +28,8 @@ type LoginOptions struct {
 	// parameter next of the request. Anything but a path of this site counts
 	// as "/".
 	Next string
+
+	askedOrgs []string // asked for before, at sign-ins that led to this one
 }
 
 // LoginHandler sends browsers to the provider to sign in (GET and HEAD). The
@@ -69,6 +72,7 @@ func (c *Client) beginSignIn(w http.ResponseWriter, r *http.Request, options Log
 	a := newAttempt(c.now(), c.config.Scopes.with(options.Scopes...), next)
 	a.challenge = challenge
 	authorizationURL, err := c.authorizationURL(r.Context(), a, options.AuthorizationParams)
+	a.askedOrgs = append(a.askedOrgs, options.askedOrgs...)
 	if err != nil {
 		c.fail(w, r, err, next)
 		return
@@ -87,7 +91,7 @@ func (c *Client) authorizationURL(ctx context.Context, a *attempt, extra url.Val
 		}
 		maps.Copy(params, extra)
 	}
-	a.org = params.Get("orgIds")
+	a.askedOrgs = params["orgIds"]
 	address, err := c.provider.AuthorizationURL(ctx, provider.AuthorizationRequest{
 		Scopes:   a.scopes.names(),
 		State:    text(a.state),
@@ -103,10 +107,10 @@ func (c *Client) authorizationURL(ctx context.Context, a *attempt, extra url.Val
 // cookie would not follow: a Space's custom domain, or 127.0.0.1 for
 // localhost.
 func (c *Client) onOtherHost(r *http.Request) bool {
-	if r.Host == c.redirectURL.Host || r.Header.Get("Sec-Fetch-Mode") != "navigate" {
+	if strings.EqualFold(r.Host, c.redirectURL.Host) || r.Header.Get("Sec-Fetch-Mode") != "navigate" {
 		return false
 	}
-	if hosts := c.config.spaceHosts(); len(hosts) > 1 && slices.Contains(hosts[1:], r.Host) {
+	if slices.Contains(c.config.spaceHosts(), r.Host) {
 		return true
 	}
 	here := url.URL{Host: r.Host}
@@ -174,7 +178,7 @@ func (c *Client) completeSignIn(ctx context.Context, a *attempt, query url.Value
 		return nil, err
 	}
 	s := newSession(user, token, granted(token, a.scopes), c.now())
-	s.requested, s.org = a.scopes, a.org
+	s.requested, s.askedOrgs = a.scopes, a.askedOrgs
 	if c.config.OnSignIn != nil {
 		if err := c.config.OnSignIn(ctx, s); err != nil {
 			return nil, err
@@ -228,6 +232,10 @@ func (c *Client) fetchUser(ctx context.Context, accessToken, subject string) (*U
 // LogoutHandler ends the session (POST) and redirects to the path in the form
 // field next, else to "/". A request from another site is refused
 // (https://pkg.go.dev/net/http#CrossOriginProtection).
+//
+// A session in a store is gone everywhere. One that lives in its cookie is
+// refused by this process for as long as a copy of the cookie could be shown,
+// up to 100,000 of them (20 MB); other processes do not know of it.
 func (c *Client) LogoutHandler() http.Handler {
 	return http.HandlerFunc(c.logout)
 }
@@ -242,13 +250,13 @@ func (c *Client) logout(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
-	setCookie(w, c.cookies.expired(c.cookies.session))
-	if _, err := r.Cookie(c.cookies.frame); err == nil {
-		setCookie(w, c.cookies.expired(c.cookies.frame))
-	}
 	if err := c.endRequestSession(r.Context(), r); err != nil {
 		c.fail(w, r, err, "/")
 		return
+	}
+	setCookie(w, c.cookies.expired(c.cookies.session))
+	if _, err := r.Cookie(c.cookies.frame); err == nil {
+		setCookie(w, c.cookies.expired(c.cookies.frame))
 	}
 	http.Redirect(w, r, c.returnTo(r.PostFormValue("next")), http.StatusSeeOther)
 }

@@ -72,6 +72,7 @@ type Client struct {
 	ended       *expiring.Map[[32]byte, struct{}]
 	renewals    *flight.Group[[32]byte, *renewal]
 	bearers     *flight.Group[[32]byte, *Session]
+	bearerSlots chan struct{}
 	crossOrigin http.CrossOriginProtection
 	now         func() time.Time
 }
@@ -100,6 +101,7 @@ func New(config Config) (*Client, error) {
 	}
 	c.renewals = c.newRenewals()
 	c.bearers = c.newBearers()
+	c.bearerSlots = make(chan struct{}, maxBearerCalls)
 	c.store = newSessionStore(config.Store, func() time.Time { return c.now() })
 	c.provider = provider.New(provider.Config{
 		Issuer:       config.ProviderURL,
@@ -144,7 +146,8 @@ func (c *Client) Mount(mux *http.ServeMux) {
 	mux.Handle("GET "+exactly(c.config.LoginPath), c.LoginHandler())
 	mux.Handle("GET "+exactly(c.callbackPath()), c.CallbackHandler())
 	mux.Handle("POST "+exactly(c.config.LogoutPath), c.LogoutHandler())
-	mux.Handle(c.framePath(), c.FrameHandler())
+	mux.Handle("GET "+c.framePath(), c.FrameHandler())
+	mux.Handle("POST "+c.framePath(), c.FrameHandler())
 	if c.config.ClientName != "" {
 		mux.Handle("GET "+clientMetadataPath, c.ClientMetadataHandler())
 	}

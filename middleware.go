@@ -77,8 +77,9 @@ func missingScope(s *Session, all []Scope, missing Scope) error {
 	m := &missingError{error: forbidden("the scope " + string(missing) + " was not granted"), scope: missing}
 	if !s.requested.Has(missing) {
 		m.ask = &LoginOptions{Scopes: s.Scopes.with(s.requested...).with(all...)}
-		if s.org != "" {
-			m.ask.AuthorizationParams = url.Values{"orgIds": {s.org}}
+		m.ask.askedOrgs = s.askedOrgs
+		if len(s.askedOrgs) > 0 {
+			m.ask.AuthorizationParams = url.Values{"orgIds": {s.askedOrgs[0]}}
 		}
 	}
 	return m
@@ -86,8 +87,12 @@ func missingScope(s *Session, all []Scope, missing Scope) error {
 
 func missingOrg(s *Session, org *Org) error {
 	m := &missingError{error: forbidden("the user's role in " + org.Username + " is not known")}
-	if s.org != org.Sub {
-		m.ask = &LoginOptions{Scopes: s.Scopes.with(s.requested...), AuthorizationParams: url.Values{"orgIds": {org.Sub}}}
+	if !slices.Contains(s.askedOrgs, org.Sub) {
+		m.ask = &LoginOptions{
+			Scopes:              s.Scopes.with(s.requested...),
+			AuthorizationParams: url.Values{"orgIds": {org.Sub}},
+			askedOrgs:           s.askedOrgs,
+		}
 	}
 	return m
 }

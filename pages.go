@@ -62,6 +62,11 @@ func (c *Client) fail(w http.ResponseWriter, r *http.Request, err error, next st
 		w.Header().Set("WWW-Authenticate", challenge)
 	}
 	m := c.explain(err, next)
+	if errors.Is(err, ErrDenied) {
+		if s, _ := c.session(r); s != nil { // it was about a further permission
+			m.Action = &link{returnPath(next), "Go back"}
+		}
+	}
 	if isA[*popupError](err) {
 		m.Text = append(m.Text, "Close this window and begin again where you were.")
 		m.Action = nil

@@ -48,9 +48,10 @@ type Session struct {
 
 	id        [16]byte
 	started   time.Time
-	requested Scopes // asked for at this sign-in, so that they are not asked for again without end
-	org       string // organization whose resources were asked for
-	cookie    string // value of the cookie it came from, if it did
+	renewed   time.Time // when the token was got
+	requested Scopes    // asked for at this sign-in, so that they are not asked for again without end
+	askedOrgs []string  // organizations whose resources were asked for, likewise
+	cookie    string    // value of the cookie it came from, if it did
 }
 
 // newSession returns a session of a fresh identity (session fixation: OWASP
@@ -64,12 +65,13 @@ func newSession(user *User, token *oauth2.Token, granted Scopes, now time.Time) 
 
 // lasts sets the expiry from the token that was got now.
 func (s *Session) lasts(now time.Time) {
+	s.renewed = now
 	if s.Token.Expiry.IsZero() {
 		s.Token.Expiry = now.Add(defaultLifetime)
 	}
-	s.Expiry = s.Token.Expiry
-	if s.Token.RefreshToken != "" {
-		s.Expiry = now.Add(refreshableLifetime)
+	s.Expiry = now.Add(refreshableLifetime)
+	if s.Token.RefreshToken == "" && s.Token.Expiry.Before(s.Expiry) {
+		s.Expiry = s.Token.Expiry
 	}
 }
 
@@ -116,13 +118,22 @@ func (s *Session) code(c *coder) {
 	c.time(&s.Token.Expiry)
 	stringsOf(c, (*[]Scope)(&s.Scopes))
 	stringsOf(c, (*[]Scope)(&s.requested))
-	c.string(&s.org)
+	c.time(&s.renewed)
+	stringsOf(c, &s.askedOrgs)
 	s.User.code(c)
 }
 
 // UserFromRequest returns the user who sent the request. The error is
 // [ErrNotSignedIn] where there is no session or it is over, or wraps
-// [ErrStoreUnavailable]. The user is the caller's to change.
+// [ErrStoreUnavailable], or with a bearer token [ErrProviderUnavailable],
+// [ErrProviderInvalid] or a [*RefusedError]. The user is the caller's to
+// change.
+//
+// It never asks the provider about a session: organizations and the like are
+// as of the last sign-in or renewal, which [Client.RequireUser] and its
+// relatives, [Client.HTTPClient] and [Client.TokenSource] make. In a Space the
+// cookie comes with requests of other sites, too: what changes something
+// belongs behind RequireUser or [http.CrossOriginProtection].
 func (c *Client) UserFromRequest(r *http.Request) (*User, error) {
 	s, err := c.session(r)
 	if err != nil {
@@ -174,7 +185,7 @@ func (c *Client) openSession(ctx context.Context, value string) (*Session, error
 	var stored []byte
 	if isStoredID(value) {
 		var err error
-		if stored, err = c.store.find(ctx, storeKey(value)); err != nil || stored == nil {
+		if stored, err = c.store.find(ctx, storeKey("session", value)); err != nil || stored == nil {
 			return nil, err
 		}
 	}
@@ -197,7 +208,7 @@ func (c *Client) openSession(ctx context.Context, value string) (*Session, error
 func (c *Client) unsealSession(value string, stored []byte) *Session {
 	var plain []byte
 	if stored != nil {
-		plain, _ = c.sealer.stored.Open(stored, storeKey(value))
+		plain, _ = c.sealer.stored.Open(stored, storeKey("session", value))
 	} else if sealed, err := decodeCookie(value); err == nil {
 		plain, _ = c.sealer.session.Open(sealed, c.cookies.session)
 	}
@@ -206,16 +217,6 @@ func (c *Client) unsealSession(value string, stored []byte) *Session {
 		return nil
 	}
 	return s
-}
-
-// startSession gives the browser a session.
-func (c *Client) startSession(ctx context.Context, w http.ResponseWriter, s *Session) error {
-	value, err := c.sealSession(ctx, s)
-	if err != nil {
-		return err
-	}
-	setCookie(w, c.sessionCookie(value, s))
-	return nil
 }
 
 // sealSession returns the value of a session's cookie: the session itself
@@ -231,7 +232,7 @@ func (c *Client) sealSession(ctx context.Context, s *Session) (string, error) {
 			"sub", s.User.Sub, "bytes", len(value))
 	}
 	id := newStoredID()
-	key := storeKey(id)
+	key := storeKey("session", id)
 	return id, c.store.commit(ctx, key, c.sealer.stored.Seal(plain, key), s.Expiry)
 }
 
@@ -239,12 +240,18 @@ func (c *Client) sessionCookie(value string, s *Session) *http.Cookie {
 	return c.cookies.cookie(c.cookies.session, value, c.now(), s.Expiry)
 }
 
-// replaceSession starts s in place of the session the browser had, if any.
+// replaceSession starts s in place of the session the browser had, if any. A
+// cookie is set when nothing can fail any more.
 func (c *Client) replaceSession(ctx context.Context, w http.ResponseWriter, r *http.Request, s *Session) error {
-	if err := c.startSession(ctx, w, s); err != nil {
+	value, err := c.sealSession(ctx, s)
+	if err != nil {
 		return err
 	}
-	return c.endRequestSession(ctx, r)
+	if err := c.endRequestSession(ctx, r); err != nil {
+		return err
+	}
+	setCookie(w, c.sessionCookie(value, s))
+	return nil
 }
 
 // A stored ID is 256 random bits in the cookie, told by its length from a

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// maxEnded bounds how many sessions that were signed out are remembered, at
-// some 200 bytes each.
+// maxEnded bounds how many sessions that were signed out are remembered: 100,000
+// at some 200 bytes each, 20 MB.
 const maxEnded = 100_000
 
 // SignOutUser ends all sessions that a user has now, on all devices, by the
@@ -26,7 +26,7 @@ func (c *Client) SignOutUser(ctx context.Context, sub string) error {
 	return c.store.commit(ctx, key, c.sealer.stored.Seal(cutoff, key), now.Add(refreshableLifetime))
 }
 
-func userKeyOf(sub string) string { return storeKey("user " + sub) }
+func userKeyOf(sub string) string { return storeKey("user", sub) }
 
 // isOver reports whether a session that has not expired was ended: signed out
 // at this process, by SignOutUser, or by a refresh token that is dead.
@@ -56,7 +56,7 @@ func (c *Client) userSignedOut(ctx context.Context, s *Session) (bool, error) {
 	var cutoff time.Time
 	plain, err := c.sealer.stored.Open(sealed, key)
 	if err != nil || decode(plain, func(coder *coder) { coder.time(&cutoff) }) != nil {
-		return false, nil // under keys that no session opens with either
+		return true, nil // a cutoff under keys this replica lacks: when in doubt, out
 	}
 	return !s.started.After(cutoff), nil
 }
@@ -70,14 +70,29 @@ func (c *Client) endRequestSession(ctx context.Context, r *http.Request) error {
 	for _, value := range c.cookies.sessionCookies(r) {
 		s, err := c.openSession(ctx, value)
 		if s != nil {
-			c.ended.Put(s.endKey(), struct{}{}, 1, c.now(), s.Expiry)
+			c.ended.Put(s.endKey(), struct{}{}, 1, c.now(), c.lastExpiry())
 		}
 		if err == nil && isStoredID(value) {
-			err = c.store.delete(ctx, storeKey(value))
+			err = c.deleteStored(ctx, value)
 		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// lastExpiry is when the last copy of a session of today ends: renewed copies
+// outlive the one that is shown.
+func (c *Client) lastExpiry() time.Time { return c.now().Add(refreshableLifetime) }
+
+// deleteStored removes a session from the store and leaves a mark, in case a
+// replica is about to put a renewed one back.
+func (c *Client) deleteStored(ctx context.Context, id string) error {
+	if c.config.Store != nil {
+		if err := c.store.commit(ctx, storeKey("ended", id), []byte{1}, c.lastExpiry()); err != nil {
+			return err
+		}
+	}
+	return c.store.delete(ctx, storeKey("session", id))
 }

@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"net/http"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -32,8 +33,11 @@ type attempt struct {
 	verifier [32]byte // RFC 7636 section 4.1
 	started  time.Time
 	scopes   Scopes // that were asked for
-	org      string // whose resources are asked for, if any
 	next     string // return path
+
+	// askedOrgs are the organizations whose resources are asked for, and were
+	// at the sign-ins before that led to this one.
+	askedOrgs []string
 
 	// challenge is the hash of the secret of an iframe that will claim the
 	// session, if the sign-in was begun there.
@@ -57,7 +61,7 @@ func (a *attempt) code(c *coder) {
 	c.bytes(a.verifier[:])
 	c.time(&a.started)
 	stringsOf(c, (*[]Scope)(&a.scopes))
-	c.string(&a.org)
+	stringsOf(c, &a.askedOrgs)
 	c.string(&a.next)
 	c.string(&a.challenge)
 }
@@ -93,9 +97,13 @@ func (c *Client) dropAttempts(w http.ResponseWriter, r *http.Request, limit, byt
 		started time.Time
 	}
 	var attempts []open
+	looked := 0
 	for name, value := range requestCookies(r) {
 		if !strings.HasPrefix(name, c.cookies.attempt) {
 			continue
+		}
+		if looked++; looked > 2*maxAttempts {
+			break // no browser of ours: do not work for it
 		}
 		if a := c.openAttempt(name, value); a != nil {
 			attempts = append(attempts, open{name, len(name) + len(value), a.started})
@@ -187,9 +195,12 @@ func leavesSite(p string) bool {
 // one of them would begin it again, without end.
 func (c *Client) returnTo(next string) string {
 	next = returnPath(next)
-	p, _, _ := strings.Cut(next, "?")
-	p, _, _ = strings.Cut(p, "#")
-	if p == c.config.LoginPath || strings.HasPrefix(p, c.framePath()) || p == c.callbackPath() || p == c.config.LogoutPath {
+	u, err := url.Parse(next)
+	if err != nil {
+		return "/"
+	}
+	p := path.Clean(u.Path)
+	if p == c.config.LoginPath || strings.HasPrefix(p+"/", c.framePath()) || p == c.callbackPath() || p == c.config.LogoutPath {
 		return "/"
 	}
 	return next

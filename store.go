@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"time"
 
@@ -35,11 +36,11 @@ const (
 	memoryStoreBytes   = 64 << 20
 )
 
-// storeKey is the name of a session in the store: the hash of the ID in the
-// cookie, from which the ID cannot be told.
-func storeKey(id string) string {
+// storeKey is the name of something in the store: the hash of its ID, from
+// which the ID, such as that in a session's cookie, cannot be told.
+func storeKey(kind, id string) string {
 	hash := sha256.Sum256([]byte(id))
-	return "hfoauth-" + base64.RawURLEncoding.EncodeToString(hash[:])
+	return "hfoauth-" + kind + "-" + base64.RawURLEncoding.EncodeToString(hash[:])
 }
 
 // sessionStore is the configured Store with a time limit, or our own.
@@ -93,8 +94,12 @@ func limited[T any](ctx context.Context, s sessionStore, call func(context.Conte
 	defer cancel()
 	results := make(chan result, 1)
 	go func() {
-		value, err := call(ctx)
-		results <- result{value, err}
+		r := result{err: errors.New("the store panicked")}
+		defer func() {
+			recover() // net/http would, were this its goroutine
+			results <- r
+		}()
+		r.value, r.err = call(ctx)
 	}()
 	select {
 	case r := <-results:

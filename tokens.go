@@ -79,6 +79,9 @@ func (t *tokenTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	case redirectedAway(req):
 		return t.base.RoundTrip(req)
 	case !t.allows(req.URL):
+		if req.Body != nil {
+			req.Body.Close() // as http.RoundTripper demands
+		}
 		return nil, fmt.Errorf("hfoauth: the user's token is not sent to %s: add the host to Config.TokenHosts, or use another http.Client", req.URL.Host)
 	}
 	req = req.Clone(req.Context())
@@ -124,24 +127,41 @@ func (c *Client) newRenewals() *flight.Group[[32]byte, *renewal] {
 // as possible, and gives a renewed one to the browser.
 func (c *Client) freshSession(w http.ResponseWriter, r *http.Request) (*Session, error) {
 	s, err := c.session(r)
-	if err != nil || s.Token.RefreshToken == "" || c.now().Before(s.Token.Expiry.Add(-renewBefore)) {
+	if err != nil || s.Token.RefreshToken == "" || c.now().Before(s.renewAt()) {
 		return s, err
 	}
 	renewed, err := c.renewals.Do(r.Context(), s.renewalKey(), func(ctx context.Context) (*renewal, time.Time, error) {
 		return c.renew(ctx, s)
 	})
-	switch {
-	case err == nil:
+	if err == nil {
 		return renewed.session, c.deliver(w, r, renewed)
-	case errors.Is(err, ErrNotSignedIn) && !c.now().Before(s.Token.Expiry):
-		return nil, ErrNotSignedIn
+	}
+	if !c.now().Before(s.Token.Expiry) {
+		return nil, unavailable(err)
 	}
 	c.config.Logger.WarnContext(r.Context(), "hfoauth: the access token was not renewed", "error", err, "sub", s.User.Sub, "expiry", s.Token.Expiry)
 	return s, nil
 }
 
-// renewalKey names the refresh token of a session, which works once.
-func (s *Session) renewalKey() [32]byte { return sha256.Sum256([]byte(s.Token.RefreshToken)) }
+// renewalKey names the tokens of a session, which are renewed once.
+func (s *Session) renewalKey() [32]byte {
+	return sha256.Sum256([]byte(s.Token.AccessToken + "\x00" + s.Token.RefreshToken))
+}
+
+// renewAt is when the access token is due to be renewed: in its last five
+// minutes, or last quarter if it lives for less than twenty.
+func (s *Session) renewAt() time.Time {
+	return s.Token.Expiry.Add(-min(renewBefore, s.Token.Expiry.Sub(s.renewed)/4))
+}
+
+// unavailable makes an error that came of waiting too long one of the
+// provider's.
+func unavailable(err error) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%w: %w", ErrProviderUnavailable, err)
+	}
+	return err
+}
 
 // renew asks for new tokens, and saves them before anyone uses them: the old
 // refresh token is dead by then (RFC 9700 section 2.2.2).
@@ -159,17 +179,44 @@ func (c *Client) renew(ctx context.Context, s *Session) (*renewal, time.Time, er
 		next.Scopes = ParseScopes(scope)
 	}
 	next.lasts(c.now())
-	if user, err := c.fetchUser(ctx, token.AccessToken, s.User.Sub); err == nil {
-		next.User = user
+	if err := c.trySave(ctx, &renewal{session: &next}); err != nil {
+		return nil, token.Expiry, err
+	}
+	user, err := c.fetchUser(ctx, token.AccessToken, s.User.Sub)
+	if _, isAnswer := errors.AsType[*provider.Error](err); err != nil && !isAnswer {
+		return nil, token.Expiry, c.renewedAnother(ctx, s, err)
+	}
+	if err == nil {
+		updated := next
+		updated.User = user
+		next = updated
 	}
 	r := &renewal{session: &next}
-	switch err := c.save(ctx, r); {
-	case errors.Is(err, ErrNotSignedIn):
-		return nil, token.Expiry, err
-	case err != nil:
-		c.config.Logger.ErrorContext(ctx, "hfoauth: renewed tokens are not stored yet", "error", err, "sub", s.User.Sub)
+	return r, token.Expiry, c.trySave(ctx, r)
+}
+
+// trySave saves a renewal. One that the store does not take now is saved at
+// the next request; only a session that was ended meanwhile is an error.
+func (c *Client) trySave(ctx context.Context, r *renewal) error {
+	err := c.save(ctx, r)
+	if err == nil || errors.Is(err, ErrNotSignedIn) {
+		return err
 	}
-	return r, token.Expiry, nil
+	c.config.Logger.ErrorContext(ctx, "hfoauth: renewed tokens are not stored yet", "error", err, "sub", r.session.User.Sub)
+	return nil
+}
+
+// renewedAnother ends a session whose renewed token is another user's (OpenID
+// Connect Core section 5.3.2).
+func (c *Client) renewedAnother(ctx context.Context, s *Session, err error) error {
+	c.config.Logger.ErrorContext(ctx, "hfoauth: renewed tokens are not this user's, the session is ended", "error", err, "sub", s.User.Sub)
+	c.ended.Put(s.endKey(), struct{}{}, 1, c.now(), c.lastExpiry())
+	if isStoredID(s.cookie) {
+		if err := c.deleteStored(ctx, s.cookie); err != nil {
+			return err
+		}
+	}
+	return ErrNotSignedIn
 }
 
 // adopt is for a refresh token that is dead: another replica may have used it
@@ -196,7 +243,7 @@ func (c *Client) adopt(ctx context.Context, s *Session) (*renewal, time.Time, er
 // may already hold a newer one.
 func (c *Client) refused(s *Session) (*renewal, time.Time, error) {
 	if !c.now().Before(s.Token.Expiry) {
-		c.ended.Put(s.renewalKey(), struct{}{}, 1, c.now(), s.Expiry)
+		c.ended.Put(s.renewalKey(), struct{}{}, 1, c.now(), c.lastExpiry())
 	}
 	return nil, later(s.Token.Expiry, c.now().Add(retryRenewal)), ErrNotSignedIn
 }
@@ -216,7 +263,7 @@ func (c *Client) save(ctx context.Context, r *renewal) error {
 	if r.saved || !isStoredID(r.session.cookie) {
 		return nil
 	}
-	key := storeKey(r.session.cookie)
+	key := storeKey("session", r.session.cookie)
 	stored, err := c.store.find(ctx, key)
 	if err != nil {
 		return err
@@ -226,6 +273,20 @@ func (c *Client) save(ctx context.Context, r *renewal) error {
 	}
 	if err := c.store.commit(ctx, key, c.sealer.stored.Seal(encode(r.session.code), key), r.session.Expiry); err != nil {
 		return err
+	}
+	return c.keepSaved(ctx, r)
+}
+
+// keepSaved undoes a save that crossed a sign-out at another replica.
+func (c *Client) keepSaved(ctx context.Context, r *renewal) error {
+	if c.config.Store != nil {
+		ended, err := c.store.find(ctx, storeKey("ended", r.session.cookie))
+		if err != nil {
+			return err
+		}
+		if ended != nil {
+			return errors.Join(ErrNotSignedIn, c.store.delete(ctx, storeKey("session", r.session.cookie)))
+		}
 	}
 	r.saved = true
 	return nil

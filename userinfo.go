@@ -3,6 +3,7 @@ package hfoauth
 import (
 	"encoding/json"
 	"errors"
+	"regexp"
 	"slices"
 )
 
@@ -90,27 +91,35 @@ const (
 )
 
 // Org returns the user's organization whose Username or Sub is name, or nil.
-// Display names do not count: anyone can give theirs to an organization.
+// What looks like an ID, 24 hexadecimal digits, is compared with Sub alone.
+// Display names do not count: anyone can give theirs to an organization. A
+// Username can be given up and taken by others; a Sub cannot.
 func (u *User) Org(name string) *Org {
 	if name == "" {
 		return nil
 	}
 	for i := range u.Orgs {
-		if u.Orgs[i].Username == name || u.Orgs[i].Sub == name {
+		if u.Orgs[i].Sub == name || u.Orgs[i].Username == name && !hubID.MatchString(name) {
 			return &u.Orgs[i]
 		}
 	}
 	return nil
 }
 
+var hubID = regexp.MustCompile("^[0-9a-fA-F]{24}$")
+
 // parseUser decodes a userinfo answer and holds it to the subject of the ID
 // token: OpenID Connect Core section 5.3.2 forbids to use one of another user.
+// The subject is empty where there is no ID token.
 func parseUser(body []byte, subject string) (*User, error) {
 	user := &User{}
 	if err := json.Unmarshal(body, user); err != nil {
 		return nil, err
 	}
-	if user.Sub != subject || subject == "" {
+	if user.Sub == "" {
+		return nil, errors.New("there is no sub")
+	}
+	if subject != "" && user.Sub != subject {
 		return nil, errors.New("sub of the userinfo is not the sub of the ID token")
 	}
 	return user, nil

@@ -4,6 +4,7 @@ package flight
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -71,11 +72,14 @@ func (g *Group[K, V]) run(ctx context.Context, key K, c *call[V], fn func(contex
 	ctx, cancel := context.WithTimeout(ctx, g.timeout)
 	defer cancel()
 	var until time.Time
+	c.err = errors.New("flight: the call panicked")
+	defer func() {
+		recover() // net/http would, were this its goroutine
+		g.mu.Lock()
+		g.results.Put(key, c.result, 1, g.now(), until)
+		delete(g.running, key)
+		g.mu.Unlock()
+		close(c.done)
+	}()
 	c.value, until, c.err = fn(ctx)
-
-	g.mu.Lock()
-	g.results.Put(key, c.result, 1, g.now(), until)
-	delete(g.running, key)
-	g.mu.Unlock()
-	close(c.done)
 }

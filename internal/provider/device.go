@@ -52,12 +52,13 @@ func (p *Provider) StartDevice(ctx context.Context, scopes []string) (*Device, e
 	return &Device{answer.DeviceCode, answer.UserCode, answer.VerificationURI, answer.Expiry, interval}, nil
 }
 
-// AwaitDevice polls until the user decided (RFC 8628 section 3.4). A provider
-// that is away for a while is asked again.
-func (p *Provider) AwaitDevice(ctx context.Context, device *Device) (*oauth2.Token, error) {
+// AwaitDevice polls until the user decided (RFC 8628 section 3.4), and returns
+// the subject of the ID token, if there is one. A provider that is away for a
+// while is asked again.
+func (p *Provider) AwaitDevice(ctx context.Context, device *Device) (token *oauth2.Token, subject string, err error) {
 	meta, err := p.discover(ctx)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	ctx, cancel := context.WithDeadlineCause(ctx, device.Expiry, &Error{Kind: Refused, Endpoint: "token", Code: "expired_token", Err: context.DeadlineExceeded})
 	defer cancel()
@@ -66,18 +67,19 @@ func (p *Provider) AwaitDevice(ctx context.Context, device *Device) (*oauth2.Tok
 	for {
 		select {
 		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+			return nil, "", context.Cause(ctx)
 		case <-timer.C:
 		}
-		token, err := p.request(ctx, meta, url.Values{
+		token, err = p.request(ctx, meta, url.Values{
 			"grant_type":  {"urn:ietf:params:oauth:grant-type:device_code"},
 			"device_code": {device.deviceCode},
 		})
 		if err == nil {
-			return token, p.checkSubject(ctx, meta, token, "")
+			subject, err = p.subject(ctx, meta, token)
+			return token, subject, err
 		}
 		if !device.pending(err) {
-			return nil, err
+			return nil, "", err
 		}
 		timer.Reset(device.interval)
 	}

@@ -23,9 +23,12 @@ func newHTTPClient(base *http.Client) *http.Client {
 	if base != nil {
 		*client = *base
 	} else {
-		transport := http.DefaultTransport.(*http.Transport).Clone()
-		transport.MaxIdleConnsPerHost = 64
-		client.Transport = transport
+		client.Transport = http.DefaultTransport
+		if transport, ok := http.DefaultTransport.(*http.Transport); ok { // some programs wrap it
+			transport = transport.Clone()
+			transport.MaxIdleConnsPerHost = 64
+			client.Transport = transport
+		}
 	}
 	if client.Transport == nil {
 		client.Transport = http.DefaultTransport
