@@ -34,7 +34,7 @@ var (
 	// specifications do not allow, such as an ID token with a bad signature. 502.
 	ErrProviderInvalid = errors.New("hfoauth: provider answered something invalid")
 
-	// ErrStoreUnavailable: Config.Store failed or took more than a second. 503.
+	// ErrStoreUnavailable: Config.Store failed or took more than 800 ms. 503.
 	ErrStoreUnavailable = errors.New("hfoauth: session store is unavailable")
 )
 

@@ -618,3 +618,29 @@ func TestClockDifference(t *testing.T) {
 		}
 	}
 }
+
+// contextless is a store like those of scs that take no context.
+type contextless struct{ store *mapStore }
+
+func (c contextless) Find(key string) ([]byte, bool, error) {
+	return c.store.FindCtx(context.Background(), key)
+}
+
+func (c contextless) Commit(key string, b []byte, expiry time.Time) error {
+	return c.store.CommitCtx(context.Background(), key, b, expiry)
+}
+
+func (c contextless) Delete(key string) error { return c.store.DeleteCtx(context.Background(), key) }
+
+func TestStoreOf(t *testing.T) {
+	s := newSite(t, withStore(hfoauth.StoreOf(contextless{&mapStore{entries: map[string][]byte{}}})))
+	browser := s.browser()
+	s.signIn(browser, ada, "/")
+	if s.username(browser) != "ada" {
+		t.Error("not signed in")
+	}
+	post(t, browser, s.URL+"/logout", nil)
+	if s.username(browser) != "" {
+		t.Error("not signed out")
+	}
+}

@@ -13,11 +13,12 @@ import (
 
 // Store keeps sessions on the server. The methods are those of scs's CtxStore
 // (https://pkg.go.dev/github.com/alexedwards/scs/v2#CtxStore), so that its
-// stores for Redis, PostgreSQL, MySQL, SQLite and others serve as they are.
+// store for Redis (goredisstore) and others serve as they are. [StoreOf] takes
+// those that know no contexts, such as that for PostgreSQL (pgxstore).
 //
 // What is stored is sealed, under a key that is a hash: whoever reads the
 // store learns no token and cannot sign in. Methods are called concurrently,
-// and given up on after a second.
+// and given up on after 800 ms.
 type Store interface {
 	// FindCtx returns the bytes under key, and false if there are none or
 	// they have expired.
@@ -30,8 +31,34 @@ type Store interface {
 	DeleteCtx(ctx context.Context, key string) error
 }
 
+// PlainStore has the methods of scs's Store, which take no context
+// (https://pkg.go.dev/github.com/alexedwards/scs/v2#Store).
+type PlainStore interface {
+	Find(key string) (b []byte, found bool, err error)
+	Commit(key string, b []byte, expiry time.Time) error
+	Delete(key string) error
+}
+
+// StoreOf returns a Store of one whose methods take no context. A call that is
+// given up on goes on until the store itself gives up.
+func StoreOf(store PlainStore) Store { return plainStore{store} }
+
+type plainStore struct{ store PlainStore }
+
+func (p plainStore) FindCtx(_ context.Context, key string) ([]byte, bool, error) {
+	return p.store.Find(key)
+}
+
+func (p plainStore) CommitCtx(_ context.Context, key string, b []byte, expiry time.Time) error {
+	return p.store.Commit(key, b, expiry)
+}
+
+func (p plainStore) DeleteCtx(_ context.Context, key string) error { return p.store.Delete(key) }
+
 const (
-	storeTimeout       = time.Second
+	// storeTimeout leaves a request that waits for the store, and answers 503,
+	// within a second.
+	storeTimeout       = 800 * time.Millisecond
 	memoryStoreEntries = 100_000
 	memoryStoreBytes   = 64 << 20
 )

@@ -1,0 +1,164 @@
+package stores
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/alexedwards/scs/goredisstore"
+	"github.com/alexedwards/scs/pgxstore"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/hfoauth/hfoauth"
+)
+
+// settings are what the replicas of an app have in common.
+type settings struct {
+	Store, Provider, ClientID, ClientSecret, RedirectURL string
+}
+
+// openStore connects to Redis or PostgreSQL.
+func openStore(address string) (hfoauth.Store, error) {
+	if !strings.HasPrefix(address, "postgres:") {
+		return goredisstore.New(redis.NewClient(&redis.Options{Addr: address})), nil
+	}
+	pool, err := pgxpool.New(context.Background(), address)
+	if err != nil {
+		return nil, err
+	}
+	return hfoauth.StoreOf(pgxstore.NewWithCleanupInterval(pool, 0)), nil
+}
+
+// counted counts what goes through a store.
+type counted struct {
+	hfoauth.Store
+	finds, commits, deletes, bytes atomic.Int64
+}
+
+func (c *counted) FindCtx(ctx context.Context, key string) ([]byte, bool, error) {
+	b, found, err := c.Store.FindCtx(ctx, key)
+	c.finds.Add(1)
+	c.bytes.Add(int64(len(b)))
+	return b, found, err
+}
+
+func (c *counted) CommitCtx(ctx context.Context, key string, b []byte, expiry time.Time) error {
+	c.commits.Add(1)
+	c.bytes.Add(int64(len(b)))
+	return c.Store.CommitCtx(ctx, key, b, expiry)
+}
+
+func (c *counted) DeleteCtx(ctx context.Context, key string) error {
+	c.deletes.Add(1)
+	return c.Store.DeleteCtx(ctx, key)
+}
+
+// take returns what was counted since it was called last.
+func (c *counted) take() string {
+	return fmt.Sprintf("%d finds, %d commits, %d deletes, %d bytes", c.finds.Swap(0), c.commits.Swap(0), c.deletes.Swap(0), c.bytes.Swap(0))
+}
+
+func newClient(s settings, store hfoauth.Store) (*hfoauth.Client, error) {
+	return hfoauth.New(hfoauth.Config{
+		ClientID: s.ClientID, ClientSecret: s.ClientSecret,
+		ProviderURL: s.Provider, RedirectURL: s.RedirectURL, Store: store,
+	})
+}
+
+func routes(client *hfoauth.Client) http.Handler {
+	mux := http.NewServeMux()
+	client.Mount(mux)
+	answer := func(w http.ResponseWriter, err error) {
+		if err != nil {
+			w.WriteHeader(hfoauth.HTTPStatus(err))
+		}
+	}
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {})
+	mux.HandleFunc("GET /me", func(w http.ResponseWriter, r *http.Request) {
+		_, err := client.UserFromRequest(r)
+		answer(w, err)
+	})
+	mux.HandleFunc("GET /token", func(w http.ResponseWriter, r *http.Request) {
+		_, err := client.TokenSource(w, r)
+		answer(w, err)
+	})
+	return mux
+}
+
+const replicaVariable = "HFOAUTH_STORES_REPLICA"
+
+// TestMain is a replica's main where the variable is set.
+func TestMain(m *testing.M) {
+	text := os.Getenv(replicaVariable)
+	if text == "" {
+		os.Exit(m.Run())
+	}
+	if err := replica(text); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// replica serves until its standard input ends.
+func replica(text string) error {
+	var s settings
+	if err := json.Unmarshal([]byte(text), &s); err != nil {
+		return err
+	}
+	store, err := openStore(s.Store)
+	if err != nil {
+		return err
+	}
+	client, err := newClient(s, store)
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	fmt.Println("http://" + listener.Addr().String())
+	go http.Serve(listener, routes(client))
+	_, err = io.Copy(io.Discard, os.Stdin)
+	return err
+}
+
+// startReplica runs a replica in a process of its own until the test ends.
+func startReplica(t *testing.T, s settings) string {
+	t.Helper()
+	text, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := exec.Command(os.Args[0])
+	command.Env = append(os.Environ(), replicaVariable+"="+string(text))
+	command.Stderr = os.Stderr
+	stdin, err := command.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := command.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stdin.Close(); command.Wait() })
+	address, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(address)
+}
