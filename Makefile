@@ -13,7 +13,7 @@ help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 test: setup lint deps ## set up, then lint and test every module with the race detector
-	$(MODULES) go test -race -timeout 20m ./...
+	scripts/test.sh
 
 setup: ## install what the tests run: Chromium, Redis, PostgreSQL, a C compiler (Debian, as root)
 	scripts/setup.sh

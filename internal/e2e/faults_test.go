@@ -114,7 +114,12 @@ func (q *quickstart) files() int {
 	return len(entries)
 }
 
-var faultCases atomic.Int64
+// in returns the program for a subtest to report to.
+func (q *quickstart) in(t *testing.T) *quickstart {
+	sub := *q
+	sub.t = t
+	return &sub
+}
 
 func TestFaults(t *testing.T) {
 	html := func(status int) hfoauthtest.Fault {
@@ -143,15 +148,16 @@ func TestFaults(t *testing.T) {
 			q.works(q.hub)
 			files := q.files()
 			for _, f := range faults {
-				faultCases.Add(1)
-				if endpoint == hfoauthtest.JWKSEndpoint {
-					q.hub.RotateKeys(true)
-				}
-				q.hub.SetFault(endpoint, f.fault)
-				t.Log(f.name)
-				q.fails(q.hub, nil, f.status)
-				q.hub.SetFault(endpoint, nil)
-				q.works(q.hub)
+				t.Run(f.name, func(t *testing.T) {
+					q := q.in(t)
+					if endpoint == hfoauthtest.JWKSEndpoint {
+						q.hub.RotateKeys(true)
+					}
+					q.hub.SetFault(endpoint, f.fault)
+					q.fails(q.hub, nil, f.status)
+					q.hub.SetFault(endpoint, nil)
+					q.works(q.hub)
+				})
 			}
 			if now := q.files(); now > files+8 {
 				t.Errorf("%d open files, %d before", now, files)
@@ -161,7 +167,6 @@ func TestFaults(t *testing.T) {
 	for _, f := range faults {
 		t.Run("metadata "+f.name, func(t *testing.T) {
 			t.Parallel()
-			faultCases.Add(1)
 			hub := hfoauthtest.NewServer(t)
 			hub.SetFault(hfoauthtest.MetadataEndpoint, f.fault)
 			q := newQuickstartAt(t, hub.URL, hub.RegisterApp(hfoauthtest.App{}))
@@ -170,7 +175,6 @@ func TestFaults(t *testing.T) {
 			q.works(hub)
 		})
 	}
-	t.Cleanup(func() { t.Logf("%d fault cases at endpoints", faultCases.Load()) })
 }
 
 // The provider goes away and comes back between every two steps.
@@ -178,22 +182,31 @@ func TestProviderRestarts(t *testing.T) {
 	p := newProvider(t)
 	app := p.hub.RegisterApp(hfoauthtest.App{})
 	p.down()
-	q := newQuickstartAt(t, p.hub.URL, app)
-	q.fails(p.hub, nil, 503) // before discovery
-	p.up()
-	q.works(p.hub)
-	q.fails(p.hub, p.down, 503) // before the token request
-	p.up()
-	q.works(p.hub)
-	for _, endpoint := range []hfoauthtest.Endpoint{hfoauthtest.JWKSEndpoint, hfoauthtest.UserInfoEndpoint} {
-		p.hub.RotateKeys(true)
-		p.hub.SetFault(endpoint, func(http.Handler) http.Handler { // dies on this step
-			return http.HandlerFunc(func(http.ResponseWriter, *http.Request) { p.down() })
-		})
+	program := newQuickstartAt(t, p.hub.URL, app)
+	t.Run("before discovery", func(t *testing.T) {
+		q := program.in(t)
 		q.fails(p.hub, nil, 503)
-		p.hub.SetFault(endpoint, nil)
 		p.up()
 		q.works(p.hub)
+	})
+	t.Run("before the token request", func(t *testing.T) {
+		q := program.in(t)
+		q.fails(p.hub, p.down, 503)
+		p.up()
+		q.works(p.hub)
+	})
+	for _, endpoint := range []hfoauthtest.Endpoint{hfoauthtest.JWKSEndpoint, hfoauthtest.UserInfoEndpoint} {
+		t.Run("at "+string(endpoint), func(t *testing.T) {
+			q := program.in(t)
+			p.hub.RotateKeys(true)
+			p.hub.SetFault(endpoint, func(http.Handler) http.Handler { // dies on this step
+				return http.HandlerFunc(func(http.ResponseWriter, *http.Request) { p.down() })
+			})
+			q.fails(p.hub, nil, 503)
+			p.hub.SetFault(endpoint, nil)
+			p.up()
+			q.works(p.hub)
+		})
 	}
 }
 
