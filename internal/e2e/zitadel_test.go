@@ -1,180 +1,154 @@
 package e2e
 
 import (
-	"encoding/json"
-	"io"
+	"context"
+	"crypto/sha256"
 	"log/slog"
 	"net/http"
-	"net/http/cookiejar"
-	"net/http/httptest"
 	"net/url"
-	"regexp"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/zitadel/oidc/v3/example/server/exampleop"
 	"github.com/zitadel/oidc/v3/example/server/storage"
-
-	"github.com/hfoauth/hfoauth"
+	"github.com/zitadel/oidc/v3/pkg/oidc"
+	"github.com/zitadel/oidc/v3/pkg/op"
 )
 
-// The provider of these tests is made from the OpenID-certified library
-// github.com/zitadel/oidc: nobody here wrote it.
-
-var lifetime = regexp.MustCompile(`"expires_in":\d+`)
-
-// zitadelSite is an app that signs in with it.
+// zitadelSite is an app whose provider is made from the OpenID-certified
+// library github.com/zitadel/oidc.
 type zitadelSite struct {
-	issuer string
-	app    string
-	client *hfoauth.Client
-	tokens atomic.Int64 // calls to its token endpoint
+	*site
+	storage *storage.Storage
 }
 
 func newZitadelSite(t *testing.T, secret string) *zitadelSite {
 	t.Helper()
-	s := &zitadelSite{}
-	providerMux := http.NewServeMux()
-	provider := httptest.NewServer(providerMux)
-	t.Cleanup(provider.Close)
-	s.issuer = strings.Replace(provider.URL, "127.0.0.1", "localhost", 1)
-	appMux := http.NewServeMux()
-	app := httptest.NewServer(appMux)
-	t.Cleanup(app.Close)
-	s.app = strings.Replace(app.URL, "127.0.0.1", "localhost", 1)
-
-	storage.RegisterClients(storage.WebClient("web", "the secret", s.app+"/login/callback"))
-	router := exampleop.SetupServer(s.issuer, storage.NewStorage(storage.NewUserStore(s.issuer)), slog.New(slog.DiscardHandler), false)
-	providerMux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/oauth/token" {
-			router.ServeHTTP(w, r)
-			return
-		}
-		s.tokens.Add(1)
-		answer := httptest.NewRecorder()
-		router.ServeHTTP(answer, r)
-		w.Header().Set("Content-Type", answer.Header().Get("Content-Type"))
-		w.WriteHeader(answer.Code)
-		w.Write(lifetime.ReplaceAll(answer.Body.Bytes(), []byte(`"expires_in":2`))) // so that it is soon to be renewed
+	z := &zitadelSite{}
+	z.site = newSite(t, secret, "/oauth/token", func(s *site) http.Handler {
+		storage.RegisterClients(storage.WebClient("web", "the secret", s.redirectURL()))
+		z.storage = storage.NewStorage(storage.NewUserStore(s.issuer))
+		return zitadelProvider(t, s.issuer, z.storage)
 	})
-
-	var err error
-	s.client, err = hfoauth.New(hfoauth.Config{
-		ClientID:     "web",
-		ClientSecret: secret,
-		ProviderURL:  s.issuer,
-		RedirectURL:  s.app + "/login/callback",
-		Scopes:       hfoauth.Scopes{"email", "offline_access"},
-		Logger:       slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.client.Mount(appMux)
-	appMux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
-		session, err := s.client.SessionFromRequest(r)
-		if err != nil {
-			http.Error(w, err.Error(), hfoauth.HTTPStatus(err))
-			return
-		}
-		json.NewEncoder(w).Encode(map[string]any{"user": session.User, "refresh": session.Token.RefreshToken != "", "expiry": session.Token.Expiry})
-	})
-	appMux.HandleFunc("GET /token", func(w http.ResponseWriter, r *http.Request) {
-		if _, err := s.client.TokenSource(w, r); err != nil {
-			http.Error(w, err.Error(), hfoauth.HTTPStatus(err))
-		}
-	})
-	return s
+	return z
 }
 
-// signIn types name and password into the provider's form.
-func (s *zitadelSite) signIn(t *testing.T, password string) (*http.Client, int, string) {
+// zitadelProvider serves the protocol, and the two answers of a person.
+func zitadelProvider(t *testing.T, issuer string, store *storage.Storage) http.Handler {
 	t.Helper()
-	jar, err := cookiejar.New(nil)
+	provider, err := op.NewProvider(&op.Config{
+		CryptoKey:             sha256.Sum256([]byte("test")),
+		CodeMethodS256:        true,
+		GrantTypeRefreshToken: true,
+	}, shortLived{store}, op.StaticIssuer(issuer), op.WithAllowInsecure(), op.WithLogger(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	browser := &http.Client{Jar: jar}
-	form, err := browser.Get(s.app + "/login")
-	if err != nil {
-		t.Fatal(err)
-	}
-	form.Body.Close()
-	resp, err := browser.PostForm(s.issuer+"/login/username", url.Values{
-		"id":       {form.Request.URL.Query().Get("authRequestID")},
+	callback := op.AuthCallbackURL(provider)
+	withIssuer := op.NewIssuerInterceptor(provider.IssuerFromRequest)
+	mux := http.NewServeMux()
+	mux.Handle("/", provider)
+	mux.HandleFunc("GET /login/username", func(http.ResponseWriter, *http.Request) {}) // the form
+	mux.Handle("POST /login/username", withIssuer.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id := r.FormValue("id")
+		if err := store.CheckUsernamePassword(r.FormValue("username"), r.FormValue("password"), id); err != nil {
+			http.Error(w, err.Error(), http.StatusForbidden)
+			return
+		}
+		http.Redirect(w, r, callback(r.Context(), id), http.StatusFound)
+	}))
+	mux.HandleFunc("POST /login/deny", func(w http.ResponseWriter, r *http.Request) {
+		request, err := store.AuthRequestByID(r.Context(), r.FormValue("id"))
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		op.AuthRequestError(w, r, request, oidc.ErrAccessDenied(), provider)
+	})
+	return mux
+}
+
+// shortLived is the storage with access tokens that are soon due, so that a
+// test sees them renewed.
+type shortLived struct{ *storage.Storage }
+
+const shortLife = 3 * time.Second
+
+func (s shortLived) CreateAccessToken(ctx context.Context, request op.TokenRequest) (string, time.Time, error) {
+	id, _, err := s.Storage.CreateAccessToken(ctx, request)
+	return id, time.Now().Add(shortLife), err
+}
+
+func (s shortLived) CreateAccessAndRefreshTokens(ctx context.Context, request op.TokenRequest, current string) (string, string, time.Time, error) {
+	id, refresh, _, err := s.Storage.CreateAccessAndRefreshTokens(ctx, request, current)
+	return id, refresh, time.Now().Add(shortLife), err
+}
+
+// answer sends the provider's form, from a sign-in that has begun, and returns
+// where it leads.
+func (z *zitadelSite) answer(person *http.Client, path, password string) (status int, body string) {
+	z.t.Helper()
+	resp, err := person.PostForm(z.issuer+path, url.Values{
+		"id":       {z.begin(person).Request.URL.Query().Get("authRequestID")},
 		"username": {"test-user@localhost"},
 		"password": {password},
 	})
 	if err != nil {
-		t.Fatal(err)
+		z.t.Fatal(err)
 	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return browser, resp.StatusCode, string(body)
+	return z.read(resp)
 }
 
 func TestZitadelSignIn(t *testing.T) {
 	s := newZitadelSite(t, "the secret")
-	browser, status, body := s.signIn(t, "verysecure")
-	var page struct {
-		User    hfoauth.User
-		Refresh bool
-		Expiry  time.Time
-	}
-	if status != http.StatusOK || json.Unmarshal([]byte(body), &page) != nil {
+	person := s.person()
+	if status, body := s.answer(person, "/login/username", "verysecure"); status != http.StatusOK {
 		t.Fatalf("%d %s", status, body)
 	}
+	page := s.home(person)
 	if page.User.Sub == "" || page.User.Email != "test-user@zitadel.ch" || !page.Refresh {
-		t.Errorf("%s", body)
+		t.Errorf("%+v", page)
 	}
+	s.renews(person)
+	s.renews(person) // with the refresh token that came of the first
+}
 
-	calls := s.tokens.Load()
-	ticker := time.NewTicker(100 * time.Millisecond)
-	defer ticker.Stop()
-	for deadline := time.Now().Add(10 * time.Second); s.tokens.Load() == calls && time.Now().Before(deadline); <-ticker.C {
-		resp, err := browser.Get(s.app + "/token")
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp.Body.Close()
-		if resp.StatusCode != http.StatusOK {
-			t.Fatalf("refresh: %s", resp.Status)
-		}
-	}
-	if s.tokens.Load() != calls+1 {
-		t.Errorf("%d refreshes", s.tokens.Load()-calls)
-	}
-	resp, err := browser.Get(s.app + "/")
-	if err != nil {
+// The provider ends the session: so does the app, once the access token is over.
+func TestZitadelEndsTheSession(t *testing.T) {
+	s := newZitadelSite(t, "the secret")
+	person := s.person()
+	s.answer(person, "/login/username", "verysecure")
+	if err := s.storage.TerminateSession(t.Context(), s.home(person).User.Sub, "web"); err != nil {
 		t.Fatal(err)
 	}
-	resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		t.Errorf("after the refresh: %s", resp.Status)
+	if status, body := s.ends(person); status != http.StatusUnauthorized {
+		t.Errorf("%d %s", status, body)
 	}
 }
 
 func TestZitadelRefusesTheClient(t *testing.T) {
 	s := newZitadelSite(t, "another secret")
-	if _, status, body := s.signIn(t, "verysecure"); status != http.StatusBadRequest || !strings.Contains(body, "invalid_client") {
+	if status, body := s.answer(s.person(), "/login/username", "verysecure"); status != http.StatusBadRequest || !strings.Contains(body, "invalid_client") {
 		t.Errorf("%d %s", status, body)
 	}
 }
 
 func TestZitadelRefusesTheUser(t *testing.T) {
 	s := newZitadelSite(t, "the secret")
-	browser, _, _ := s.signIn(t, "wrong")
-	resp, err := browser.Get(s.app + "/")
-	if err != nil {
-		t.Fatal(err)
+	person := s.person()
+	s.answer(person, "/login/username", "wrong")
+	if status, _ := s.get(person, "/"); status != http.StatusUnauthorized {
+		t.Errorf("%d", status)
 	}
-	resp.Body.Close()
-	if resp.StatusCode != http.StatusUnauthorized {
-		t.Errorf("%s", resp.Status)
+}
+
+func TestZitadelUserDenies(t *testing.T) {
+	s := newZitadelSite(t, "the secret")
+	person := s.person()
+	if status, body := s.answer(person, "/login/deny", ""); status != http.StatusForbidden || !strings.Contains(body, "You did not give access") {
+		t.Errorf("%d %s", status, body)
+	}
+	if status, body := s.answer(person, "/login/username", "verysecure"); status != http.StatusOK {
+		t.Errorf("sign-in afterwards: %d %s", status, body)
 	}
 }

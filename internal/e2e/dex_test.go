@@ -1,0 +1,126 @@
+package e2e
+
+import (
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/dexidp/dex/server"
+	"github.com/dexidp/dex/storage"
+	"github.com/dexidp/dex/storage/memory"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// dexSite is an app whose provider is the server of github.com/dexidp/dex,
+// with a connector that signs in one fixed user.
+type dexSite struct {
+	*site
+	storage storage.Storage
+}
+
+func newDexSite(t *testing.T, secret string) *dexSite {
+	t.Helper()
+	d := &dexSite{}
+	d.site = newSite(t, secret, "/token", func(s *site) http.Handler {
+		d.storage = memory.New(slog.New(slog.DiscardHandler))
+		return dexProvider(t, s, d.storage)
+	})
+	return d
+}
+
+func dexProvider(t *testing.T, s *site, store storage.Storage) http.Handler {
+	t.Helper()
+	logger := slog.New(slog.DiscardHandler)
+	if err := store.CreateClient(t.Context(), storage.Client{ID: "web", Secret: "the secret", Name: "An app", RedirectURIs: []string{s.redirectURL()}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.CreateConnector(t.Context(), storage.Connector{ID: "mock", Type: "mockCallback", Name: "Mock", ResourceVersion: "1"}); err != nil {
+		t.Fatal(err)
+	}
+	rotate, err := server.NewRefreshTokenPolicy(logger, false, "", "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	provider, err := server.NewServer(t.Context(), server.Config{
+		Issuer:             s.issuer,
+		Storage:            store,
+		IDTokensValidFor:   shortLife, // its access tokens are ID tokens
+		RefreshTokenPolicy: rotate,
+		Logger:             logger,
+		PrometheusRegistry: prometheus.NewRegistry(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return provider
+}
+
+// approve answers the consent page, at which a sign-in arrives by itself.
+func (d *dexSite) approve(person *http.Client, decision string) (status int, body string) {
+	d.t.Helper()
+	page := d.begin(person).Request.URL
+	resp, err := person.PostForm(page.String(), url.Values{"req": {page.Query().Get("req")}, "approval": {decision}})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return d.read(resp)
+}
+
+func TestDexSignIn(t *testing.T) {
+	s := newDexSite(t, "the secret")
+	person := s.person()
+	if status, body := s.approve(person, "approve"); status != http.StatusOK {
+		t.Fatalf("%d %s", status, body)
+	}
+	page := s.home(person)
+	if page.User.Sub == "" || page.User.Email != "kilgore@kilgore.trout" || !page.User.EmailVerified || !page.Refresh {
+		t.Errorf("%+v", page)
+	}
+	s.renews(person)
+	s.renews(person)
+}
+
+// Dex calls a refresh token that it forgot an invalid_request, not an
+// invalid_grant as RFC 6749 section 5.2 says. So the app does not take it for
+// the end of the session, hands out no token, and a new sign-in mends it.
+func TestDexForgetsTheUser(t *testing.T) {
+	s := newDexSite(t, "the secret")
+	person := s.person()
+	s.approve(person, "approve")
+	tokens, err := s.storage.ListRefreshTokens()
+	if err != nil || len(tokens) != 1 {
+		t.Fatalf("%d refresh tokens, %v", len(tokens), err)
+	}
+	if err := s.storage.DeleteRefresh(tokens[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	if status, body := s.ends(person); status != http.StatusBadRequest || !strings.Contains(body, "already been claimed") {
+		t.Errorf("%d %s", status, body)
+	}
+	s.approve(person, "approve")
+	if status, body := s.get(person, "/token"); status != http.StatusOK {
+		t.Errorf("after a new sign-in: %d %s", status, body)
+	}
+}
+
+func TestDexRefusesTheClient(t *testing.T) {
+	s := newDexSite(t, "another secret")
+	if status, body := s.approve(s.person(), "approve"); status != http.StatusBadRequest || !strings.Contains(body, "invalid_client") {
+		t.Errorf("%d %s", status, body)
+	}
+}
+
+// Dex answers a refusal itself, and sends nobody back.
+func TestDexUserDenies(t *testing.T) {
+	s := newDexSite(t, "the secret")
+	person := s.person()
+	s.approve(person, "rejected")
+	if status, _ := s.get(person, "/"); status != http.StatusUnauthorized {
+		t.Errorf("%d", status)
+	}
+	if status, body := s.approve(person, "approve"); status != http.StatusOK {
+		t.Errorf("sign-in afterwards: %d %s", status, body)
+	}
+}

@@ -1,0 +1,178 @@
+package e2e
+
+import (
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/hfoauth/hfoauth"
+)
+
+// site is an app that signs in with a provider that nobody here wrote.
+type site struct {
+	t      *testing.T
+	issuer string
+	app    string
+	tokens atomic.Int64 // requests to the provider's token endpoint
+}
+
+// signedIn is the app's start page.
+type signedIn struct {
+	User    *hfoauth.User
+	Expiry  time.Time // of the access token
+	Refresh bool      // is there a refresh token?
+}
+
+// newSite starts an app, registered as "web" with "the secret", and its
+// provider. provider makes the latter's handler, once its address is known.
+func newSite(t *testing.T, secret, tokenPath string, provider func(s *site) http.Handler) *site {
+	t.Helper()
+	s := &site{t: t}
+	providerMux, appMux := http.NewServeMux(), http.NewServeMux()
+	s.issuer = s.serve(providerMux)
+	s.app = s.serve(appMux)
+	handler := provider(s)
+	providerMux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == tokenPath {
+			s.tokens.Add(1)
+		}
+		handler.ServeHTTP(w, r)
+	})
+	client, err := hfoauth.New(hfoauth.Config{
+		ClientID:     "web",
+		ClientSecret: secret,
+		ProviderURL:  s.issuer,
+		RedirectURL:  s.redirectURL(),
+		Scopes:       hfoauth.Scopes{"email", "offline_access"},
+		Logger:       slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.appPages(appMux, client)
+	return s
+}
+
+// serve starts a server, and returns its address under the name localhost.
+func (s *site) serve(handler http.Handler) string {
+	server := httptest.NewServer(handler)
+	s.t.Cleanup(server.Close)
+	return strings.Replace(server.URL, "127.0.0.1", "localhost", 1)
+}
+
+func (s *site) redirectURL() string { return s.app + "/login/callback" }
+
+func (s *site) appPages(mux *http.ServeMux, client *hfoauth.Client) {
+	client.Mount(mux)
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		session, err := client.SessionFromRequest(r)
+		if err != nil {
+			http.Error(w, err.Error(), hfoauth.HTTPStatus(err))
+			return
+		}
+		json.NewEncoder(w).Encode(signedIn{session.User, session.Token.Expiry, session.Token.RefreshToken != ""})
+	})
+	mux.HandleFunc("GET /token", func(w http.ResponseWriter, r *http.Request) {
+		if _, err := client.TokenSource(w, r); err != nil {
+			http.Error(w, err.Error(), hfoauth.HTTPStatus(err))
+		}
+	})
+}
+
+// person is someone's browser, without JavaScript.
+func (s *site) person() *http.Client {
+	s.t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return &http.Client{Jar: jar}
+}
+
+// begin clicks "sign in", and returns the provider's page and its address.
+func (s *site) begin(person *http.Client) *http.Response {
+	s.t.Helper()
+	resp, err := person.Get(s.app + "/login")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	resp.Body.Close()
+	return resp
+}
+
+// get opens a page of the app.
+func (s *site) get(person *http.Client, path string) (status int, body string) {
+	s.t.Helper()
+	resp, err := person.Get(s.app + path)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return s.read(resp)
+}
+
+func (s *site) read(resp *http.Response) (status int, body string) {
+	s.t.Helper()
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return resp.StatusCode, string(text)
+}
+
+// home opens the app's start page, which only those signed in see.
+func (s *site) home(person *http.Client) signedIn {
+	s.t.Helper()
+	status, body := s.get(person, "/")
+	var page signedIn
+	if err := json.Unmarshal([]byte(body), &page); err != nil || status != http.StatusOK {
+		s.t.Fatalf("not signed in: %d %s", status, body)
+	}
+	return page
+}
+
+// renews waits until the access token is due, is renewed, and reaches the
+// browser.
+func (s *site) renews(person *http.Client) {
+	s.t.Helper()
+	before, calls := s.home(person), s.tokens.Load()
+	s.eventually("the access token is renewed", func() bool {
+		if status, body := s.get(person, "/token"); status != http.StatusOK {
+			s.t.Fatalf("refresh: %d %s", status, body)
+		}
+		return s.tokens.Load() > calls
+	})
+	if after := s.home(person); !after.Expiry.After(before.Expiry) || !after.Refresh || after.User.Sub != before.User.Sub {
+		s.t.Errorf("after the refresh: %+v, before: %+v", after, before)
+	}
+}
+
+// ends waits until the app has no access token for the person any more, and
+// returns what it says.
+func (s *site) ends(person *http.Client) (status int, body string) {
+	s.t.Helper()
+	s.eventually("the access token ends", func() bool {
+		status, body = s.get(person, "/token")
+		return status != http.StatusOK
+	})
+	return status, body
+}
+
+func (s *site) eventually(what string, condition func() bool) {
+	s.t.Helper()
+	ticker := time.NewTicker(50 * time.Millisecond)
+	defer ticker.Stop()
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); <-ticker.C {
+		if condition() {
+			return
+		}
+	}
+	s.t.Fatalf("%s: did not happen", what)
+}
