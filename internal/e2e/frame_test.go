@@ -49,7 +49,7 @@ func certificate(t *testing.T) tls.Certificate {
 		SerialNumber: big.NewInt(1),
 		NotBefore:    time.Now().Add(-time.Hour),
 		NotAfter:     time.Now().Add(time.Hour),
-		DNSNames:     []string{"hub.test", "app.test", "evil.test"},
+		DNSNames:     []string{"hub.test", "app.test", "evil.test", "localhost"},
 	}, &x509.Certificate{SerialNumber: big.NewInt(1)}, &key.PublicKey, key)
 	if err != nil {
 		t.Fatal(err)
