@@ -5,16 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/chromedp/cdproto/cdp"
-	"github.com/chromedp/cdproto/emulation"
-	"github.com/chromedp/cdproto/log"
-	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
@@ -22,34 +19,50 @@ import (
 
 // browserOptions are how a browser is set up.
 type browserOptions struct {
-	blockThirdParty bool   // third-party cookies
-	noScript        bool   // JavaScript off
-	init            string // script that runs first in every document
+	blockThirdParty bool // third-party cookies
+	noScript        bool // JavaScript off, in every tab and frame
 }
 
-// browser is a Chromium with a profile of its own.
+// preferences are what a user would have chosen in the settings.
+func (o browserOptions) preferences() map[string]any {
+	profile := map[string]any{"cookie_controls_mode": 0}
+	if o.blockThirdParty {
+		profile["cookie_controls_mode"] = 1
+		profile["block_third_party_cookies"] = true
+	}
+	if o.noScript {
+		profile["default_content_setting_values"] = map[string]any{"javascript": 2}
+	}
+	return map[string]any{"profile": profile}
+}
+
+// browser is a Chromium with a profile of its own. Its test fails at the end
+// if a page complained.
 type browser struct {
-	t       *testing.T
-	ctx     context.Context // of its first tab
-	options browserOptions
-
-	mu       sync.Mutex
-	problems []string
+	problems
+	t   *testing.T
+	ctx context.Context // of its first tab
 }
 
-// newBrowser starts a browser for a test, which fails at its end if a page
-// logged an error.
+// newBrowser starts a browser for a test.
 func newBrowser(t *testing.T, options browserOptions) *browser {
 	t.Helper()
-	profile, err := os.MkdirTemp("", "hfoauth-e2e-")
+	ctx := launch(t, newProfile(t, options))
+	b := &browser{t: t, ctx: ctx}
+	b.watchNew(ctx)
+	b.mustWatch(ctx)
+	t.Cleanup(func() { b.check(t) })
+	return b
+}
+
+// newProfile makes a profile with the preferences in it, for one browser.
+func newProfile(t *testing.T, options browserOptions) string {
+	t.Helper()
+	profile, err := os.MkdirTemp(programs, "profile-")
 	if err != nil {
 		t.Fatal(err)
 	}
-	preferences := map[string]any{"profile": map[string]any{"cookie_controls_mode": 0}}
-	if options.blockThirdParty {
-		preferences = map[string]any{"profile": map[string]any{"cookie_controls_mode": 1, "block_third_party_cookies": true}}
-	}
-	text, err := json.Marshal(preferences)
+	text, err := json.Marshal(options.preferences())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,8 +72,29 @@ func newBrowser(t *testing.T, options browserOptions) *browser {
 	if err := os.WriteFile(filepath.Join(profile, "Default", "Preferences"), text, 0o644); err != nil {
 		t.Fatal(err)
 	}
+	return profile
+}
+
+// chromium finds the browser.
+func chromium() (string, error) {
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		return "", fmt.Errorf("the browser tests need Chromium (run make setup): %w", err)
+	}
+	return path, nil
+}
+
+// launch starts Chromium, and ends it with the test.
+func launch(t *testing.T, profile string) context.Context {
+	t.Helper()
+	path, err := chromium()
+	if err != nil {
+		t.Fatal(err)
+	}
 	allocator, stopAllocator := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path),
 		chromedp.UserDataDir(profile),
+		chromedp.Env("TMPDIR="+profile),
 		chromedp.NoSandbox,
 		chromedp.DisableGPU,
 		chromedp.IgnoreCertErrors,
@@ -71,79 +105,20 @@ func newBrowser(t *testing.T, options browserOptions) *browser {
 		chromedp.Flag("host-resolver-rules", "MAP *.test 127.0.0.1"),
 		chromedp.WSURLReadTimeout(time.Minute),
 	)...)
-	ctx, stop := chromedp.NewContext(allocator)
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	browser, stop := chromedp.NewContext(allocator)
+	ctx, cancel := context.WithTimeout(browser, 2*time.Minute)
 	t.Cleanup(func() {
 		cancel()
 		stop()
 		stopAllocator()
-		os.RemoveAll(profile) // its processes may still write: what is left is in the temporary directory
 	})
-	b := &browser{t: t, ctx: ctx, options: options}
-	b.prepare(ctx)
-	t.Cleanup(b.checkProblems)
-	return b
+	return ctx
 }
 
-// prepare sets a tab up as the options say, and watches it.
-func (b *browser) prepare(ctx context.Context) {
+func (b *browser) mustWatch(ctx context.Context) {
 	b.t.Helper()
-	chromedp.ListenTarget(ctx, b.watch)
-	actions := []chromedp.Action{log.Enable(), runtime.Enable(), page.Enable()}
-	if b.options.noScript {
-		actions = append(actions, emulation.SetScriptExecutionDisabled(true))
-	}
-	if b.options.init != "" {
-		actions = append(actions, chromedp.ActionFunc(func(ctx context.Context) error {
-			_, err := page.AddScriptToEvaluateOnNewDocument(b.options.init).Do(ctx)
-			return err
-		}))
-	}
-	if err := chromedp.Run(ctx, actions...); err != nil {
+	if err := b.watch(ctx); err != nil {
 		b.t.Fatal(err)
-	}
-}
-
-// watch notes what a page complains about.
-func (b *browser) watch(event any) {
-	problem := ""
-	switch e := event.(type) {
-	case *log.EventEntryAdded:
-		if e.Entry.Level == log.LevelError && !strings.Contains(e.Entry.URL, "favicon.ico") {
-			problem = e.Entry.Text + " " + e.Entry.URL
-		}
-	case *runtime.EventExceptionThrown:
-		problem = e.ExceptionDetails.Error()
-	case *runtime.EventConsoleAPICalled:
-		if e.Type == runtime.APITypeError {
-			problem = "console.error"
-		}
-	}
-	if problem != "" {
-		b.mu.Lock()
-		b.problems = append(b.problems, problem)
-		b.mu.Unlock()
-	}
-}
-
-// expect takes problems that contain text off the list: the test means them.
-func (b *browser) expect(text string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	var left []string
-	for _, problem := range b.problems {
-		if !strings.Contains(problem, text) {
-			left = append(left, problem)
-		}
-	}
-	b.problems = left
-}
-
-func (b *browser) checkProblems() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, problem := range b.problems {
-		b.t.Errorf("a page complained: %s", problem)
 	}
 }
 
@@ -152,7 +127,7 @@ func (b *browser) newTab() context.Context {
 	b.t.Helper()
 	ctx, cancel := chromedp.NewContext(b.ctx)
 	b.t.Cleanup(cancel)
-	b.prepare(ctx)
+	b.mustWatch(ctx)
 	return ctx
 }
 
@@ -178,12 +153,8 @@ func (b *browser) text(ctx context.Context) string {
 // until waits for condition.
 func (b *browser) until(what string, condition func() bool) {
 	b.t.Helper()
-	ticker := time.NewTicker(50 * time.Millisecond)
-	defer ticker.Stop()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); <-ticker.C {
-		if condition() {
-			return
-		}
+	if eventually(condition) {
+		return
 	}
 	b.screenshot(b.ctx, "failed")
 	b.t.Fatalf("%s: did not happen", what)
@@ -233,10 +204,7 @@ func (b *browser) attachBut(kind, prefix string, known target.ID) context.Contex
 	})
 	ctx, cancel := chromedp.NewContext(b.ctx, chromedp.WithTargetID(id))
 	b.t.Cleanup(cancel)
-	chromedp.ListenTarget(ctx, b.watch)
-	if err := chromedp.Run(ctx, log.Enable(), runtime.Enable()); err != nil {
-		b.t.Fatal(err)
-	}
+	b.mustWatch(ctx)
 	return ctx
 }
 

@@ -10,7 +10,6 @@ import (
 	"github.com/dexidp/dex/server"
 	"github.com/dexidp/dex/storage"
 	"github.com/dexidp/dex/storage/memory"
-	"github.com/prometheus/client_golang/prometheus"
 )
 
 // dexSite is an app whose provider is the server of github.com/dexidp/dex,
@@ -49,7 +48,6 @@ func dexProvider(t *testing.T, s *site, store storage.Storage) http.Handler {
 		IDTokensValidFor:   shortLife, // its access tokens are ID tokens
 		RefreshTokenPolicy: rotate,
 		Logger:             logger,
-		PrometheusRegistry: prometheus.NewRegistry(),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -1,13 +1,11 @@
 package e2e
 
 import (
-	"fmt"
 	"io"
 	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -104,16 +102,6 @@ func (q *quickstart) works(hub *hfoauthtest.Server) {
 	}
 }
 
-// files counts the open files and sockets of the program.
-func (q *quickstart) files() int {
-	q.t.Helper()
-	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", q.command.Process.Pid))
-	if err != nil {
-		q.t.Fatalf("the program is gone: %v", err)
-	}
-	return len(entries)
-}
-
 // in returns the program for a subtest to report to.
 func (q *quickstart) in(t *testing.T) *quickstart {
 	sub := *q
@@ -146,7 +134,7 @@ func TestFaults(t *testing.T) {
 			t.Parallel()
 			q := newQuickstart(t)
 			q.works(q.hub)
-			files := q.files()
+			files, memory := q.files(), q.memory()
 			for _, f := range faults {
 				t.Run(f.name, func(t *testing.T) {
 					q := q.in(t)
@@ -161,6 +149,10 @@ func TestFaults(t *testing.T) {
 			}
 			if now := q.files(); now > files+8 {
 				t.Errorf("%d open files, %d before", now, files)
+			}
+			t.Logf("%d MB, %d MB before", q.memory()>>20, memory>>20)
+			if now := q.memory(); now > memory+20<<20 { // less than one of the answers
+				t.Errorf("%d MB, %d MB before", now>>20, memory>>20)
 			}
 		})
 	}

@@ -352,13 +352,16 @@ func TestNoPartitionedCookies(t *testing.T) {
 	b.says(b.attach("page", s.app+"/"), "Start page of ada")
 }
 
+// Without JavaScript the button in the iframe is a link to a tab of its own.
 func TestWithoutScriptInTheIframe(t *testing.T) {
 	s := newSpace(t, "")
-	b := newBrowser(t, browserOptions{noScript: true})
-	b.run(b.ctx, chromedp.Navigate(s.app+"/"))
-	b.run(b.ctx, chromedp.Click("[data-hfoauth-login]"))
-	b.run(b.ctx, chromedp.Click(`button[value=approve]`), chromedp.WaitVisible(`.hfoauth-user`))
-	b.screenshot(b.ctx, "signed-in")
+	b := newBrowser(t, browserOptions{noScript: true, blockThirdParty: true})
+	b.run(b.ctx, chromedp.Navigate(s.provider+"/spaces/app"))
+	b.run(b.attach("iframe", s.app+"/"), chromedp.Click("[data-hfoauth-login]"))
+	tab := s.consent(b, "approve")
+	b.run(tab, chromedp.WaitVisible(`.hfoauth-user`))
+	b.says(tab, "Start page of ada")
+	b.screenshot(tab, "signed-in")
 }
 
 // A foreign opener gets no message from the pop-up, and its challenge is not
@@ -386,9 +389,7 @@ func TestPopupIsNotFramed(t *testing.T) {
 	b := newBrowser(t, browserOptions{})
 	b.run(b.ctx, chromedp.Navigate(evil+"/framer"))
 	b.until("the frame is refused", func() bool {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		return strings.Contains(fmt.Sprint(b.problems), "frame-ancestors")
+		return b.has("frame-ancestors")
 	})
 	b.expect("frame-ancestors")
 	b.expect("ERR_BLOCKED_BY_RESPONSE")

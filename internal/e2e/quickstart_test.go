@@ -3,7 +3,6 @@ package e2e
 import (
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"io"
@@ -14,117 +13,16 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
-
-// quickstartProgram builds the quickstart once for all tests.
-var quickstartProgram = sync.OnceValues(func() (string, error) {
-	directory, err := os.MkdirTemp("", "hfoauth-e2e-")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(directory, "quickstart")
-	command := exec.Command("go", "build", "-o", path, "./examples/quickstart")
-	command.Dir = "../.."
-	command.Env = append(os.Environ(), "GOWORK=off")
-	if out, err := command.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	return path, nil
-})
-
-// quickstart is the program, running, and its provider.
-type quickstart struct {
-	t       *testing.T
-	hub     *hfoauthtest.Server
-	app     hfoauthtest.App
-	port    string
-	URL     string
-	command *exec.Cmd
-	env     []string
-	stderr  *os.File
-}
-
-func newQuickstart(t *testing.T, env ...string) *quickstart {
-	t.Helper()
-	hub := hfoauthtest.NewServer(t)
-	app := hub.RegisterApp(hfoauthtest.App{Name: "Quickstart", RedirectURIs: []string{"http://localhost/login/callback"}})
-	q := newQuickstartAt(t, hub.URL, app, env...)
-	q.hub = hub
-	return q
-}
-
-// newQuickstartAt is newQuickstart with a provider of the caller's.
-func newQuickstartAt(t *testing.T, issuer string, app hfoauthtest.App, env ...string) *quickstart {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := net.SplitHostPort(listener.Addr().String())
-	listener.Close()
-	stderr, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	q := &quickstart{t: t, app: app, port: port, URL: "http://localhost:" + port, stderr: stderr}
-	q.env = append([]string{"PORT=" + port, "PATH=" + os.Getenv("PATH"), "OAUTH_CLIENT_ID=" + app.ClientID,
-		"OAUTH_CLIENT_SECRET=" + app.ClientSecret, "OAUTH_SCOPES=openid profile email", "OPENID_PROVIDER_URL=" + issuer}, env...)
-	q.start()
-	t.Cleanup(func() { q.kill(); stderr.Close() })
-	return q
-}
-
-// start starts the program, again or for the first time, and waits for it.
-func (q *quickstart) start() {
-	q.t.Helper()
-	path, err := quickstartProgram()
-	if err != nil {
-		q.t.Fatal(err)
-	}
-	q.command = exec.Command(path)
-	q.command.Env = q.env
-	q.command.Stderr = q.stderr
-	if err := q.command.Start(); err != nil {
-		q.t.Fatal(err)
-	}
-	ticker := time.NewTicker(20 * time.Millisecond)
-	defer ticker.Stop()
-	for range 1000 {
-		if resp, err := http.Get(q.URL + "/"); err == nil {
-			resp.Body.Close()
-			return
-		}
-		<-ticker.C
-	}
-	q.t.Fatal("the quickstart does not answer")
-}
-
-// kill ends the program as a machine that loses power does.
-func (q *quickstart) kill() {
-	q.command.Process.Kill()
-	q.command.Wait()
-}
-
-func (q *quickstart) log() string {
-	text, err := os.ReadFile(q.stderr.Name())
-	if err != nil {
-		q.t.Fatal(err)
-	}
-	return string(text)
-}
 
 func (b *browser) location(ctx context.Context) string {
 	var location string
@@ -280,8 +178,8 @@ func TestQuickstartByKeyboard(t *testing.T) {
 func TestQuickstartSmallAndDark(t *testing.T) {
 	q := newQuickstart(t)
 	b := newBrowser(t, browserOptions{})
-	b.run(b.ctx, chromedp.EmulateViewport(320, 640),
-		emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}))
+	b.narrow(b.ctx)
+	b.prefers(b.ctx, "prefers-color-scheme", "dark")
 	fits := func(page string) {
 		t.Helper()
 		var width int
@@ -377,6 +275,7 @@ func TestQuickstartKilledDuringSignIn(t *testing.T) {
 	q := newQuickstart(t)
 	b := newBrowser(t, browserOptions{})
 	b.run(b.ctx, chromedp.Navigate(q.URL+"/login"), chromedp.WaitVisible(`button[value=approve]`))
+	b.expect("ERR_SOCKET_NOT_CONNECTED") // of connections that the browser kept
 	q.kill()
 	q.start()
 	b.run(b.ctx, chromedp.Click(`button[value=approve]`))
@@ -385,43 +284,4 @@ func TestQuickstartKilledDuringSignIn(t *testing.T) {
 	q.start()
 	b.run(b.ctx, chromedp.Reload())
 	b.says(b.ctx, "Hello, Ada Lovelace")
-}
-
-// accessible checks a page: language, title and names, and all that axe-core
-// knows.
-func (b *browser) accessible(ctx context.Context) {
-	b.t.Helper()
-	var problems []string
-	b.run(ctx, chromedp.Evaluate(`[
-		document.documentElement.lang ? [] : ["no language"],
-		document.title ? [] : ["no title"],
-		document.querySelectorAll("h1").length === 1 ? [] : ["not one h1"],
-		[...document.querySelectorAll("a, button")].filter((e) => !e.textContent.trim() && !e.ariaLabel).map((e) => "no name: " + e.outerHTML),
-		[...document.querySelectorAll("img")].filter((e) => !e.hasAttribute("alt")).map((e) => "no alt: " + e.outerHTML),
-		[...document.querySelectorAll("input:not([type=hidden])")].filter((e) => !e.labels.length).map((e) => "no label: " + e.outerHTML),
-	].flat()`, &problems))
-	for _, problem := range problems {
-		b.t.Errorf("%s: %s", b.location(ctx), problem)
-	}
-	for _, problem := range b.axe(ctx) {
-		b.t.Errorf("%s: axe: %s", b.location(ctx), problem)
-	}
-}
-
-// axe runs axe-core (https://github.com/dequelabs/axe-core) in a page, and
-// returns what it finds.
-func (b *browser) axe(ctx context.Context) []string {
-	b.t.Helper()
-	script, err := os.ReadFile("node_modules/axe-core/axe.min.js")
-	if err != nil {
-		b.t.Fatalf("axe-core is missing (run make setup): %v", err)
-	}
-	var result string
-	b.run(ctx, chromedp.Evaluate(string(script)+"; 1", nil),
-		chromedp.Evaluate(`axe.run(document, {resultTypes: ["violations"]}).then((r) => JSON.stringify(r.violations.map((v) => v.id + ": " + v.nodes.map((n) => n.html + " " + n.failureSummary).join("; "))))`, &result, awaitPromise))
-	var violations []string
-	if err := json.Unmarshal([]byte(result), &violations); err != nil {
-		b.t.Fatal(err)
-	}
-	return violations
 }

@@ -143,7 +143,7 @@ func (s *site) home(person *http.Client) signedIn {
 func (s *site) renews(person *http.Client) {
 	s.t.Helper()
 	before, calls := s.home(person), s.tokens.Load()
-	s.eventually("the access token is renewed", func() bool {
+	s.until("the access token is renewed", func() bool {
 		if status, body := s.get(person, "/token"); status != http.StatusOK {
 			s.t.Fatalf("refresh: %d %s", status, body)
 		}
@@ -158,21 +158,16 @@ func (s *site) renews(person *http.Client) {
 // returns what it says.
 func (s *site) ends(person *http.Client) (status int, body string) {
 	s.t.Helper()
-	s.eventually("the access token ends", func() bool {
+	s.until("the access token ends", func() bool {
 		status, body = s.get(person, "/token")
 		return status != http.StatusOK
 	})
 	return status, body
 }
 
-func (s *site) eventually(what string, condition func() bool) {
+func (s *site) until(what string, condition func() bool) {
 	s.t.Helper()
-	ticker := time.NewTicker(50 * time.Millisecond)
-	defer ticker.Stop()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); <-ticker.C {
-		if condition() {
-			return
-		}
+	if !eventually(condition) {
+		s.t.Fatalf("%s: did not happen", what)
 	}
-	s.t.Fatalf("%s: did not happen", what)
 }

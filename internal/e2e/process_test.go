@@ -1,0 +1,151 @@
+package e2e
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hfoauth/hfoauth/hfoauthtest"
+)
+
+// programs is where programs are built, until all tests are over.
+var programs string
+
+func TestMain(m *testing.M) {
+	directory, err := os.MkdirTemp("", "hfoauth-e2e-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	programs = directory
+	code := m.Run()
+	os.RemoveAll(directory)
+	os.Exit(code)
+}
+
+// quickstartProgram builds the quickstart once for all tests.
+var quickstartProgram = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(programs, "quickstart")
+	command := exec.Command("go", "build", "-o", path, "./examples/quickstart")
+	command.Dir = "../.."
+	command.Env = append(os.Environ(), "GOWORK=off")
+	if out, err := command.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+// quickstart is the program, running, and its provider.
+type quickstart struct {
+	t       *testing.T
+	hub     *hfoauthtest.Server
+	app     hfoauthtest.App
+	port    string
+	URL     string
+	command *exec.Cmd
+	env     []string
+	stderr  *os.File
+}
+
+func newQuickstart(t *testing.T, env ...string) *quickstart {
+	t.Helper()
+	hub := hfoauthtest.NewServer(t)
+	app := hub.RegisterApp(hfoauthtest.App{Name: "Quickstart", RedirectURIs: []string{"http://localhost/login/callback"}})
+	q := newQuickstartAt(t, hub.URL, app, env...)
+	q.hub = hub
+	return q
+}
+
+// newQuickstartAt is newQuickstart with a provider of the caller's.
+func newQuickstartAt(t *testing.T, issuer string, app hfoauthtest.App, env ...string) *quickstart {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	listener.Close()
+	stderr, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := &quickstart{t: t, app: app, port: port, URL: "http://localhost:" + port, stderr: stderr}
+	q.env = append([]string{"PORT=" + port, "PATH=" + os.Getenv("PATH"), "OAUTH_CLIENT_ID=" + app.ClientID,
+		"OAUTH_CLIENT_SECRET=" + app.ClientSecret, "OAUTH_SCOPES=openid profile email", "OPENID_PROVIDER_URL=" + issuer}, env...)
+	q.start()
+	t.Cleanup(func() { q.kill(); stderr.Close() })
+	return q
+}
+
+// start starts the program, again or for the first time, and waits for it.
+func (q *quickstart) start() {
+	q.t.Helper()
+	path, err := quickstartProgram()
+	if err != nil {
+		q.t.Fatal(err)
+	}
+	q.command = exec.Command(path)
+	q.command.Env = q.env
+	q.command.Stderr = q.stderr
+	if err := q.command.Start(); err != nil {
+		q.t.Fatal(err)
+	}
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	for range 1000 {
+		if resp, err := http.Get(q.URL + "/"); err == nil {
+			resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return
+			}
+		}
+		<-ticker.C
+	}
+	q.t.Fatal("the quickstart does not answer")
+}
+
+// kill ends the program as a machine that loses power does.
+func (q *quickstart) kill() {
+	q.command.Process.Kill()
+	q.command.Wait()
+}
+
+func (q *quickstart) log() string {
+	text, err := os.ReadFile(q.stderr.Name())
+	if err != nil {
+		q.t.Fatal(err)
+	}
+	return string(text)
+}
+
+// files counts the open files and sockets of the program.
+func (q *quickstart) files() int {
+	q.t.Helper()
+	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", q.command.Process.Pid))
+	if err != nil {
+		q.t.Fatalf("the program is gone: %v", err)
+	}
+	return len(entries)
+}
+
+// memory is the resident memory of the program, in bytes (proc_pid_statm(5)).
+func (q *quickstart) memory() int {
+	q.t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", q.command.Process.Pid))
+	if err != nil {
+		q.t.Fatalf("the program is gone: %v", err)
+	}
+	pages, err := strconv.Atoi(strings.Fields(string(text))[1])
+	if err != nil {
+		q.t.Fatal(err)
+	}
+	return pages * os.Getpagesize()
+}
