@@ -8,7 +8,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	_ "embed"
+	"embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -107,15 +107,16 @@ func routes(client *hfoauth.Client) http.Handler {
 	mux := http.NewServeMux()
 	client.Mount(mux)
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { home(w, r, client) })
+	mux.Handle("GET /style.css", http.FileServerFS(files))
 	mux.HandleFunc("GET /me", func(w http.ResponseWriter, r *http.Request) { me(w, r, client) })
 	mux.Handle("GET /private", client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { private(w, r, client) })))
 	return mux
 }
 
-//go:embed home.html
-var homeHTML string
+//go:embed home.html style.css
+var files embed.FS
 
-var homePage = template.Must(template.New("home").Parse(homeHTML))
+var homePage = template.Must(template.ParseFS(files, "home.html"))
 
 // home greets whoever is there.
 func home(w http.ResponseWriter, r *http.Request, client *hfoauth.Client) {
@@ -135,7 +136,7 @@ func private(w http.ResponseWriter, r *http.Request, client *hfoauth.Client) {
 func show(w http.ResponseWriter, r *http.Request, client *hfoauth.Client, user *hfoauth.User, note string) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self' 'unsafe-inline'; script-src 'self'; connect-src 'self'; img-src https: http://127.0.0.1:* http://localhost:*; form-action 'self'; base-uri 'none'")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src https: http://127.0.0.1:* http://localhost:*; form-action 'self'; base-uri 'none'")
 	err := homePage.Execute(w, struct {
 		User   *hfoauth.User
 		Note   string
