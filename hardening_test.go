@@ -114,7 +114,7 @@ func TestRequireFailsClosed(t *testing.T) {
 		want  int
 	}{
 		"provider away":   {hfoauthtest.Answer(503, ""), 503},
-		"client refused":  {hfoauthtest.Answer(401, `{"error":"invalid_client"}`), 400},
+		"client refused":  {hfoauthtest.Answer(401, `{"error":"invalid_client"}`), 401},
 		"provider broken": {hfoauthtest.Answer(200, "<html>"), 502},
 	} {
 		t.Run(name, func(t *testing.T) {

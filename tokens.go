@@ -36,8 +36,9 @@ const (
 // of this request; do not keep the source.
 //
 // The error is [ErrNotSignedIn] where there is no session, or its tokens are
-// over, and wraps [ErrProviderUnavailable] or [ErrStoreUnavailable] where that
-// cannot be told.
+// over, then with a [*ProviderError] if the provider refused to renew them for
+// a reason of its own; and wraps [ErrProviderUnavailable], [ErrProviderInvalid]
+// or [ErrStoreUnavailable] where that cannot be told.
 func (c *Client) TokenSource(w http.ResponseWriter, r *http.Request) (oauth2.TokenSource, error) {
 	s, err := c.freshSession(w, r)
 	if err != nil {
@@ -136,10 +137,10 @@ func (c *Client) freshSession(w http.ResponseWriter, r *http.Request) (*Session,
 	if err == nil {
 		return renewed.session, c.deliver(w, r, renewed)
 	}
-	if !c.now().Before(s.Token.Expiry) {
-		return nil, unavailable(err)
-	}
 	c.config.Logger.WarnContext(r.Context(), "hfoauth: the access token was not renewed", "error", err, "sub", s.User.Sub, "expiry", s.Token.Expiry)
+	if !c.now().Before(s.Token.Expiry) {
+		return nil, notRenewed(err)
+	}
 	return s, nil
 }
 
@@ -152,6 +153,15 @@ func (s *Session) renewalKey() [32]byte {
 // minutes, or last quarter if it lives for less than twenty.
 func (s *Session) renewAt() time.Time {
 	return s.Token.Expiry.Add(-min(renewBefore, s.Token.Expiry.Sub(s.renewed)/4))
+}
+
+// notRenewed is the error for a session whose token is over: one that the
+// provider refuses to renew is good for nothing but to sign in again.
+func notRenewed(err error) error {
+	if isA[*ProviderError](err) {
+		return fmt.Errorf("%w: %w", ErrNotSignedIn, err)
+	}
+	return unavailable(err)
 }
 
 // unavailable makes an error that came of waiting too long one of the

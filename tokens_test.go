@@ -270,6 +270,37 @@ func TestProviderAwayDuringRenewal(t *testing.T) {
 	}
 }
 
+// A provider that refuses to renew for another reason than a dead refresh
+// token, such as a client secret that was replaced, ends nothing for good, and
+// leaves nobody stuck: whoever opens a page is sent to sign in.
+func TestRenewalRefused(t *testing.T) {
+	s := newSite(t, nil)
+	clock := s.newClock()
+	browser := s.browser()
+	cookie := s.signIn(browser, ada, "/").setCookies(s.client.SessionCookie())[0]
+	s.hub.SetFault(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(401, `{"error":"invalid_client"}`))
+	clock.advance(8*time.Hour - 2*time.Minute)
+	if _, _, err := act(t, s.client, cookie); err != nil {
+		t.Errorf("while the old token lives: %v", err)
+	}
+	clock.advance(3 * time.Minute)
+	_, _, err := act(t, s.client, cookie)
+	if e, ok := errors.AsType[*hfoauth.ProviderError](err); !errors.Is(err, hfoauth.ErrNotSignedIn) || !ok || e.Code != "invalid_client" {
+		t.Errorf("after its end: %v", err)
+	}
+	if a := get(t, browser, s.URL+"/private"); a.StatusCode != 303 || a.Header.Get("Location") != "/login?next=%2Fprivate" {
+		t.Errorf("a page: %s %s", a.Status, a.Header.Get("Location"))
+	}
+	if log := s.log.String(); !strings.Contains(log, "invalid_client") {
+		t.Errorf("the log does not tell why: %s", log)
+	}
+	s.hub.SetFault(hfoauthtest.TokenEndpoint, nil)
+	clock.advance(31 * time.Second)
+	if token, _, err := act(t, s.client, cookie); err != nil || !s.works(token) {
+		t.Errorf("once the provider takes it: %v", err)
+	}
+}
+
 // Renewed tokens survive a store that is away when they arrive.
 func TestStoreAwayDuringRenewal(t *testing.T) {
 	store := &mapStore{entries: map[string][]byte{}}

@@ -81,8 +81,8 @@ func TestDexSignIn(t *testing.T) {
 }
 
 // Dex calls a refresh token that it forgot an invalid_request, not an
-// invalid_grant as RFC 6749 section 5.2 says. So the app does not take it for
-// the end of the session, hands out no token, and a new sign-in mends it.
+// invalid_grant as RFC 6749 section 5.2 says. The user is asked to sign in all
+// the same, and the error says why.
 func TestDexForgetsTheUser(t *testing.T) {
 	s := newDexSite(t, "the secret")
 	person := s.person()
@@ -94,7 +94,7 @@ func TestDexForgetsTheUser(t *testing.T) {
 	if err := s.storage.DeleteRefresh(tokens[0].ID); err != nil {
 		t.Fatal(err)
 	}
-	if status, body := s.ends(person); status != http.StatusBadRequest || !strings.Contains(body, "already been claimed") {
+	if status, body := s.ends(person); status != http.StatusUnauthorized || !strings.Contains(body, "already been claimed") {
 		t.Errorf("%d %s", status, body)
 	}
 	s.approve(person, "approve")
