@@ -7,6 +7,8 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -21,11 +23,12 @@ const maxSameName = 3
 
 // cookieRules say how this app's cookies are named and where they go.
 type cookieRules struct {
-	secure   bool
-	sameSite http.SameSite
-	session  string // name of the session cookie
-	frame    string // name of the session cookie in an iframe's partition
-	attempt  string // prefix of the names of login attempt cookies
+	session string // name of the session cookie
+	frame   string // name of the session cookie in an iframe's partition
+	attempt string // prefix of the names of login attempt cookies
+
+	attributes      string // of all cookies but frame
+	frameAttributes string
 }
 
 // newCookieRules derives the rules from where the app is reached. Over https
@@ -33,60 +36,45 @@ type cookieRules struct {
 // page can set them (RFC 6265bis section 4.1.3.2). Cookies do not tell ports
 // apart, so a tag keeps the apps of one host from reading each other's.
 func newCookieRules(config *Config, redirectURL *url.URL) cookieRules {
-	rules := cookieRules{secure: redirectURL.Scheme == "https", sameSite: http.SameSiteLaxMode}
-	if rules.secure && config.SpaceHost != "" {
-		rules.sameSite = http.SameSiteNoneMode
-	}
 	tag := sha256.Sum256([]byte(config.ProviderURL + "\x00" + config.ClientID + "\x00" + config.RedirectURL))
-	rules.session = "hfoauth-" + hex.EncodeToString(tag[:4])
-	if rules.secure {
+	rules := cookieRules{session: "hfoauth-" + hex.EncodeToString(tag[:4]), attributes: "; Path=/; HttpOnly"}
+	sameSite := "; SameSite=Lax"
+	rules.frameAttributes = rules.attributes + sameSite
+	if redirectURL.Scheme == "https" {
 		rules.session = "__Host-" + rules.session
+		rules.attributes += "; Secure"
+		// CHIPS, https://www.ietf.org/archive/id/draft-cutler-httpbis-partitioned-cookies-01.html
+		rules.frameAttributes = rules.attributes + "; SameSite=None; Partitioned"
+		if config.SpaceHost != "" {
+			sameSite = "; SameSite=None"
+		}
 	}
+	rules.attributes += sameSite
 	rules.frame = rules.session + "-frame"
 	rules.attempt = rules.session + "-login-"
 	return rules
 }
 
-// cookie returns a cookie that lives until end; one in the past removes it.
-func (c *cookieRules) cookie(name, value string, now, end time.Time) *http.Cookie {
-	cookie := &http.Cookie{
-		Name:     name,
-		Value:    value,
-		Path:     "/",
-		Secure:   c.secure,
-		HttpOnly: true,
-		SameSite: c.sameSite,
-		Expires:  end.UTC(),
-		MaxAge:   int(end.Sub(now) / time.Second),
+// line is the Set-Cookie line of a cookie that lives for so long, which zero
+// removes. Name and value are ours: nothing in them needs care.
+func (c *cookieRules) line(name, value string, lifetime time.Duration) string {
+	attributes := c.attributes
+	if name == c.frame {
+		attributes = c.frameAttributes
 	}
-	if name == c.frame && c.secure {
-		// CHIPS, https://www.ietf.org/archive/id/draft-cutler-httpbis-partitioned-cookies-01.html
-		cookie.SameSite, cookie.Partitioned = http.SameSiteNoneMode, true
-	}
-	if cookie.MaxAge <= 0 {
-		cookie.MaxAge = -1
-	}
-	return cookie
+	return name + "=" + value + "; Max-Age=" + strconv.Itoa(max(0, int(lifetime/time.Second))) + attributes
 }
 
-// expired returns a cookie that makes the browser drop the one it has.
-func (c *cookieRules) expired(name string) *http.Cookie {
-	return c.cookie(name, "", time.Unix(1, 0), time.Unix(1, 0))
-}
-
-// setCookie adds a Set-Cookie header in place of an earlier one for the same
-// name: RFC 6265 section 4.1.1 wants one a response.
-func setCookie(w http.ResponseWriter, cookie *http.Cookie) {
+// set adds a Set-Cookie line in place of an earlier one for the same name:
+// RFC 6265 section 4.1.1 wants one a response.
+func (c *cookieRules) set(w http.ResponseWriter, name, value string, lifetime time.Duration) {
 	header := w.Header()
-	lines := header["Set-Cookie"]
-	kept := lines[:0]
-	for _, line := range lines {
-		if !strings.HasPrefix(line, cookie.Name+"=") {
-			kept = append(kept, line)
-		}
-	}
-	header["Set-Cookie"] = append(kept, cookie.String())
+	lines := slices.DeleteFunc(header["Set-Cookie"], func(line string) bool { return strings.HasPrefix(line, name+"=") })
+	header["Set-Cookie"] = append(lines, c.line(name, value, lifetime))
 }
+
+// remove makes the browser drop a cookie.
+func (c *cookieRules) remove(w http.ResponseWriter, name string) { c.set(w, name, "", 0) }
 
 // sessionCookies yields the cookies of a request that may hold its session:
 // that of the iframe's partition first, then the one that all windows share.
@@ -126,7 +114,8 @@ func requestCookies(r *http.Request) iter.Seq2[string, string] {
 }
 
 func encodeCookie(sealed []byte) string {
-	return base64.RawURLEncoding.EncodeToString(sealed)
+	buffer := make([]byte, 0, 512) // on the stack, for attempts
+	return string(base64.RawURLEncoding.AppendEncode(buffer, sealed))
 }
 
 func decodeCookie(value string) ([]byte, error) {

@@ -29,7 +29,7 @@ type DeviceCode struct {
 // [ErrCodeExpired], that of ctx, a [*ProviderError], or wraps
 // [ErrProviderUnavailable] or [ErrProviderInvalid].
 func (c *Client) DeviceLogin(ctx context.Context, show func(DeviceCode)) (*Session, error) {
-	device, err := c.provider.StartDevice(ctx, c.config.Scopes.names())
+	device, err := c.provider.StartDevice(ctx, c.config.Scopes.String())
 	if err != nil {
 		return nil, providerError(err)
 	}

@@ -21,8 +21,9 @@ type coder struct {
 	failed  bool
 }
 
-func encode(fields func(*coder)) []byte {
-	c := &coder{out: make([]byte, 0, 1024)}
+// encode writes values, of about so many bytes.
+func encode(size int, fields func(*coder)) []byte {
+	c := &coder{out: make([]byte, 0, size)}
 	fields(c)
 	return c.out
 }

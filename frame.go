@@ -117,7 +117,7 @@ func (c *Client) beginInPopup(w http.ResponseWriter, r *http.Request) {
 // sealOptions puts what a page asks for beyond Config into a form field, which
 // nobody else can make: the query must not choose scopes.
 func (c *Client) sealOptions(options LoginOptions) string {
-	return encodeCookie(c.sealer.attempt.Seal(encode(options.code), "options"))
+	return encodeCookie(c.sealer.attempt.Seal(encode(256, options.code), "options"))
 }
 
 func (c *Client) openOptions(value string) (options LoginOptions) {
@@ -217,7 +217,7 @@ func (c *Client) claim(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if s != nil {
-		setCookie(w, c.cookies.cookie(c.cookies.frame, value, c.now(), s.Expiry))
+		c.cookies.set(w, c.cookies.frame, value, s.Expiry.Sub(c.now()))
 	}
 	writeSignedIn(w, s != nil)
 }
@@ -248,7 +248,7 @@ func (c *Client) finishInPopup(ctx context.Context, w http.ResponseWriter, r *ht
 		if err := c.endRequestSession(ctx, r); err != nil {
 			return err
 		}
-		setCookie(w, c.sessionCookie(value, s))
+		c.cookies.set(w, c.cookies.session, value, s.Expiry.Sub(c.now()))
 		return nil
 	}
 	tab := s.clone()

@@ -48,7 +48,7 @@ func (c *Client) Login(w http.ResponseWriter, r *http.Request, options LoginOpti
 		return
 	}
 	keepPrivate(w)
-	if options.Next == "" {
+	if options.Next == "" && r.URL.RawQuery != "" {
 		options.Next = r.URL.Query().Get("next")
 	}
 	switch {
@@ -93,10 +93,10 @@ func (c *Client) authorizationURL(ctx context.Context, a *attempt, extra url.Val
 	}
 	a.askedOrgs = params["orgIds"]
 	address, err := c.provider.AuthorizationURL(ctx, provider.AuthorizationRequest{
-		Scopes:   a.scopes.names(),
-		State:    text(a.state),
-		Nonce:    text(a.nonce),
-		Verifier: text(a.verifier),
+		Scope:    a.scopes.String(),
+		State:    a.state(),
+		Nonce:    a.nonce(),
+		Verifier: a.verifier(),
 		Params:   params,
 	})
 	return address, providerError(err)
@@ -169,7 +169,7 @@ func (c *Client) completeSignIn(ctx context.Context, a *attempt, query url.Value
 	if err != nil {
 		return nil, err
 	}
-	token, subject, err := c.provider.Exchange(ctx, provider.Code{Code: code, Verifier: text(a.verifier), Nonce: text(a.nonce)})
+	token, subject, err := c.provider.Exchange(ctx, provider.Code{Code: code, Verifier: a.verifier(), Nonce: a.nonce()})
 	if err != nil {
 		return nil, providerError(err)
 	}
@@ -254,9 +254,9 @@ func (c *Client) logout(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, r, err, "/")
 		return
 	}
-	setCookie(w, c.cookies.expired(c.cookies.session))
+	c.cookies.remove(w, c.cookies.session)
 	if _, err := r.Cookie(c.cookies.frame); err == nil {
-		setCookie(w, c.cookies.expired(c.cookies.frame))
+		c.cookies.remove(w, c.cookies.frame)
 	}
 	http.Redirect(w, r, c.returnTo(r.PostFormValue("next")), http.StatusSeeOther)
 }
@@ -284,7 +284,9 @@ func allowMethods(w http.ResponseWriter, r *http.Request, methods ...string) boo
 // keepPrivate keeps an answer out of caches, and its address, which may hold
 // a code, out of Referer headers (RFC 9700 section 4.2.4).
 func keepPrivate(w http.ResponseWriter) {
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Referrer-Policy", "no-referrer")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
+	values := [...]string{"no-store", "no-referrer", "nosniff"}
+	header := w.Header()
+	header["Cache-Control"] = values[0:1:1]
+	header["Referrer-Policy"] = values[1:2:2]
+	header["X-Content-Type-Options"] = values[2:3:3]
 }

@@ -54,20 +54,19 @@ func (s Scopes) Has(scope Scope) bool {
 
 // String returns the scopes separated by spaces, as they are sent.
 func (s Scopes) String() string {
-	return strings.Join(s.names(), " ")
-}
-
-func (s Scopes) names() []string {
-	names := make([]string, len(s))
+	var text strings.Builder
 	for i, scope := range s {
-		names[i] = string(scope)
+		if i > 0 {
+			text.WriteByte(' ')
+		}
+		text.WriteString(string(scope))
 	}
-	return names
+	return text.String()
 }
 
 // with returns the set with more scopes added that it does not have yet.
 func (s Scopes) with(more ...Scope) Scopes {
-	s = slices.Clone(s)
+	s = slices.Clip(s)
 	for _, scope := range more {
 		if !slices.Contains(s, scope) {
 			s = append(s, scope)

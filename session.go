@@ -24,6 +24,9 @@ const (
 	// be used again.
 	refreshableLifetime = 30 * 24 * time.Hour
 
+	// sessionSize is the usual length of a session before it is sealed.
+	sessionSize = 1536
+
 	// Sessions that were opened lately are kept decoded.
 	openedSessions = 4096
 	openedBytes    = 16 << 20
@@ -175,8 +178,9 @@ func (c *Client) session(r *http.Request) (*Session, error) {
 // opened is a session that was opened lately, with the stored bytes it came
 // from if it was not in the cookie itself.
 type opened struct {
-	session *Session
-	stored  []byte
+	session    *Session
+	stored     []byte
+	renewalKey [32]byte
 }
 
 // openSession returns the session behind the value of a session cookie, nil
@@ -191,17 +195,18 @@ func (c *Client) openSession(ctx context.Context, value string) (*Session, error
 	}
 	now := c.now()
 	o, ok := c.opened.Get(value, now)
-	s := o.session
 	if !ok || !bytes.Equal(o.stored, stored) {
-		if s = c.unsealSession(value, stored); s == nil || !now.Before(s.Expiry) {
+		s := c.unsealSession(value, stored)
+		if s == nil || !now.Before(s.Expiry) {
 			return nil, nil
 		}
-		c.opened.Put(value, opened{s, stored}, 2*len(value)+2*len(stored), now, s.Expiry)
+		o = opened{s, stored, s.renewalKey()}
+		c.opened.Put(value, o, 2*len(value)+2*len(stored), now, s.Expiry)
 	}
-	if over, err := c.isOver(ctx, s); over || err != nil {
+	if over, err := c.isOver(ctx, o); over || err != nil {
 		return nil, err
 	}
-	return s, nil
+	return o.session, nil
 }
 
 // unsealSession decodes a session, or returns nil.
@@ -222,10 +227,10 @@ func (c *Client) unsealSession(value string, stored []byte) *Session {
 // sealSession returns the value of a session's cookie: the session itself
 // while that fits there and no store is configured, else its ID in the store.
 func (c *Client) sealSession(ctx context.Context, s *Session) (string, error) {
-	plain := encode(s.code)
+	plain := encode(sessionSize, s.code)
 	if c.config.Store == nil {
 		value := encodeCookie(c.sealer.session.Seal(plain, c.cookies.session))
-		if len(c.cookies.cookie(c.cookies.frame, value, c.now(), s.Expiry).String()) <= maxCookie {
+		if len(c.cookies.line(c.cookies.frame, value, s.Expiry.Sub(c.now()))) <= maxCookie {
 			return value, nil
 		}
 		c.config.Logger.WarnContext(ctx, "hfoauth: session does not fit in a cookie and is kept in the memory of this process: with several replicas, set Config.Store",
@@ -234,10 +239,6 @@ func (c *Client) sealSession(ctx context.Context, s *Session) (string, error) {
 	id := newStoredID()
 	key := storeKey("session", id)
 	return id, c.store.commit(ctx, key, c.sealer.stored.Seal(plain, key), s.Expiry)
-}
-
-func (c *Client) sessionCookie(value string, s *Session) *http.Cookie {
-	return c.cookies.cookie(c.cookies.session, value, c.now(), s.Expiry)
 }
 
 // replaceSession starts s in place of the session the browser had, if any. A
@@ -250,7 +251,7 @@ func (c *Client) replaceSession(ctx context.Context, w http.ResponseWriter, r *h
 	if err := c.endRequestSession(ctx, r); err != nil {
 		return err
 	}
-	setCookie(w, c.sessionCookie(value, s))
+	c.cookies.set(w, c.cookies.session, value, s.Expiry.Sub(c.now()))
 	return nil
 }
 
@@ -261,7 +262,7 @@ var storedIDLength = base64.RawURLEncoding.EncodedLen(32)
 func newStoredID() string {
 	var id [32]byte
 	rand.Read(id[:])
-	return text(id)
+	return text(id[:])
 }
 
 func isStoredID(value string) bool { return len(value) == storedIDLength }

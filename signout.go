@@ -2,7 +2,6 @@ package hfoauth
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"net/http"
 	"time"
@@ -22,7 +21,7 @@ func (c *Client) SignOutUser(ctx context.Context, sub string) error {
 	}
 	now := c.now()
 	key := userKeyOf(sub)
-	cutoff := encode(func(coder *coder) { coder.time(&now) })
+	cutoff := encode(16, func(coder *coder) { coder.time(&now) })
 	return c.store.commit(ctx, key, c.sealer.stored.Seal(cutoff, key), now.Add(refreshableLifetime))
 }
 
@@ -30,13 +29,13 @@ func userKeyOf(sub string) string { return storeKey("user", sub) }
 
 // isOver reports whether a session that has not expired was ended: signed out
 // at this process, by SignOutUser, or by a refresh token that is dead.
-func (c *Client) isOver(ctx context.Context, s *Session) (bool, error) {
-	now := c.now()
+func (c *Client) isOver(ctx context.Context, o opened) (bool, error) {
+	s, now := o.session, c.now()
 	if _, over := c.ended.Get(s.endKey(), now); over {
 		return true, nil
 	}
 	if s.Token.RefreshToken != "" {
-		if _, over := c.ended.Get(s.renewalKey(), now); over {
+		if _, over := c.ended.Get(o.renewalKey, now); over {
 			return true, nil
 		}
 	}
@@ -62,7 +61,10 @@ func (c *Client) userSignedOut(ctx context.Context, s *Session) (bool, error) {
 }
 
 // endKey names a session for as long as it may be presented.
-func (s *Session) endKey() [32]byte { return sha256.Sum256(s.id[:]) }
+func (s *Session) endKey() (key [32]byte) {
+	copy(key[:], s.id[:])
+	return key
+}
 
 // endRequestSession ends the session of a request's cookie: in the store, and
 // for copies of the cookie that are shown to this process.

@@ -22,18 +22,17 @@ const (
 	// and proxies refuse requests whose header passes 8 KiB or so.
 	maxAttemptBytes = 4096
 	maxReturnPath   = 1024
+	attemptTag      = 16 // hexadecimal digits
 )
 
 // attempt is one click on "sign in": what the callback must find again. It
 // travels sealed in a cookie of its own, so that tabs do not disturb each
 // other and any replica can finish what another began.
 type attempt struct {
-	state    [32]byte // RFC 6749 section 10.12
-	nonce    [32]byte // OpenID Connect Core section 15.5.2
-	verifier [32]byte // RFC 7636 section 4.1
-	started  time.Time
-	scopes   Scopes // that were asked for
-	next     string // return path
+	random  [96]byte // of which state, nonce and verifier are made
+	started time.Time
+	scopes  Scopes // that were asked for
+	next    string // return path
 
 	// askedOrgs are the organizations whose resources are asked for, and were
 	// at the sign-ins before that led to this one.
@@ -46,19 +45,17 @@ type attempt struct {
 
 func newAttempt(now time.Time, scopes Scopes, next string) *attempt {
 	a := &attempt{started: now, scopes: scopes, next: next}
-	var random [3 * 32]byte
-	rand.Read(random[:])
-	copy(a.state[:], random[:32])
-	copy(a.nonce[:], random[32:64])
-	copy(a.verifier[:], random[64:])
+	rand.Read(a.random[:])
 	return a
 }
 
+func (a *attempt) state() string    { return text(a.random[:32]) }   // RFC 6749 section 10.12
+func (a *attempt) nonce() string    { return text(a.random[32:64]) } // OpenID Connect Core section 15.5.2
+func (a *attempt) verifier() string { return text(a.random[64:]) }   // RFC 7636 section 4.1
+
 func (a *attempt) code(c *coder) {
 	c.version(1)
-	c.bytes(a.state[:])
-	c.bytes(a.nonce[:])
-	c.bytes(a.verifier[:])
+	c.bytes(a.random[:])
 	c.time(&a.started)
 	stringsOf(c, (*[]Scope)(&a.scopes))
 	stringsOf(c, &a.askedOrgs)
@@ -68,24 +65,26 @@ func (a *attempt) code(c *coder) {
 
 // text is how state, nonce and verifier are sent: 43 characters that need no
 // escaping.
-func text(random [32]byte) string {
-	return base64.RawURLEncoding.EncodeToString(random[:])
+func text(random []byte) string {
+	var buffer [43]byte
+	return string(base64.RawURLEncoding.AppendEncode(buffer[:0], random))
 }
 
 // attemptCookie names the cookie of the attempt with this state. A hash, so
 // that the name alone does not tell the state.
 func (c *Client) attemptCookie(state string) string {
 	hash := sha256.Sum256([]byte(state))
-	return c.cookies.attempt + hex.EncodeToString(hash[:8])
+	var buffer [attemptTag]byte
+	return c.cookies.attempt + string(hex.AppendEncode(buffer[:0], hash[:attemptTag/2]))
 }
 
 // keepAttempt puts an attempt into its cookie and makes room for it: the
 // oldest attempts of this browser go when there are too many.
 func (c *Client) keepAttempt(w http.ResponseWriter, r *http.Request, a *attempt) {
-	name := c.attemptCookie(text(a.state))
-	value := encodeCookie(c.sealer.attempt.Seal(encode(a.code), name))
+	name := c.attemptCookie(a.state())
+	value := encodeCookie(c.sealer.attempt.Seal(encode(256, a.code), name))
 	c.dropAttempts(w, r, maxAttempts-1, maxAttemptBytes-len(name)-len(value))
-	setCookie(w, c.cookies.cookie(name, value, a.started, a.started.Add(attemptLifetime)))
+	c.cookies.set(w, name, value, attemptLifetime)
 }
 
 // dropAttempts expires the attempt cookies of a request that cannot be used,
@@ -99,7 +98,7 @@ func (c *Client) dropAttempts(w http.ResponseWriter, r *http.Request, limit, byt
 	var attempts []open
 	looked := 0
 	for name, value := range requestCookies(r) {
-		if !strings.HasPrefix(name, c.cookies.attempt) {
+		if tag, ok := strings.CutPrefix(name, c.cookies.attempt); !ok || len(tag) != attemptTag || strings.Trim(tag, "0123456789abcdef") != "" {
 			continue
 		}
 		if looked++; looked > 2*maxAttempts {
@@ -108,7 +107,7 @@ func (c *Client) dropAttempts(w http.ResponseWriter, r *http.Request, limit, byt
 		if a := c.openAttempt(name, value); a != nil {
 			attempts = append(attempts, open{name, len(name) + len(value), a.started})
 		} else {
-			setCookie(w, c.cookies.expired(name))
+			c.cookies.remove(w, name)
 		}
 	}
 	slices.SortFunc(attempts, func(a, b open) int { return cmp.Or(b.started.Compare(a.started), cmp.Compare(a.name, b.name)) })
@@ -116,7 +115,7 @@ func (c *Client) dropAttempts(w http.ResponseWriter, r *http.Request, limit, byt
 		limit--
 		bytes -= a.size
 		if limit < 0 || bytes < 0 {
-			setCookie(w, c.cookies.expired(a.name))
+			c.cookies.remove(w, a.name)
 		}
 	}
 }
@@ -152,8 +151,8 @@ func (c *Client) takeAttempt(w http.ResponseWriter, r *http.Request, state strin
 			continue
 		}
 		found = true
-		setCookie(w, c.cookies.expired(name))
-		if a := c.openAttempt(name, value); a != nil && subtle.ConstantTimeCompare([]byte(text(a.state)), []byte(state)) == 1 {
+		c.cookies.remove(w, name)
+		if a := c.openAttempt(name, value); a != nil && subtle.ConstantTimeCompare([]byte(a.state()), []byte(state)) == 1 {
 			return a, nil
 		}
 	}
@@ -194,7 +193,9 @@ func leavesSite(p string) bool {
 // returnTo is returnPath without the pages of sign-in itself: returning to
 // one of them would begin it again, without end.
 func (c *Client) returnTo(next string) string {
-	next = returnPath(next)
+	if next = returnPath(next); next == "/" {
+		return next
+	}
 	u, err := url.Parse(next)
 	if err != nil {
 		return "/"

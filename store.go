@@ -66,8 +66,10 @@ const (
 // storeKey is the name of something in the store: the hash of its ID, from
 // which the ID, such as that in a session's cookie, cannot be told.
 func storeKey(kind, id string) string {
-	hash := sha256.Sum256([]byte(id))
-	return "hfoauth-" + kind + "-" + base64.RawURLEncoding.EncodeToString(hash[:])
+	buffer := make([]byte, 0, 64)
+	hash := sha256.Sum256(append(buffer, id...))
+	buffer = append(append(append(buffer, "hfoauth-"...), kind...), '-')
+	return string(base64.RawURLEncoding.AppendEncode(buffer, hash[:]))
 }
 
 // sessionStore is the configured Store with a time limit, or our own.

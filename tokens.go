@@ -281,7 +281,7 @@ func (c *Client) save(ctx context.Context, r *renewal) error {
 	if stored == nil {
 		return ErrNotSignedIn
 	}
-	if err := c.store.commit(ctx, key, c.sealer.stored.Seal(encode(r.session.code), key), r.session.Expiry); err != nil {
+	if err := c.store.commit(ctx, key, c.sealer.stored.Seal(encode(sessionSize, r.session.code), key), r.session.Expiry); err != nil {
 		return err
 	}
 	return c.keepSaved(ctx, r)
@@ -320,7 +320,7 @@ func (c *Client) deliver(w http.ResponseWriter, r *http.Request, renewed *renewa
 	}
 	for name, old := range c.cookies.sessionCookies(r) {
 		if old == s.cookie {
-			setCookie(w, c.cookies.cookie(name, value, c.now(), s.Expiry))
+			c.cookies.set(w, name, value, s.Expiry.Sub(c.now()))
 		}
 	}
 	return nil

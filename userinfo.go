@@ -113,7 +113,7 @@ var hubID = regexp.MustCompile("^[0-9a-fA-F]{24}$")
 // The subject is empty where there is no ID token.
 func parseUser(body []byte, subject string) (*User, error) {
 	user := &User{}
-	if err := json.Unmarshal(body, user); err != nil {
+	if err := user.UnmarshalJSON(body); err != nil {
 		return nil, err
 	}
 	if user.Sub == "" {

@@ -25,7 +25,7 @@ type Device struct {
 }
 
 // StartDevice asks for a device authorization (RFC 8628 section 3.1).
-func (p *Provider) StartDevice(ctx context.Context, scopes []string) (*Device, error) {
+func (p *Provider) StartDevice(ctx context.Context, scope string) (*Device, error) {
 	meta, err := p.discover(ctx)
 	if err != nil {
 		return nil, err
@@ -34,7 +34,7 @@ func (p *Provider) StartDevice(ctx context.Context, scopes []string) (*Device, e
 	if endpoint.DeviceAuthURL == "" {
 		return nil, invalid("device", errors.New("the metadata names no device_authorization_endpoint: this provider has no device login"))
 	}
-	config := oauth2.Config{ClientID: p.config.ClientID, Scopes: scopes, Endpoint: endpoint}
+	config := oauth2.Config{ClientID: p.config.ClientID, Scopes: []string{scope}, Endpoint: endpoint}
 	answer, err := config.DeviceAuth(oidc.ClientContext(ctx, p.basicAuth()))
 	if err != nil {
 		return nil, classify("device", err, p.config.ClientSecret)

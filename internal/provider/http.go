@@ -2,6 +2,7 @@ package provider
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -33,23 +34,29 @@ func newHTTPClient(base *http.Client) *http.Client {
 	if client.Transport == nil {
 		client.Transport = http.DefaultTransport
 	}
-	client.Transport = &limitedTransport{base: client.Transport}
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	if client.Timeout <= 0 || client.Timeout > answerTimeout {
-		client.Timeout = answerTimeout
+	limited := &limitedTransport{base: client.Transport, timeout: answerTimeout}
+	if client.Timeout > 0 {
+		limited.timeout = min(client.Timeout, answerTimeout)
 	}
+	client.Transport, client.Timeout = limited, 0
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return client
 }
 
 // limitedTransport reads every answer whole, within maxAnswer after
 // decompression, and reports the statuses that mean "not now" as errors, so
 // that all callers, go-oidc and oauth2 among them, see one kind of failure.
+// The time limit is here because that of http.Client costs two goroutines a
+// request where the transport is not net/http's own.
 type limitedTransport struct {
-	base http.RoundTripper
+	base    http.RoundTripper
+	timeout time.Duration
 }
 
 func (t *limitedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := t.base.RoundTrip(req)
+	ctx, cancel := context.WithTimeout(req.Context(), t.timeout)
+	defer cancel()
+	resp, err := t.base.RoundTrip(req.WithContext(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -57,14 +64,15 @@ func (t *limitedTransport) RoundTrip(req *http.Request) (*http.Response, error) 
 	if resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests {
 		return nil, &statusError{code: resp.StatusCode, retryAfter: retryAfter(resp.Header)}
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
-	if err != nil {
+	body := &bytes.Buffer{}
+	body.Grow(int(min(max(resp.ContentLength, 0), maxAnswer)) + bytes.MinRead)
+	if _, err := body.ReadFrom(io.LimitReader(resp.Body, maxAnswer+1)); err != nil {
 		return nil, err
 	}
-	if len(body) > maxAnswer {
+	if body.Len() > maxAnswer {
 		return nil, errTooLarge
 	}
-	resp.Body = io.NopCloser(bytes.NewReader(body))
+	resp.Body = io.NopCloser(body)
 	// oauth2 would read text/plain as a form; RFC 6749 section 5.1 allows JSON only.
 	resp.Header.Set("Content-Type", "application/json")
 	return resp, nil

@@ -49,7 +49,7 @@ func New(config Config) *Provider {
 // AuthorizationRequest is what differs from one authorization request to the
 // next (RFC 6749 section 4.1.1, OpenID Connect Core section 3.1.2.1).
 type AuthorizationRequest struct {
-	Scopes   []string
+	Scope    string
 	State    string
 	Nonce    string
 	Verifier string // of RFC 7636; its S256 challenge is sent
@@ -70,8 +70,7 @@ func (p *Provider) AuthorizationURL(ctx context.Context, req AuthorizationReques
 // requestPrefix returns the part of an authorization request that is the same
 // for all that ask for the same.
 func (p *Provider) requestPrefix(meta *metadata, req AuthorizationRequest) string {
-	scope := strings.Join(req.Scopes, " ")
-	if prefix, ok := meta.prefixes.Load(scope); ok && len(req.Params) == 0 {
+	if prefix, ok := meta.prefixes.Load(req.Scope); ok && len(req.Params) == 0 {
 		return prefix.(string)
 	}
 	params := url.Values{
@@ -79,7 +78,7 @@ func (p *Provider) requestPrefix(meta *metadata, req AuthorizationRequest) strin
 		"code_challenge_method": {"S256"},
 		"redirect_uri":          {p.config.RedirectURL},
 		"response_type":         {"code"},
-		"scope":                 {scope},
+		"scope":                 {req.Scope},
 	}
 	maps.Copy(params, req.Params)
 	separator := "?"
@@ -89,7 +88,7 @@ func (p *Provider) requestPrefix(meta *metadata, req AuthorizationRequest) strin
 	}
 	prefix := endpoint + separator + params.Encode()
 	if len(req.Params) == 0 {
-		meta.prefixes.Store(scope, prefix)
+		meta.prefixes.Store(req.Scope, prefix)
 	}
 	return prefix
 }

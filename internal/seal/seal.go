@@ -11,6 +11,7 @@ import (
 	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/subtle"
 	"errors"
 	"fmt"
 )
@@ -102,15 +103,13 @@ func newKey(secret []byte) (key, error) {
 
 // aead derives the message key from the first half of the nonce.
 func (k *key) aead(nonce []byte) (cipher.AEAD, error) {
-	derived := make([]byte, 0, keySize)
-	for counter := byte(1); counter <= 2; counter++ {
-		m := [aes.BlockSize]byte{0, counter, 'X', 0}
+	derived := make([]byte, keySize)
+	for i := range 2 {
+		m := derived[i*aes.BlockSize:][:aes.BlockSize]
+		m[1], m[2] = byte(i+1), 'X'
 		copy(m[4:], nonce[:12])
-		for i := range m {
-			m[i] ^= k.subkey[i]
-		}
-		k.block.Encrypt(m[:], m[:])
-		derived = append(derived, m[:]...)
+		subtle.XORBytes(m, m, k.subkey[:])
+		k.block.Encrypt(m, m)
 	}
 	block, err := aes.NewCipher(derived)
 	if err != nil {

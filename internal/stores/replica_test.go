@@ -28,8 +28,11 @@ type settings struct {
 	Store, Provider, ClientID, ClientSecret, RedirectURL string
 }
 
-// openStore connects to Redis or PostgreSQL.
+// openStore connects to Redis, a Redis Cluster or PostgreSQL.
 func openStore(address string) (hfoauth.Store, error) {
+	if node, ok := strings.CutPrefix(address, "cluster:"); ok {
+		return clusterStore{redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{node}})}, nil
+	}
 	if !strings.HasPrefix(address, "postgres:") {
 		return goredisstore.New(redis.NewClient(&redis.Options{Addr: address})), nil
 	}

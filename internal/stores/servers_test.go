@@ -64,10 +64,10 @@ func eventually(t *testing.T, what string, done func() bool) {
 	t.Fatalf("in vain: %s", what)
 }
 
-func startRedis(t *testing.T) (*server, string) {
+func startRedis(t *testing.T, args ...string) (*server, string) {
 	t.Helper()
 	port := freePort(t)
-	s := &server{path: "redis-server", args: []string{"--bind", "127.0.0.1", "--port", port, "--dir", t.TempDir(), "--appendonly", "yes", "--appendfsync", "always"}}
+	s := &server{path: "redis-server", args: append([]string{"--bind", "127.0.0.1", "--port", port, "--dir", t.TempDir(), "--appendonly", "yes", "--appendfsync", "always"}, args...)}
 	s.start(t)
 	t.Cleanup(s.stop)
 	probe := redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + port})

@@ -10,6 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/redis/go-redis/v9"
+
 	"github.com/hfoauth/hfoauth"
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
@@ -71,6 +74,7 @@ func TestRedis(t *testing.T) {
 	server, address := startRedis(t)
 	a := startApp(t, address)
 	testSessions(t, a)
+	t.Run("memory of a session", func(t *testing.T) { testRedisMemory(t, a, address) })
 	t.Run("hangs for ten seconds", func(t *testing.T) {
 		testOutage(t, a,
 			func() { server.process.Process.Signal(syscall.SIGSTOP) },
@@ -78,13 +82,60 @@ func TestRedis(t *testing.T) {
 	})
 }
 
+func testRedisMemory(t *testing.T, a *app, address string) {
+	ctx, client := context.Background(), redis.NewClient(&redis.Options{Addr: address})
+	defer client.Close()
+	if err := client.FlushDB(ctx).Err(); err != nil {
+		t.Fatal(err)
+	}
+	a.provider.SignIn(t, a.one+"/login", "ada")
+	keys, err := client.Keys(ctx, "*hfoauth-session-*").Result()
+	if err != nil || len(keys) != 1 {
+		t.Fatalf("keys %q, %v", keys, err)
+	}
+	sealed := client.StrLen(ctx, keys[0]).Val()
+	usage := client.MemoryUsage(ctx, keys[0]).Val()
+	t.Logf("Redis takes %d bytes for %d sealed bytes", usage, sealed)
+	if sealed == 0 || float64(usage) > 1.5*float64(sealed) {
+		t.Error("more than 1.5 times the sealed size, or nothing was stored")
+	}
+}
+
 func TestPostgreSQL(t *testing.T) {
 	server, address := startPostgres(t)
 	a := startApp(t, address)
 	testSessions(t, a)
+	t.Run("size of a session", func(t *testing.T) { testPostgresSize(t, a, address) })
 	t.Run("is gone for ten seconds", func(t *testing.T) {
 		testOutage(t, a, server.stop, func() { server.start(t) })
 	})
+}
+
+func testPostgresSize(t *testing.T, a *app, address string) {
+	ctx := context.Background()
+	pool, err := pgxpool.New(ctx, address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	if _, err := pool.Exec(ctx, "TRUNCATE sessions"); err != nil {
+		t.Fatal(err)
+	}
+	a.provider.SignIn(t, a.one+"/login", "ada")
+	var sealed, each int64
+	if err := pool.QueryRow(ctx, "SELECT length(data) FROM sessions WHERE token LIKE 'hfoauth-session-%'").Scan(&sealed); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := pool.Exec(ctx, "INSERT INTO sessions SELECT token || n, data, expiry FROM sessions, generate_series(1, 10000) AS n"); err != nil {
+		t.Fatal(err)
+	}
+	if err := pool.QueryRow(ctx, "SELECT pg_total_relation_size('sessions') / count(*) FROM sessions").Scan(&each); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("PostgreSQL takes %d bytes, index included, for %d sealed bytes", each, sealed)
+	if sealed == 0 || float64(each) > 1.5*float64(sealed) {
+		t.Error("more than 1.5 times the sealed size, or nothing was stored")
+	}
 }
 
 func testSessions(t *testing.T, a *app) {
