@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"html"
+	"html/template"
 	"io"
 	"log"
 	"net/http"
@@ -83,6 +84,135 @@ func Example_testing() {
 	// Output: Hello, Ada Lovelace
 }
 
+// A page for signed-in users. A browser that nobody is signed in with is sent
+// to sign in, and back.
+func ExampleClient_RequireUser() {
+	client := exampleClient()
+	mux := http.NewServeMux()
+	mux.Handle("GET /private", client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user := hfoauth.UserFromContext(r.Context())
+		fmt.Fprintf(w, "Hello, %s", html.EscapeString(user.Name))
+	})))
+}
+
+// A chat completion that is billed to the user, who is asked for the
+// permission when it is needed.
+func ExampleClient_RequireScope() {
+	client := exampleClient()
+	mux := http.NewServeMux()
+	billed := client.RequireScope(hfoauth.ScopeInferenceAPI)
+	mux.Handle("GET /chat", billed(http.HandlerFunc(chatForm))) // a page: who comes here is asked
+	mux.Handle("POST /chat", billed(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		api, err := client.HTTPClient(w, r)
+		if err != nil {
+			http.Error(w, "Please sign in again.", hfoauth.HTTPStatus(err))
+			return
+		}
+		resp, err := api.Post("https://router.huggingface.co/v1/chat/completions", "application/json", r.Body)
+		if err != nil {
+			http.Error(w, "The model cannot be reached.", http.StatusBadGateway)
+			return
+		}
+		defer resp.Body.Close()
+		io.Copy(w, resp.Body)
+	})))
+}
+
+// What the Hub says of the user's token.
+func ExampleClient_HTTPClient() {
+	client := exampleClient()
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /whoami", func(w http.ResponseWriter, r *http.Request) {
+		api, err := client.HTTPClient(w, r) // first: a renewed session goes to w
+		if err != nil {
+			http.Error(w, "Please sign in again.", hfoauth.HTTPStatus(err))
+			return
+		}
+		resp, err := api.Get("https://huggingface.co/api/whoami-v2")
+		if err != nil {
+			http.Error(w, "Hugging Face cannot be reached.", http.StatusBadGateway)
+			return
+		}
+		defer resp.Body.Close()
+		io.Copy(w, resp.Body)
+	})
+}
+
+// The button, which becomes the user with a way to sign out. It works inside
+// the Hub's iframe, too.
+func ExampleClient_Button() {
+	client := exampleClient()
+	page := template.Must(template.New("page").Parse(
+		`<!DOCTYPE html><html lang="en"><head><title>App</title>{{.Assets}}</head><body>{{.Button}}</body></html>`))
+	http.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src https:")
+		page.Execute(w, map[string]template.HTML{
+			"Assets": client.ButtonAssets(),
+			"Button": client.Button(r, hfoauth.ButtonOptions{Size: hfoauth.ButtonLarge}),
+		})
+	})
+}
+
+// Sign-in in a command-line tool, by a code that is typed in on any device.
+func ExampleClient_DeviceLogin() {
+	client := exampleClient()
+	session, err := client.DeviceLogin(context.Background(), func(code hfoauth.DeviceCode) {
+		fmt.Printf("Open %s and type %s\n", code.VerificationURL, code.UserCode)
+	})
+	switch {
+	case errors.Is(err, hfoauth.ErrDenied):
+		log.Fatal("You said no.")
+	case errors.Is(err, hfoauth.ErrCodeExpired):
+		log.Fatal("Too late. Start again.")
+	case err != nil:
+		log.Fatal(err)
+	}
+	fmt.Println("Hello,", session.User.Name)
+}
+
+// An API for programs that have a token of the Hub.
+func ExampleConfig_acceptBearer() {
+	hub, err := hfoauthtest.Listen("127.0.0.1:0") // huggingface.co, in earnest
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer hub.Close()
+	registered := hub.RegisterApp(hfoauthtest.App{})
+	client, err := hfoauth.New(hfoauth.Config{
+		ClientID:     registered.ClientID,
+		ClientSecret: registered.ClientSecret,
+		ProviderURL:  hub.URL,
+		RedirectURL:  "https://app.example/login/callback",
+		AcceptBearer: true,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	api := client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "Hello, %s", hfoauth.UserFromContext(r.Context()).Username)
+	}))
+
+	request := httptest.NewRequest("GET", "/api", nil)
+	request.Header.Set("Authorization", "Bearer "+hub.UserToken("ada"))
+	answer := httptest.NewRecorder()
+	api.ServeHTTP(answer, request)
+	fmt.Println(answer.Body)
+	// Output: Hello, ada
+}
+
+// Sessions in a store: they are gone everywhere when they are signed out, and
+// all those of a user can be ended.
+func ExampleClient_SignOutUser() {
+	var store hfoauth.Store // such as goredisstore.New(redis.NewClient(…)) of scs
+	client, err := hfoauth.New(hfoauth.Config{Store: store})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := client.SignOutUser(context.Background(), "5dd96eb166059660ed1ee413"); err != nil {
+		log.Print(err)
+	}
+}
+
 // Pages for members of an organization, and for its admins.
 func ExampleClient_RequireOrg() {
 	client := exampleClient()
@@ -150,6 +280,7 @@ func exampleClient() *hfoauth.Client {
 	return client
 }
 
+func chatForm(http.ResponseWriter, *http.Request)              {}
 func album(http.ResponseWriter, *http.Request)                 {}
 func settings(http.ResponseWriter, *http.Request)              {}
 func saveUser(ctx context.Context, sub, username string) error { return nil }

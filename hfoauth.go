@@ -15,29 +15,51 @@
 //
 // # Signing in
 //
+// [Client.Mount] registers all handlers at their usual paths. Of these,
 // [Client.LoginHandler] sends the browser to the provider, and
 // [Client.CallbackHandler] receives it back: the authorization code flow of
 // OpenID Connect with state, nonce and PKCE. Each click on "sign in" is sealed
 // into a cookie of its own, so that tabs do not disturb each other and any
 // replica can finish what another began. [Client.Login] asks for more than
-// usual, such as another scope. [Client.LogoutHandler] ends the session.
+// usual, such as another scope. [Client.LogoutHandler] ends the session,
+// [Client.SignOutUser] all sessions of a user. Config.OnSignIn keeps a record
+// of users or turns some away.
 //
 // # Who is there
 //
 // [Client.UserFromRequest] tells the user, [Client.SessionFromRequest] also
 // the access token and the granted scopes. [Client.RequireUser],
-// [Client.RequireScope] and [Client.RequireOrg] stand in front of handlers.
+// [Client.RequireScope] and [Client.RequireOrg] stand in front of handlers,
+// which find the user with [UserFromContext].
+//
+// # Acting for the user
+//
+// [Client.HTTPClient] and [Client.TokenSource] give the user's access token,
+// renewed in time where there is a refresh token, and sent to Config.TokenHosts
+// alone. [Client.ExchangeForMember] gets a token for a member of the app's
+// organization.
+//
+// # Inside an iframe
+//
+// The Hub shows a Space inside an iframe on another site, where browsers may
+// block cookies. [Client.Button] and [Client.ButtonAssets], or the attribute
+// data-hfoauth-login on any element, sign in there all the same.
 //
 // # Where sessions live
 //
 // In a sealed cookie, or in a [Store] where Config.Store names one. A session
 // ends with its access token; where there is a refresh token it goes on.
 //
+// # Programs
+//
+// Config.AcceptBearer lets programs in that have a token of the Hub.
+// [Client.DeviceLogin] signs users of a command-line tool in.
+//
 // # When something fails
 //
 // The user sees a page that says what happened and offers the next step, the
-// Logger gets what a developer needs, and Config.ErrorHandler can take over.
-// [HTTPStatus] lists the statuses.
+// Logger gets what a developer needs, and Config.ErrorHandler or
+// Config.PageTemplate can take over. [HTTPStatus] lists the statuses.
 //
 // # Testing
 //
