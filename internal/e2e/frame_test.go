@@ -18,9 +18,11 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/alexedwards/scs/v2/memstore"
 	"github.com/chromedp/chromedp"
 
 	"github.com/hfoauth/hfoauth"
@@ -57,9 +59,17 @@ func certificate(t *testing.T) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
-// newSpace serves all sites on one loopback port. strip removes an attribute
-// from the app's cookies, as a browser that does not know it would.
-func newSpace(t *testing.T, strip string) *space {
+type spaceOptions struct {
+	// strip is an attribute to remove from the app's cookies, as a browser that
+	// does not know it would.
+	strip string
+
+	// replicas of the app share a store and take requests in turn; one if zero.
+	replicas int
+}
+
+// newSpace serves all sites on one loopback port.
+func newSpace(t *testing.T, options spaceOptions) *space {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -69,7 +79,7 @@ func newSpace(t *testing.T, strip string) *space {
 	s := &space{provider: "https://hub.test:" + port, app: "https://app.test:" + port}
 	s.hub = hfoauthtest.New(s.provider)
 	registered := s.hub.RegisterApp(hfoauthtest.App{Name: "A Space", RedirectURIs: []string{s.app + "/login/callback"}})
-	client, err := hfoauth.New(hfoauth.Config{
+	config := hfoauth.Config{
 		ClientID:     registered.ClientID,
 		ClientSecret: registered.ClientSecret,
 		ProviderURL:  s.provider,
@@ -81,12 +91,20 @@ func newSpace(t *testing.T, strip string) *space {
 				return (&net.Dialer{}).DialContext(ctx, network, listener.Addr().String())
 			},
 		}},
-	})
-	if err != nil {
-		t.Fatal(err)
+	}
+	if options.replicas > 0 {
+		config.Store = hfoauth.StoreOf(memstore.NewWithCleanupInterval(0))
+	}
+	var replicas inTurn
+	for range max(options.replicas, 1) {
+		client, err := hfoauth.New(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		replicas.handlers = append(replicas.handlers, app(client))
 	}
 	handlers := map[string]http.Handler{
-		"app.test:" + port:  stripped(strip, app(client)),
+		"app.test:" + port:  stripped(options.strip, &replicas),
 		"hub.test:" + port:  s.hubPages(),
 		"evil.test:" + port: s.evilPages(),
 	}
@@ -104,6 +122,16 @@ func newSpace(t *testing.T, strip string) *space {
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	return s
+}
+
+// inTurn gives each request to the next handler.
+type inTurn struct {
+	handlers []http.Handler
+	turn     atomic.Uint64
+}
+
+func (i *inTurn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	i.handlers[i.turn.Add(1)%uint64(len(i.handlers))].ServeHTTP(w, r)
 }
 
 var appPage = template.Must(template.New("app").Parse(`<!DOCTYPE html>
@@ -224,7 +252,7 @@ func eachCookiePolicy(t *testing.T, test func(t *testing.T, blocked bool)) {
 // The browser does block, or does not: what the other tests rest on.
 func TestCookiePolicy(t *testing.T) {
 	eachCookiePolicy(t, func(t *testing.T, blocked bool) {
-		s := newSpace(t, "")
+		s := newSpace(t, spaceOptions{})
 		b := newBrowser(t, browserOptions{blockThirdParty: blocked})
 		want := "cookies: control=x; controlp=x."
 		if blocked {
@@ -239,7 +267,7 @@ func TestCookiePolicy(t *testing.T) {
 
 func TestSignInInsideTheIframe(t *testing.T) {
 	eachCookiePolicy(t, func(t *testing.T, blocked bool) {
-		s := newSpace(t, "")
+		s := newSpace(t, spaceOptions{})
 		b := newBrowser(t, browserOptions{blockThirdParty: blocked})
 		b.run(b.ctx, chromedp.Navigate(s.provider+"/spaces/app"))
 		frame := b.attach("iframe", s.app+"/")
@@ -259,8 +287,28 @@ func TestSignInInsideTheIframe(t *testing.T) {
 	})
 }
 
+// Each step of a sign-in meets another replica.
+func TestReplicasInsideTheIframe(t *testing.T) {
+	eachCookiePolicy(t, func(t *testing.T, blocked bool) {
+		s := newSpace(t, spaceOptions{replicas: 3})
+		b := newBrowser(t, browserOptions{blockThirdParty: blocked})
+		b.run(b.ctx, chromedp.Navigate(s.provider+"/spaces/app"))
+		frame := b.attach("iframe", s.app+"/")
+		b.click(frame, "[data-hfoauth-login]")
+		s.consent(b, "approve")
+		b.says(frame, "Start page of ada")
+		for range 3 {
+			b.run(b.ctx, chromedp.Reload())
+			frame = b.attach("iframe", s.app+"/")
+			b.says(frame, "Start page of ada")
+		}
+		b.click(frame, "form button")
+		b.says(frame, "Start page of nobody")
+	})
+}
+
 func TestPrivatePageInsideTheIframe(t *testing.T) {
-	s := newSpace(t, "")
+	s := newSpace(t, spaceOptions{})
 	b := newBrowser(t, browserOptions{blockThirdParty: true})
 	b.run(b.ctx, chromedp.Navigate(s.provider+"/spaces/private"))
 	frame := b.attach("iframe", s.app+"/login")
@@ -272,7 +320,7 @@ func TestPrivatePageInsideTheIframe(t *testing.T) {
 }
 
 func TestDeniedInsideTheIframe(t *testing.T) {
-	s := newSpace(t, "")
+	s := newSpace(t, spaceOptions{})
 	b := newBrowser(t, browserOptions{blockThirdParty: true})
 	b.run(b.ctx, chromedp.Navigate(s.provider+"/spaces/app"))
 	frame := b.attach("iframe", s.app+"/")
@@ -289,7 +337,7 @@ func TestDeniedInsideTheIframe(t *testing.T) {
 }
 
 func TestPopupClosedHalfway(t *testing.T) {
-	s := newSpace(t, "")
+	s := newSpace(t, spaceOptions{})
 	b := newBrowser(t, browserOptions{blockThirdParty: true})
 	b.run(b.ctx, chromedp.Navigate(s.provider+"/spaces/app"))
 	frame := b.attach("iframe", s.app+"/")
@@ -303,7 +351,7 @@ func TestPopupClosedHalfway(t *testing.T) {
 }
 
 func TestPopupBlocked(t *testing.T) {
-	s := newSpace(t, "")
+	s := newSpace(t, spaceOptions{})
 	b := newBrowser(t, browserOptions{})
 	b.run(b.ctx, chromedp.Navigate(s.provider+"/spaces/app"))
 	frame := b.attach("iframe", s.app+"/")
@@ -318,7 +366,7 @@ func TestPopupBlocked(t *testing.T) {
 }
 
 func TestTwoIframes(t *testing.T) {
-	s := newSpace(t, "")
+	s := newSpace(t, spaceOptions{})
 	b := newBrowser(t, browserOptions{blockThirdParty: true})
 	b.run(b.ctx, chromedp.Navigate(s.provider+"/spaces/two"))
 	// Both iframes are of one site and so one process: one target or two.
@@ -339,7 +387,7 @@ func TestTwoIframes(t *testing.T) {
 // A browser that knows no partitioned cookies and blocks third-party ones is
 // told so, once.
 func TestNoPartitionedCookies(t *testing.T) {
-	s := newSpace(t, "Partitioned")
+	s := newSpace(t, spaceOptions{strip: "Partitioned"})
 	b := newBrowser(t, browserOptions{blockThirdParty: true})
 	b.run(b.ctx, chromedp.Navigate(s.provider+"/spaces/app"))
 	frame := b.attach("iframe", s.app+"/")
@@ -354,7 +402,7 @@ func TestNoPartitionedCookies(t *testing.T) {
 
 // Without JavaScript the button in the iframe is a link to a tab of its own.
 func TestWithoutScriptInTheIframe(t *testing.T) {
-	s := newSpace(t, "")
+	s := newSpace(t, spaceOptions{})
 	b := newBrowser(t, browserOptions{noScript: true, blockThirdParty: true})
 	b.run(b.ctx, chromedp.Navigate(s.provider+"/spaces/app"))
 	b.run(b.attach("iframe", s.app+"/"), chromedp.Click("[data-hfoauth-login]"))
@@ -367,7 +415,7 @@ func TestWithoutScriptInTheIframe(t *testing.T) {
 // A foreign opener gets no message from the pop-up, and its challenge is not
 // taken.
 func TestForeignOpener(t *testing.T) {
-	s := newSpace(t, "")
+	s := newSpace(t, spaceOptions{})
 	evil := strings.Replace(s.app, "app.test", "evil.test", 1)
 	b := newBrowser(t, browserOptions{})
 	b.run(b.ctx, chromedp.Navigate(evil+"/opener"))
@@ -384,7 +432,7 @@ func TestForeignOpener(t *testing.T) {
 }
 
 func TestPopupIsNotFramed(t *testing.T) {
-	s := newSpace(t, "")
+	s := newSpace(t, spaceOptions{})
 	evil := strings.Replace(s.app, "app.test", "evil.test", 1)
 	b := newBrowser(t, browserOptions{})
 	b.run(b.ctx, chromedp.Navigate(evil+"/framer"))

@@ -3,6 +3,7 @@ module github.com/hfoauth/hfoauth/internal/e2e
 go 1.26.0
 
 require (
+	github.com/alexedwards/scs/v2 v2.9.0
 	github.com/chromedp/cdproto v0.0.0-20250724212937-08a3db8b4327
 	github.com/chromedp/chromedp v0.14.2
 	github.com/dexidp/dex v0.0.0-20240807174518-43956db7fd75
