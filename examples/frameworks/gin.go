@@ -1,0 +1,47 @@
+package main
+
+import (
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/hfoauth/hfoauth"
+)
+
+// ginApp wraps handlers by gin.WrapH, and middleware by wrapMiddleware.
+func ginApp(client *hfoauth.Client) http.Handler {
+	gin.SetMode(gin.ReleaseMode)
+	router := gin.New()
+	router.Use(gin.Recovery())
+	router.SetHTMLTemplate(pages)
+	router.Any("/login", gin.WrapH(client.LoginHandler()))
+	router.Any("/login/callback", gin.WrapH(client.CallbackHandler()))
+	router.Any("/logout", gin.WrapH(client.LogoutHandler()))
+	router.Any("/login/frame/*path", gin.WrapH(client.FrameHandler()))
+
+	show := func(page string) gin.HandlerFunc {
+		return func(c *gin.Context) { c.HTML(http.StatusOK, page, newView(client, c.Request)) }
+	}
+	router.GET("/", show("home"))
+	router.GET("/private", wrapMiddleware(client.RequireUser), show("private"))
+	router.StaticFileFS("/style.css", "style.css", http.FS(files))
+	return router
+}
+
+// wrapMiddleware makes middleware of net/http one of gin, which has none for
+// that. Where the middleware answers by itself, the handlers after it must not
+// run: gin would go on unless told to abort.
+func wrapMiddleware(middleware func(http.Handler) http.Handler) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		passed := false
+		next := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			passed = true
+			c.Request = r // its context has the user
+			c.Next()
+		})
+		middleware(next).ServeHTTP(c.Writer, c.Request)
+		if !passed {
+			c.Abort()
+		}
+	}
+}

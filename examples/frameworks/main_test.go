@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hfoauth/hfoauth/hfoauthtest"
+)
+
+// start runs the program at path until the test ends.
+func start(t *testing.T, path, framework string, env ...string) (address string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	listener.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	command := exec.CommandContext(ctx, path, "-framework", framework)
+	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
+	command.Env = append([]string{"PORT=" + port, "PATH=" + os.Getenv("PATH")}, env...)
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cancel()
+		command.Wait()
+		if code := command.ProcessState.ExitCode(); code != 0 {
+			t.Errorf("interrupted, the program exits with %d", code)
+		}
+	})
+
+	address = "http://localhost:" + port
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	for range 500 {
+		if resp, err := http.Get(address + "/"); err == nil {
+			resp.Body.Close()
+			return address
+		}
+		<-ticker.C
+	}
+	t.Fatal("the program does not answer")
+	return ""
+}
+
+// send sends a request as a browser opens a page; header are names and values.
+func send(t *testing.T, client *http.Client, method, address string, header ...string) (*http.Response, string) {
+	t.Helper()
+	req, err := http.NewRequest(method, address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Accept", "text/html")
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp, string(body)
+}
+
+func TestFrameworks(t *testing.T) {
+	program := filepath.Join(t.TempDir(), "frameworks")
+	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	hub := hfoauthtest.NewServer(t)
+	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{"http://localhost/login/callback"}})
+	for framework := range frameworks {
+		t.Run(framework, func(t *testing.T) {
+			address := start(t, program, framework, "OAUTH_CLIENT_ID="+app.ClientID, "OAUTH_CLIENT_SECRET="+app.ClientSecret, "OPENID_PROVIDER_URL="+hub.URL)
+			testApp(t, hub, address)
+		})
+	}
+}
+
+// testApp is the same for each framework, as is the app.
+func testApp(t *testing.T, hub *hfoauthtest.Server, address string) {
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	stranger := &http.Client{CheckRedirect: stay}
+	resp, home := send(t, stranger, "GET", address+"/")
+	if resp.StatusCode != 200 || !strings.Contains(home, `href="/login"`) || !strings.Contains(resp.Header.Get("Content-Security-Policy"), "script-src 'self'") {
+		t.Errorf("home: %s %v %s", resp.Status, resp.Header, home)
+	}
+	files := regexp.MustCompile(`(?:script src|stylesheet" href)="([^"]*)"`).FindAllStringSubmatch(home, -1)
+	if len(files) != 3 {
+		t.Errorf("the page loads %q", files)
+	}
+	for _, file := range files {
+		if resp, body := send(t, stranger, "GET", address+file[1]); resp.StatusCode != 200 || body == "" {
+			t.Errorf("%s: %s", file[1], resp.Status)
+		}
+	}
+	if resp, body := send(t, stranger, "GET", address+"/private?a=b"); resp.StatusCode != 303 || resp.Header.Get("Location") != "/login?next=%2Fprivate%3Fa%3Db" || strings.Contains(body, "Hello") {
+		t.Errorf("private page, signed out: %s %s %s", resp.Status, resp.Header.Get("Location"), body)
+	}
+	if resp, body := send(t, stranger, "GET", address+"/private", "Accept", "application/json"); resp.StatusCode != 401 || !strings.HasPrefix(body, `{"error":`) || strings.Contains(body, "Hello") {
+		t.Errorf("private page as JSON, signed out: %s %s", resp.Status, body)
+	}
+	if resp, _ := send(t, stranger, "POST", address+"/login/frame/check", "Sec-Fetch-Site", "same-origin"); resp.StatusCode != 200 {
+		t.Errorf("POST below /login/frame/: %s", resp.Status)
+	}
+
+	browser := hub.SignIn(t, address+"/login?next=/private", "ada")
+	browser.CheckRedirect = stay
+	if resp, page := send(t, browser, "GET", address+"/private"); resp.StatusCode != 200 || !strings.Contains(page, "Hello, Ada Lovelace") {
+		t.Errorf("private page: %s %s", resp.Status, page)
+	}
+	if resp, _ := send(t, browser, "GET", address+"/logout"); resp.StatusCode != 405 {
+		t.Errorf("GET /logout: %s", resp.Status)
+	}
+	if resp, _ := send(t, browser, "POST", address+"/logout", "Sec-Fetch-Site", "cross-site"); resp.StatusCode != 403 {
+		t.Errorf("cross-site sign-out: %s", resp.Status)
+	}
+	if resp, _ := send(t, browser, "POST", address+"/logout"); resp.StatusCode != 303 || resp.Header.Get("Location") != "/" {
+		t.Errorf("sign-out: %s %s", resp.Status, resp.Header.Get("Location"))
+	}
+	if resp, _ := send(t, browser, "GET", address+"/private"); resp.StatusCode != 303 {
+		t.Errorf("private page after sign-out: %s", resp.Status)
+	}
+}
+
+func TestUnknownFramework(t *testing.T) {
+	if err := run("fiber"); err == nil || !strings.Contains(err.Error(), "chi, gin and echo") {
+		t.Errorf("error %v", err)
+	}
+}

@@ -1,0 +1,111 @@
+// The front end. It learns who is signed in from the API alone: the session is
+// in a cookie that scripts cannot read, and the access token stays on the
+// server.
+
+const element = (id) => document.getElementById(id);
+const text = element("text");
+let sub = null; // the user's stable ID, once known
+
+const say = (message) => { element("status").textContent = message; };
+
+// trying runs what a person asked for, and says what went wrong.
+const trying = async (action) => {
+  try {
+    await action();
+  } catch (problem) {
+    say(problem.message);
+  }
+};
+
+// api asks the server and returns its JSON. A session can end at any moment,
+// so each 401 leads to the signed-out view.
+const api = async (method, path, input) => {
+  const headers = { Accept: "application/json" };
+  if (input) headers["Content-Type"] = "application/json";
+  const response = await fetch(path, { method, headers, body: input && JSON.stringify(input) })
+    .catch(() => { throw new Error("The server cannot be reached. Try again."); });
+  if (response.status === 401) throw new Error(showSignedOut());
+  if (response.status === 204) return null;
+  const answer = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Error(answer.error || `The server answers ${response.status}. Try again.`);
+  return answer;
+};
+
+// A draft outlives the way to the sign-in page and back, for its author.
+const draft = {
+  key: () => `draft of ${sub}`,
+  save() { try { sessionStorage.setItem(draft.key(), text.value); } catch { /* the browser keeps nothing here */ } },
+  load() { try { return sessionStorage.getItem(draft.key()) || ""; } catch { return ""; } },
+  remove() { try { sessionStorage.removeItem(draft.key()); } catch { /* nor anything to remove */ } },
+};
+
+// showSignedOut hides what is the user's, except a text being written, and
+// returns what to say.
+const showSignedOut = () => {
+  const link = element("sign-in");
+  link.href = `/login?next=${encodeURIComponent(location.pathname + location.search)}`;
+  element("signed-in").hidden = true;
+  element("notes").hidden = true;
+  element("list").replaceChildren();
+  element("write").hidden = text.value === "";
+  element("signed-out").hidden = false;
+  if (sub === null) return "You are not signed in.";
+  link.focus();
+  return text.value === "" ? "Your session has ended. Sign in to go on." : "Your session has ended. Sign in to go on; what you wrote is kept.";
+};
+
+const showSignedIn = (user, notes) => {
+  sub = user.sub;
+  element("name").textContent = user.name;
+  element("username").textContent = `(${user.preferred_username})`;
+  if (user.picture) element("picture").src = user.picture;
+  element("picture").hidden = !user.picture;
+  for (const note of notes) showNote(note);
+  text.value = draft.load();
+  for (const id of ["signed-in", "write", "notes"]) element(id).hidden = false;
+  say("");
+};
+
+// showNote puts a note on top of the list.
+const showNote = (note) => {
+  const item = document.createElement("li");
+  const content = document.createElement("p");
+  const button = document.createElement("button");
+  content.textContent = note.text;
+  button.textContent = "Delete";
+  button.setAttribute("aria-label", `Delete: ${note.text}`);
+  button.addEventListener("click", () => trying(async () => {
+    await api("DELETE", `/api/notes/${encodeURIComponent(note.id)}`);
+    item.remove();
+    text.focus();
+    say("Deleted.");
+  }));
+  item.append(content, button);
+  element("list").prepend(item);
+};
+
+text.addEventListener("input", draft.save);
+
+element("write").addEventListener("submit", (event) => {
+  event.preventDefault();
+  if (text.readOnly) return; // being sent
+  text.readOnly = true;
+  trying(async () => {
+    showNote(await api("POST", "/api/notes", { text: text.value }));
+    text.value = "";
+    draft.remove();
+    text.focus();
+    say("Added.");
+  }).finally(() => { text.readOnly = false; });
+});
+
+element("sign-out").addEventListener("submit", draft.remove);
+
+// A page that the browser kept for "Back" may be another user's by now.
+addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
+
+trying(async () => {
+  say("Loading…");
+  const [user, notes] = [await api("GET", "/api/me"), await api("GET", "/api/notes")];
+  showSignedIn(user, notes);
+});
