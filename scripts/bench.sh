@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures hfoauth beside other libraries and renders docs/benchmarks.md.
+# Measures hfoauth beside other libraries, for docs/benchmarks.md and README.md.
 set -euo pipefail
 cd "$(dirname "$0")/../internal/bench"
 export GOWORK=off
@@ -14,6 +14,4 @@ go list -m -f 'module: {{.Path}} {{.Version}}' \
 for _ in 1 2 3 4 5; do
 	go test -run '^$' -bench . -benchtime 0.5s -count 1 . | tee -a "$results"
 done
-text=$(go run ./report <"$results")
-mkdir -p ../../docs
-printf '%s\n' "$text" >../../docs/benchmarks.md
+go run ./report ../.. <"$results"

@@ -1,26 +1,48 @@
-// Command report reads the output of go test -bench from its standard input
-// and writes it as the text of docs/benchmarks.md. Lines "module: path
-// version" before it name the versions that were measured.
+// Command report reads the output of go test -bench from its standard input,
+// writes it as docs/benchmarks.md, and puts a summary into README.md, both
+// below the directory it is given. Lines "module: path version" in the input
+// name the versions that were measured.
 package main
 
 import (
+	"io"
 	"log"
 	"os"
+	"path/filepath"
 	"runtime"
 )
 
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("report: ")
-	results, err := parse(os.Stdin)
+	if len(os.Args) != 2 {
+		log.Fatal("usage: report directory <results")
+	}
+	if err := report(os.Stdin, os.Args[1]); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func report(in io.Reader, directory string) error {
+	results, err := parse(in)
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
-	text, err := render(results, runtime.Version())
+	document, err := render(results, runtime.Version())
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
-	if _, err := os.Stdout.WriteString(text); err != nil {
-		log.Fatal(err)
+	readmePath := filepath.Join(directory, "README.md")
+	readme, err := os.ReadFile(readmePath)
+	if err != nil {
+		return err
 	}
+	replaced, err := replaceSummary(string(readme), results, runtime.Version())
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(directory, "docs", "benchmarks.md"), []byte(document), 0o644); err != nil {
+		return err
+	}
+	return os.WriteFile(readmePath, []byte(replaced), 0o644)
 }

@@ -14,6 +14,9 @@ BenchmarkRead/orgs=0/hfoauth-2         1000      700.0 ns/op    1257 cookie-B   
 BenchmarkRead/orgs=0/hfoauth-2         1000      600.0 ns/op    1257 cookie-B   240 B/op   2 allocs/op
 BenchmarkRead/orgs=0/gorilla/sessions,_gob-2   1000   39000 ns/op   2391 cookie-B   22056 B/op   334 allocs/op
 BenchmarkRead/orgs=3/hfoauth-2         1000      600.0 ns/op    1257 cookie-B   240 B/op   2 allocs/op
+BenchmarkRead/orgs=3/hfoauth,_first_request_of_a_session-2  1000  7000 ns/op  1257 cookie-B  240 B/op  2 allocs/op
+BenchmarkRead/orgs=3/scs_memstore,_gob-2   1000   21000 ns/op   50 cookie-B   240 B/op   2 allocs/op
+BenchmarkRead/orgs=3/scs_memstore,_JSON-2  1000   20000 ns/op   50 cookie-B   240 B/op   2 allocs/op
 BenchmarkRead/orgs=100/hfoauth-2       1000      600.0 ns/op      66 cookie-B   240 B/op   2 allocs/op
 BenchmarkRead/orgs=100/gorilla/sessions,_gob-2   1000000000   37027 cookie-B   1.000 does-not-fit   0 B/op   0 allocs/op
 BenchmarkLogin/hfoauth-2               1000     4000 ns/op     270 cookie-B   240 B/op   2 allocs/op
@@ -46,6 +49,37 @@ func TestRender(t *testing.T) {
 	}
 	if t.Failed() {
 		t.Log(text)
+	}
+}
+
+func TestSummary(t *testing.T) {
+	results, err := parse(strings.NewReader(output))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const start, end = "# App\n" + summaryStart, summaryEnd + "\nmore\n"
+	text, err := replaceSummary(start+"old\n"+end, results, "go1.99")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"| the user of a request, in 3 organizations | 600 ns | 20.0 µs |  |  |  |  |",
+		"| … the first request of a session | 7.00 µs | 20.0 µs |",
+		"| … in 100 organizations | 600 ns |  | too large |",
+		"on A CPU, 2 CPUs, linux/amd64, go1.99;",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("missing: %s", want)
+		}
+	}
+	if !strings.HasPrefix(text, start) || !strings.HasSuffix(text, end) || strings.Contains(text, "old") {
+		t.Errorf("the summary is not in its place alone")
+	}
+	if t.Failed() {
+		t.Log(text)
+	}
+	if _, err := replaceSummary("# App\n", results, "go1.99"); err == nil {
+		t.Error("no error for a README without a place")
 	}
 }
 
