@@ -48,16 +48,17 @@ var (
 	signInTemplate = template.Must(template.New("sign in").Parse(
 		`<a class="{{.Class}}" href="{{.URL}}"{{if .NewTab}} target="_blank" rel="opener"{{end}} data-hfoauth-login{{with .Next}} data-hfoauth-next="{{.}}"{{end}}{{with .Options}} data-hfoauth-options="{{.}}"{{end}}>{{.Logo}}<span>{{.Label}}</span></a>`))
 	userTemplate = template.Must(template.New("user").Parse(
-		`<span class="hfoauth-user">{{with .Picture}}<img src="{{.}}" alt="" width="32" height="32">{{end}}<span>{{.Username}}</span>` +
-			`<form method="post" action="{{.URL}}"><input type="hidden" name="next" value="{{.Next}}"><button class="{{.Class}}">{{.Label}}</button></form></span>`))
+		`<div class="hfoauth-user">{{with .Picture}}<img src="{{.}}" alt="" width="32" height="32">{{end}}<span>{{.Username}}</span>` +
+			`<form method="post" action="{{.URL}}"><input type="hidden" name="next" value="{{.Next}}"><button class="{{.Class}}">{{.Label}}</button></form></div>`))
 	assetsTemplate = template.Must(template.New("assets").Parse(
 		`<link rel="stylesheet" href="{{.Style}}"><script src="{{.Script}}" defer></script>`))
 )
 
 // Button returns HTML with a button that signs the user in, or, where the
-// request is signed in, with the user and a button that signs out. It works
-// inside an iframe, too, and as a plain link where there is no JavaScript. Put
-// [Client.ButtonAssets] on the page as well.
+// request is signed in, with the user and a button that signs out: a form,
+// which belongs into a div and not into a p. It works inside an iframe, too,
+// and as a plain link where there is no JavaScript. Put [Client.ButtonAssets]
+// on the page as well.
 //
 // Any element of the app's own becomes such a button by the attribute
 // data-hfoauth-login; data-hfoauth-next names where to return to.

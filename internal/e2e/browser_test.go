@@ -21,6 +21,10 @@ import (
 type browserOptions struct {
 	blockThirdParty bool // third-party cookies
 	noScript        bool // JavaScript off, in every tab and frame
+
+	// huggingFace is the loopback host and port that the browser takes for
+	// https://huggingface.co.
+	huggingFace string
 }
 
 // preferences are what a user would have chosen in the settings.
@@ -36,6 +40,15 @@ func (o browserOptions) preferences() map[string]any {
 	return map[string]any{"profile": profile}
 }
 
+// hosts are rules for names, none of which is asked for on the network.
+func (o browserOptions) hosts() string {
+	rules := "MAP *.test 127.0.0.1"
+	if o.huggingFace != "" {
+		rules += ", MAP huggingface.co:443 " + o.huggingFace
+	}
+	return rules
+}
+
 // browser is a Chromium with a profile of its own. Its test fails at the end
 // if a page complained.
 type browser struct {
@@ -47,7 +60,7 @@ type browser struct {
 // newBrowser starts a browser for a test.
 func newBrowser(t *testing.T, options browserOptions) *browser {
 	t.Helper()
-	ctx := launch(t, newProfile(t, options))
+	ctx := launch(t, newProfile(t, options), options.hosts())
 	b := &browser{t: t, ctx: ctx}
 	b.watchNew(ctx)
 	b.mustWatch(ctx)
@@ -85,7 +98,7 @@ func chromium() (string, error) {
 }
 
 // launch starts Chromium, and ends it with the test.
-func launch(t *testing.T, profile string) context.Context {
+func launch(t *testing.T, profile, hosts string) context.Context {
 	t.Helper()
 	path, err := chromium()
 	if err != nil {
@@ -102,7 +115,7 @@ func launch(t *testing.T, profile string) context.Context {
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("disable-popup-blocking", false),
 		chromedp.Flag("disable-features", "Translate"),
-		chromedp.Flag("host-resolver-rules", "MAP *.test 127.0.0.1"),
+		chromedp.Flag("host-resolver-rules", hosts),
 		chromedp.WSURLReadTimeout(time.Minute),
 	)...)
 	browser, stop := chromedp.NewContext(allocator)

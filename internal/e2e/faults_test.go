@@ -56,7 +56,7 @@ func (p *provider) up() {
 
 // signIn walks a person through a sign-in and returns the last status, the
 // page, and how long it took. before is called before the callback.
-func (q *quickstart) signIn(hub *hfoauthtest.Server, before func()) (status int, page string, took time.Duration) {
+func (q *program) signIn(hub *hfoauthtest.Server, before func()) (status int, page string, took time.Duration) {
 	q.t.Helper()
 	browser := hub.Browser(hfoauthtest.Person{Username: "ada"})
 	defer browser.CloseIdleConnections()
@@ -85,7 +85,7 @@ func (q *quickstart) signIn(hub *hfoauthtest.Server, before func()) (status int,
 }
 
 // fails checks a failed sign-in.
-func (q *quickstart) fails(hub *hfoauthtest.Server, before func(), want int) {
+func (q *program) fails(hub *hfoauthtest.Server, before func(), want int) {
 	q.t.Helper()
 	status, page, took := q.signIn(hub, before)
 	if status != want || !strings.Contains(page, "Try again") || took > 15*time.Second {
@@ -94,7 +94,7 @@ func (q *quickstart) fails(hub *hfoauthtest.Server, before func(), want int) {
 }
 
 // works checks that sign-in works, if need be after a second try.
-func (q *quickstart) works(hub *hfoauthtest.Server) {
+func (q *program) works(hub *hfoauthtest.Server) {
 	q.t.Helper()
 	status, page, _ := q.signIn(hub, nil)
 	if status != http.StatusOK || !strings.Contains(page, `"preferred_username":"ada"`) {
@@ -103,7 +103,7 @@ func (q *quickstart) works(hub *hfoauthtest.Server) {
 }
 
 // in returns the program for a subtest to report to.
-func (q *quickstart) in(t *testing.T) *quickstart {
+func (q *program) in(t *testing.T) *program {
 	sub := *q
 	sub.t = t
 	return &sub
@@ -161,7 +161,7 @@ func TestFaults(t *testing.T) {
 			t.Parallel()
 			hub := hfoauthtest.NewServer(t)
 			hub.SetFault(hfoauthtest.MetadataEndpoint, f.fault)
-			q := newQuickstartAt(t, hub.URL, hub.RegisterApp(hfoauthtest.App{}))
+			q := newProgramAt(t, "quickstart", hub.URL, hub.RegisterApp(hfoauthtest.App{}))
 			q.fails(hub, nil, f.status)
 			hub.SetFault(hfoauthtest.MetadataEndpoint, nil)
 			q.works(hub)
@@ -174,7 +174,7 @@ func TestProviderRestarts(t *testing.T) {
 	p := newProvider(t)
 	app := p.hub.RegisterApp(hfoauthtest.App{})
 	p.down()
-	program := newQuickstartAt(t, p.hub.URL, app)
+	program := newProgramAt(t, "quickstart", p.hub.URL, app)
 	t.Run("before discovery", func(t *testing.T) {
 		q := program.in(t)
 		q.fails(p.hub, nil, 503)
@@ -213,7 +213,7 @@ func TestUnreachableProviders(t *testing.T) {
 		"TLS error":          untrusted.URL,
 	} {
 		t.Run(name, func(t *testing.T) {
-			q := newQuickstartAt(t, issuer, hfoauthtest.App{ClientID: "id", ClientSecret: "secret"})
+			q := newProgramAt(t, "quickstart", issuer, hfoauthtest.App{ClientID: "id", ClientSecret: "secret"})
 			start := time.Now()
 			resp, err := http.Get(q.URL + "/login")
 			if err != nil {

@@ -136,7 +136,7 @@ func (i *inTurn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 var appPage = template.Must(template.New("app").Parse(`<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>App</title>{{.Assets}}</head>
-<body><h1>{{.Title}}</h1><p>{{.Button}}</p></body></html>`))
+<body><h1>{{.Title}}</h1><div class="account">{{.Button}}</div></body></html>`))
 
 // app is what people write: a start page with a button, and a private page.
 func app(client *hfoauth.Client) http.Handler {

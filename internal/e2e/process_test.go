@@ -31,21 +31,35 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// quickstartProgram builds the quickstart once for all tests.
-var quickstartProgram = sync.OnceValues(func() (string, error) {
-	path := filepath.Join(programs, "quickstart")
-	command := exec.Command("go", "build", "-o", path, "./examples/quickstart")
-	command.Dir = "../.."
+// built are the examples that were built already, by name.
+var built = struct {
+	sync.Mutex
+	paths map[string]string
+}{paths: map[string]string{}}
+
+// build builds an example once for all tests.
+func build(t *testing.T, example string) (path string) {
+	t.Helper()
+	built.Lock()
+	defer built.Unlock()
+	if path = built.paths[example]; path != "" {
+		return path
+	}
+	path = filepath.Join(programs, example)
+	command := exec.Command("go", "build", "-o", path, ".")
+	command.Dir = filepath.Join("../../examples", example)
 	command.Env = append(os.Environ(), "GOWORK=off")
 	if out, err := command.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build: %w\n%s", err, out)
+		t.Fatalf("go build: %v\n%s", err, out)
 	}
-	return path, nil
-})
+	built.paths[example] = path
+	return path
+}
 
-// quickstart is the program, running, and its provider.
-type quickstart struct {
+// program is an example, running, and its provider.
+type program struct {
 	t       *testing.T
+	path    string
 	hub     *hfoauthtest.Server
 	app     hfoauthtest.App
 	port    string
@@ -55,17 +69,22 @@ type quickstart struct {
 	stderr  *os.File
 }
 
-func newQuickstart(t *testing.T, env ...string) *quickstart {
+func newQuickstart(t *testing.T, env ...string) *program {
+	t.Helper()
+	return newProgram(t, "quickstart", env...)
+}
+
+func newProgram(t *testing.T, example string, env ...string) *program {
 	t.Helper()
 	hub := hfoauthtest.NewServer(t)
 	app := hub.RegisterApp(hfoauthtest.App{Name: "Quickstart", RedirectURIs: []string{"http://localhost/login/callback"}})
-	q := newQuickstartAt(t, hub.URL, app, env...)
+	q := newProgramAt(t, example, hub.URL, app, env...)
 	q.hub = hub
 	return q
 }
 
-// newQuickstartAt is newQuickstart with a provider of the caller's.
-func newQuickstartAt(t *testing.T, issuer string, app hfoauthtest.App, env ...string) *quickstart {
+// newProgramAt is newProgram with a provider of the caller's.
+func newProgramAt(t *testing.T, example, issuer string, app hfoauthtest.App, env ...string) *program {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -77,22 +96,19 @@ func newQuickstartAt(t *testing.T, issuer string, app hfoauthtest.App, env ...st
 	if err != nil {
 		t.Fatal(err)
 	}
-	q := &quickstart{t: t, app: app, port: port, URL: "http://localhost:" + port, stderr: stderr}
+	q := &program{t: t, path: build(t, example), app: app, port: port, URL: "http://localhost:" + port, stderr: stderr}
 	q.env = append([]string{"PORT=" + port, "PATH=" + os.Getenv("PATH"), "OAUTH_CLIENT_ID=" + app.ClientID,
-		"OAUTH_CLIENT_SECRET=" + app.ClientSecret, "OAUTH_SCOPES=openid profile email", "OPENID_PROVIDER_URL=" + issuer}, env...)
+		"OAUTH_CLIENT_SECRET=" + app.ClientSecret, "OAUTH_REDIRECT_URL=" + q.URL + "/login/callback",
+		"OAUTH_SCOPES=openid profile email", "OPENID_PROVIDER_URL=" + issuer}, env...)
 	q.start()
 	t.Cleanup(func() { q.kill(); stderr.Close() })
 	return q
 }
 
 // start starts the program, again or for the first time, and waits for it.
-func (q *quickstart) start() {
+func (q *program) start() {
 	q.t.Helper()
-	path, err := quickstartProgram()
-	if err != nil {
-		q.t.Fatal(err)
-	}
-	q.command = exec.Command(path)
+	q.command = exec.Command(q.path)
 	q.command.Env = q.env
 	q.command.Stderr = q.stderr
 	if err := q.command.Start(); err != nil {
@@ -109,16 +125,16 @@ func (q *quickstart) start() {
 		}
 		<-ticker.C
 	}
-	q.t.Fatal("the quickstart does not answer")
+	q.t.Fatalf("the program does not answer: %s", q.log())
 }
 
 // kill ends the program as a machine that loses power does.
-func (q *quickstart) kill() {
+func (q *program) kill() {
 	q.command.Process.Kill()
 	q.command.Wait()
 }
 
-func (q *quickstart) log() string {
+func (q *program) log() string {
 	text, err := os.ReadFile(q.stderr.Name())
 	if err != nil {
 		q.t.Fatal(err)
@@ -127,7 +143,7 @@ func (q *quickstart) log() string {
 }
 
 // files counts the open files and sockets of the program.
-func (q *quickstart) files() int {
+func (q *program) files() int {
 	q.t.Helper()
 	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", q.command.Process.Pid))
 	if err != nil {
@@ -137,7 +153,7 @@ func (q *quickstart) files() int {
 }
 
 // memory is the resident memory of the program, in bytes (proc_pid_statm(5)).
-func (q *quickstart) memory() int {
+func (q *program) memory() int {
 	q.t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", q.command.Process.Pid))
 	if err != nil {

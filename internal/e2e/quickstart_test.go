@@ -2,26 +2,14 @@ package e2e
 
 import (
 	"context"
-	"crypto/tls"
-	"encoding/pem"
 	"fmt"
-	"io"
-	"log"
-	"net"
-	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
-
-	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
 func (b *browser) location(ctx context.Context) string {
@@ -31,7 +19,7 @@ func (b *browser) location(ctx context.Context) string {
 }
 
 // signIn signs in by clicking, from the start page.
-func (b *browser) signIn(q *quickstart) {
+func (b *browser) signIn(q *program) {
 	b.t.Helper()
 	b.run(b.ctx, chromedp.Navigate(q.URL+"/"), chromedp.Click("[data-hfoauth-login]"),
 		chromedp.WaitVisible(`button[value=approve]`), chromedp.Click(`button[value=approve]`))
@@ -179,14 +167,10 @@ func TestQuickstartSmallAndDark(t *testing.T) {
 	q := newQuickstart(t)
 	b := newBrowser(t, browserOptions{})
 	b.narrow(b.ctx)
-	b.prefers(b.ctx, "prefers-color-scheme", "dark")
+	b.prefers(b.ctx, "prefers-color-scheme: dark")
 	fits := func(page string) {
 		t.Helper()
-		var width int
-		b.run(b.ctx, chromedp.Evaluate(`document.documentElement.scrollWidth`, &width))
-		if width > 320 {
-			t.Errorf("%s is %d px wide", page, width)
-		}
+		b.fits(b.ctx)
 		b.screenshot(b.ctx, page)
 		b.accessible(b.ctx)
 	}
@@ -204,60 +188,19 @@ func TestQuickstartSmallAndDark(t *testing.T) {
 	fits("done")
 }
 
-// serveTLS serves a handler over https on a free loopback port.
-func serveTLS(t *testing.T, certificate tls.Certificate, handler func(port string) http.Handler) (port string) {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ = net.SplitHostPort(listener.Addr().String())
-	server := httptest.NewUnstartedServer(handler(port))
-	server.Listener.Close()
-	server.Listener = listener
-	server.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}}
-	server.Config.ErrorLog = log.New(io.Discard, "", 0)
-	server.StartTLS()
-	t.Cleanup(server.Close)
-	return port
-}
-
 // The quickstart behind a proxy that ends TLS, as in a Space, and a provider
 // on another site.
 func TestQuickstartOverHTTPS(t *testing.T) {
-	throwaway := certificate(t)
-	trusted := filepath.Join(t.TempDir(), "certificate.pem")
-	if err := os.WriteFile(trusted, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: throwaway.Certificate[0]}), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	var hub *hfoauthtest.Server
-	hubPort := serveTLS(t, throwaway, func(port string) http.Handler {
-		hub = hfoauthtest.New("https://localhost:" + port)
-		return hub
-	})
-	var q *quickstart
-	appPort := serveTLS(t, throwaway, func(string) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			target, err := url.Parse(q.URL)
-			if err != nil {
-				panic(err)
-			}
-			httputil.NewSingleHostReverseProxy(target).ServeHTTP(w, r)
-		})
-	})
-	site := "https://app.test:" + appPort
-	registered := hub.RegisterApp(hfoauthtest.App{Name: "Quickstart", RedirectURIs: []string{site + "/login/callback"}})
-	q = newQuickstartAt(t, "https://localhost:"+hubPort, registered, "OAUTH_REDIRECT_URL="+site+"/login/callback", "SSL_CERT_FILE="+trusted)
-
+	d := deploy(t, "quickstart")
 	b := newBrowser(t, browserOptions{})
-	b.run(b.ctx, chromedp.Navigate(site+"/private"), chromedp.WaitVisible(`button[value=deny]`), chromedp.Click(`button[value=deny]`))
+	b.run(b.ctx, chromedp.Navigate(d.site+"/private"), chromedp.WaitVisible(`button[value=deny]`), chromedp.Click(`button[value=deny]`))
 	b.says(b.ctx, "You did not give access")
 	b.expect("403")
 	b.run(b.ctx, chromedp.Click(`a.hfoauth-primary`), chromedp.WaitVisible(`button[value=approve]`), chromedp.Click(`button[value=approve]`))
 	b.says(b.ctx, "Only signed-in users see this page")
 	var cookies []*network.Cookie
 	b.run(b.ctx, chromedp.ActionFunc(func(ctx context.Context) (err error) {
-		cookies, err = network.GetCookies().WithURLs([]string{site}).Do(ctx)
+		cookies, err = network.GetCookies().WithURLs([]string{d.site}).Do(ctx)
 		return err
 	}))
 	if len(cookies) != 1 || !strings.HasPrefix(cookies[0].Name, "__Host-hfoauth-") || !cookies[0].Secure || !cookies[0].HTTPOnly {
