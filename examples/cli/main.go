@@ -1,6 +1,7 @@
 // Cli signs a person in to a command-line program: by the browser on the same
 // machine (RFC 8252), or with -device by a code that is typed in on any other
-// (RFC 8628). It keeps nothing on disk.
+// (RFC 8628). It keeps nothing on disk. Without OAUTH_CLIENT_ID it signs in
+// with a stand-in for Hugging Face.
 package main
 
 import (
@@ -15,9 +16,11 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"sync"
 	"time"
 
 	"github.com/hfoauth/hfoauth"
+	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
 func main() {
@@ -32,9 +35,13 @@ func main() {
 }
 
 func run(ctx context.Context, device bool, out io.Writer) error {
-	if os.Getenv("OAUTH_CLIENT_ID") == "" {
-		return errors.New("set OAUTH_CLIENT_ID to the ID of an app without a secret, registered at\n" +
-			"https://huggingface.co/settings/connected-applications with the redirect URL http://127.0.0.1/login/callback")
+	config := hfoauth.ConfigFromEnv()
+	if config.ClientID == "" {
+		standIn, err := startStandIn(&config, out)
+		if err != nil {
+			return err
+		}
+		defer standIn.Close()
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -42,7 +49,7 @@ func run(ctx context.Context, device bool, out io.Writer) error {
 	}
 	defer listener.Close()
 	signedIn := make(chan *hfoauth.Session, 1)
-	client, err := newClient(listener, signedIn)
+	client, err := newClient(config, listener, signedIn)
 	if err != nil {
 		return err
 	}
@@ -59,8 +66,19 @@ func run(ctx context.Context, device bool, out io.Writer) error {
 	return nil
 }
 
-func newClient(listener net.Listener, signedIn chan<- *hfoauth.Session) (*hfoauth.Client, error) {
-	config := hfoauth.ConfigFromEnv()
+// startStandIn starts a provider on a loopback port and makes config use it.
+func startStandIn(config *hfoauth.Config, out io.Writer) (*hfoauthtest.Server, error) {
+	standIn, err := hfoauthtest.Listen("127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	app := standIn.RegisterApp(hfoauthtest.App{Name: "Cli", Public: true})
+	config.ClientID, config.ProviderURL = app.ClientID, standIn.URL
+	fmt.Fprintf(out, "OAUTH_CLIENT_ID is not set: signing in with a stand-in for Hugging Face at %s\n", standIn.URL)
+	return standIn, nil
+}
+
+func newClient(config hfoauth.Config, listener net.Listener, signedIn chan<- *hfoauth.Session) (*hfoauth.Client, error) {
 	config.RedirectURL = "http://" + listener.Addr().String() + "/login/callback"
 	if config.ClientSecret == "" {
 		key := make([]byte, 32) // seals the cookie of this one sign-in
@@ -117,12 +135,14 @@ func lastPage(server *http.Server, shown <-chan struct{}) error {
 
 // byDevice shows a code and counts the time that is left.
 func byDevice(ctx context.Context, client *hfoauth.Client, out io.Writer) (*hfoauth.Session, error) {
+	var counting sync.WaitGroup
 	done := make(chan struct{})
 	session, err := client.DeviceLogin(ctx, func(code hfoauth.DeviceCode) {
 		fmt.Fprintf(out, "Open %s and type the code\n\n  %s\n\n", code.VerificationURL, code.UserCode)
-		go countdown(out, code.Expiry, done)
+		counting.Go(func() { countdown(out, code.Expiry, done) })
 	})
 	close(done)
+	counting.Wait()
 	fmt.Fprintln(out)
 	return session, err
 }

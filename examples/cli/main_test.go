@@ -2,7 +2,8 @@ package main
 
 import (
 	"bytes"
-	"context"
+	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 	"sync"
@@ -91,9 +92,20 @@ func TestDenied(t *testing.T) {
 	}
 }
 
-func TestExplainsItself(t *testing.T) {
+// Nothing is registered: the program brings a stand-in, whose page for devices
+// takes the code.
+func TestStandIn(t *testing.T) {
 	t.Setenv("OAUTH_CLIENT_ID", "")
-	if err := run(context.Background(), false, &screen{}); err == nil || !strings.Contains(err.Error(), "OAUTH_CLIENT_ID") {
-		t.Error(err)
+	out, done := &screen{}, make(chan error, 1)
+	go func() { done <- run(t.Context(), true, out) }()
+	code := strings.TrimSpace(out.find(t, `(?m)^  [A-Z]{4}-[A-Z]{4}$`))
+	address, _, _ := strings.Cut(strings.TrimPrefix(out.find(t, `Open \S+ `), "Open "), " ")
+	resp, err := http.PostForm(address, url.Values{"user_code": {code}, "user": {"ada"}, "decision": {"approve"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if err := <-done; err != nil || !strings.Contains(out.String(), "Hello, Ada Lovelace") {
+		t.Errorf("%v: %s", err, out)
 	}
 }
