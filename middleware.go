@@ -40,11 +40,14 @@ func (c *Client) RequireScope(scopes ...Scope) func(http.Handler) http.Handler {
 
 // RequireOrg is [Client.RequireUser] for members of an organization, by its
 // username or its ID (never by its display name, which is free to choose),
-// with one of roles if any are given. Members who have yet to meet its
-// demands (single sign-on, multi-factor authentication) count as outsiders.
+// with one of roles if any are given. Members of whom the Hub says that they
+// have yet to meet its demands (single sign-on, multi-factor authentication)
+// count as outsiders.
 //
-// The role is known only where the user granted the organization to the app: a
-// browser whose user did not is sent to do so, and back, once. Others get 403.
+// The role, and perhaps those demands, are known only where the user granted
+// the organization to the app: with roles, a browser whose user did not is sent
+// to do so, and back, once, and others get 403. Without roles membership alone
+// lets in; name all roles that will do where the demands matter.
 func (c *Client) RequireOrg(name string, roles ...Role) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return c.require(next, func(s *Session) error {
