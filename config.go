@@ -283,8 +283,8 @@ func checkURL(text string) error {
 }
 
 func checkPath(path string) error {
-	if returnPath(path) != path || strings.ContainsAny(path, "?#{} ") {
-		return fmt.Errorf("%q is not a path of this site: write it as /path", path)
+	if returnPath(path) != path || strings.ContainsAny(path, "?#{} ") || strings.HasSuffix(path, "/") {
+		return fmt.Errorf("%q is not a path of a handler of this site: write it as /path", path)
 	}
 	return nil
 }

@@ -1,6 +1,9 @@
 package hfoauth
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // What the tests of this package, which live outside of it, need from inside.
 
@@ -21,3 +24,14 @@ func NewMemoryStore() Store { return newSessionStore(nil, time.Now) }
 
 // StoreKey is the name of a session in a store.
 func StoreKey(id string) string { return storeKey("session", id) }
+
+// MaxParked is how many sessions wait for their iframes, of how many bytes
+// together; Park parks one.
+const (
+	MaxParked      = maxParked
+	MaxParkedBytes = maxParkedBytes
+)
+
+func (c *Client) Park(challenge, value string) error {
+	return c.park(context.Background(), challenge, value)
+}

@@ -15,15 +15,16 @@ import (
 )
 
 // Sign-in inside an iframe of another site, where the provider's pages refuse
-// to be shown and the browser may block third-party cookies. pages/hfoauth.js
-// is the other half:
+// to be shown and the browser may block third-party cookies. The two windows
+// cannot talk: the Hub's pages send Cross-Origin-Opener-Policy, and a window
+// that a frame below such a page opens has no opener
+// (https://html.spec.whatwg.org/multipage/document-sequences.html#the-rules-for-choosing-a-navigable).
+// pages/hfoauth.js is the other half:
 //
-//	iframe                    pop-up                     provider
+//	iframe                    new window                 provider
 //	  | click: verifier         |                           |
-//	  |------- opens ---------->| GET popup                 |
-//	  |<------ ready -----------|                           |
-//	  |------- challenge ------>| POST popup, sealed with   |
-//	  |                         | the attempt               |
+//	  |-- POST popup, ---------->| challenge, sealed with    |
+//	  |   challenge             | the attempt               |
 //	  |                         |-------------------------->|
 //	  |                         |<-------- code ------------|
 //	  |                         | callback: session parked under challenge
@@ -59,7 +60,6 @@ func (c *Client) FrameHandler() http.Handler {
 	path := c.framePath()
 	mux.HandleFunc("GET "+path+asset(script, ".js"), serveAsset("text/javascript; charset=utf-8", script))
 	mux.HandleFunc("GET "+path+asset(style, ".css"), serveAsset("text/css; charset=utf-8", style))
-	mux.HandleFunc("GET "+path+"popup", c.popupPage)
 	mux.HandleFunc("POST "+path+"popup", c.sameOrigin(c.beginInPopup))
 	mux.HandleFunc("GET "+path+"done", c.donePage)
 	mux.HandleFunc("POST "+path+"claim", c.sameOrigin(c.claim))
@@ -92,26 +92,28 @@ func (c *Client) sameOrigin(next http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// popupPage asks the iframe that opened it for a challenge. Opened in another
-// way, it offers to sign in all the same.
-func (c *Client) popupPage(w http.ResponseWriter, r *http.Request) {
-	keepPrivate(w)
-	c.writePage(w, http.StatusOK, page{
-		Title:  "Sign in with Hugging Face",
-		Popup:  &popupForm{Action: c.framePath() + "popup", Next: c.returnTo(r.FormValue("next")), Options: r.FormValue("options")},
-		Script: true,
-	})
-}
-
-// beginInPopup begins a sign-in whose session the iframe will claim.
+// beginInPopup begins a sign-in whose session the iframe will claim. A page
+// leads on to the provider and not a redirect, which the app's own form-action
+// would have to allow.
 func (c *Client) beginInPopup(w http.ResponseWriter, r *http.Request) {
+	options := c.openOptions(r.PostFormValue("options"))
+	options.Next = r.PostFormValue("next")
+	if c.onOtherHost(r) { // the callback would not find the attempt
+		c.continuePage(w, c.loginURLOnOwnHost(options.Next))
+		return
+	}
 	challenge := r.PostFormValue("challenge")
 	if len(challenge) != challengeSize {
 		challenge = ""
 	}
-	options := c.openOptions(r.PostFormValue("options"))
-	options.Next = r.PostFormValue("next")
-	c.beginSignIn(w, r, options, challenge)
+	if address, ok := c.beginSignIn(w, r, options, challenge); ok {
+		c.continuePage(w, address)
+	}
+}
+
+// continuePage goes on to an address by itself.
+func (c *Client) continuePage(w http.ResponseWriter, address string) {
+	c.writePage(w, http.StatusOK, page{Title: "Sign in with Hugging Face", Continue: address, Script: true})
 }
 
 // sealOptions puts what a page asks for beyond Config into a form field, which
@@ -235,8 +237,10 @@ func writeSignedIn(w http.ResponseWriter, signedIn bool) {
 
 // finishInPopup signs the pop-up's own tab in and parks a session for the
 // iframe. Both are one session in the store; those that live in cookies are
-// two, of which the iframe's has the refresh token, because that works once.
+// two, of which the iframe's has the refresh token, because that works once. A
+// sign-out ends both.
 func (c *Client) finishInPopup(ctx context.Context, w http.ResponseWriter, r *http.Request, s *Session, a *attempt) error {
+	s.shared = true
 	value, err := c.sealSession(ctx, s)
 	if err != nil {
 		return err
@@ -245,11 +249,7 @@ func (c *Client) finishInPopup(ctx context.Context, w http.ResponseWriter, r *ht
 		return err
 	}
 	if isStoredID(value) {
-		if err := c.endRequestSession(ctx, r); err != nil {
-			return err
-		}
-		c.cookies.set(w, c.cookies.session, value, s.Expiry.Sub(c.now()))
-		return nil
+		return c.replaceCookie(ctx, w, r, value, s)
 	}
 	tab := s.clone()
 	tab.Token.RefreshToken = ""
@@ -272,14 +272,4 @@ func (c *Client) donePage(w http.ResponseWriter, r *http.Request) {
 		Close:  true,
 		Script: true,
 	})
-}
-
-// scriptPolicy adds to the policy of pages with a script what that needs. A
-// form's target and what that redirects to must both be named.
-func (c *Client) scriptPolicy() string {
-	u, err := url.Parse(c.config.ProviderURL)
-	if err != nil {
-		return ""
-	}
-	return "; script-src 'self'; connect-src 'self'; form-action 'self' " + origin(u)
 }

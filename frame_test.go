@@ -3,6 +3,8 @@ package hfoauth_test
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"fmt"
+	"html"
 	"html/template"
 	"net/http"
 	"net/http/httptest"
@@ -23,13 +25,33 @@ func challengeOf(verifier string) string {
 	return base64.RawURLEncoding.EncodeToString(hash[:])
 }
 
-// popup begins a sign-in for an iframe and returns the provider's address.
+// popup begins a sign-in for an iframe.
 func (s *site) popup(browser *http.Client, form url.Values, header ...string) answer {
 	s.t.Helper()
 	if header == nil {
 		header = []string{"Sec-Fetch-Site", "same-origin"}
 	}
 	return post(s.t, browser, s.URL+"/login/frame/popup", form, header...)
+}
+
+var continueLink = regexp.MustCompile(`<a class="hfoauth-primary" href="([^"]+)" data-hfoauth-continue>`)
+
+// onward is where the pop-up's page leads, "" if nowhere.
+func onward(popup answer) string {
+	match := continueLink.FindStringSubmatch(popup.body)
+	if match == nil || popup.StatusCode != 200 {
+		return ""
+	}
+	return html.UnescapeString(match[1])
+}
+
+// asksFor is the scope that it asks for there.
+func asksFor(popup answer) string {
+	address, err := url.Parse(onward(popup))
+	if err != nil {
+		return err.Error()
+	}
+	return address.Query().Get("scope")
 }
 
 // claim asks for the session of a verifier and returns the cookie, if any.
@@ -48,13 +70,13 @@ func TestFrameSignIn(t *testing.T) {
 			s := newSite(t, change)
 			tab, iframe := s.browser(), s.browser()
 			resp := s.popup(tab, url.Values{"challenge": {challengeOf(frameVerifier)}, "next": {"/private"}})
-			if resp.StatusCode != 303 {
+			if onward(resp) == "" {
 				t.Fatalf("%s: %s", resp.Status, resp.body)
 			}
 			if early, cookie := s.claim(iframe, frameVerifier); cookie != nil || early.body != `{"signedIn":false}`+"\n" {
 				t.Errorf("claimed before it is there: %s", early.body)
 			}
-			done := get(t, tab, s.decide(resp.Header.Get("Location"), ada))
+			done := get(t, tab, s.decide(onward(resp), ada))
 			if done.Header.Get("Location") != "/login/frame/done" || s.username(tab) != "ada" {
 				t.Fatalf("callback: %s to %s, tab is %q", done.Status, done.Header.Get("Location"), s.username(tab))
 			}
@@ -83,6 +105,30 @@ func TestFrameSignIn(t *testing.T) {
 	}
 }
 
+// A later sign-in in the tab, or another pop-up, leaves the session of the
+// iframe alone, claimed or not.
+func TestLaterSignInsLeaveTheIframe(t *testing.T) {
+	for name, change := range map[string]func(*hfoauth.Config){"cookie": nil, "store": withStore(&mapStore{entries: map[string][]byte{}})} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, change)
+			tab, first, second := s.browser(), s.browser(), s.browser()
+			for _, verifier := range []string{frameVerifier, frameVerifier + "2"} {
+				resp := s.popup(tab, url.Values{"challenge": {challengeOf(verifier)}})
+				get(t, tab, s.decide(onward(resp), ada))
+			}
+			_, one := s.claim(first, frameVerifier)
+			_, two := s.claim(second, frameVerifier+"2")
+			if one == nil || two == nil {
+				t.Fatalf("claims: %v, %v", one, two)
+			}
+			s.signIn(tab, hfoauthtest.Person{Username: "grace"}, "/")
+			if s.username(tab) != "grace" || s.username(first) != "ada" || s.username(second) != "ada" {
+				t.Errorf("tab is %q, iframes are %q and %q", s.username(tab), s.username(first), s.username(second))
+			}
+		})
+	}
+}
+
 func TestFrameAttacks(t *testing.T) {
 	s := newSite(t, nil)
 	good := url.Values{"challenge": {challengeOf(frameVerifier)}}
@@ -100,7 +146,7 @@ func TestFrameAttacks(t *testing.T) {
 			}
 		}
 	}
-	if resp := s.popup(s.browser(), good, "Origin", s.URL); resp.StatusCode != 303 {
+	if resp := s.popup(s.browser(), good, "Origin", s.URL); onward(resp) == "" {
 		t.Errorf("an old browser of ours: %s", resp.Status)
 	}
 	t.Run("a link cannot bring a challenge", func(t *testing.T) {
@@ -110,15 +156,21 @@ func TestFrameAttacks(t *testing.T) {
 		if _, cookie := s.claim(s.browser(), frameVerifier); cookie != nil || callback.Header.Get("Location") != "/" {
 			t.Error("an attacker's link parked a session")
 		}
-		page := get(t, browser, s.URL+"/login/frame/popup?challenge="+challengeOf(frameVerifier))
-		if strings.Contains(page.body, challengeOf(frameVerifier)) {
+		if page := get(t, browser, s.URL+"/login/frame/popup?challenge="+challengeOf(frameVerifier)); page.StatusCode != 405 {
+			t.Errorf("a link begins the iframe's sign-in: %s", page.Status)
+		}
+		if resp = post(t, browser, s.URL+"/login/frame/popup?challenge="+challengeOf(frameVerifier), nil, "Sec-Fetch-Site", "same-origin"); onward(resp) == "" {
+			t.Fatal(resp.Status)
+		}
+		get(t, browser, s.decide(onward(resp), ada))
+		if _, cookie := s.claim(s.browser(), frameVerifier); cookie != nil {
 			t.Error("the pop-up takes a challenge from its address")
 		}
 	})
 	t.Run("late claim", func(t *testing.T) {
 		browser := s.browser()
 		resp := s.popup(browser, good)
-		get(t, browser, s.decide(resp.Header.Get("Location"), ada))
+		get(t, browser, s.decide(onward(resp), ada))
 		s.client.SetClock(func() time.Time { return time.Now().Add(2*time.Minute + time.Second) })
 		defer s.client.SetClock(time.Now)
 		if _, cookie := s.claim(s.browser(), frameVerifier); cookie != nil {
@@ -128,26 +180,66 @@ func TestFrameAttacks(t *testing.T) {
 	t.Run("short challenge", func(t *testing.T) {
 		browser := s.browser()
 		resp := s.popup(browser, url.Values{"challenge": {"short"}, "next": {"/private"}})
-		if callback := get(t, browser, s.decide(resp.Header.Get("Location"), ada)); callback.Header.Get("Location") != "/private" {
+		if callback := get(t, browser, s.decide(onward(resp), ada)); callback.Header.Get("Location") != "/private" {
 			t.Errorf("leads to %s", callback.Header.Get("Location"))
 		}
 	})
 	t.Run("scopes of somebody else's choice", func(t *testing.T) {
 		resp := s.popup(s.browser(), url.Values{"options": {"AAAA"}, "scope": {"write-repos"}})
-		if scope := resp.location().Query().Get("scope"); scope != "openid profile" {
+		if scope := asksFor(resp); scope != "openid profile" {
 			t.Errorf("asks for %q", scope)
 		}
 	})
 	t.Run("return path", func(t *testing.T) {
-		resp := s.popup(s.browser(), url.Values{"next": {"//evil.example"}})
-		if resp.StatusCode != 303 {
-			t.Fatal(resp.Status)
-		}
-		page := get(t, s.browser(), s.URL+"/login/frame/popup?next=//evil.example")
-		if strings.Contains(page.body, "evil") {
-			t.Error(page.body)
+		browser := s.browser()
+		resp := s.popup(browser, url.Values{"next": {"//evil.example"}})
+		if callback := get(t, browser, s.decide(onward(resp), ada)); callback.Header.Get("Location") != "/" {
+			t.Errorf("leads to %s", callback.Header.Get("Location"))
 		}
 	})
+}
+
+// Parked sessions are bounded: the oldest gives way, and the newest is there.
+func TestManyParkedSessions(t *testing.T) {
+	s := newSite(t, nil)
+	value := s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0].Value
+	for i := range hfoauth.MaxParked + 1 {
+		if err := s.client.Park(challengeOf(fmt.Sprint(i)), value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, oldest := s.claim(s.browser(), "0")
+	_, newest := s.claim(s.browser(), fmt.Sprint(hfoauth.MaxParked))
+	if oldest != nil || newest == nil {
+		t.Errorf("oldest %v, newest %v", oldest, newest)
+	}
+	// In bytes, too.
+	for large, kept := range map[int]bool{3: true, 5: false} {
+		s := newSite(t, nil)
+		value := s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0].Value
+		s.client.Park(challengeOf("first"), value)
+		for i := range large {
+			s.client.Park(challengeOf(fmt.Sprint(i)), strings.Repeat("x", hfoauth.MaxParkedBytes/4))
+		}
+		if _, cookie := s.claim(s.browser(), "first"); (cookie != nil) != kept {
+			t.Errorf("after %d times a quarter of the limit: %v", large, cookie)
+		}
+	}
+}
+
+// Under another name of the site than the provider sends the browser back to,
+// the attempt's cookie would be lost: the pop-up signs in under that name.
+func TestPopupOnACustomDomain(t *testing.T) {
+	client := newClient(t, hfoauth.Config{SpaceHost: "user-app.hf.space,www.example.com"})
+	r := httptest.NewRequest("POST", "https://www.example.com/login/frame/popup", strings.NewReader(url.Values{"challenge": {challengeOf(frameVerifier)}, "next": {"/private"}}.Encode()))
+	for header, value := range map[string]string{"Content-Type": "application/x-www-form-urlencoded", "Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "navigate"} {
+		r.Header.Set(header, value)
+	}
+	w := httptest.NewRecorder()
+	client.FrameHandler().ServeHTTP(w, r)
+	if !strings.Contains(w.Body.String(), `href="https://user-app.hf.space/login?next=%2Fprivate"`) || w.Header().Get("Set-Cookie") != "" {
+		t.Errorf("%d: %s, cookies %v", w.Code, w.Body, w.Header()["Set-Cookie"])
+	}
 }
 
 func TestFramePagesAreNotFramed(t *testing.T) {
@@ -155,12 +247,14 @@ func TestFramePagesAreNotFramed(t *testing.T) {
 	client := newClient(t, hfoauth.Config{SpaceHost: "user-app.hf.space", ProviderURL: hub.URL})
 	mux := http.NewServeMux()
 	client.Mount(mux)
-	for path, want := range map[string]string{
-		"/login/frame/popup": "frame-ancestors 'none'",
-		"/login/frame/done":  "frame-ancestors 'self' " + hub.URL,
-		"/login":             "frame-ancestors 'self' " + hub.URL,
+	for request, want := range map[string]string{
+		"POST /login/frame/popup": "frame-ancestors 'none'",
+		"GET /login/frame/done":   "frame-ancestors 'self' " + hub.URL,
+		"GET /login":              "frame-ancestors 'self' " + hub.URL,
 	} {
-		r := httptest.NewRequest("GET", path, nil)
+		method, path, _ := strings.Cut(request, " ")
+		r := httptest.NewRequest(method, path, nil)
+		r.Header.Set("Sec-Fetch-Site", "same-origin")
 		r.Header.Set("Sec-Fetch-Dest", "iframe")
 		w := httptest.NewRecorder()
 		mux.ServeHTTP(w, r)
@@ -176,10 +270,15 @@ func TestPageTemplate(t *testing.T) {
 	})
 	for path, wants := range map[string][]string{
 		"/login/callback":    {"Ours: This sign-in cannot be finished here", `href="/login"`},
-		"/login/frame/popup": {"Ours: Sign in", "<form method=\"post\"", "<script src="},
+		"/login/frame/popup": {"Ours: Sign in", "data-hfoauth-continue", "<script src="},
 		"/login/frame/done":  {"Ours: You are signed in", "data-hfoauth-close"},
 	} {
-		resp := get(t, s.browser(), s.URL+path)
+		var resp answer
+		if strings.HasSuffix(path, "popup") {
+			resp = s.popup(s.browser(), nil)
+		} else {
+			resp = get(t, s.browser(), s.URL+path)
+		}
 		for _, want := range append(wants, "/our.css") {
 			if !strings.Contains(resp.body, want) {
 				t.Errorf("%s lacks %s: %s", path, want, resp.body)
@@ -201,6 +300,9 @@ func TestLoginInAFrame(t *testing.T) {
 	if page.StatusCode != 200 || !strings.Contains(page.body, `data-hfoauth-next="/private"`) || !strings.Contains(page.body, `target="_blank"`) {
 		t.Errorf("%s: %s", page.Status, page.body)
 	}
+	if policy := page.Header.Get("Referrer-Policy"); policy != "same-origin" {
+		t.Errorf("old browsers post forms without their origin: %q", policy)
+	}
 	// What a page asks for in a frame reaches the provider through the pop-up.
 	handler := s.client.RequireScope(hfoauth.ScopeInferenceAPI)(http.NotFoundHandler())
 	r := httptest.NewRequest("GET", "/chat", nil)
@@ -214,7 +316,7 @@ func TestLoginInAFrame(t *testing.T) {
 		t.Fatal(w.Body)
 	}
 	popup := s.popup(s.browser(), url.Values{"options": {options[1]}})
-	if scope := popup.location().Query().Get("scope"); scope != "openid profile inference-api" {
+	if scope := asksFor(popup); scope != "openid profile inference-api" {
 		t.Errorf("asks for %q", scope)
 	}
 }
@@ -222,41 +324,41 @@ func TestLoginInAFrame(t *testing.T) {
 func TestButton(t *testing.T) {
 	s := newSite(t, nil)
 	r := httptest.NewRequest("GET", "/page?a=b", nil)
-	html := string(s.client.Button(r, hfoauth.ButtonOptions{}))
+	button := string(s.client.Button(r, hfoauth.ButtonOptions{}))
 	for _, want := range []string{`href="/login?next=%2Fpage%3Fa%3Db"`, `class="hfoauth-button hfoauth-md hfoauth-auto"`, "Sign in with Hugging Face", "<svg", `data-hfoauth-login`} {
-		if !strings.Contains(html, want) {
-			t.Errorf("button lacks %s: %s", want, html)
+		if !strings.Contains(button, want) {
+			t.Errorf("button lacks %s: %s", want, button)
 		}
 	}
-	if strings.Contains(html, "_blank") || strings.Contains(html, "style=") || strings.Contains(html, "onclick") {
-		t.Errorf("button: %s", html)
+	if strings.Contains(button, "_blank") || strings.Contains(button, "style=") || strings.Contains(button, "onclick") {
+		t.Errorf("button: %s", button)
 	}
-	html = string(s.client.Button(r, hfoauth.ButtonOptions{Size: hfoauth.ButtonExtraLarge, Theme: hfoauth.ButtonDark, Label: "Se connecter <3", Next: "//evil.example"}))
+	button = string(s.client.Button(r, hfoauth.ButtonOptions{Size: hfoauth.ButtonExtraLarge, Theme: hfoauth.ButtonDark, Label: "Se connecter <3", Next: "//evil.example"}))
 	for _, want := range []string{`hfoauth-xl hfoauth-dark`, "Se connecter &lt;3", `href="/login"`} {
-		if !strings.Contains(html, want) {
-			t.Errorf("button lacks %s: %s", want, html)
+		if !strings.Contains(button, want) {
+			t.Errorf("button lacks %s: %s", want, button)
 		}
 	}
 	r.Header.Set("Sec-Fetch-Dest", "iframe")
-	if html := string(s.client.Button(r, hfoauth.ButtonOptions{})); !strings.Contains(html, `target="_blank"`) {
-		t.Errorf("button in a frame: %s", html)
+	if button := string(s.client.Button(r, hfoauth.ButtonOptions{})); !strings.Contains(button, `target="_blank"`) {
+		t.Errorf("button in a frame: %s", button)
 	}
 
 	r.AddCookie(s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0])
-	html = string(s.client.Button(r, hfoauth.ButtonOptions{SignOutLabel: "Bye"}))
+	button = string(s.client.Button(r, hfoauth.ButtonOptions{SignOutLabel: "Bye"}))
 	for _, want := range []string{`<form method="post" action="/logout">`, ">ada<", ">Bye<", `value="/page?a=b"`} {
-		if !strings.Contains(html, want) {
-			t.Errorf("user lacks %s: %s", want, html)
+		if !strings.Contains(button, want) {
+			t.Errorf("user lacks %s: %s", want, button)
 		}
 	}
 }
 
 func TestButtonAssets(t *testing.T) {
 	s := newSite(t, nil)
-	html := string(s.client.ButtonAssets())
-	paths := regexp.MustCompile(`(?:href|src)="([^"]+)"`).FindAllStringSubmatch(html, -1)
+	assets := string(s.client.ButtonAssets())
+	paths := regexp.MustCompile(`(?:href|src)="([^"]+)"`).FindAllStringSubmatch(assets, -1)
 	if len(paths) != 2 {
-		t.Fatal(html)
+		t.Fatal(assets)
 	}
 	for _, path := range paths {
 		resp := get(t, s.browser(), s.URL+path[1])

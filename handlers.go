@@ -55,31 +55,40 @@ func (c *Client) Login(w http.ResponseWriter, r *http.Request, options LoginOpti
 	case framed(r):
 		c.framedLoginPage(w, r, options)
 	case c.onOtherHost(r):
-		http.Redirect(w, r, origin(c.redirectURL)+c.LoginURL(options.Next), http.StatusSeeOther)
+		http.Redirect(w, r, c.loginURLOnOwnHost(options.Next), http.StatusSeeOther)
 	default:
-		c.beginSignIn(w, r, options, "")
+		if address, ok := c.beginSignIn(w, r, options, ""); ok {
+			w.Header().Set("Location", address)
+			w.WriteHeader(http.StatusSeeOther)
+		}
 	}
 }
 
-// beginSignIn sends the browser to the provider. The challenge is that of an
+// loginURLOnOwnHost is LoginURL under the name that the provider sends the
+// browser back to.
+func (c *Client) loginURLOnOwnHost(next string) string {
+	return origin(c.redirectURL) + c.LoginURL(next)
+}
+
+// beginSignIn begins a sign-in, and returns the address at the provider where
+// it goes on, or answers with what is wrong. The challenge is that of an
 // iframe, if it is one that will claim the session.
-func (c *Client) beginSignIn(w http.ResponseWriter, r *http.Request, options LoginOptions, challenge string) {
+func (c *Client) beginSignIn(w http.ResponseWriter, r *http.Request, options LoginOptions, challenge string) (address string, ok bool) {
 	next := c.returnTo(options.Next)
 	if err := checkAuthorizationParams(options.AuthorizationParams); err != nil {
 		c.fail(w, r, field("LoginOptions.AuthorizationParams", "", err), next)
-		return
+		return "", false
 	}
 	a := newAttempt(c.now(), c.config.Scopes.with(options.Scopes...), next)
 	a.challenge = challenge
-	authorizationURL, err := c.authorizationURL(r.Context(), a, options.AuthorizationParams)
+	address, err := c.authorizationURL(r.Context(), a, options.AuthorizationParams)
 	a.askedOrgs = append(a.askedOrgs, options.askedOrgs...)
 	if err != nil {
 		c.fail(w, r, err, next)
-		return
+		return "", false
 	}
 	c.keepAttempt(w, r, a)
-	w.Header().Set("Location", authorizationURL)
-	w.WriteHeader(http.StatusSeeOther)
+	return address, true
 }
 
 func (c *Client) authorizationURL(ctx context.Context, a *attempt, extra url.Values) (string, error) {
@@ -250,7 +259,7 @@ func (c *Client) logout(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
-	if err := c.endRequestSession(r.Context(), r); err != nil {
+	if err := c.endRequestSession(r.Context(), r, signedOut); err != nil {
 		c.fail(w, r, err, "/")
 		return
 	}

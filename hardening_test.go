@@ -22,7 +22,7 @@ func TestSignOutOutlivesLaterCopies(t *testing.T) {
 	clock := s.newClock()
 	tab, iframe := s.browser(), s.browser()
 	resp := s.popup(tab, url.Values{"challenge": {challengeOf(frameVerifier)}})
-	get(t, tab, s.decide(resp.Header.Get("Location"), ada))
+	get(t, tab, s.decide(onward(resp), ada))
 	_, cookie := s.claim(iframe, frameVerifier)
 	post(t, tab, s.URL+"/logout", nil)
 	for _, after := range []time.Duration{0, 9 * time.Hour, 10 * 24 * time.Hour} {

@@ -7,7 +7,7 @@
 //		log.Fatal(err)
 //	}
 //	mux := http.NewServeMux()
-//	client.Mount(mux) // GET /login, GET /login/callback, POST /logout
+//	client.Mount(mux) // /login, /login/callback, /login/frame/, /logout
 //	mux.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) {
 //		user, err := client.UserFromRequest(r) // *hfoauth.User, or hfoauth.ErrNotSignedIn
 //		...

@@ -37,18 +37,16 @@ type Page struct {
 
 // page is a Page in the making.
 type page struct {
-	Title  string
-	Text   []string
-	Button template.HTML // a sign-in button
-	Popup  *popupForm    // the form of the pop-up
-	Action *link         // the next step
-	Close  bool          // the window is no longer needed
-	Script bool          // the page needs hfoauth.js
+	Title    string
+	Text     []string
+	Button   template.HTML // a sign-in button
+	Continue string        // where the page leads by itself
+	Action   *link         // the next step
+	Close    bool          // the window is no longer needed
+	Script   bool          // the page needs hfoauth.js
 }
 
 type link struct{ URL, Label string }
-
-type popupForm struct{ Action, Next, Options string }
 
 // fail answers a request that failed: by the app's ErrorHandler, else with a
 // page, or with JSON for programs. The person can go on to next.
@@ -131,6 +129,8 @@ func (c *Client) writePage(w http.ResponseWriter, status int, p page) {
 	}
 	if p.Script {
 		data.Head += render(scriptTemplate, c.scriptURL())
+		// With no-referrer, browsers post forms without their Origin.
+		w.Header().Set("Referrer-Policy", "same-origin")
 	}
 	var html bytes.Buffer
 	if err := templ.Execute(&html, data); err != nil {
@@ -144,16 +144,14 @@ func (c *Client) writePage(w http.ResponseWriter, status int, p page) {
 	w.Write(html.Bytes())
 }
 
-// pagePolicy is the Content-Security-Policy of a page. The pop-up's form is
-// never framed: a click on it must be meant (clickjacking).
+// pagePolicy is the Content-Security-Policy of a page. The one that leads on
+// to the provider is never framed.
 func (c *Client) pagePolicy(p page) string {
-	policy := "default-src 'none'; style-src " + c.styleSource() + "; base-uri 'none'"
+	policy := "default-src 'none'; style-src " + c.styleSource() + "; base-uri 'none'; form-action 'self'"
 	if p.Script {
-		policy += c.scriptPolicy()
-	} else {
-		policy += "; form-action 'self'"
+		policy += "; script-src 'self'; connect-src 'self'"
 	}
-	if c.config.SpaceHost == "" || p.Popup != nil {
+	if c.config.SpaceHost == "" || p.Continue != "" {
 		return policy + "; frame-ancestors 'none'"
 	}
 	return policy + "; frame-ancestors 'self' " + c.config.ProviderURL

@@ -54,6 +54,7 @@ type Session struct {
 	renewed   time.Time // when the token was got
 	requested Scopes    // asked for at this sign-in, so that they are not asked for again without end
 	askedOrgs []string  // organizations whose resources were asked for, likewise
+	shared    bool      // with an iframe that signed in by a pop-up
 	cookie    string    // value of the cookie it came from, if it did
 }
 
@@ -108,7 +109,7 @@ func (s *Session) clone() *Session {
 }
 
 func (s *Session) code(c *coder) {
-	c.version(1)
+	c.version(2)
 	if c.reading {
 		s.User, s.Token = &User{}, &oauth2.Token{}
 	}
@@ -123,6 +124,7 @@ func (s *Session) code(c *coder) {
 	stringsOf(c, (*[]Scope)(&s.requested))
 	c.time(&s.renewed)
 	stringsOf(c, &s.askedOrgs)
+	c.bools(&s.shared)
 	s.User.code(c)
 }
 
@@ -241,14 +243,19 @@ func (c *Client) sealSession(ctx context.Context, s *Session) (string, error) {
 	return id, c.store.commit(ctx, key, c.sealer.stored.Seal(plain, key), s.Expiry)
 }
 
-// replaceSession starts s in place of the session the browser had, if any. A
-// cookie is set when nothing can fail any more.
+// replaceSession starts s in place of the session the browser had, if any.
 func (c *Client) replaceSession(ctx context.Context, w http.ResponseWriter, r *http.Request, s *Session) error {
 	value, err := c.sealSession(ctx, s)
 	if err != nil {
 		return err
 	}
-	if err := c.endRequestSession(ctx, r); err != nil {
+	return c.replaceCookie(ctx, w, r, value, s)
+}
+
+// replaceCookie is replaceSession with s sealed already. The cookie is set
+// when nothing can fail any more.
+func (c *Client) replaceCookie(ctx context.Context, w http.ResponseWriter, r *http.Request, value string, s *Session) error {
+	if err := c.endRequestSession(ctx, r, replaced); err != nil {
 		return err
 	}
 	c.cookies.set(w, c.cookies.session, value, s.Expiry.Sub(c.now()))

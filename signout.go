@@ -66,11 +66,23 @@ func (s *Session) endKey() (key [32]byte) {
 	return key
 }
 
+// ending is why a session ends.
+type ending int
+
+const (
+	signedOut ending = iota
+	replaced         // by a new sign-in in the same tab
+)
+
 // endRequestSession ends the session of a request's cookie: in the store, and
-// for copies of the cookie that are shown to this process.
-func (c *Client) endRequestSession(ctx context.Context, r *http.Request) error {
+// for copies of the cookie that are shown to this process. A session that is
+// replaced goes on for the iframe it is shared with.
+func (c *Client) endRequestSession(ctx context.Context, r *http.Request, why ending) error {
 	for _, value := range c.cookies.sessionCookies(r) {
 		s, err := c.openSession(ctx, value)
+		if s != nil && s.shared && why == replaced {
+			continue
+		}
 		if s != nil {
 			c.ended.Put(s.endKey(), struct{}{}, 1, c.now(), c.lastExpiry())
 		}

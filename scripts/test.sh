@@ -23,7 +23,7 @@ done < <(go list -m -f '{{.Path}} {{.Dir}}')
 count() { grep -cE -e "--- PASS: $1" "$log" || true; }
 echo "conformance rows passed: $(count 'TestConformance/')"
 echo "fault cases passed: $(count '(TestFaults/.+/|TestFaults/metadata|TestProviderRestarts/|TestUnreachableProviders/|TestClocks|TestRotations|TestQuickstartKilled)')"
-echo "browser cases passed: $(count '(TestCookiePolicy/|TestSignInInside.*/|TestReplicasInside.*/|TestPrivatePage|TestDenied|TestPopup|TestTwoIframes|TestNoPartitioned|TestWithoutScript|TestForeignOpener|TestQuickstart|TestExample|TestButtons)')"
+echo "browser cases passed: $(count '(TestCookiePolicy/|TestSignInInside.*/|TestReplicasInside.*/|TestPrivatePage|TestDenied|TestPopup|TestTwoIframes|TestNoPartitioned|TestWithoutScript|TestForeignForm|TestOwnButton|TestQuickstart|TestExample|TestButtons)')"
 echo "browser harness cases passed: $(count '(TestBrowserNotes.+/|TestBrowserWithout.+/|TestBrowsersShare|TestAxe|TestWithoutChromium)')"
 echo "cases at other providers passed: $(count '(TestZitadel|TestDex)')"
 echo "skipped tests: $(grep -c -e '--- SKIP' "$log" || true)"

@@ -109,7 +109,7 @@ func byBrowser(ctx context.Context, client *hfoauth.Client, listener net.Listene
 		default:
 		}
 	})
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute}
 	go server.Serve(listener)
 	defer server.Close()
 	fmt.Fprintf(out, "Open this address in your browser:\n\n  http://%s%s\n\n", listener.Addr(), client.LoginURL("/"))

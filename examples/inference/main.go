@@ -40,7 +40,7 @@ func run() error {
 	if err != nil {
 		return fmt.Errorf("ROUTER_URL: %w", err)
 	}
-	if config.ClientID == "" {
+	if config.ClientID == "" && config.SpaceHost == "" {
 		standIn, err := startStandIn(&config)
 		if err != nil {
 			return err
@@ -78,7 +78,7 @@ func address(config hfoauth.Config, port string) string {
 }
 
 func serve(ctx context.Context, address string, handler http.Handler) error {
-	server := &http.Server{Addr: address, Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Addr: address, Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute}
 	context.AfterFunc(ctx, func() { server.Close() })
 	_, port, _ := net.SplitHostPort(address)
 	fmt.Printf("open http://localhost:%s\n", port)

@@ -42,7 +42,7 @@ func run() error {
 	if config.RedirectURL == "" && config.SpaceHost == "" {
 		config.RedirectURL = "http://localhost:" + port + "/login/callback"
 	}
-	if config.ClientID == "" {
+	if config.ClientID == "" && config.SpaceHost == "" {
 		standIn, err := startStandIn(&config)
 		if err != nil {
 			return err
@@ -90,7 +90,7 @@ func serve(ctx context.Context, address string, handler http.Handler) error {
 	_, port, _ := net.SplitHostPort(listener.Addr().String())
 	fmt.Printf("open http://localhost:%s\n", port)
 
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute}
 	go func() {
 		<-ctx.Done()
 		shutdown, cancel := context.WithTimeout(context.Background(), 5*time.Second)

@@ -199,3 +199,14 @@ func TestInASpace(t *testing.T) {
 		t.Errorf("cookie %v", cookie)
 	}
 }
+
+// A Space whose README.md lacks hf_oauth: true brings no stand-in, which would
+// send its visitors to their own machines.
+func TestSpaceWithoutOAuth(t *testing.T) {
+	command := exec.Command(program(t))
+	command.Env = []string{"SPACE_HOST=ada-app.hf.space", "PORT=0"}
+	out, err := command.CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "hf_oauth: true") {
+		t.Errorf("%v: %s", err, out)
+	}
+}

@@ -58,7 +58,7 @@ func balance(ctx context.Context, kill time.Duration) error {
 		Transport: pool,
 		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(&url.URL{Scheme: "http", Host: "replica"}) },
 	}
-	server := &http.Server{Handler: front, ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: front, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute}
 	context.AfterFunc(ctx, func() { server.Close() })
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return err
@@ -72,7 +72,7 @@ func balance(ctx context.Context, kill time.Duration) error {
 func replicaEnvironment(site string) ([]string, error) {
 	redirectURL := cmp.Or(os.Getenv("OAUTH_REDIRECT_URL"), site+"/login/callback")
 	environment := append(os.Environ(), replicaVariable+"=yes", "OAUTH_REDIRECT_URL="+redirectURL)
-	if hfoauth.ConfigFromEnv().ClientID != "" {
+	if config := hfoauth.ConfigFromEnv(); config.ClientID != "" || config.SpaceHost != "" {
 		return environment, nil
 	}
 	standIn, err := hfoauthtest.Listen("127.0.0.1:0")

@@ -39,7 +39,7 @@ func serveReplica(ctx context.Context) error {
 	}
 	fmt.Println(listener.Addr())
 
-	server := &http.Server{Handler: routes(client), ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: routes(client), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute}
 	context.AfterFunc(ctx, func() { server.Close() })
 	go func() {
 		io.Copy(io.Discard, os.Stdin)

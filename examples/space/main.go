@@ -32,6 +32,7 @@ func main() {
 		Addr:              ":" + cmp.Or(os.Getenv("PORT"), defaultPort),
 		Handler:           routes(client),
 		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       time.Minute,
 	}
 	stopped := make(chan error, 1)
 	context.AfterFunc(ctx, func() {

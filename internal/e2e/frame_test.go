@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -16,6 +17,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -24,6 +26,7 @@ import (
 
 	"github.com/alexedwards/scs/v2/memstore"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 
 	"github.com/hfoauth/hfoauth"
 	"github.com/hfoauth/hfoauth/hfoauthtest"
@@ -66,6 +69,11 @@ type spaceOptions struct {
 
 	// replicas of the app share a store and take requests in turn; one if zero.
 	replicas int
+
+	// openerPolicy is the Cross-Origin-Opener-Policy of all pages of the app,
+	// hubOpenerPolicy that of the Hub's pages: same-origin if empty, as the
+	// Hub's own.
+	openerPolicy, hubOpenerPolicy string
 }
 
 // newSpace serves all sites on one loopback port.
@@ -104,8 +112,8 @@ func newSpace(t *testing.T, options spaceOptions) *space {
 		replicas.handlers = append(replicas.handlers, app(client))
 	}
 	handlers := map[string]http.Handler{
-		"app.test:" + port:  stripped(options.strip, &replicas),
-		"hub.test:" + port:  s.hubPages(),
+		"app.test:" + port:  withOpenerPolicy(options.openerPolicy, stripped(options.strip, &replicas)),
+		"hub.test:" + port:  withOpenerPolicy(cmp.Or(options.hubOpenerPolicy, "same-origin"), s.hubPages()),
 		"evil.test:" + port: s.evilPages(),
 	}
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -138,6 +146,11 @@ var appPage = template.Must(template.New("app").Parse(`<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>App</title>{{.Assets}}</head>
 <body><h1>{{.Title}}</h1><div class="account">{{.Button}}</div></body></html>`))
 
+// ownPage has a button of its own, and an element that takes our name.
+var ownPage = template.Must(template.New("own").Parse(`<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>Own</title>{{.Assets}}</head>
+<body><main id="hfoauth"><h1>Own page of {{.Name}}</h1><div data-hfoauth-login data-hfoauth-next="{{.Next}}">Enter</div></main></body></html>`))
+
 // app is what people write: a start page with a button, and a private page.
 func app(client *hfoauth.Client) http.Handler {
 	mux := http.NewServeMux()
@@ -158,12 +171,29 @@ func app(client *hfoauth.Client) http.Handler {
 	}
 	mux.Handle("GET /{$}", show("Start page"))
 	mux.Handle("GET /private", client.RequireUser(show("Private page")))
+	mux.HandleFunc("GET /own", func(w http.ResponseWriter, r *http.Request) {
+		name := "nobody"
+		if user, err := client.UserFromRequest(r); err == nil {
+			name = user.Username
+		}
+		ownPage.Execute(w, map[string]any{"Assets": client.ButtonAssets(), "Name": name, "Next": r.FormValue("next")})
+	})
 	mux.HandleFunc("GET /cookie", func(w http.ResponseWriter, r *http.Request) { // the control page's frame
 		w.Header().Add("Set-Cookie", "control=x; Secure; SameSite=None; Path=/cookie")
 		w.Header().Add("Set-Cookie", "controlp=x; Secure; SameSite=None; Path=/cookie; Partitioned")
 		fmt.Fprintf(w, "cookies: %s.", r.Header.Get("Cookie"))
 	})
 	return mux
+}
+
+// withOpenerPolicy adds a Cross-Origin-Opener-Policy.
+func withOpenerPolicy(policy string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if policy != "" {
+			w.Header().Set("Cross-Origin-Opener-Policy", policy)
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // stripped removes an attribute from the cookies that next sets.
@@ -214,23 +244,21 @@ func (s *space) hubPages() http.Handler {
 	mux.HandleFunc("GET /spaces/private", frames("/private"))
 	mux.HandleFunc("GET /spaces/two", frames("/?one", "/?two"))
 	mux.HandleFunc("GET /spaces/cookie", frames("/cookie"))
+	mux.HandleFunc("GET /spaces/own", func(w http.ResponseWriter, r *http.Request) {
+		frames("/own?"+template.HTMLEscapeString(r.URL.RawQuery))(w, r)
+	})
 	return mux
 }
 
-// evilPages open and frame the pop-up's page.
+// evilPages post to the pop-up's page, and frame pages of the app.
 func (s *space) evilPages() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /opener", func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprintf(w, `<!DOCTYPE html><button>Win a prize</button><script>
-			const app = %q;
-			document.querySelector("button").onclick = () => {
-				const popup = window.open(app + "/login/frame/popup", "_blank", "popup");
-				addEventListener("message", (e) => document.title = "message from " + e.origin);
-				setInterval(() => popup.postMessage({hfoauth: "challenge", challenge: "A".repeat(43)}, "*"), 50);
-			};</script>`, s.app)
+	mux.HandleFunc("GET /form", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, `<!DOCTYPE html><form method="post" action="%s/login/frame/popup"><input name="challenge" value="%s"><button>Win a prize</button></form>`,
+			s.app, strings.Repeat("A", 43))
 	})
 	mux.HandleFunc("GET /framer", func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprintf(w, `<!DOCTYPE html><iframe src="%s/login/frame/popup"></iframe>`, s.app)
+		fmt.Fprintf(w, `<!DOCTYPE html><iframe src="%s/login/frame/done"></iframe>`, s.app)
 	})
 	return mux
 }
@@ -278,6 +306,7 @@ func TestSignInInsideTheIframe(t *testing.T) {
 		b.screenshot(popup, "consent")
 		b.click(popup, `button[value=approve]`)
 		b.says(frame, "Start page of ada")
+		b.until("the window closes", func() bool { return b.open("page", s.app) == 0 && b.open("page", s.provider+"/oauth") == 0 })
 		b.screenshot(b.ctx, "after")
 		b.run(b.ctx, chromedp.Reload())
 		frame = b.attach("iframe", s.app+"/")
@@ -285,6 +314,27 @@ func TestSignInInsideTheIframe(t *testing.T) {
 		b.click(frame, "form button")
 		b.says(frame, "Start page of nobody")
 	})
+}
+
+// Whatever the pages say about their openers.
+func TestSignInInsideTheIframeWithOpenerPolicies(t *testing.T) {
+	for name, options := range map[string]spaceOptions{
+		"Hub without":  {hubOpenerPolicy: "unsafe-none"},
+		"app as well":  {openerPolicy: "same-origin"},
+		"app, not Hub": {openerPolicy: "same-origin", hubOpenerPolicy: "unsafe-none"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSpace(t, options)
+			b := newBrowser(t, browserOptions{blockThirdParty: true})
+			b.run(b.ctx, chromedp.Navigate(s.provider+"/spaces/app"))
+			frame := b.attach("iframe", s.app+"/")
+			b.says(frame, "Start page of nobody")
+			b.click(frame, "[data-hfoauth-login]")
+			s.consent(b, "approve")
+			b.says(frame, "Start page of ada")
+			b.until("the window closes", func() bool { return b.open("page", s.app) == 0 && b.open("page", s.provider+"/oauth") == 0 })
+		})
+	}
 }
 
 // Each step of a sign-in meets another replica.
@@ -344,7 +394,7 @@ func TestPopupClosedHalfway(t *testing.T) {
 	b.says(frame, "nobody")
 	b.click(frame, "[data-hfoauth-login]")
 	b.closeTab(b.attach("page", s.provider+"/oauth/authorize"))
-	b.says(frame, "Finish signing in in the other window")
+	b.says(frame, "Finish signing in in the other tab")
 	b.click(frame, "[data-hfoauth-login]")
 	s.consent(b, "approve")
 	b.says(frame, "Start page of ada")
@@ -356,9 +406,11 @@ func TestPopupBlocked(t *testing.T) {
 	b.run(b.ctx, chromedp.Navigate(s.provider+"/spaces/app"))
 	frame := b.attach("iframe", s.app+"/")
 	b.says(frame, "nobody")
-	b.run(frame, chromedp.Evaluate(`window.open = () => null; 1`, nil))
-	b.click(frame, "[data-hfoauth-login]")
-	b.says(frame, "Your browser blocked the sign-in window")
+	b.run(frame, chromedp.Evaluate(`document.querySelector("[data-hfoauth-login]").click()`, nil)) // nobody's gesture: blocked
+	b.says(frame, "If there is none, sign in in a new tab")
+	if n := b.open("page", s.app) + b.open("page", s.provider+"/oauth"); n > 0 {
+		t.Errorf("%d windows open", n)
+	}
 	b.screenshot(b.ctx, "blocked")
 	b.click(frame, ".hfoauth-status a")
 	s.consent(b, "approve")
@@ -379,8 +431,8 @@ func TestTwoIframes(t *testing.T) {
 	b.click(two, "[data-hfoauth-login]")
 	second := b.attachBut("page", s.provider+"/oauth/authorize", targetID(first))
 	b.click(second, `button[value=approve]`)
-	b.says(two, "Start page of ada")
 	b.click(first, `button[value=approve]`)
+	b.says(two, "Start page of ada")
 	b.says(one, "Start page of ada")
 }
 
@@ -412,23 +464,51 @@ func TestWithoutScriptInTheIframe(t *testing.T) {
 	b.screenshot(tab, "signed-in")
 }
 
-// A foreign opener gets no message from the pop-up, and its challenge is not
-// taken.
-func TestForeignOpener(t *testing.T) {
+// A form of another site cannot bring its challenge.
+func TestForeignForm(t *testing.T) {
 	s := newSpace(t, spaceOptions{})
 	evil := strings.Replace(s.app, "app.test", "evil.test", 1)
 	b := newBrowser(t, browserOptions{})
-	b.run(b.ctx, chromedp.Navigate(evil+"/opener"))
+	b.run(b.ctx, chromedp.Navigate(evil+"/form"))
 	b.click(b.ctx, "button")
-	popup := b.attach("page", s.app+"/login/frame/popup")
-	b.says(popup, "Sign in with Hugging Face")
-	var title, challenge string
-	b.run(b.ctx, chromedp.Evaluate(`new Promise((done) => setTimeout(() => done(document.title), 500))`, &title, chromedp.EvalAsValue, awaitPromise))
-	b.run(popup, chromedp.Evaluate(`document.querySelector("[name=challenge]").value`, &challenge))
-	if title != "" || challenge != "" || b.open("page", s.provider) > 0 {
-		t.Errorf("title %q, challenge %q", title, challenge)
+	b.says(b.ctx, "You do not have access to this page")
+	if b.open("page", s.provider) > 0 {
+		t.Error("a sign-in began")
 	}
-	b.expect("Failed to execute 'postMessage'") // to an opener of another origin
+	b.expect("403")
+}
+
+// What an element says about where to go on is not trusted, and an element of
+// any kind works by the keyboard.
+func TestOwnButton(t *testing.T) {
+	for name, test := range map[string]struct{ next, ends string }{
+		"here":         {"", "/own?next="},
+		"a part":       {"/own?next=%2Fown#chat", "/own?next=%2Fown#chat"},
+		"script":       {"javascript:document.body.textContent='pwned'", "/"},
+		"another site": {"https://evil.test/form", "/"},
+		"two slashes":  {"/.//evil.test/form", "/evil.test/form"}, // a path of the app, cleaned by its mux, which has no such page
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSpace(t, spaceOptions{})
+			b := newBrowser(t, browserOptions{blockThirdParty: true})
+			b.run(b.ctx, chromedp.Navigate(s.provider+"/spaces/own?"+url.Values{"next": {test.next}}.Encode()))
+			frame := b.attach("iframe", s.app+"/own")
+			b.says(frame, "Own page of nobody")
+			b.run(frame, chromedp.Focus("[role=button]"), chromedp.KeyEvent(kb.Enter))
+			s.consent(b, "approve")
+			want := s.app + test.ends
+			if name == "two slashes" {
+				b.expect("404")
+			}
+			b.until("the iframe is at "+want, func() bool { return b.location(frame) == want && b.text(frame) != "" })
+			if strings.HasPrefix(test.ends, "/own") {
+				b.says(frame, "Own page of ada")
+			}
+			if strings.Contains(b.text(frame), "pwned") {
+				t.Error("a script ran")
+			}
+		})
+	}
 }
 
 func TestPopupIsNotFramed(t *testing.T) {
