@@ -229,7 +229,7 @@ func TestManyParkedSessions(t *testing.T) {
 
 // Under another name of the site than the provider sends the browser back to,
 // the attempt's cookie would be lost: the pop-up signs in under that name.
-func TestPopupOnACustomDomain(t *testing.T) {
+func TestFramePopupOnACustomDomain(t *testing.T) {
 	client := newClient(t, hfoauth.Config{SpaceHost: "user-app.hf.space,www.example.com"})
 	r := httptest.NewRequest("POST", "https://www.example.com/login/frame/popup", strings.NewReader(url.Values{"challenge": {challengeOf(frameVerifier)}, "next": {"/private"}}.Encode()))
 	for header, value := range map[string]string{"Content-Type": "application/x-www-form-urlencoded", "Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "navigate"} {

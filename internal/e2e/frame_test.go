@@ -70,6 +70,8 @@ type spaceOptions struct {
 	// replicas of the app share a store and take requests in turn; one if zero.
 	replicas int
 
+	pages *template.Template // Config.PageTemplate
+
 	// openerPolicy is the Cross-Origin-Opener-Policy of all pages of the app,
 	// hubOpenerPolicy that of the Hub's pages: same-origin if empty, as the
 	// Hub's own.
@@ -100,6 +102,7 @@ func newSpace(t *testing.T, options spaceOptions) *space {
 			},
 		}},
 	}
+	config.PageTemplate = options.pages
 	if options.replicas > 0 {
 		config.Store = hfoauth.StoreOf(memstore.NewWithCleanupInterval(0))
 	}
@@ -358,82 +361,106 @@ func TestReplicasInsideTheIframe(t *testing.T) {
 }
 
 func TestPrivatePageInsideTheIframe(t *testing.T) {
-	s := newSpace(t, spaceOptions{})
+	eachCookiePolicy(t, func(t *testing.T, blocked bool) {
+		s := newSpace(t, spaceOptions{})
+		b := newBrowser(t, browserOptions{blockThirdParty: blocked})
+		b.run(b.ctx, chromedp.Navigate(s.provider+"/spaces/private"))
+		frame := b.attach("iframe", s.app+"/login")
+		b.says(frame, "Please sign in")
+		b.screenshot(b.ctx, "please")
+		b.accessible(frame)
+		b.click(frame, "[data-hfoauth-login]")
+		s.consent(b, "approve")
+		b.says(b.attach("iframe", s.app+"/private"), "Private page of ada")
+	})
+}
+
+// All pages are the app's own.
+func TestPageTemplateInsideTheIframe(t *testing.T) {
+	pages := template.Must(template.New("").Parse(`<!DOCTYPE html><html lang="en"><head><title>Ours</title>{{.Head}}</head><body><main><h1>Ours: {{.Title}}</h1>{{.Controls}}</main></body></html>`))
+	s := newSpace(t, spaceOptions{pages: pages})
 	b := newBrowser(t, browserOptions{blockThirdParty: true})
 	b.run(b.ctx, chromedp.Navigate(s.provider+"/spaces/private"))
 	frame := b.attach("iframe", s.app+"/login")
-	b.says(frame, "Please sign in")
-	b.screenshot(b.ctx, "please")
+	b.says(frame, "Ours: Please sign in")
 	b.click(frame, "[data-hfoauth-login]")
 	s.consent(b, "approve")
 	b.says(b.attach("iframe", s.app+"/private"), "Private page of ada")
 }
 
 func TestDeniedInsideTheIframe(t *testing.T) {
-	s := newSpace(t, spaceOptions{})
-	b := newBrowser(t, browserOptions{blockThirdParty: true})
-	b.run(b.ctx, chromedp.Navigate(s.provider+"/spaces/app"))
-	frame := b.attach("iframe", s.app+"/")
-	b.says(frame, "nobody")
-	b.click(frame, "[data-hfoauth-login]")
-	popup := s.consent(b, "deny")
-	b.says(popup, "You did not give access")
-	b.screenshot(popup, "denied")
-	b.expect("403")
-	b.closeTab(popup)
-	b.click(frame, "[data-hfoauth-login]") // the button still works
-	s.consent(b, "approve")
-	b.says(frame, "Start page of ada")
+	eachCookiePolicy(t, func(t *testing.T, blocked bool) {
+		s := newSpace(t, spaceOptions{})
+		b := newBrowser(t, browserOptions{blockThirdParty: blocked})
+		b.run(b.ctx, chromedp.Navigate(s.provider+"/spaces/app"))
+		frame := b.attach("iframe", s.app+"/")
+		b.says(frame, "nobody")
+		b.click(frame, "[data-hfoauth-login]")
+		popup := s.consent(b, "deny")
+		b.says(popup, "You did not give access")
+		b.screenshot(popup, "denied")
+		b.expect("403")
+		b.closeTab(popup)
+		b.click(frame, "[data-hfoauth-login]") // the button still works
+		s.consent(b, "approve")
+		b.says(frame, "Start page of ada")
+	})
 }
 
 func TestPopupClosedHalfway(t *testing.T) {
-	s := newSpace(t, spaceOptions{})
-	b := newBrowser(t, browserOptions{blockThirdParty: true})
-	b.run(b.ctx, chromedp.Navigate(s.provider+"/spaces/app"))
-	frame := b.attach("iframe", s.app+"/")
-	b.says(frame, "nobody")
-	b.click(frame, "[data-hfoauth-login]")
-	b.closeTab(b.attach("page", s.provider+"/oauth/authorize"))
-	b.says(frame, "Finish signing in in the other tab")
-	b.click(frame, "[data-hfoauth-login]")
-	s.consent(b, "approve")
-	b.says(frame, "Start page of ada")
+	eachCookiePolicy(t, func(t *testing.T, blocked bool) {
+		s := newSpace(t, spaceOptions{})
+		b := newBrowser(t, browserOptions{blockThirdParty: blocked})
+		b.run(b.ctx, chromedp.Navigate(s.provider+"/spaces/app"))
+		frame := b.attach("iframe", s.app+"/")
+		b.says(frame, "nobody")
+		b.click(frame, "[data-hfoauth-login]")
+		b.closeTab(b.attach("page", s.provider+"/oauth/authorize"))
+		b.says(frame, "Finish signing in in the other tab")
+		b.click(frame, "[data-hfoauth-login]")
+		s.consent(b, "approve")
+		b.says(frame, "Start page of ada")
+	})
 }
 
 func TestPopupBlocked(t *testing.T) {
-	s := newSpace(t, spaceOptions{})
-	b := newBrowser(t, browserOptions{})
-	b.run(b.ctx, chromedp.Navigate(s.provider+"/spaces/app"))
-	frame := b.attach("iframe", s.app+"/")
-	b.says(frame, "nobody")
-	b.run(frame, chromedp.Evaluate(`document.querySelector("[data-hfoauth-login]").click()`, nil)) // nobody's gesture: blocked
-	b.says(frame, "If there is none, sign in in a new tab")
-	if n := b.open("page", s.app) + b.open("page", s.provider+"/oauth"); n > 0 {
-		t.Errorf("%d windows open", n)
-	}
-	b.screenshot(b.ctx, "blocked")
-	b.click(frame, ".hfoauth-status a")
-	s.consent(b, "approve")
-	b.says(b.attach("page", s.app+"/"), "Start page of ada")
+	eachCookiePolicy(t, func(t *testing.T, blocked bool) {
+		s := newSpace(t, spaceOptions{})
+		b := newBrowser(t, browserOptions{blockThirdParty: blocked})
+		b.run(b.ctx, chromedp.Navigate(s.provider+"/spaces/app"))
+		frame := b.attach("iframe", s.app+"/")
+		b.says(frame, "nobody")
+		b.run(frame, chromedp.Evaluate(`document.querySelector("[data-hfoauth-login]").click()`, nil)) // nobody's gesture: blocked
+		b.says(frame, "If there is none, sign in in a new tab")
+		if n := b.open("page", s.app) + b.open("page", s.provider+"/oauth"); n > 0 {
+			t.Errorf("%d windows open", n)
+		}
+		b.screenshot(b.ctx, "blocked")
+		b.click(frame, ".hfoauth-status a")
+		s.consent(b, "approve")
+		b.says(b.attach("page", s.app+"/"), "Start page of ada")
+	})
 }
 
 func TestTwoIframes(t *testing.T) {
-	s := newSpace(t, spaceOptions{})
-	b := newBrowser(t, browserOptions{blockThirdParty: true})
-	b.run(b.ctx, chromedp.Navigate(s.provider+"/spaces/two"))
-	// Both iframes are of one site and so one process: one target or two.
-	one := b.attach("iframe", s.app+"/?one")
-	two := b.attach("iframe", s.app+"/?two")
-	b.says(one, "nobody")
-	b.says(two, "nobody")
-	b.click(one, "[data-hfoauth-login]")
-	first := b.attach("page", s.provider+"/oauth/authorize")
-	b.click(two, "[data-hfoauth-login]")
-	second := b.attachBut("page", s.provider+"/oauth/authorize", targetID(first))
-	b.click(second, `button[value=approve]`)
-	b.click(first, `button[value=approve]`)
-	b.says(two, "Start page of ada")
-	b.says(one, "Start page of ada")
+	eachCookiePolicy(t, func(t *testing.T, blocked bool) {
+		s := newSpace(t, spaceOptions{})
+		b := newBrowser(t, browserOptions{blockThirdParty: blocked})
+		b.run(b.ctx, chromedp.Navigate(s.provider+"/spaces/two"))
+		// Both iframes are of one site and so one process: one target or two.
+		one := b.attach("iframe", s.app+"/?one")
+		two := b.attach("iframe", s.app+"/?two")
+		b.says(one, "nobody")
+		b.says(two, "nobody")
+		b.click(one, "[data-hfoauth-login]")
+		first := b.attach("page", s.provider+"/oauth/authorize")
+		b.click(two, "[data-hfoauth-login]")
+		second := b.attachBut("page", s.provider+"/oauth/authorize", targetID(first))
+		b.click(second, `button[value=approve]`)
+		b.click(first, `button[value=approve]`)
+		b.says(two, "Start page of ada")
+		b.says(one, "Start page of ada")
+	})
 }
 
 // A browser that knows no partitioned cookies and blocks third-party ones is
