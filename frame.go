@@ -268,7 +268,7 @@ func (c *Client) donePage(w http.ResponseWriter, r *http.Request) {
 	keepPrivate(w)
 	c.writePage(w, http.StatusOK, page{
 		Title:  "You are signed in",
-		Text:   []string{"You can close this window and go on where you were."},
+		Text:   []string{"You can close this tab and go on where you were."},
 		Close:  true,
 		Script: true,
 	})

@@ -66,7 +66,7 @@ func (c *Client) fail(w http.ResponseWriter, r *http.Request, err error, next st
 		}
 	}
 	if isA[*popupError](err) {
-		m.Text = append(m.Text, "Close this window and begin again where you were.")
+		m.Text = append(m.Text, "Close this tab and begin again where you were.")
 		m.Action = nil
 	}
 	switch {
