@@ -78,12 +78,13 @@ func serveAsset(contentType string, content []byte) http.HandlerFunc {
 
 // sameOrigin lets only requests through that a page of ours made, which the
 // browser must confirm: a challenge of somebody else's would give them the
-// user's session.
+// user's session. Either header will do, as the browser alone writes both:
+// Safari calls a form cross-site that a frame posts into a new tab, and old
+// browsers send no Sec-Fetch-Site.
 func (c *Client) sameOrigin(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		keepPrivate(w)
-		site := r.Header.Get("Sec-Fetch-Site")
-		if site != "same-origin" && (site != "" || r.Header.Get("Origin") != origin(c.redirectURL)) {
+		if r.Header.Get("Sec-Fetch-Site") != "same-origin" && r.Header.Get("Origin") != origin(c.redirectURL) {
 			c.fail(w, r, forbidden("the request came from another site"), "/")
 			return
 		}

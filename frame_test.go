@@ -134,6 +134,7 @@ func TestFrameAttacks(t *testing.T) {
 	good := url.Values{"challenge": {challengeOf(frameVerifier)}}
 	for name, header := range map[string][]string{
 		"another site":                 {"Sec-Fetch-Site", "cross-site"},
+		"another site by a form":       {"Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example"},
 		"a sibling":                    {"Sec-Fetch-Site", "same-site"},
 		"a typed address":              {"Sec-Fetch-Site", "none"},
 		"an old browser, another site": {"Origin", "https://evil.example"},
@@ -146,8 +147,13 @@ func TestFrameAttacks(t *testing.T) {
 			}
 		}
 	}
-	if resp := s.popup(s.browser(), good, "Origin", s.URL); onward(resp) == "" {
-		t.Errorf("an old browser of ours: %s", resp.Status)
+	for name, header := range map[string][]string{
+		"an old browser of ours": {"Origin", s.URL},
+		"Safari":                 {"Sec-Fetch-Site", "cross-site", "Origin", s.URL},
+	} {
+		if resp := s.popup(s.browser(), good, header...); onward(resp) == "" {
+			t.Errorf("%s: %s", name, resp.Status)
+		}
 	}
 	t.Run("a link cannot bring a challenge", func(t *testing.T) {
 		browser := s.browser()
