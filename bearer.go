@@ -22,13 +22,22 @@ const (
 	noBearerLifetime = 30 * time.Second
 	maxBearers       = 10_000
 	maxBearerLength  = 8 << 10
+	maxBearerOrgs    = 50_000 // in the remembered users together, at some 330 bytes
 	// maxBearerCalls bounds the tokens that are being verified at one time:
-	// invented ones must not use up our credit with the provider.
-	maxBearerCalls = 32
+	// invented ones must not use up our credit with the provider. Some others
+	// wait for their turn.
+	maxBearerCalls   = 32
+	maxBearerWaiting = 256
 )
 
 func (c *Client) newBearers() *flight.Group[[32]byte, *Session] {
-	return flight.New[[32]byte, *Session](callbackTimeout, maxBearers, func() time.Time { return c.now() })
+	size := func(s *Session) int {
+		if s == nil {
+			return 0
+		}
+		return len(s.User.Orgs)
+	}
+	return flight.New[[32]byte](callbackTimeout, flight.Limits[*Session]{Results: maxBearers, Size: size, Total: maxBearerOrgs}, func() time.Time { return c.now() })
 }
 
 // bearerToken returns the token of an Authorization header (RFC 6750 section
@@ -71,12 +80,10 @@ func (c *Client) bearerSession(ctx context.Context, token string) (*Session, err
 		return nil, ErrNotSignedIn
 	}
 	s, err := c.bearers.Do(ctx, sha256.Sum256([]byte(token)), func(ctx context.Context) (*Session, time.Time, error) {
-		select {
-		case c.bearerSlots <- struct{}{}:
-			defer func() { <-c.bearerSlots }()
-		default:
+		if !c.bearerSlots.take(ctx) {
 			return nil, time.Time{}, fmt.Errorf("%w: too many tokens are being verified", ErrProviderUnavailable)
 		}
+		defer c.bearerSlots.free()
 		s, err := c.verifyBearer(ctx, token)
 		switch {
 		case err == nil:
@@ -87,6 +94,34 @@ func (c *Client) bearerSession(ctx context.Context, token string) (*Session, err
 		return nil, time.Time{}, err
 	})
 	return s, unavailable(err)
+}
+
+// slots let some in, make others wait, and turn the rest away.
+type slots struct{ taken, waiting chan struct{} }
+
+func newSlots(taken, waiting int) slots {
+	return slots{make(chan struct{}, taken), make(chan struct{}, taken+waiting)}
+}
+
+// take waits for a slot, and reports whether it got one.
+func (s slots) take(ctx context.Context) bool {
+	select {
+	case s.waiting <- struct{}{}:
+	default:
+		return false
+	}
+	select {
+	case s.taken <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		<-s.waiting
+		return false
+	}
+}
+
+func (s slots) free() {
+	<-s.taken
+	<-s.waiting
 }
 
 func (c *Client) verifyBearer(ctx context.Context, token string) (*Session, error) {
@@ -110,7 +145,7 @@ func (c *Client) verifyBearer(ctx context.Context, token string) (*Session, erro
 	}
 	s.Token.Expiry = s.Expiry
 	if c.config.OnSignIn != nil {
-		return s, c.config.OnSignIn(ctx, s)
+		return s, c.config.OnSignIn(ctx, s.clone())
 	}
 	return s, nil
 }

@@ -92,7 +92,10 @@ type Config struct {
 	// Anyone who holds a user's token acts as that user here: another app the
 	// user signed in to, too, unless its name stands in the token. The Hub's
 	// OAuth tokens carry the app they were issued to, and those of other apps
-	// are refused; a token that does not tell is accepted.
+	// are refused; a token that does not tell is accepted. A user access token
+	// does not tell its scopes either, and so never passes
+	// [Client.RequireScope]. The Session of a token expires with what is known
+	// about it, after five minutes, not with the token.
 	AcceptBearer bool
 
 	// TokenHosts are the hosts that [Client.HTTPClient] sends users' tokens
@@ -110,7 +113,7 @@ type Config struct {
 
 	// HTTPClient speaks to the provider. If nil, one with connection reuse. In
 	// either case an answer may take ten seconds and one mebibyte, and
-	// redirects are not followed.
+	// redirects are not followed. Its Transport also serves [Client.HTTPClient].
 	HTTPClient *http.Client
 
 	// OnSignIn is called with the session of a user who just signed in, before

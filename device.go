@@ -23,7 +23,9 @@ type DeviceCode struct {
 
 // DeviceLogin signs a user in to a program without a browser, such as a
 // command-line tool (RFC 8628): it calls show with a code, and waits until the
-// user has entered that on any device. The session is the caller's to keep.
+// user has entered that on any device. The session is the caller's to keep;
+// Config.OnSignIn is not called, and Config.RedirectURL and SessionKeys, which
+// [New] wants, are not used.
 //
 // A provider that is away meanwhile is asked again. The error is [ErrDenied],
 // [ErrCodeExpired], that of ctx, a [*ProviderError], or wraps
@@ -39,6 +41,14 @@ func (c *Client) DeviceLogin(ctx context.Context, show func(DeviceCode)) (*Sessi
 		return nil, deviceError(err)
 	}
 	user, err := c.fetchUser(ctx, token.AccessToken, subject)
+	for pause := time.Second; errors.Is(err, ErrProviderUnavailable) && time.Now().Before(device.Expiry); pause *= 2 {
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(pause):
+			user, err = c.fetchUser(ctx, token.AccessToken, subject)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -100,7 +100,7 @@ func (c *Client) beginInPopup(w http.ResponseWriter, r *http.Request) {
 	options := c.openOptions(r.PostFormValue("options"))
 	options.Next = r.PostFormValue("next")
 	if c.onOtherHost(r) { // the callback would not find the attempt
-		c.continuePage(w, c.loginURLOnOwnHost(options.Next))
+		c.continuePage(w, origin(c.redirectURL)+c.LoginURL(options.Next))
 		return
 	}
 	challenge := r.PostFormValue("challenge")

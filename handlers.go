@@ -55,19 +55,13 @@ func (c *Client) Login(w http.ResponseWriter, r *http.Request, options LoginOpti
 	case framed(r):
 		c.framedLoginPage(w, r, options)
 	case c.onOtherHost(r):
-		http.Redirect(w, r, c.loginURLOnOwnHost(options.Next), http.StatusSeeOther)
+		http.Redirect(w, r, origin(c.redirectURL)+pathOf(r), http.StatusSeeOther)
 	default:
 		if address, ok := c.beginSignIn(w, r, options, ""); ok {
 			w.Header().Set("Location", address)
 			w.WriteHeader(http.StatusSeeOther)
 		}
 	}
-}
-
-// loginURLOnOwnHost is LoginURL under the name that the provider sends the
-// browser back to.
-func (c *Client) loginURLOnOwnHost(next string) string {
-	return origin(c.redirectURL) + c.LoginURL(next)
 }
 
 // beginSignIn begins a sign-in, and returns the address at the provider where

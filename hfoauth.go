@@ -94,7 +94,7 @@ type Client struct {
 	ended       *expiring.Map[[32]byte, struct{}]
 	renewals    *flight.Group[[32]byte, *renewal]
 	bearers     *flight.Group[[32]byte, *Session]
-	bearerSlots chan struct{}
+	bearerSlots slots
 	crossOrigin http.CrossOriginProtection
 	now         func() time.Time
 }
@@ -123,7 +123,7 @@ func New(config Config) (*Client, error) {
 	}
 	c.renewals = c.newRenewals()
 	c.bearers = c.newBearers()
-	c.bearerSlots = make(chan struct{}, maxBearerCalls)
+	c.bearerSlots = newSlots(maxBearerCalls, maxBearerWaiting)
 	c.store = newSessionStore(config.Store, func() time.Time { return c.now() })
 	c.provider = provider.New(provider.Config{
 		Issuer:       config.ProviderURL,
@@ -161,8 +161,8 @@ func (c *Client) deriveKeys() (err error) {
 
 // Mount registers the handlers at their usual paths: GET Config.LoginPath,
 // GET the path of Config.RedirectURL, POST Config.LogoutPath, and
-// [Client.FrameHandler] below Config.LoginPath; for an app with
-// Config.ClientName also its metadata. Like [http.ServeMux.Handle] it
+// [Client.FrameHandler] below Config.LoginPath; for an app that is
+// not registered also its metadata. Like [http.ServeMux.Handle] it
 // panics where a pattern is taken already.
 func (c *Client) Mount(mux *http.ServeMux) {
 	mux.Handle("GET "+exactly(c.config.LoginPath), c.LoginHandler())
@@ -170,7 +170,7 @@ func (c *Client) Mount(mux *http.ServeMux) {
 	mux.Handle("POST "+exactly(c.config.LogoutPath), c.LogoutHandler())
 	mux.Handle("GET "+c.framePath(), c.FrameHandler())
 	mux.Handle("POST "+c.framePath(), c.FrameHandler())
-	if c.config.ClientName != "" {
+	if c.config.ClientName != "" && c.config.ClientID == c.config.metadataURL() {
 		mux.Handle("GET "+clientMetadataPath, c.ClientMetadataHandler())
 	}
 }

@@ -168,8 +168,14 @@ func (c *Client) session(r *http.Request) (*Session, error) {
 	if token, _ := bearerToken(r); c.hasBearer(r) {
 		return c.bearerSession(r.Context(), token)
 	}
+	ctx := r.Context()
+	if c.config.Store != nil { // all that is asked of it for a request
+		limited, cancel := context.WithTimeout(ctx, storeTimeout)
+		defer cancel()
+		ctx = limited
+	}
 	for _, value := range c.cookies.sessionCookies(r) {
-		s, err := c.openSession(r.Context(), value)
+		s, err := c.openSession(ctx, value)
 		if s != nil || err != nil {
 			return s, err
 		}

@@ -306,7 +306,7 @@ func TestRedirectURLInASpace(t *testing.T) {
 		t.Errorf("redirect_uri %q", got)
 	}
 	for name, tt := range map[string]struct{ host, mode, want string }{
-		"custom domain in a browser": {"app.example", "navigate", "https://user-app.hf.space/login?next=%2Fx"},
+		"custom domain in a browser": {"app.example", "navigate", "https://user-app.hf.space/login?next=/x"},
 		"its own host":               {"user-app.hf.space", "navigate", hub.URL},
 		"unknown host":               {"internal:7860", "navigate", hub.URL},
 		"no browser":                 {"app.example", "", hub.URL},

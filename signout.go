@@ -11,6 +11,10 @@ import (
 // at some 200 bytes each, 20 MB.
 const maxEnded = 100_000
 
+// cutoffMargin is how much longer the cutoff of SignOutUser lasts than the
+// sessions it ends: one that was being renewed meanwhile ends a little later.
+const cutoffMargin = time.Hour
+
 // SignOutUser ends all sessions that a user has now, on all devices, by the
 // user's Sub. It needs Config.Store, which every replica asks for it; without
 // one it is an error, because sessions that live in cookies cannot be found.
@@ -20,9 +24,8 @@ func (c *Client) SignOutUser(ctx context.Context, sub string) error {
 		return errors.New("hfoauth: SignOutUser needs Config.Store: sessions that live in cookies cannot be found")
 	}
 	now := c.now()
-	key := userKeyOf(sub)
 	cutoff := encode(16, func(coder *coder) { coder.time(&now) })
-	return c.store.commit(ctx, key, c.sealer.stored.Seal(cutoff, key), now.Add(refreshableLifetime))
+	return c.store.commit(ctx, userKeyOf(sub), cutoff, now.Add(refreshableLifetime+cutoffMargin))
 }
 
 func userKeyOf(sub string) string { return storeKey("user", sub) }
@@ -45,17 +48,17 @@ func (c *Client) isOver(ctx context.Context, o opened) (bool, error) {
 	return c.userSignedOut(ctx, s)
 }
 
-// userSignedOut reports whether SignOutUser was called since s started.
+// userSignedOut reports whether SignOutUser was called since s started. The
+// cutoff is not sealed, because it must outlive a change of keys; who could
+// change it in the store could as well remove it.
 func (c *Client) userSignedOut(ctx context.Context, s *Session) (bool, error) {
-	key := userKeyOf(s.User.Sub)
-	sealed, err := c.store.find(ctx, key)
-	if err != nil || sealed == nil {
+	stored, err := c.store.find(ctx, userKeyOf(s.User.Sub))
+	if err != nil || stored == nil {
 		return false, err
 	}
 	var cutoff time.Time
-	plain, err := c.sealer.stored.Open(sealed, key)
-	if err != nil || decode(plain, func(coder *coder) { coder.time(&cutoff) }) != nil {
-		return true, nil // a cutoff under keys this replica lacks: when in doubt, out
+	if decode(stored, func(coder *coder) { coder.time(&cutoff) }) != nil {
+		return true, nil // when in doubt, out
 	}
 	return !s.started.After(cutoff), nil
 }
@@ -101,8 +104,13 @@ func (c *Client) endRequestSession(ctx context.Context, r *http.Request, why end
 func (c *Client) lastExpiry() time.Time { return c.now().Add(refreshableLifetime) }
 
 // deleteStored removes a session from the store and leaves a mark, in case a
-// replica is about to put a renewed one back.
+// replica is about to put a renewed one back. An ID that somebody made up
+// leaves none.
 func (c *Client) deleteStored(ctx context.Context, id string) error {
+	stored, err := c.store.find(ctx, storeKey("session", id))
+	if err != nil || stored == nil {
+		return err
+	}
 	if c.config.Store != nil {
 		if err := c.store.commit(ctx, storeKey("ended", id), []byte{1}, c.lastExpiry()); err != nil {
 			return err

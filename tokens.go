@@ -55,7 +55,8 @@ func (c *Client) TokenSource(w http.ResponseWriter, r *http.Request) (oauth2.Tok
 // HTTPClient returns an http.Client that acts for the request's user: it adds
 // the access token of [Client.TokenSource] to requests for Config.TokenHosts.
 // A request to another host is an error, and a redirect to another host is
-// followed without the token. Errors are those of TokenSource.
+// followed without the token. It uses the transport of Config.HTTPClient.
+// Errors are those of TokenSource.
 func (c *Client) HTTPClient(w http.ResponseWriter, r *http.Request) (*http.Client, error) {
 	source, err := c.TokenSource(w, r)
 	if err != nil {
@@ -65,7 +66,11 @@ func (c *Client) HTTPClient(w http.ResponseWriter, r *http.Request) (*http.Clien
 	if err != nil {
 		return nil, err
 	}
-	return &http.Client{Transport: &tokenTransport{token, c.config.TokenHosts, http.DefaultTransport}}, nil
+	base := http.DefaultTransport
+	if c.config.HTTPClient != nil && c.config.HTTPClient.Transport != nil {
+		base = c.config.HTTPClient.Transport
+	}
+	return &http.Client{Transport: &tokenTransport{token, c.config.TokenHosts, base}}, nil
 }
 
 // tokenTransport adds a token to requests for some hosts.
@@ -121,7 +126,7 @@ type renewal struct {
 }
 
 func (c *Client) newRenewals() *flight.Group[[32]byte, *renewal] {
-	return flight.New[[32]byte, *renewal](callbackTimeout, maxRenewals, func() time.Time { return c.now() })
+	return flight.New[[32]byte](callbackTimeout, flight.Limits[*renewal]{Results: maxRenewals}, func() time.Time { return c.now() })
 }
 
 // freshSession returns the request's session with a token that lasts, as far
@@ -135,7 +140,7 @@ func (c *Client) freshSession(w http.ResponseWriter, r *http.Request) (*Session,
 		return c.renew(ctx, s)
 	})
 	if err == nil {
-		return renewed.session, c.deliver(w, r, renewed)
+		return renewed.session, c.deliver(w, r, s.cookie, renewed)
 	}
 	c.config.Logger.WarnContext(r.Context(), "hfoauth: the access token was not renewed", "error", err, "sub", s.User.Sub, "expiry", s.Token.Expiry)
 	if !c.now().Before(s.Token.Expiry) {
@@ -193,10 +198,10 @@ func (c *Client) renew(ctx context.Context, s *Session) (*renewal, time.Time, er
 		return nil, token.Expiry, err
 	}
 	user, err := c.fetchUser(ctx, token.AccessToken, s.User.Sub)
-	if _, isAnswer := errors.AsType[*provider.Error](err); err != nil && !isAnswer {
+	if errors.Is(err, errOtherUser) {
 		return nil, token.Expiry, c.renewedAnother(ctx, s, err)
 	}
-	if err == nil {
+	if err == nil { // else the user is as before
 		updated := next
 		updated.User = user
 		next = updated
@@ -266,9 +271,12 @@ func later(a, b time.Time) time.Time {
 }
 
 // save puts a renewed session into the store, if it belongs there. A session
-// that was signed out meanwhile stays so.
+// that was signed out meanwhile stays so. While one request waits for the
+// store, the others go on.
 func (c *Client) save(ctx context.Context, r *renewal) error {
-	r.saving.Lock()
+	if !r.saving.TryLock() {
+		return nil
+	}
 	defer r.saving.Unlock()
 	if r.saved || !isStoredID(r.session.cookie) {
 		return nil
@@ -302,9 +310,8 @@ func (c *Client) keepSaved(ctx context.Context, r *renewal) error {
 	return nil
 }
 
-// deliver gives the browser its renewed session, in the cookie from which the
-// old one came.
-func (c *Client) deliver(w http.ResponseWriter, r *http.Request, renewed *renewal) error {
+// deliver gives the browser its renewed session in place of the old cookie.
+func (c *Client) deliver(w http.ResponseWriter, r *http.Request, cookie string, renewed *renewal) error {
 	s := renewed.session
 	value := s.cookie
 	if isStoredID(value) {
@@ -319,7 +326,7 @@ func (c *Client) deliver(w http.ResponseWriter, r *http.Request, renewed *renewa
 		value = sealed
 	}
 	for name, old := range c.cookies.sessionCookies(r) {
-		if old == s.cookie {
+		if old == cookie {
 			c.cookies.set(w, name, value, s.Expiry.Sub(c.now()))
 		}
 	}

@@ -120,10 +120,12 @@ func parseUser(body []byte, subject string) (*User, error) {
 		return nil, errors.New("there is no sub")
 	}
 	if subject != "" && user.Sub != subject {
-		return nil, errors.New("sub of the userinfo is not the sub of the ID token")
+		return nil, errOtherUser
 	}
 	return user, nil
 }
+
+var errOtherUser = errors.New("sub of the userinfo is not the sub of the ID token")
 
 // clone returns a copy that shares nothing a caller could change.
 func (u *User) clone() *User {

@@ -15,6 +15,7 @@ import (
 type Group[K comparable, V any] struct {
 	timeout time.Duration
 	now     func() time.Time
+	size    func(V) int
 	results *expiring.Map[K, result[V]]
 
 	mu      sync.Mutex
@@ -31,13 +32,24 @@ type call[V any] struct {
 	done chan struct{}
 }
 
-// New returns a Group whose calls may take timeout, and that remembers at
-// most maxResults results.
-func New[K comparable, V any](timeout time.Duration, maxResults int, now func() time.Time) *Group[K, V] {
+// Limits are how many results a Group remembers, and of what size together,
+// where there is a Size; the zero value of a failed call has one, too.
+type Limits[V any] struct {
+	Results int
+	Size    func(V) int
+	Total   int
+}
+
+// New returns a Group whose calls may take timeout.
+func New[K comparable, V any](timeout time.Duration, limits Limits[V], now func() time.Time) *Group[K, V] {
+	if limits.Size == nil {
+		limits.Size = func(V) int { return 0 }
+	}
 	return &Group[K, V]{
 		timeout: timeout,
 		now:     now,
-		results: expiring.New[K, result[V]](maxResults, maxResults),
+		size:    limits.Size,
+		results: expiring.New[K, result[V]](limits.Results, limits.Total),
 		running: map[K]*call[V]{},
 	}
 }
@@ -76,7 +88,7 @@ func (g *Group[K, V]) run(ctx context.Context, key K, c *call[V], fn func(contex
 	defer func() {
 		recover() // net/http would, were this its goroutine
 		g.mu.Lock()
-		g.results.Put(key, c.result, 1, g.now(), until)
+		g.results.Put(key, c.result, g.size(c.value), g.now(), until)
 		delete(g.running, key)
 		g.mu.Unlock()
 		close(c.done)

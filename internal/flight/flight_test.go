@@ -11,7 +11,7 @@ import (
 
 func TestOneCallForMany(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := New[string, int](time.Minute, 10, time.Now)
+		g := New[string, int](time.Minute, Limits[int]{Results: 10}, time.Now)
 		calls := 0
 		fn := func(context.Context) (int, time.Time, error) {
 			calls++
@@ -40,7 +40,7 @@ func TestOneCallForMany(t *testing.T) {
 
 func TestCallOutlivesItsCaller(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := New[string, int](time.Minute, 10, time.Now)
+		g := New[string, int](time.Minute, Limits[int]{Results: 10}, time.Now)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		fn := func(ctx context.Context) (int, time.Time, error) {
@@ -58,7 +58,7 @@ func TestCallOutlivesItsCaller(t *testing.T) {
 
 func TestTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := New[string, int](time.Second, 10, time.Now)
+		g := New[string, int](time.Second, Limits[int]{Results: 10}, time.Now)
 		_, err := g.Do(t.Context(), "a", func(ctx context.Context) (int, time.Time, error) {
 			<-ctx.Done()
 			return 0, time.Time{}, ctx.Err()

@@ -198,10 +198,12 @@ func testCopiedCookie(t *testing.T, a *app) {
 }
 
 func testRenewal(t *testing.T, a *app) {
-	a.provider.Configure(func(s *hfoauthtest.Settings) { s.AccessTokenLifetime = 4 * time.Minute })
+	replicas := []string{startReplica(t, a.settings), startReplica(t, a.settings)}
+	a.provider.Configure(func(s *hfoauthtest.Settings) { s.AccessTokenLifetime = 2 * time.Second })
 	browser := a.provider.SignIn(t, a.one+"/login", "ada")
 	a.provider.Configure(func(s *hfoauthtest.Settings) { s.AccessTokenLifetime = 0 })
-	replicas := []string{startReplica(t, a.settings), startReplica(t, a.settings)}
+	signIns := a.provider.Calls(hfoauthtest.TokenEndpoint)
+	<-time.After(2 * time.Second) // until the token is over
 
 	var wait sync.WaitGroup
 	for _, address := range replicas {
@@ -221,6 +223,9 @@ func testRenewal(t *testing.T, a *app) {
 	}
 	wait.Wait()
 	calls := a.provider.Calls(hfoauthtest.TokenEndpoint)
+	if renewals := calls - signIns; renewals < 1 || renewals > len(replicas) {
+		t.Errorf("%d renewals by %d processes", renewals, len(replicas))
+	}
 	for _, address := range append(replicas, a.one, a.two) {
 		expect(t, browser, address+"/token", http.StatusOK)
 		expect(t, browser, address+"/me", http.StatusOK)
