@@ -7,7 +7,7 @@ MODULES  := scripts/each-module.sh
 FUZZTIME ?= 20s
 
 .DEFAULT_GOAL := help
-.PHONY: help test setup lint deps tools fuzz bench
+.PHONY: help test setup lint deps tools fuzz browsers bench
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -34,6 +34,10 @@ tools: ## build the pinned staticcheck and govulncheck into .bin
 
 fuzz: ## run every fuzz target for FUZZTIME (20s), one at a time
 	scripts/fuzz.sh $(FUZZTIME)
+
+browsers: ## sign in inside an iframe with Firefox and WebKit, which make test leaves to Chromium
+	scripts/setup.sh browsers
+	cd internal/e2e && GOWORK=off go vet -tags otherbrowsers . && GOWORK=off go test -tags otherbrowsers -race -count 1 -v -run TestOtherBrowsers .
 
 bench: ## measure against other libraries, into docs/benchmarks.md
 	scripts/bench.sh

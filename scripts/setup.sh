@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that the tests run and that are missing. Where
 # it may not, it says what is missing; on a build server (CI=true) that fails.
-# No service is started: the tests start their own on loopback.
+# No service is started: the tests start their own on loopback. With the
+# argument "browsers" it installs Firefox and WebKit, too.
 set -euo pipefail
 
 # have tells whether a command is there, or one of PostgreSQL's, which Debian
@@ -29,6 +30,11 @@ have gcc || missing+=(gcc libc6-dev) # for go test -race
 have chromium || missing+=(chromium fonts-liberation)
 have redis-server || missing+=(redis-server)
 have postgres || missing+=(postgresql)
+if [[ ${1:-} == browsers ]]; then
+	have firefox-esr || missing+=(firefox-esr)
+	have WebKitWebDriver || missing+=(webkit2gtk-driver)
+	have xvfb-run || missing+=(xvfb xauth)
+fi
 [[ ${#missing[@]} -gt 0 ]] || exit 0
 
 if [[ $EUID -ne 0 ]] || ! command -v apt-get >/dev/null; then

@@ -72,6 +72,10 @@ type spaceOptions struct {
 
 	pages *template.Template // Config.PageTemplate
 
+	// loopback names the Hub 127.0.0.1 and the app localhost, for browsers that
+	// cannot be told where hub.test and app.test are.
+	loopback bool
+
 	// openerPolicy is the Cross-Origin-Opener-Policy of all pages of the app,
 	// hubOpenerPolicy that of the Hub's pages: same-origin if empty, as the
 	// Hub's own.
@@ -86,14 +90,18 @@ func newSpace(t *testing.T, options spaceOptions) *space {
 		t.Fatal(err)
 	}
 	_, port, _ := net.SplitHostPort(listener.Addr().String())
-	s := &space{provider: "https://hub.test:" + port, app: "https://app.test:" + port}
+	hubHost, appHost := "hub.test:"+port, "app.test:"+port
+	if options.loopback {
+		hubHost, appHost = "127.0.0.1:"+port, "localhost:"+port
+	}
+	s := &space{provider: "https://" + hubHost, app: "https://" + appHost}
 	s.hub = hfoauthtest.New(s.provider)
 	registered := s.hub.RegisterApp(hfoauthtest.App{Name: "A Space", RedirectURIs: []string{s.app + "/login/callback"}})
 	config := hfoauth.Config{
 		ClientID:     registered.ClientID,
 		ClientSecret: registered.ClientSecret,
 		ProviderURL:  s.provider,
-		SpaceHost:    "app.test:" + port,
+		SpaceHost:    appHost,
 		Logger:       slog.New(slog.NewTextHandler(os.Stderr, nil)),
 		HTTPClient: &http.Client{Transport: &http.Transport{
 			TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // the provider is this test
@@ -115,8 +123,8 @@ func newSpace(t *testing.T, options spaceOptions) *space {
 		replicas.handlers = append(replicas.handlers, app(client))
 	}
 	handlers := map[string]http.Handler{
-		"app.test:" + port:  withOpenerPolicy(options.openerPolicy, stripped(options.strip, &replicas)),
-		"hub.test:" + port:  withOpenerPolicy(cmp.Or(options.hubOpenerPolicy, "same-origin"), s.hubPages()),
+		appHost:             withOpenerPolicy(options.openerPolicy, stripped(options.strip, &replicas)),
+		hubHost:             withOpenerPolicy(cmp.Or(options.hubOpenerPolicy, "same-origin"), s.hubPages()),
 		"evil.test:" + port: s.evilPages(),
 	}
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
