@@ -274,6 +274,17 @@ func (s *space) evilPages() http.Handler {
 	return mux
 }
 
+// openSpace opens the start page of a Space inside the Hub's page.
+func openSpace(t *testing.T, options spaceOptions, blockThirdParty bool) (*space, *browser, context.Context) {
+	t.Helper()
+	s := newSpace(t, options)
+	b := newBrowser(t, browserOptions{blockThirdParty: blockThirdParty})
+	b.run(b.ctx, chromedp.Navigate(s.provider+"/spaces/app"))
+	frame := b.attach("iframe", s.app+"/")
+	b.says(frame, "Start page of nobody")
+	return s, b, frame
+}
+
 // consent answers the provider's page in a pop-up.
 func (s *space) consent(b *browser, decision string) context.Context {
 	b.t.Helper()
@@ -306,11 +317,7 @@ func TestCookiePolicy(t *testing.T) {
 
 func TestSignInInsideTheIframe(t *testing.T) {
 	eachCookiePolicy(t, func(t *testing.T, blocked bool) {
-		s := newSpace(t, spaceOptions{})
-		b := newBrowser(t, browserOptions{blockThirdParty: blocked})
-		b.run(b.ctx, chromedp.Navigate(s.provider+"/spaces/app"))
-		frame := b.attach("iframe", s.app+"/")
-		b.says(frame, "Start page of nobody")
+		s, b, frame := openSpace(t, spaceOptions{}, blocked)
 		b.screenshot(b.ctx, "before")
 		b.click(frame, "[data-hfoauth-login]")
 		popup := b.attach("page", s.provider+"/oauth/authorize")
@@ -335,11 +342,7 @@ func TestSignInInsideTheIframeWithOpenerPolicies(t *testing.T) {
 		"app, not Hub": {openerPolicy: "same-origin", hubOpenerPolicy: "unsafe-none"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newSpace(t, options)
-			b := newBrowser(t, browserOptions{blockThirdParty: true})
-			b.run(b.ctx, chromedp.Navigate(s.provider+"/spaces/app"))
-			frame := b.attach("iframe", s.app+"/")
-			b.says(frame, "Start page of nobody")
+			s, b, frame := openSpace(t, options, true)
 			b.click(frame, "[data-hfoauth-login]")
 			s.consent(b, "approve")
 			b.says(frame, "Start page of ada")
@@ -351,10 +354,7 @@ func TestSignInInsideTheIframeWithOpenerPolicies(t *testing.T) {
 // Each step of a sign-in meets another replica.
 func TestReplicasInsideTheIframe(t *testing.T) {
 	eachCookiePolicy(t, func(t *testing.T, blocked bool) {
-		s := newSpace(t, spaceOptions{replicas: 3})
-		b := newBrowser(t, browserOptions{blockThirdParty: blocked})
-		b.run(b.ctx, chromedp.Navigate(s.provider+"/spaces/app"))
-		frame := b.attach("iframe", s.app+"/")
+		s, b, frame := openSpace(t, spaceOptions{replicas: 3}, blocked)
 		b.click(frame, "[data-hfoauth-login]")
 		s.consent(b, "approve")
 		b.says(frame, "Start page of ada")
@@ -398,11 +398,7 @@ func TestPageTemplateInsideTheIframe(t *testing.T) {
 
 func TestDeniedInsideTheIframe(t *testing.T) {
 	eachCookiePolicy(t, func(t *testing.T, blocked bool) {
-		s := newSpace(t, spaceOptions{})
-		b := newBrowser(t, browserOptions{blockThirdParty: blocked})
-		b.run(b.ctx, chromedp.Navigate(s.provider+"/spaces/app"))
-		frame := b.attach("iframe", s.app+"/")
-		b.says(frame, "nobody")
+		s, b, frame := openSpace(t, spaceOptions{}, blocked)
 		b.click(frame, "[data-hfoauth-login]")
 		popup := s.consent(b, "deny")
 		b.says(popup, "You did not give access")
@@ -417,11 +413,7 @@ func TestDeniedInsideTheIframe(t *testing.T) {
 
 func TestPopupClosedHalfway(t *testing.T) {
 	eachCookiePolicy(t, func(t *testing.T, blocked bool) {
-		s := newSpace(t, spaceOptions{})
-		b := newBrowser(t, browserOptions{blockThirdParty: blocked})
-		b.run(b.ctx, chromedp.Navigate(s.provider+"/spaces/app"))
-		frame := b.attach("iframe", s.app+"/")
-		b.says(frame, "nobody")
+		s, b, frame := openSpace(t, spaceOptions{}, blocked)
 		b.click(frame, "[data-hfoauth-login]")
 		b.closeTab(b.attach("page", s.provider+"/oauth/authorize"))
 		b.says(frame, "Finish signing in in the other tab")
@@ -433,11 +425,7 @@ func TestPopupClosedHalfway(t *testing.T) {
 
 func TestPopupBlocked(t *testing.T) {
 	eachCookiePolicy(t, func(t *testing.T, blocked bool) {
-		s := newSpace(t, spaceOptions{})
-		b := newBrowser(t, browserOptions{blockThirdParty: blocked})
-		b.run(b.ctx, chromedp.Navigate(s.provider+"/spaces/app"))
-		frame := b.attach("iframe", s.app+"/")
-		b.says(frame, "nobody")
+		s, b, frame := openSpace(t, spaceOptions{}, blocked)
 		b.run(frame, chromedp.Evaluate(`document.querySelector("[data-hfoauth-login]").click()`, nil)) // nobody's gesture: blocked
 		b.says(frame, "If there is none, sign in in a new tab")
 		if n := b.open("page", s.app) + b.open("page", s.provider+"/oauth"); n > 0 {
@@ -474,11 +462,7 @@ func TestTwoIframes(t *testing.T) {
 // A browser that knows no partitioned cookies and blocks third-party ones is
 // told so, once.
 func TestNoPartitionedCookies(t *testing.T) {
-	s := newSpace(t, spaceOptions{strip: "Partitioned"})
-	b := newBrowser(t, browserOptions{blockThirdParty: true})
-	b.run(b.ctx, chromedp.Navigate(s.provider+"/spaces/app"))
-	frame := b.attach("iframe", s.app+"/")
-	b.says(frame, "nobody")
+	s, b, frame := openSpace(t, spaceOptions{strip: "Partitioned"}, true)
 	b.click(frame, "[data-hfoauth-login]")
 	s.consent(b, "approve")
 	b.says(frame, "Your browser does not let this page remember you")
