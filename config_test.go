@@ -9,31 +9,6 @@ import (
 	"github.com/hfoauth/hfoauth"
 )
 
-// clearEnv makes a test independent of the environment it runs in.
-func clearEnv(t testing.TB) {
-	t.Helper()
-	for _, name := range []string{"OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET", "OAUTH_SCOPES", "OPENID_PROVIDER_URL", "OAUTH_REDIRECT_URL", "SPACE_HOST"} {
-		t.Setenv(name, "")
-	}
-}
-
-// newClient returns a client for config with what is missing filled in.
-func newClient(t testing.TB, config hfoauth.Config) *hfoauth.Client {
-	t.Helper()
-	clearEnv(t)
-	if config.ClientID == "" {
-		config.ClientID, config.ClientSecret = "client", "secret"
-	}
-	if config.RedirectURL == "" && config.SpaceHost == "" {
-		config.RedirectURL = "https://app.example/login/callback"
-	}
-	client, err := hfoauth.New(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return client
-}
-
 func TestConfigFromEnv(t *testing.T) {
 	clearEnv(t)
 	t.Setenv("OAUTH_CLIENT_ID", " id\n")

@@ -1,0 +1,281 @@
+package hfoauth_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/hfoauth/hfoauth"
+	"github.com/hfoauth/hfoauth/hfoauthtest"
+)
+
+func TestSignIn(t *testing.T) {
+	s := newSite(t, func(c *hfoauth.Config) { c.Scopes = hfoauth.Scopes{"email"} })
+	browser := s.browser()
+
+	authorizeURL := s.begin(browser, "/private?a=b")
+	params, err := url.Parse(authorizeURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	query := params.Query()
+	for name, want := range map[string]string{
+		"response_type": "code", "client_id": s.app.ClientID, "redirect_uri": s.URL + "/login/callback",
+		"scope": "openid profile email", "code_challenge_method": "S256",
+	} {
+		if query.Get(name) != want {
+			t.Errorf("authorization request: %s = %q, want %q", name, query.Get(name), want)
+		}
+	}
+	for _, name := range []string{"state", "nonce", "code_challenge"} {
+		if len(query.Get(name)) != 43 {
+			t.Errorf("authorization request: %s = %q, want 256 bits", name, query.Get(name))
+		}
+	}
+
+	resp := get(t, browser, s.decide(authorizeURL, ada))
+	if resp.StatusCode != http.StatusSeeOther || resp.Header.Get("Location") != "/private?a=b" {
+		t.Fatalf("callback: %s to %q: %s", resp.Status, resp.Header.Get("Location"), resp.body)
+	}
+	if resp.Header.Get("Cache-Control") != "no-store" || resp.Header.Get("Referrer-Policy") != "no-referrer" {
+		t.Errorf("callback may be cached or leak its address: %v", resp.Header)
+	}
+	if got := s.username(browser); got != "ada" {
+		t.Errorf("signed in as %q", got)
+	}
+	if resp := get(t, browser, s.URL+"/private?a=b"); resp.body != "private page of ada, query a=b" {
+		t.Errorf("private page: %s", resp.body)
+	}
+	if s.hub.Calls(hfoauthtest.TokenEndpoint) != 1 || s.hub.Calls(hfoauthtest.UserInfoEndpoint) != 1 {
+		t.Errorf("%d token and %d userinfo calls, want one each", s.hub.Calls(hfoauthtest.TokenEndpoint), s.hub.Calls(hfoauthtest.UserInfoEndpoint))
+	}
+}
+
+// site is an app with sign-in, its provider, and what it logged.
+type site struct {
+	t      testing.TB
+	hub    *hfoauthtest.Server
+	app    hfoauthtest.App
+	client *hfoauth.Client
+	URL    string
+	log    *lockedBuffer
+}
+
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+// newSite starts an app on loopback, after change had its way with the config.
+func newSite(t testing.TB, change func(*hfoauth.Config)) *site {
+	t.Helper()
+	clearEnv(t)
+	s := &site{t: t, hub: hfoauthtest.NewServer(t), log: &lockedBuffer{}}
+	mux := http.NewServeMux()
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	s.URL = server.URL
+	s.app = s.hub.RegisterApp(hfoauthtest.App{Name: "Test", RedirectURIs: []string{s.URL + "/login/callback"}})
+	s.client = s.newReplica(change)
+	s.client.Mount(mux)
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "start") })
+	mux.HandleFunc("GET /me", s.me)
+	mux.Handle("GET /private", s.client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "private page of %s, query %s", hfoauth.UserFromContext(r.Context()).Username, r.URL.RawQuery)
+	})))
+	return s
+}
+
+// newReplica returns another client for the same app.
+func (s *site) newReplica(change func(*hfoauth.Config)) *hfoauth.Client {
+	s.t.Helper()
+	config := hfoauth.Config{
+		ClientID:     s.app.ClientID,
+		ClientSecret: s.app.ClientSecret,
+		ProviderURL:  s.hub.URL,
+		RedirectURL:  s.URL + "/login/callback",
+		Logger:       slog.New(slog.NewTextHandler(s.log, nil)),
+	}
+	if change != nil {
+		change(&config)
+	}
+	client, err := hfoauth.New(config)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return client
+}
+
+func (s *site) me(w http.ResponseWriter, r *http.Request) {
+	user, err := s.client.UserFromRequest(r)
+	if err != nil {
+		http.Error(w, err.Error(), hfoauth.HTTPStatus(err))
+		return
+	}
+	json.NewEncoder(w).Encode(user)
+}
+
+// browser returns an http.Client with cookies that does not follow redirects.
+func (s *site) browser() *http.Client {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}
+
+// answer is a response read whole.
+type answer struct {
+	*http.Response
+	body string
+}
+
+func (a answer) location() *url.URL {
+	u, err := a.Location()
+	if err != nil {
+		return &url.URL{}
+	}
+	return u
+}
+
+// setCookies returns the cookies an answer sets (and not those it removes)
+// whose names begin with prefix.
+func (a answer) setCookies(prefix string) []*http.Cookie {
+	var cookies []*http.Cookie
+	for _, cookie := range a.Cookies() {
+		if strings.HasPrefix(cookie.Name, prefix) && cookie.MaxAge > 0 {
+			cookies = append(cookies, cookie)
+		}
+	}
+	return cookies
+}
+
+func do(t testing.TB, browser *http.Client, req *http.Request) answer {
+	t.Helper()
+	resp, err := browser.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{resp, string(body)}
+}
+
+func get(t testing.TB, browser *http.Client, address string, header ...string) answer {
+	t.Helper()
+	req, err := http.NewRequest(http.MethodGet, address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Accept", "text/html")
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	return do(t, browser, req)
+}
+
+func post(t testing.TB, browser *http.Client, address string, form url.Values, header ...string) answer {
+	t.Helper()
+	req, err := http.NewRequest(http.MethodPost, address, strings.NewReader(form.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	return do(t, browser, req)
+}
+
+// begin opens the login page and returns the provider's address it redirects
+// to.
+func (s *site) begin(browser *http.Client, next string) string {
+	s.t.Helper()
+	resp := get(s.t, browser, s.URL+"/login?next="+url.QueryEscape(next))
+	if resp.StatusCode != http.StatusSeeOther || !strings.HasPrefix(resp.Header.Get("Location"), s.hub.URL+"/oauth/authorize?") {
+		s.t.Fatalf("GET /login: %s to %s: %s", resp.Status, resp.Header.Get("Location"), resp.body)
+	}
+	return resp.Header.Get("Location")
+}
+
+// decide answers the consent page and returns the callback's address.
+func (s *site) decide(authorizeURL string, person hfoauthtest.Person) string {
+	s.t.Helper()
+	provider := s.hub.Browser(person)
+	provider.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	resp := get(s.t, provider, authorizeURL)
+	if resp.StatusCode != http.StatusFound {
+		s.t.Fatalf("consent: %s: %s", resp.Status, resp.body)
+	}
+	return resp.Header.Get("Location")
+}
+
+var ada = hfoauthtest.Person{Username: "ada"}
+
+// signIn runs a sign-in and returns the callback's answer.
+func (s *site) signIn(browser *http.Client, person hfoauthtest.Person, next string) answer {
+	s.t.Helper()
+	return get(s.t, browser, s.decide(s.begin(browser, next), person))
+}
+
+// username returns who is signed in, or "".
+func (s *site) username(browser *http.Client) string {
+	s.t.Helper()
+	resp := get(s.t, browser, s.URL+"/me")
+	var user hfoauth.User
+	if resp.StatusCode == http.StatusOK {
+		if err := json.Unmarshal([]byte(resp.body), &user); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	return user.Username
+}
+
+// clearEnv makes a test independent of the environment it runs in.
+func clearEnv(t testing.TB) {
+	t.Helper()
+	for _, name := range []string{"OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET", "OAUTH_SCOPES", "OPENID_PROVIDER_URL", "OAUTH_REDIRECT_URL", "SPACE_HOST"} {
+		t.Setenv(name, "")
+	}
+}
+
+// newClient returns a client for config with what is missing filled in.
+func newClient(t testing.TB, config hfoauth.Config) *hfoauth.Client {
+	t.Helper()
+	clearEnv(t)
+	if config.ClientID == "" {
+		config.ClientID, config.ClientSecret = "client", "secret"
+	}
+	if config.RedirectURL == "" && config.SpaceHost == "" {
+		config.RedirectURL = "https://app.example/login/callback"
+	}
+	client, err := hfoauth.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
