@@ -97,7 +97,7 @@ func (c *Client) bearerSession(ctx context.Context, token string) (*Session, err
 }
 
 // slots let some in, make others wait, and turn the rest away.
-type slots struct{ taken, waiting chan struct{} }
+type slots struct{ taken, admitted chan struct{} }
 
 func newSlots(taken, waiting int) slots {
 	return slots{make(chan struct{}, taken), make(chan struct{}, taken+waiting)}
@@ -106,7 +106,7 @@ func newSlots(taken, waiting int) slots {
 // take waits for a slot, and reports whether it got one.
 func (s slots) take(ctx context.Context) bool {
 	select {
-	case s.waiting <- struct{}{}:
+	case s.admitted <- struct{}{}:
 	default:
 		return false
 	}
@@ -114,14 +114,14 @@ func (s slots) take(ctx context.Context) bool {
 	case s.taken <- struct{}{}:
 		return true
 	case <-ctx.Done():
-		<-s.waiting
+		<-s.admitted
 		return false
 	}
 }
 
 func (s slots) free() {
 	<-s.taken
-	<-s.waiting
+	<-s.admitted
 }
 
 func (c *Client) verifyBearer(ctx context.Context, token string) (*Session, error) {

@@ -46,7 +46,7 @@ var logo string
 
 var (
 	signInTemplate = template.Must(template.New("sign in").Parse(
-		`<a class="{{.Class}}" href="{{.URL}}"{{if .NewTab}} target="_blank" rel="opener"{{end}} data-hfoauth-login{{with .Next}} data-hfoauth-next="{{.}}"{{end}}{{with .Options}} data-hfoauth-options="{{.}}"{{end}}>{{.Logo}}<span>{{.Label}}</span></a>`))
+		`<a class="{{.Class}}" href="{{.URL}}"{{if .NewTab}} target="_blank" rel="noopener"{{end}} data-hfoauth-login{{with .Next}} data-hfoauth-next="{{.}}"{{end}}{{with .Options}} data-hfoauth-options="{{.}}"{{end}}>{{.Logo}}<span>{{.Label}}</span></a>`))
 	userTemplate = template.Must(template.New("user").Parse(
 		`<div class="hfoauth-user">{{with .Picture}}<img src="{{.}}" alt="" width="32" height="32">{{end}}<span>{{.Username}}</span>` +
 			`<form method="post" action="{{.URL}}"><input type="hidden" name="next" value="{{.Next}}"><button class="{{.Class}}">{{.Label}}</button></form></div>`))
@@ -61,7 +61,8 @@ var (
 // on the page as well.
 //
 // Any element of the app's own becomes such a button by the attribute
-// data-hfoauth-login; data-hfoauth-next names where to return to.
+// data-hfoauth-login; data-hfoauth-next names where to return to. One that is
+// neither a link nor a button must be there when the page loads.
 func (c *Client) Button(r *http.Request, options ButtonOptions) template.HTML {
 	if options.Next == "" {
 		options.Next = pathOf(r)

@@ -41,7 +41,7 @@ func (c *Client) DeviceLogin(ctx context.Context, show func(DeviceCode)) (*Sessi
 		return nil, deviceError(err)
 	}
 	user, err := c.fetchUser(ctx, token.AccessToken, subject)
-	for pause := time.Second; errors.Is(err, ErrProviderUnavailable) && time.Now().Before(device.Expiry); pause *= 2 {
+	for pause := time.Second; errors.Is(err, ErrProviderUnavailable) && c.now().Before(device.Expiry); pause *= 2 {
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()

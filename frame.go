@@ -23,7 +23,7 @@ import (
 //
 //	iframe                    new window                 provider
 //	  | click: verifier         |                           |
-//	  |-- POST popup, ---------->| challenge, sealed with    |
+//	  |-- POST popup, --------->| challenge, sealed with    |
 //	  |   challenge             | the attempt               |
 //	  |                         |-------------------------->|
 //	  |                         |<-------- code ------------|
@@ -270,7 +270,6 @@ func (c *Client) donePage(w http.ResponseWriter, r *http.Request) {
 	c.writePage(w, http.StatusOK, page{
 		Title:  "You are signed in",
 		Text:   []string{"You can close this tab and go on where you were."},
-		Close:  true,
 		Script: true,
 	})
 }

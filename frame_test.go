@@ -277,7 +277,7 @@ func TestPageTemplate(t *testing.T) {
 	for path, wants := range map[string][]string{
 		"/login/callback":    {"Ours: This sign-in cannot be finished here", `href="/login"`},
 		"/login/frame/popup": {"Ours: Sign in", "data-hfoauth-continue", "<script src="},
-		"/login/frame/done":  {"Ours: You are signed in", "data-hfoauth-close"},
+		"/login/frame/done":  {"Ours: You are signed in", "<script src="},
 	} {
 		var resp answer
 		if strings.HasSuffix(path, "popup") {
@@ -370,6 +370,13 @@ func TestButtonAssets(t *testing.T) {
 		resp := get(t, s.browser(), s.URL+path[1])
 		if resp.StatusCode != 200 || !strings.Contains(resp.Header.Get("Cache-Control"), "immutable") || len(resp.body) > 8<<10 || len(resp.body) < 1000 {
 			t.Errorf("%s: %s, %d bytes, %v", path[1], resp.Status, len(resp.body), resp.Header)
+		}
+	}
+	// Windows that talked could be talked to by others.
+	script := get(t, s.browser(), s.URL+paths[1][1]).body
+	for _, word := range []string{"postMessage", `"message"`, "window.opener", "window.open(", `"opener"`} {
+		if strings.Contains(script, word) {
+			t.Errorf("the script says %s", word)
 		}
 	}
 	if resp := get(t, s.browser(), s.URL+"/login/frame/hfoauth-000000000000.js"); resp.StatusCode != 404 {

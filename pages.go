@@ -42,7 +42,6 @@ type page struct {
 	Button   template.HTML // a sign-in button
 	Continue string        // where the page leads by itself
 	Action   *link         // the next step
-	Close    bool          // the window is no longer needed
 	Script   bool          // the page needs hfoauth.js
 }
 

@@ -16,7 +16,7 @@ import (
 // store for Redis (goredisstore) and others serve as they are. [StoreOf] takes
 // those that know no contexts, such as that for PostgreSQL (pgxstore).
 //
-// What is stored is sealed, under a key that is a hash: whoever reads the
+// Sessions are stored sealed, under a key that is a hash: whoever reads the
 // store learns no token and cannot sign in. Methods are called concurrently,
 // and given up on after 800 ms.
 type Store interface {

@@ -52,7 +52,7 @@
   };
 
   const newTab = (href, text) =>
-    Object.assign(document.createElement("a"), { href, textContent: text, target: "_blank", rel: "opener" });
+    Object.assign(document.createElement("a"), { href, textContent: text, target: "_blank", rel: "noopener" });
 
   // nextOf is where to go on: on this site, whatever the attribute says.
   const nextOf = (button) => {
@@ -137,8 +137,10 @@
     }
   });
 
-  // The two pages in the window that signs in: the first, the last.
+  // Our own two pages in the tab that signs in, the first and the last. On any
+  // other page these attributes may be somebody else's.
+  const at = (path) => location.pathname === new URL(path, frame).pathname;
   const onward = document.querySelector("a[data-hfoauth-continue]");
-  if (onward) location.replace(onward.href);
-  if (document.querySelector("[data-hfoauth-close]")) window.close();
+  if (onward && at("popup")) location.replace(onward.href);
+  if (at("done")) window.close();
 })();

@@ -157,10 +157,11 @@ var appPage = template.Must(template.New("app").Parse(`<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>App</title>{{.Assets}}</head>
 <body><h1>{{.Title}}</h1><div class="account">{{.Button}}</div></body></html>`))
 
-// ownPage has a button of its own, and an element that takes our name.
+// ownPage has a button of its own, an element that takes our name, and a link
+// as only the pop-up's page has one.
 var ownPage = template.Must(template.New("own").Parse(`<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>Own</title>{{.Assets}}</head>
-<body><main id="hfoauth"><h1>Own page of {{.Name}}</h1><div data-hfoauth-login data-hfoauth-next="{{.Next}}">Enter</div></main></body></html>`))
+<body><main id="hfoauth"><h1>Own page of {{.Name}}</h1><div data-hfoauth-login data-hfoauth-next="{{.Next}}">Enter</div><a href="/cookie" data-hfoauth-continue>Look</a></main></body></html>`))
 
 // app is what people write: a start page with a button, and a private page.
 func app(client *hfoauth.Client) http.Handler {
