@@ -2,6 +2,7 @@ package hfoauth_test
 
 import (
 	"bytes"
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -139,4 +140,13 @@ func FuzzConfigFromEnv(f *testing.F) {
 			t.Errorf("LoginURL = %q", next)
 		}
 	})
+}
+
+type roundTripper struct{ http.RoundTripper }
+
+func TestWrappedDefaultTransport(t *testing.T) {
+	original := http.DefaultTransport
+	http.DefaultTransport = roundTripper{original}
+	defer func() { http.DefaultTransport = original }()
+	newClient(t, hfoauth.Config{})
 }

@@ -1,10 +1,10 @@
 package hfoauth_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -172,47 +172,6 @@ func (s *site) checkFailure(resp answer, status int, says string) {
 	}
 }
 
-func TestStateFailures(t *testing.T) {
-	s := newSite(t, nil)
-	says := "cannot be finished"
-	browser := s.browser()
-	for _, query := range []string{"", "?code=x", "?state=", "?code=x&state=invented", "?error=access_denied&error_description=%3Cscript%3E", "?state=a&state=b"} {
-		s.checkFailure(get(t, browser, s.URL+"/login/callback"+query), 400, says)
-	}
-
-	callback := s.decide(s.begin(browser, "/"), ada)
-	t.Run("another browser", func(t *testing.T) { s.checkFailure(get(t, s.browser(), callback), 400, says) })
-	t.Run("first use", func(t *testing.T) {
-		if resp := get(t, browser, callback); resp.StatusCode != http.StatusSeeOther {
-			t.Fatalf("%s", resp.Status)
-		}
-	})
-	t.Run("replay", func(t *testing.T) { s.checkFailure(get(t, browser, callback), 400, says) })
-	if s.username(browser) != "ada" {
-		t.Error("a replayed callback ended the session")
-	}
-
-	t.Run("expired", func(t *testing.T) {
-		callback := s.decide(s.begin(browser, "/"), ada)
-		s.client.SetClock(func() time.Time { return time.Now().Add(10*time.Minute + time.Second) })
-		defer s.client.SetClock(time.Now)
-		s.checkFailure(get(t, browser, callback), 400, says)
-	})
-
-	t.Run("copied attempt cookie", func(t *testing.T) {
-		browser := s.browser()
-		first := s.decide(s.begin(browser, "/"), ada)
-		home, _ := url.Parse(s.URL)
-		cookies := browser.Jar.Cookies(home)
-		if resp := get(t, browser, first); resp.StatusCode != http.StatusSeeOther {
-			t.Fatal(resp.Status)
-		}
-		thief := s.browser()
-		thief.Jar.SetCookies(home, cookies)
-		s.checkFailure(get(t, thief, first), 400, "")
-	})
-}
-
 func TestMethods(t *testing.T) {
 	s := newSite(t, nil)
 	for _, tt := range []struct {
@@ -235,120 +194,6 @@ func TestMethods(t *testing.T) {
 	resp := get(t, s.browser(), s.URL+"/logout")
 	if resp.StatusCode != 405 {
 		t.Errorf("GET /logout: %s", resp.Status)
-	}
-}
-
-func TestTwoTabs(t *testing.T) {
-	for _, order := range [][2]int{{0, 1}, {1, 0}} {
-		s := newSite(t, nil)
-		browser := s.browser()
-		callbacks := []string{s.decide(s.begin(browser, "/one"), ada), s.decide(s.begin(browser, "/two"), ada)}
-		wants := []string{"/one", "/two"}
-		for _, tab := range order {
-			if resp := get(t, browser, callbacks[tab]); resp.StatusCode != 303 || resp.Header.Get("Location") != wants[tab] {
-				t.Errorf("tab %d: %s to %s", tab, resp.Status, resp.Header.Get("Location"))
-			}
-		}
-		if s.username(browser) != "ada" {
-			t.Error("not signed in after both tabs")
-		}
-	}
-}
-
-func TestAbandonedAttempts(t *testing.T) {
-	s := newSite(t, nil)
-	browser := s.browser()
-	home, _ := url.Parse(s.URL)
-	var callbacks []string
-	clock := time.Now()
-	s.client.SetClock(func() time.Time { return clock })
-	for i := range 40 {
-		clock = clock.Add(time.Second)
-		callbacks = append(callbacks, s.decide(s.begin(browser, fmt.Sprintf("/page/%d/%s", i, strings.Repeat("x", i*10))), ada))
-		cookies := browser.Jar.Cookies(home)
-		size := 0
-		for _, cookie := range cookies {
-			size += len(cookie.String())
-		}
-		if len(cookies) > 8 || size > 4500 {
-			t.Fatalf("after %d attempts: %d cookies of %d bytes", i+1, len(cookies), size)
-		}
-	}
-	s.checkFailure(get(t, browser, callbacks[0]), 400, "cannot be finished")
-	if resp := get(t, browser, callbacks[38]); resp.StatusCode != 303 {
-		t.Errorf("the attempt before the last: %s", resp.Status)
-	}
-	if resp := get(t, browser, callbacks[39]); resp.StatusCode != 303 {
-		t.Errorf("the last attempt: %s", resp.Status)
-	}
-	if cookies := browser.Jar.Cookies(home); s.username(browser) != "ada" {
-		t.Errorf("not signed in; cookies %v", cookies)
-	}
-}
-
-func TestGarbageCookies(t *testing.T) {
-	s := newSite(t, nil)
-	browser := s.browser()
-	home, _ := url.Parse(s.URL)
-	garbage := []*http.Cookie{
-		{Name: s.client.SessionCookie(), Value: "garbage", Path: "/"},
-		{Name: s.client.AttemptCookie() + "0123456789abcdef", Value: "garbage", Path: "/"},
-		{Name: s.client.AttemptCookie() + "fedcba9876543210", Value: strings.Repeat("A", 300), Path: "/"},
-	}
-	browser.Jar.SetCookies(home, garbage)
-	if got := s.username(browser); got != "" {
-		t.Errorf("signed in as %q", got)
-	}
-	if resp := s.signIn(browser, ada, "/"); resp.StatusCode != 303 {
-		t.Fatalf("sign-in with garbage: %s", resp.Status)
-	}
-	if got := s.username(browser); got != "ada" {
-		t.Errorf("signed in as %q", got)
-	}
-	for _, cookie := range browser.Jar.Cookies(home) {
-		if strings.HasPrefix(cookie.Name, s.client.AttemptCookie()) {
-			t.Errorf("unreadable attempt %s was not expired", cookie.Name)
-		}
-	}
-}
-
-func TestLogout(t *testing.T) {
-	s := newSite(t, nil)
-	browser := s.browser()
-	s.signIn(browser, ada, "/")
-	for name, header := range map[string][]string{
-		"cross-site":  {"Sec-Fetch-Site", "cross-site"},
-		"same-site":   {"Sec-Fetch-Site", "same-site"},
-		"old browser": {"Origin", "https://evil.example"},
-	} {
-		if resp := post(t, browser, s.URL+"/logout", nil, header...); resp.StatusCode != 403 {
-			t.Errorf("%s: %s, want 403", name, resp.Status)
-		}
-	}
-	if s.username(browser) != "ada" {
-		t.Fatal("signed out by another site")
-	}
-	resp := post(t, browser, s.URL+"/logout", url.Values{"next": {"/bye"}}, "Sec-Fetch-Site", "same-origin")
-	if resp.StatusCode != 303 || resp.Header.Get("Location") != "/bye" {
-		t.Errorf("%s to %s", resp.Status, resp.Header.Get("Location"))
-	}
-	if got := s.username(browser); got != "" {
-		t.Errorf("still signed in as %q", got)
-	}
-	for next, want := range map[string]string{"": "/", "//evil.example": "/", "https://evil.example": "/", "/logout": "/"} {
-		if resp := post(t, browser, s.URL+"/logout", url.Values{"next": {next}}); resp.Header.Get("Location") != want {
-			t.Errorf("next=%q leads to %s", next, resp.Header.Get("Location"))
-		}
-	}
-}
-
-func TestOpenRedirect(t *testing.T) {
-	s := newSite(t, nil)
-	browser := s.browser()
-	for _, next := range []string{"//evil.example", "////evil.example", "/\\evil.example", "https://evil.example", "/%5cevil.example", "/login", "/login/callback"} {
-		if resp := s.signIn(browser, ada, next); resp.Header.Get("Location") != "/" {
-			t.Errorf("next=%q leads to %q", next, resp.Header.Get("Location"))
-		}
 	}
 }
 
@@ -531,5 +376,119 @@ func echoFault(status int) hfoauthtest.Fault {
 			json.NewEncoder(w).Encode(map[string]string{"error": "invalid_request",
 				"error_description": "code " + r.PostForm.Get("code") + " verifier " + r.PostForm.Get("code_verifier") + " secret " + secret})
 		})
+	}
+}
+
+func TestPublicApp(t *testing.T) {
+	key := bytes.Repeat([]byte{1}, 32)
+	s := newSite(t, func(c *hfoauth.Config) { c.ClientSecret = ""; c.SessionKeys = [][]byte{key} })
+	s.hub.RegisterApp(hfoauthtest.App{ClientID: s.app.ClientID, Public: true, RedirectURIs: []string{s.URL + "/login/callback"}})
+	if resp := s.signIn(s.browser(), ada, "/"); resp.StatusCode != 303 {
+		t.Fatalf("%s: %s", resp.Status, resp.body)
+	}
+	request := s.hub.Requests(hfoauthtest.TokenEndpoint)[0]
+	if request.Header.Get("Authorization") != "" || request.Form.Has("client_secret") || request.Form.Get("client_id") != s.app.ClientID || request.Form.Get("code_verifier") == "" {
+		t.Errorf("token request %v %v", request.Header, request.Form)
+	}
+}
+
+func TestRedirectURLInASpace(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	client := newClient(t, hfoauth.Config{SpaceHost: "user-app.hf.space, app.example", ProviderURL: hub.URL + "/"})
+	recorder := httptest.NewRecorder()
+	client.LoginHandler().ServeHTTP(recorder, httptest.NewRequest("GET", "/login", nil))
+	location, _ := url.Parse(recorder.Header().Get("Location"))
+	if got := location.Query().Get("redirect_uri"); got != "https://user-app.hf.space/login/callback" {
+		t.Errorf("redirect_uri %q", got)
+	}
+	for name, tt := range map[string]struct{ host, mode, want string }{
+		"custom domain in a browser": {"app.example", "navigate", "https://user-app.hf.space/login?next=/x"},
+		"its own host":               {"user-app.hf.space", "navigate", hub.URL},
+		"unknown host":               {"internal:7860", "navigate", hub.URL},
+		"no browser":                 {"app.example", "", hub.URL},
+	} {
+		r := httptest.NewRequest("GET", "/login?next=/x", nil)
+		r.Host = tt.host
+		r.Header.Set("Sec-Fetch-Mode", tt.mode)
+		recorder := httptest.NewRecorder()
+		client.LoginHandler().ServeHTTP(recorder, r)
+		if got := recorder.Header().Get("Location"); !strings.HasPrefix(got, tt.want) {
+			t.Errorf("%s: redirects to %q", name, got)
+		}
+	}
+}
+
+func FuzzCallbackQuery(f *testing.F) {
+	s := newSite(f, nil)
+	f.Add("code=x&state=y")
+	f.Add("error=access_denied&state=%zz")
+	f.Add("state=a&state=b&iss=c")
+	f.Fuzz(func(t *testing.T, query string) {
+		r := httptest.NewRequest("GET", "/login/callback", nil)
+		r.URL.RawQuery = query
+		recorder := httptest.NewRecorder()
+		s.client.CallbackHandler().ServeHTTP(recorder, r)
+		if recorder.Code != 400 || strings.Contains(recorder.Body.String(), "<script") {
+			t.Errorf("%q: %d %s", query, recorder.Code, recorder.Body)
+		}
+	})
+}
+
+func TestClockDifference(t *testing.T) {
+	for difference, want := range map[time.Duration]int{
+		59 * time.Second: 303, -59 * time.Second: 303, 10 * time.Minute: 502, -10 * time.Minute: 502, 2 * time.Hour: 502, -2 * time.Hour: 502,
+	} {
+		s := newSite(t, nil)
+		s.hub.Configure(func(c *hfoauthtest.Settings) {
+			c.Now = func() time.Time { return time.Now().Add(difference) }
+		})
+		resp := s.signIn(s.browser(), ada, "/")
+		if resp.StatusCode != want {
+			t.Errorf("provider's clock off by %s: %s, want %d", difference, resp.Status, want)
+		}
+		if (want == 502) != strings.Contains(s.log.String(), "clock") {
+			t.Errorf("provider's clock off by %s: log %s", difference, s.log)
+		}
+	}
+}
+
+func TestMountBesideAStartPage(t *testing.T) {
+	client := newClient(t, hfoauth.Config{})
+	for _, pattern := range []string{"GET /", "/", "GET /{$}", "POST /"} {
+		mux := http.NewServeMux()
+		mux.Handle(pattern, http.NotFoundHandler())
+		client.Mount(mux)
+	}
+}
+
+func TestFailuresSetNoCookies(t *testing.T) {
+	store := &failingDelete{mapStore: &mapStore{entries: map[string][]byte{}}}
+	s := newSite(t, withStore(store))
+	browser := s.browser()
+	s.signIn(browser, ada, "/")
+	store.fails = true
+	if resp := s.signIn(browser, ada, "/"); resp.StatusCode != 503 || len(resp.setCookies(s.client.SessionCookie()+"=")) > 0 {
+		t.Errorf("sign-in: %s", resp.Status)
+	}
+	for range 2 { // the cookie is kept, so that it can be tried again
+		if resp := post(t, browser, s.URL+"/logout", nil); resp.StatusCode != 503 {
+			t.Errorf("sign-out: %s", resp.Status)
+		}
+	}
+	store.fails = false
+	if resp := post(t, browser, s.URL+"/logout", nil); resp.StatusCode != 303 || s.username(browser) != "" {
+		t.Errorf("sign-out: %s", resp.Status)
+	}
+}
+
+// What a page asks for is asked for under the site's other name, too.
+func TestLoginOptionsOnAnotherHost(t *testing.T) {
+	client := newClient(t, hfoauth.Config{SpaceHost: "user-app.hf.space,www.example.com"})
+	r := httptest.NewRequest("GET", "https://www.example.com/album?page=2", nil)
+	r.Header.Set("Sec-Fetch-Mode", "navigate")
+	w := httptest.NewRecorder()
+	client.Login(w, r, hfoauth.LoginOptions{Scopes: []hfoauth.Scope{hfoauth.ScopeReadRepos}})
+	if location := w.Header().Get("Location"); w.Code != 303 || location != "https://user-app.hf.space/album?page=2" {
+		t.Errorf("%d to %s", w.Code, location)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/hfoauth/hfoauth"
 	"github.com/hfoauth/hfoauth/hfoauthtest"
@@ -278,4 +279,47 @@ func newClient(t testing.TB, config hfoauth.Config) *hfoauth.Client {
 		t.Fatal(err)
 	}
 	return client
+}
+
+// clock is a clock that app and provider share.
+type clock struct {
+	mu    sync.Mutex
+	ahead time.Duration
+}
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Now().Add(c.ahead)
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ahead += d
+}
+
+// newClock makes a site's clients and provider follow one clock.
+func (s *site) newClock(clients ...*hfoauth.Client) *clock {
+	c := &clock{}
+	for _, client := range append(clients, s.client) {
+		client.SetClock(c.now)
+	}
+	s.hub.Configure(func(settings *hfoauthtest.Settings) { settings.Now = c.now })
+	return c
+}
+
+// signedIn reports whether a request with a cookie is signed in.
+func signedIn(client *hfoauth.Client, cookie *http.Cookie) bool {
+	return userOf(client, cookie) != nil
+}
+
+func userOf(client *hfoauth.Client, cookie *http.Cookie) *hfoauth.User {
+	r := httptest.NewRequest("GET", "/", nil)
+	r.AddCookie(cookie)
+	user, err := client.UserFromRequest(r)
+	if err != nil {
+		return nil
+	}
+	return user
 }

@@ -1,99 +1,91 @@
 package hfoauth_test
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"net/url"
-	"strings"
 	"testing"
-
-	"github.com/hfoauth/hfoauth"
+	"time"
 )
 
-func TestReturnPath(t *testing.T) {
-	stays := []string{
-		"/", "/private", "/a/b?c=d&e=%2F#f", "/search?q=https://example.com", "/caf%C3%A9",
-		"/a//b", "/user@host", "/a:b", "/?next=//evil.example", "/x#//evil.example", "/%2e%2e/x",
-	}
-	for _, next := range stays {
-		if got := hfoauth.ReturnPath(next); got != next {
-			t.Errorf("ReturnPath(%q) = %q, want it unchanged", next, got)
+func FuzzAttemptCookie(f *testing.F) {
+	s := newSite(f, nil)
+	browser := s.browser()
+	home, _ := url.Parse(s.URL)
+	authorize, _ := url.Parse(s.begin(browser, "/"))
+	state := authorize.Query().Get("state")
+	attempt := browser.Jar.Cookies(home)[0]
+	f.Add(attempt.Value, state)
+	f.Add("", "")
+	f.Fuzz(func(t *testing.T, value, query string) {
+		if value == attempt.Value && query == state {
+			return
 		}
-	}
-	leaves := []string{
-		"", "private", "?a=b", "#a", "https://evil.example", "https:/evil.example", "https:evil.example",
-		"//evil.example", "///evil.example", "////evil.example", "/\\evil.example", "\\/evil.example", "\\\\evil.example",
-		"/\t/evil.example", "/\n/evil.example", "/\r/evil.example", "\t//evil.example", " //evil.example", "/\x00/evil.example", "/\x7f/evil.example",
-		"/%2Fevil.example", "/%2f%2fevil.example", "/%5Cevil.example", "/%5c%5cevil.example", "/%09/evil.example", "/%0a/evil.example", "/%00",
-		"javascript:alert(1)", "data:text/html,x", "mailto:a@evil.example", "//evil.example:443/x", "//user@evil.example",
-		"/a\\b", "/%zz", "/\u2028/evil.example", "/" + strings.Repeat("a", 1024),
-	}
-	for _, next := range leaves {
-		if got := hfoauth.ReturnPath(next); got != "/" {
-			t.Errorf("ReturnPath(%q) = %q, want /", next, got)
-		}
-	}
-	if got := hfoauth.ReturnPath("/café"); got != "/caf%C3%A9" {
-		t.Errorf("ReturnPath(/café) = %q, want it escaped", got)
-	}
-}
-
-// browserURL resolves a Location the way the URL Standard has browsers do it
-// where that is laxer than RFC 3986: tabs and newlines are dropped, spaces and
-// controls around it too, and a backslash is a slash.
-func browserURL(location string) (*url.URL, error) {
-	location = strings.Trim(location, "\x00\x01\x02\x03\x04\x05\x06\x07\x08\t\n\v\f\r\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f ")
-	location = strings.NewReplacer("\t", "", "\n", "", "\r", "").Replace(location)
-	head, tail, _ := strings.Cut(location, "?")
-	head = strings.ReplaceAll(head, "\\", "/")
-	if tail != "" {
-		head += "?" + tail
-	}
-	base := &url.URL{Scheme: "https", Host: "app.example", Path: "/"}
-	for strings.HasPrefix(head, "///") {
-		head = head[1:] // the URL Standard skips extra slashes before a host
-	}
-	return base.Parse(head)
-}
-
-func FuzzReturnPath(f *testing.F) {
-	for _, seed := range []string{"/", "/private?x=1#y", "//evil.example", "/\\evil.example", "////evil", "/%2F/evil", "/\t/evil", "https://evil.example", "/a/../..//evil"} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, next string) {
-		got := hfoauth.ReturnPath(next)
-		if hfoauth.ReturnPath(got) != got {
-			t.Errorf("ReturnPath(%q) = %q is not stable", next, got)
-		}
-		decoded, err := url.PathUnescape(got)
-		if err != nil {
-			decoded = got
-		}
-		for _, location := range []string{got, decoded} {
-			u, err := browserURL(location)
-			if err != nil {
-				continue
-			}
-			if u.Scheme != "https" || u.Host != "app.example" || u.User != nil {
-				t.Errorf("ReturnPath(%q) = %q leads a browser to %s", next, got, u)
-			}
+		r := httptest.NewRequest("GET", "/login/callback", nil)
+		r.URL.RawQuery = url.Values{"state": {query}, "code": {"x"}}.Encode()
+		r.Header.Set("Cookie", attempt.Name+"="+value)
+		recorder := httptest.NewRecorder()
+		s.client.CallbackHandler().ServeHTTP(recorder, r)
+		if recorder.Code != 400 {
+			t.Errorf("cookie %q with state %q: %d", value, query, recorder.Code)
 		}
 	})
 }
 
-func TestLoginURL(t *testing.T) {
-	client := newClient(t, hfoauth.Config{})
-	for next, want := range map[string]string{
-		"/":                    "/login",
-		"":                     "/login",
-		"/private":             "/login?next=%2Fprivate",
-		"/a?b=c&d":             "/login?next=%2Fa%3Fb%3Dc%26d",
-		"//evil.example":       "/login",
-		"/login":               "/login",
-		"/login?next=/private": "/login",
-		"/login/callback?code": "/login",
-		"/logout#x":            "/login",
-	} {
-		if got := client.LoginURL(next); got != want {
-			t.Errorf("LoginURL(%q) = %q, want %q", next, got, want)
+func TestStateFailures(t *testing.T) {
+	s := newSite(t, nil)
+	says := "cannot be finished"
+	browser := s.browser()
+	for _, query := range []string{"", "?code=x", "?state=", "?code=x&state=invented", "?error=access_denied&error_description=%3Cscript%3E", "?state=a&state=b"} {
+		s.checkFailure(get(t, browser, s.URL+"/login/callback"+query), 400, says)
+	}
+
+	callback := s.decide(s.begin(browser, "/"), ada)
+	t.Run("another browser", func(t *testing.T) { s.checkFailure(get(t, s.browser(), callback), 400, says) })
+	t.Run("first use", func(t *testing.T) {
+		if resp := get(t, browser, callback); resp.StatusCode != http.StatusSeeOther {
+			t.Fatalf("%s", resp.Status)
+		}
+	})
+	t.Run("replay", func(t *testing.T) { s.checkFailure(get(t, browser, callback), 400, says) })
+	if s.username(browser) != "ada" {
+		t.Error("a replayed callback ended the session")
+	}
+
+	t.Run("expired", func(t *testing.T) {
+		callback := s.decide(s.begin(browser, "/"), ada)
+		s.client.SetClock(func() time.Time { return time.Now().Add(10*time.Minute + time.Second) })
+		defer s.client.SetClock(time.Now)
+		s.checkFailure(get(t, browser, callback), 400, says)
+	})
+
+	t.Run("copied attempt cookie", func(t *testing.T) {
+		browser := s.browser()
+		first := s.decide(s.begin(browser, "/"), ada)
+		home, _ := url.Parse(s.URL)
+		cookies := browser.Jar.Cookies(home)
+		if resp := get(t, browser, first); resp.StatusCode != http.StatusSeeOther {
+			t.Fatal(resp.Status)
+		}
+		thief := s.browser()
+		thief.Jar.SetCookies(home, cookies)
+		s.checkFailure(get(t, thief, first), 400, "")
+	})
+}
+
+func TestTwoTabs(t *testing.T) {
+	for _, order := range [][2]int{{0, 1}, {1, 0}} {
+		s := newSite(t, nil)
+		browser := s.browser()
+		callbacks := []string{s.decide(s.begin(browser, "/one"), ada), s.decide(s.begin(browser, "/two"), ada)}
+		wants := []string{"/one", "/two"}
+		for _, tab := range order {
+			if resp := get(t, browser, callbacks[tab]); resp.StatusCode != 303 || resp.Header.Get("Location") != wants[tab] {
+				t.Errorf("tab %d: %s to %s", tab, resp.Status, resp.Header.Get("Location"))
+			}
+		}
+		if s.username(browser) != "ada" {
+			t.Error("not signed in after both tabs")
 		}
 	}
 }

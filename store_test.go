@@ -1,14 +1,22 @@
 package hfoauth_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/hfoauth/hfoauth"
+	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
 // A session in the memory of the process costs little more than its bytes.
@@ -39,4 +47,225 @@ func heap() uint64 {
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
 	return stats.HeapAlloc
+}
+
+func withStore(store hfoauth.Store) func(*hfoauth.Config) {
+	return func(c *hfoauth.Config) { c.Store = store }
+}
+
+func (m *mapStore) fail(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.err = err
+}
+
+// mapStore is a Store that can fail.
+type mapStore struct {
+	mu      sync.Mutex
+	entries map[string][]byte
+	err     error
+	hang    bool
+	calls   int
+}
+
+func (m *mapStore) call(ctx context.Context, do func()) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.calls++
+	if m.hang {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	if m.err == nil {
+		do()
+	}
+	return m.err
+}
+
+func (m *mapStore) FindCtx(ctx context.Context, key string) (b []byte, found bool, err error) {
+	err = m.call(ctx, func() { b, found = m.entries[key] })
+	return b, found, err
+}
+
+func (m *mapStore) CommitCtx(ctx context.Context, key string, b []byte, _ time.Time) error {
+	return m.call(ctx, func() { m.entries[key] = b })
+}
+
+func (m *mapStore) DeleteCtx(ctx context.Context, key string) error {
+	return m.call(ctx, func() { delete(m.entries, key) })
+}
+
+func TestStore(t *testing.T) {
+	store := &mapStore{entries: map[string][]byte{}}
+	s := newSite(t, func(c *hfoauth.Config) { c.Store = store })
+	browser := s.browser()
+	resp := s.signIn(browser, ada, "/")
+	cookies := resp.setCookies(s.client.SessionCookie())
+	if len(cookies) != 1 || len(cookies[0].Value) != 43 {
+		t.Fatalf("session cookie %v, want 256 bits", cookies)
+	}
+	if s.username(browser) != "ada" {
+		t.Fatal("not signed in")
+	}
+	for key, value := range store.entries {
+		if strings.Contains(key, cookies[0].Value) || bytes.Contains(value, []byte("ada")) || bytes.Contains(value, []byte("hf_oauth")) {
+			t.Error("the store can read the session")
+		}
+	}
+	if other := s.newReplica(func(c *hfoauth.Config) { c.Store = store }); !signedIn(other, cookies[0]) {
+		t.Error("another replica does not know the session")
+	}
+
+	t.Run("swapped entries", func(t *testing.T) {
+		second := s.browser()
+		s.signIn(second, hfoauthtest.Person{Username: "grace"}, "/")
+		var keys []string
+		for key := range store.entries {
+			keys = append(keys, key)
+		}
+		a, b := keys[0], keys[1]
+		store.entries[a], store.entries[b] = store.entries[b], store.entries[a]
+		if s.username(browser) != "" || s.username(second) != "" {
+			t.Error("a session opens under the key of another")
+		}
+		store.entries[a], store.entries[b] = store.entries[b], store.entries[a]
+	})
+
+	t.Run("down", func(t *testing.T) {
+		store.err = errors.New("connection refused")
+		resp := get(t, browser, s.URL+"/private")
+		if resp.StatusCode != 503 || !strings.Contains(resp.body, "Nothing is lost") || resp.Header.Get("Retry-After") == "" {
+			t.Errorf("%s: %s", resp.Status, resp.body)
+		}
+		if resp := get(t, browser, s.URL+"/me"); resp.StatusCode != 503 {
+			t.Errorf("%s", resp.Status)
+		}
+		if resp := s.signIn(s.browser(), ada, "/"); resp.StatusCode != 503 || len(resp.setCookies(s.client.SessionCookie())) > 0 {
+			t.Errorf("sign-in: %s", resp.Status)
+		}
+		store.err = nil
+		if s.username(browser) != "ada" {
+			t.Error("an outage of the store signed the user out")
+		}
+	})
+
+	t.Run("hangs", func(t *testing.T) {
+		store.hang = true
+		start := time.Now()
+		if resp := get(t, browser, s.URL+"/private"); resp.StatusCode != 503 || time.Since(start) > 2*time.Second {
+			t.Errorf("%s after %s", resp.Status, time.Since(start))
+		}
+		store.mu.Lock()
+		store.hang = false
+		store.mu.Unlock()
+	})
+
+	t.Run("sign out", func(t *testing.T) {
+		post(t, browser, s.URL+"/logout", nil)
+		if signedIn(s.client, cookies[0]) {
+			t.Error("a copied cookie outlives the sign-out")
+		}
+	})
+
+	t.Run("sign in again ends the old session", func(t *testing.T) {
+		browser := s.browser()
+		first := s.signIn(browser, ada, "/").setCookies(s.client.SessionCookie())[0]
+		second := s.signIn(browser, ada, "/").setCookies(s.client.SessionCookie())[0]
+		if first.Value == second.Value || signedIn(s.client, first) || !signedIn(s.client, second) {
+			t.Error("the session did not get a fresh identity")
+		}
+	})
+}
+
+// contextless is a store like those of scs that take no context.
+type contextless struct{ store *mapStore }
+
+func (c contextless) Find(key string) ([]byte, bool, error) {
+	return c.store.FindCtx(context.Background(), key)
+}
+
+func (c contextless) Commit(key string, b []byte, expiry time.Time) error {
+	return c.store.CommitCtx(context.Background(), key, b, expiry)
+}
+
+func (c contextless) Delete(key string) error { return c.store.DeleteCtx(context.Background(), key) }
+
+func TestStoreOf(t *testing.T) {
+	s := newSite(t, withStore(hfoauth.StoreOf(contextless{&mapStore{entries: map[string][]byte{}}})))
+	browser := s.browser()
+	s.signIn(browser, ada, "/")
+	if s.username(browser) != "ada" {
+		t.Error("not signed in")
+	}
+	post(t, browser, s.URL+"/logout", nil)
+	if s.username(browser) != "" {
+		t.Error("not signed out")
+	}
+}
+
+// failingDelete is a store that cannot delete.
+type failingDelete struct {
+	*mapStore
+	fails bool
+}
+
+func (f *failingDelete) DeleteCtx(ctx context.Context, key string) error {
+	if f.fails {
+		return errors.New("away")
+	}
+	return f.mapStore.DeleteCtx(ctx, key)
+}
+
+type panickingStore struct{ hfoauth.Store }
+
+func (panickingStore) FindCtx(context.Context, string) ([]byte, bool, error) { panic("a bug") }
+
+func TestPanickingStore(t *testing.T) {
+	client := newClient(t, hfoauth.Config{Store: panickingStore{}})
+	if user := userOf(client, &http.Cookie{Name: client.SessionCookie(), Value: strings.Repeat("A", 43)}); user != nil {
+		t.Error(user)
+	}
+	r := httptest.NewRequest("GET", "/", nil)
+	r.AddCookie(&http.Cookie{Name: client.SessionCookie(), Value: strings.Repeat("A", 43)})
+	if _, err := client.UserFromRequest(r); !errors.Is(err, hfoauth.ErrStoreUnavailable) {
+		t.Error(err)
+	}
+}
+
+// hangStore waits for the context, once hung is set.
+type hangStore struct {
+	*mapStore
+	hung atomic.Bool
+}
+
+func (h *hangStore) FindCtx(ctx context.Context, key string) ([]byte, bool, error) {
+	if h.hung.Load() {
+		<-ctx.Done()
+		return nil, false, ctx.Err()
+	}
+	return h.mapStore.FindCtx(ctx, key)
+}
+
+// All that a request asks of the store together takes less than a second.
+func TestTwoSlowCallsToTheStore(t *testing.T) {
+	entries := &mapStore{entries: map[string][]byte{}}
+	s := newSite(t, withStore(entries))
+	cookie := s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0]
+	other := s.newReplica(withStore(&slowStore{mapStore: entries}))
+	began := time.Now()
+	if signedIn(other, cookie) || time.Since(began) > time.Second {
+		t.Errorf("answered after %s", time.Since(began))
+	}
+}
+
+// slowStore answers after 700 ms, unless that is too long.
+type slowStore struct{ *mapStore }
+
+func (s *slowStore) FindCtx(ctx context.Context, key string) ([]byte, bool, error) {
+	select {
+	case <-time.After(700 * time.Millisecond):
+		return s.mapStore.FindCtx(ctx, key)
+	case <-ctx.Done():
+		return nil, false, ctx.Err()
+	}
 }

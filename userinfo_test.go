@@ -110,3 +110,11 @@ func FuzzUserClaims(f *testing.F) {
 		}
 	})
 }
+
+func TestOrgNamedLikeAnID(t *testing.T) {
+	id := "6a0000000000000000000001"
+	user := hfoauth.User{Orgs: []hfoauth.Org{{Sub: "6affffffffffffffffffffff", Username: id}}}
+	if org := user.Org(id); org != nil {
+		t.Errorf("%+v passes for the organization with this ID", org)
+	}
+}

@@ -1,0 +1,254 @@
+package hfoauth_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/hfoauth/hfoauth"
+	"github.com/hfoauth/hfoauth/hfoauthtest"
+)
+
+func bearer(client *hfoauth.Client, token string, cookies ...*http.Cookie) (*hfoauth.User, error) {
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header.Set("Authorization", "Bearer "+token)
+	for _, cookie := range cookies {
+		r.AddCookie(cookie)
+	}
+	return client.UserFromRequest(r)
+}
+
+func TestBearer(t *testing.T) {
+	s := newSite(t, func(c *hfoauth.Config) { c.AcceptBearer = true })
+	clock := s.newClock()
+	oauthToken := s.hub.AccessToken("ada", s.app.ClientID)
+	for name, token := range map[string]string{"OAuth token": oauthToken, "user token": s.hub.UserToken("ada")} {
+		user, err := bearer(s.client, token)
+		if err != nil || user.Username != "ada" || user.Sub == "" || user.Org("engines") == nil {
+			t.Errorf("%s: %+v, %v", name, user, err)
+		}
+	}
+	for name, token := range map[string]string{
+		"organization's token":   s.hub.OrgToken("engines"),
+		"another app's token":    s.hub.AccessToken("ada", "another app"),
+		"unknown OAuth token":    "hf_oauth_unknown",
+		"unknown user token":     "hf_unknown",
+		"no token of the Hub":    "secret",
+		"nothing":                "",
+		"something very long":    "hf_" + strings.Repeat("x", 10_000),
+		"token with other bytes": "hf_\x00\xff",
+	} {
+		if _, err := bearer(s.client, token); !errors.Is(err, hfoauth.ErrNotSignedIn) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+
+	cookie := s.signIn(s.browser(), hfoauthtest.Person{Username: "grace"}, "/").setCookies(s.client.SessionCookie())[0]
+	if user, err := bearer(s.client, oauthToken, cookie); err != nil || user.Username != "ada" {
+		t.Errorf("token and cookie: %v %v", user, err)
+	}
+	if _, err := bearer(s.client, "hf_bad", cookie); !errors.Is(err, hfoauth.ErrNotSignedIn) {
+		t.Errorf("bad token and good cookie: %v", err)
+	}
+	if _, err := bearer(s.newReplica(nil), oauthToken); !errors.Is(err, hfoauth.ErrNotSignedIn) {
+		t.Errorf("AcceptBearer is off: %v", err)
+	}
+
+	t.Run("remembered", func(t *testing.T) {
+		calls := s.hub.Calls(hfoauthtest.UserInfoEndpoint)
+		bearer(s.client, oauthToken)
+		if s.hub.Calls(hfoauthtest.UserInfoEndpoint) != calls {
+			t.Error("the provider is asked for each request")
+		}
+		s.hub.Revoke("ada")
+		clock.advance(5*time.Minute + time.Second)
+		if _, err := bearer(s.client, oauthToken); !errors.Is(err, hfoauth.ErrNotSignedIn) {
+			t.Errorf("a revoked token after five minutes: %v", err)
+		}
+	})
+	t.Run("expires", func(t *testing.T) {
+		s.hub.Configure(func(c *hfoauthtest.Settings) { c.AccessTokenLifetime = time.Minute })
+		token := s.hub.AccessToken("ada", s.app.ClientID)
+		if _, err := bearer(s.client, token); err != nil {
+			t.Fatal(err)
+		}
+		clock.advance(61 * time.Second)
+		if _, err := bearer(s.client, token); !errors.Is(err, hfoauth.ErrNotSignedIn) {
+			t.Errorf("an expired token: %v", err)
+		}
+	})
+	t.Run("one call", func(t *testing.T) {
+		token := s.hub.UserToken("grace")
+		s.hub.SetFault(hfoauthtest.WhoAmIEndpoint, hfoauthtest.Delay(20*time.Millisecond))
+		defer s.hub.SetFault(hfoauthtest.WhoAmIEndpoint, nil)
+		calls := s.hub.Calls(hfoauthtest.WhoAmIEndpoint)
+		var wg sync.WaitGroup
+		for range 50 {
+			wg.Go(func() {
+				if _, err := bearer(s.client, token); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if got := s.hub.Calls(hfoauthtest.WhoAmIEndpoint) - calls; got != 1 {
+			t.Errorf("%d calls", got)
+		}
+	})
+	t.Run("provider away", func(t *testing.T) {
+		s.hub.SetFault(hfoauthtest.WhoAmIEndpoint, hfoauthtest.Answer(503, ""))
+		defer s.hub.SetFault(hfoauthtest.WhoAmIEndpoint, nil)
+		if _, err := bearer(s.client, s.hub.UserToken("ada")); !errors.Is(err, hfoauth.ErrProviderUnavailable) {
+			t.Error(err)
+		}
+	})
+	t.Run("challenge", func(t *testing.T) {
+		handler := s.client.RequireScope(hfoauth.ScopeInferenceAPI)(http.NotFoundHandler())
+		for token, want := range map[string]string{
+			"hf_bad": `401 Bearer realm="Hugging Face", error="invalid_token"`,
+			s.hub.AccessToken("grace", s.app.ClientID):                            `403 Bearer realm="Hugging Face", error="insufficient_scope", scope="inference-api"`,
+			s.hub.AccessToken("grace", s.app.ClientID, "openid", "inference-api"): `404 `,
+		} {
+			r := httptest.NewRequest("GET", "/", nil)
+			r.Header.Set("Authorization", "bearer "+token)
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, r)
+			if got := fmt.Sprint(w.Code, " ", w.Header().Get("WWW-Authenticate")); got != want {
+				t.Errorf("%s, want %s", got, want)
+			}
+		}
+	})
+}
+
+func TestOnSignInSeesBearers(t *testing.T) {
+	s := newSite(t, func(c *hfoauth.Config) {
+		c.AcceptBearer = true
+		c.OnSignIn = func(_ context.Context, session *hfoauth.Session) error {
+			if session.User.Username == "ada" {
+				return &hfoauth.RefusedError{Message: "Closed."}
+			}
+			return nil
+		}
+	})
+	if _, err := bearer(s.client, s.hub.AccessToken("ada", s.app.ClientID)); err == nil {
+		t.Error("a user whom OnSignIn refuses came in with a token")
+	}
+	if _, err := bearer(s.client, s.hub.AccessToken("grace", s.app.ClientID)); err != nil {
+		t.Error(err)
+	}
+}
+
+// Invented tokens are asked about a few at a time; some wait, the others are
+// turned away. Valid ones that come at once all get their turn.
+func TestManyTokensAtOnce(t *testing.T) {
+	s := newSite(t, func(c *hfoauth.Config) { c.AcceptBearer = true })
+	if err := s.client.Ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	release := make(chan struct{})
+	var now, most atomic.Int64
+	s.hub.SetFault(hfoauthtest.WhoAmIEndpoint, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			n := now.Add(1)
+			defer now.Add(-1)
+			for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
+			}
+			<-release
+			next.ServeHTTP(w, r)
+		})
+	})
+	var wg sync.WaitGroup
+	answers := make(chan error, 400)
+	ask := func(token string) {
+		wg.Go(func() {
+			_, err := bearer(s.client, token)
+			answers <- err
+		})
+	}
+	for range 100 {
+		ask(s.hub.UserToken("ada"))
+	}
+	for s.hub.Calls(hfoauthtest.WhoAmIEndpoint) < 32 {
+		runtime.Gosched()
+	}
+	for i := range 300 {
+		ask(fmt.Sprintf("hf_%d", i))
+	}
+	const away = 400 - 32 - 256
+	for range away {
+		if err := <-answers; !errors.Is(err, hfoauth.ErrProviderUnavailable) {
+			t.Fatal(err)
+		}
+	}
+	close(release)
+	wg.Wait()
+	close(answers)
+	let := 0
+	for err := range answers {
+		if err == nil {
+			let++
+		} else if !errors.Is(err, hfoauth.ErrNotSignedIn) {
+			t.Error(err)
+		}
+	}
+	if let < 32 || most.Load() != 32 {
+		t.Errorf("%d let in, %d calls at one time", let, most.Load())
+	}
+}
+
+func TestBurstOfTokens(t *testing.T) {
+	s := newSite(t, func(c *hfoauth.Config) { c.AcceptBearer = true })
+	s.hub.SetFault(hfoauthtest.WhoAmIEndpoint, hfoauthtest.Delay(20*time.Millisecond))
+	var wg sync.WaitGroup
+	for range 100 {
+		token := s.hub.UserToken("ada")
+		wg.Go(func() {
+			if _, err := bearer(s.client, token); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// What OnSignIn keeps is its own.
+func TestOnSignInKeepsTheUserOfAToken(t *testing.T) {
+	var kept *hfoauth.Session
+	s := newSite(t, func(c *hfoauth.Config) {
+		c.AcceptBearer = true
+		c.OnSignIn = func(_ context.Context, session *hfoauth.Session) error { kept = session; return nil }
+	})
+	token := s.hub.UserToken("ada")
+	if _, err := bearer(s.client, token); err != nil {
+		t.Fatal(err)
+	}
+	kept.User.Username = "mallory"
+	if user, err := bearer(s.client, token); err != nil || user.Username != "ada" {
+		t.Errorf("%v %v", user, err)
+	}
+}
+
+// An answer that a token is not valid is remembered for a short while.
+func TestRefusedTokenIsRemembered(t *testing.T) {
+	s := newSite(t, func(c *hfoauth.Config) { c.AcceptBearer = true })
+	clock := s.newClock()
+	for range 3 {
+		bearer(s.client, "hf_invented")
+	}
+	if calls := s.hub.Calls(hfoauthtest.WhoAmIEndpoint); calls != 1 {
+		t.Errorf("%d calls", calls)
+	}
+	clock.advance(31 * time.Second)
+	bearer(s.client, "hf_invented")
+	if calls := s.hub.Calls(hfoauthtest.WhoAmIEndpoint); calls != 2 {
+		t.Errorf("%d calls after half a minute", calls)
+	}
+}

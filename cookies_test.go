@@ -1,0 +1,234 @@
+package hfoauth_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hfoauth/hfoauth"
+	"github.com/hfoauth/hfoauth/hfoauthtest"
+)
+
+// member returns a user in n organizations.
+func member(n int) hfoauthtest.User {
+	user := hfoauthtest.User{Username: "member", Name: "Member of many", Picture: "https://cdn.example/" + strings.Repeat("p", 60)}
+	for i := range n {
+		user.Orgs = append(user.Orgs, hfoauthtest.Org{Username: fmt.Sprintf("organization-%d", i), Picture: fmt.Sprintf("https://cdn.example/org-%d.png", i)})
+	}
+	return user
+}
+
+func TestSessionsOfAnySize(t *testing.T) {
+	for _, orgs := range []int{0, 3, 10, 20, 30, 40, 100, 500} {
+		t.Run(fmt.Sprint(orgs), func(t *testing.T) {
+			s := newSite(t, nil)
+			s.hub.AddUser(member(orgs))
+			browser := s.browser()
+			resp := s.signIn(browser, hfoauthtest.Person{Username: "member"}, "/")
+			if resp.StatusCode != http.StatusSeeOther {
+				t.Fatalf("%s: %s", resp.Status, resp.body)
+			}
+			cookies := resp.setCookies("")
+			if len(cookies) != 1 || len(cookies[0].Raw) > 4096 {
+				t.Fatalf("%d cookies, want one of at most 4096 bytes", len(cookies))
+			}
+			var user hfoauth.User
+			if err := json.Unmarshal([]byte(get(t, browser, s.URL+"/me").body), &user); err != nil {
+				t.Fatal(err)
+			}
+			if len(user.Orgs) != orgs || orgs > 0 && user.Orgs[orgs-1].Username != fmt.Sprintf("organization-%d", orgs-1) {
+				t.Errorf("%d organizations arrived, want %d", len(user.Orgs), orgs)
+			}
+			if resp := post(t, browser, s.URL+"/logout", nil); resp.StatusCode != http.StatusSeeOther || s.username(browser) != "" {
+				t.Errorf("signing out: %s", resp.Status)
+			}
+		})
+	}
+}
+
+func TestCookieAttributes(t *testing.T) {
+	for name, tt := range map[string]struct {
+		config hfoauth.Config
+		prefix string
+		secure bool
+		site   http.SameSite
+	}{
+		"https":    {hfoauth.Config{RedirectURL: "https://app.example/cb"}, "__Host-hfoauth-", true, http.SameSiteLaxMode},
+		"Space":    {hfoauth.Config{SpaceHost: "user-app.hf.space"}, "__Host-hfoauth-", true, http.SameSiteNoneMode},
+		"loopback": {hfoauth.Config{RedirectURL: "http://localhost:7860/login/callback"}, "hfoauth-", false, http.SameSiteLaxMode},
+	} {
+		t.Run(name, func(t *testing.T) {
+			hub := hfoauthtest.NewServer(t)
+			tt.config.ProviderURL = hub.URL
+			client := newClient(t, tt.config)
+			recorder := httptest.NewRecorder()
+			client.LoginHandler().ServeHTTP(recorder, httptest.NewRequest("GET", "/login", nil))
+			cookies := recorder.Result().Cookies()
+			if len(cookies) != 1 {
+				t.Fatalf("%d cookies", len(cookies))
+			}
+			c := cookies[0]
+			if !strings.HasPrefix(c.Name, tt.prefix) || c.Secure != tt.secure || c.SameSite != tt.site || !c.HttpOnly || c.Path != "/" || c.Domain != "" || c.MaxAge != 600 {
+				t.Errorf("cookie %v", c)
+			}
+		})
+	}
+}
+
+// A thousand changed copies of a cookie are nobody's.
+func TestMutatedCookies(t *testing.T) {
+	s := newSite(t, nil)
+	session := s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0]
+	attempts := s.browser()
+	callback := s.decide(s.begin(attempts, "/"), ada)
+	home, _ := url.Parse(s.URL)
+	attempt := attempts.Jar.Cookies(home)[0]
+	random := rand.New(rand.NewPCG(1, 2))
+	for i := range 1000 {
+		copied := mutate(random, session.Value)
+		if user := userOf(s.client, &http.Cookie{Name: session.Name, Value: copied}); user != nil {
+			t.Fatalf("session copy %d is %s", i, user.Username)
+		}
+		browser := s.browser()
+		browser.Jar.SetCookies(home, []*http.Cookie{{Name: attempt.Name, Value: mutate(random, attempt.Value)}})
+		if resp := get(t, browser, callback); resp.StatusCode != 400 {
+			t.Fatalf("attempt copy %d: %s", i, resp.Status)
+		}
+	}
+	if !signedIn(s.client, session) {
+		t.Error("the session itself no longer opens")
+	}
+	if resp := get(t, attempts, callback); resp.StatusCode != 303 {
+		t.Errorf("the attempt itself no longer opens: %s", resp.Status)
+	}
+}
+
+// mutate changes, drops or doubles a character.
+func mutate(random *rand.Rand, value string) string {
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	i := random.IntN(len(value))
+	switch random.IntN(4) {
+	case 0:
+		return value[:i] + value[i+1:]
+	case 1:
+		return value[:i] + value[i:i+1] + value[i:]
+	case 2:
+		return value[:i]
+	}
+	c := alphabet[random.IntN(len(alphabet))]
+	if c == value[i] {
+		c = alphabet[(strings.IndexByte(alphabet, c)+1)%len(alphabet)]
+	}
+	return value[:i] + string(c) + value[i+1:]
+}
+
+func FuzzSessionCookie(f *testing.F) {
+	s := newSite(f, nil)
+	f.Add(s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0].Value)
+	f.Add("")
+	f.Add(strings.Repeat("A", 43))
+	f.Add("=;\"\\")
+	valid := s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0].Value
+	f.Fuzz(func(t *testing.T, value string) {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header.Set("Cookie", s.client.SessionCookie()+"="+value)
+		user, err := s.client.UserFromRequest(r)
+		if err == nil && user.Username != "ada" {
+			t.Errorf("%q opens as %v", value, user)
+		}
+		if err != nil && err != hfoauth.ErrNotSignedIn {
+			t.Errorf("%q: %v", value, err)
+		}
+		r.Header.Set("Cookie", s.client.SessionCookie()+"="+value+"; "+s.client.SessionCookie()+"="+valid)
+		if user, err := s.client.UserFromRequest(r); err != nil || user.Username != "ada" {
+			t.Errorf("%q in front hides the session: %v", value, err)
+		}
+	})
+}
+
+func TestAbandonedAttempts(t *testing.T) {
+	s := newSite(t, nil)
+	browser := s.browser()
+	home, _ := url.Parse(s.URL)
+	var callbacks []string
+	clock := time.Now()
+	s.client.SetClock(func() time.Time { return clock })
+	for i := range 40 {
+		clock = clock.Add(time.Second)
+		callbacks = append(callbacks, s.decide(s.begin(browser, fmt.Sprintf("/page/%d/%s", i, strings.Repeat("x", i*10))), ada))
+		cookies := browser.Jar.Cookies(home)
+		size := 0
+		for _, cookie := range cookies {
+			size += len(cookie.String())
+		}
+		if len(cookies) > 8 || size > 4500 {
+			t.Fatalf("after %d attempts: %d cookies of %d bytes", i+1, len(cookies), size)
+		}
+	}
+	s.checkFailure(get(t, browser, callbacks[0]), 400, "cannot be finished")
+	if resp := get(t, browser, callbacks[38]); resp.StatusCode != 303 {
+		t.Errorf("the attempt before the last: %s", resp.Status)
+	}
+	if resp := get(t, browser, callbacks[39]); resp.StatusCode != 303 {
+		t.Errorf("the last attempt: %s", resp.Status)
+	}
+	if cookies := browser.Jar.Cookies(home); s.username(browser) != "ada" {
+		t.Errorf("not signed in; cookies %v", cookies)
+	}
+}
+
+func TestGarbageCookies(t *testing.T) {
+	s := newSite(t, nil)
+	browser := s.browser()
+	home, _ := url.Parse(s.URL)
+	garbage := []*http.Cookie{
+		{Name: s.client.SessionCookie(), Value: "garbage", Path: "/"},
+		{Name: s.client.AttemptCookie() + "0123456789abcdef", Value: "garbage", Path: "/"},
+		{Name: s.client.AttemptCookie() + "fedcba9876543210", Value: strings.Repeat("A", 300), Path: "/"},
+	}
+	browser.Jar.SetCookies(home, garbage)
+	if got := s.username(browser); got != "" {
+		t.Errorf("signed in as %q", got)
+	}
+	if resp := s.signIn(browser, ada, "/"); resp.StatusCode != 303 {
+		t.Fatalf("sign-in with garbage: %s", resp.Status)
+	}
+	if got := s.username(browser); got != "ada" {
+		t.Errorf("signed in as %q", got)
+	}
+	for _, cookie := range browser.Jar.Cookies(home) {
+		if strings.HasPrefix(cookie.Name, s.client.AttemptCookie()) {
+			t.Errorf("unreadable attempt %s was not expired", cookie.Name)
+		}
+	}
+}
+
+// A header full of cookies costs little.
+func TestManyCookies(t *testing.T) {
+	store := &mapStore{entries: map[string][]byte{}}
+	s := newSite(t, withStore(store))
+	var attempts, sessions strings.Builder
+	for i := range 10_000 {
+		fmt.Fprintf(&attempts, "%s%016x=x; ", s.client.AttemptCookie(), i)
+		fmt.Fprintf(&sessions, "%s=%043d; ", s.client.SessionCookie(), i)
+	}
+	r := httptest.NewRequest("GET", "/login", nil)
+	r.Header.Set("Cookie", attempts.String())
+	w := httptest.NewRecorder()
+	s.client.LoginHandler().ServeHTTP(w, r)
+	if n := len(w.Header()["Set-Cookie"]); w.Code != 303 || n > 20 {
+		t.Errorf("%d with %d cookies", w.Code, n)
+	}
+	r = httptest.NewRequest("GET", "/", nil)
+	r.Header.Set("Cookie", sessions.String())
+	if _, err := s.client.UserFromRequest(r); !errors.Is(err, hfoauth.ErrNotSignedIn) || store.calls > 10 {
+		t.Errorf("%v after %d calls to the store", err, store.calls)
+	}
+}

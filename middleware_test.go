@@ -1,0 +1,316 @@
+package hfoauth_test
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hfoauth/hfoauth"
+	"github.com/hfoauth/hfoauth/hfoauthtest"
+)
+
+func TestConsentAsNeeded(t *testing.T) {
+	s := newSite(t, nil)
+	page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "let in") })
+	mux := http.NewServeMux()
+	s.client.Mount(mux)
+	mux.Handle("GET /chat", s.client.RequireScope(hfoauth.ScopeInferenceAPI)(page))
+	mux.Handle("GET /admin", s.client.RequireOrg("engines", hfoauth.RoleAdmin)(page))
+	app := httptest.NewServer(mux)
+	defer app.Close()
+
+	// Cookies do not tell ports apart: app and s.URL share them.
+	visit := func(browser *http.Client, path string) (answer, url.Values) {
+		resp := get(t, browser, app.URL+path)
+		return resp, resp.location().Query()
+	}
+	browser := s.browser()
+	s.signIn(browser, ada, "/")
+
+	resp, query := visit(browser, "/chat")
+	if resp.StatusCode != 303 || query.Get("scope") != "openid profile inference-api" {
+		t.Fatalf("%s to %s", resp.Status, resp.location())
+	}
+	t.Run("denied", func(t *testing.T) {
+		resp, _ := visit(browser, "/chat")
+		denied := s.callback(browser, app.URL, s.decide(resp.Header.Get("Location"), hfoauthtest.Person{Username: "ada", Deny: true}))
+		if denied.StatusCode != 403 || !strings.Contains(denied.body, "You did not give access") {
+			t.Errorf("%s: %s", denied.Status, denied.body)
+		}
+		if s.username(browser) != "ada" {
+			t.Error("a denial signed the user out")
+		}
+	})
+	t.Run("granted", func(t *testing.T) {
+		resp, _ := visit(browser, "/chat")
+		back := s.callback(browser, app.URL, s.decide(resp.Header.Get("Location"), ada))
+		if back.StatusCode != 303 || back.Header.Get("Location") != "/chat" {
+			t.Fatalf("%s: %s", back.Status, back.body)
+		}
+		if resp, _ := visit(browser, "/chat"); resp.body != "let in" {
+			t.Errorf("%s: %s", resp.Status, resp.body)
+		}
+	})
+	t.Run("withheld", func(t *testing.T) {
+		s.hub.Configure(func(c *hfoauthtest.Settings) {
+			c.TokenResponse = func(r map[string]any) { r["scope"] = "openid profile" }
+		})
+		defer s.hub.Configure(func(c *hfoauthtest.Settings) { c.TokenResponse = nil })
+		browser := s.browser()
+		s.signIn(browser, ada, "/")
+		resp, _ := visit(browser, "/chat")
+		s.callback(browser, app.URL, s.decide(resp.Header.Get("Location"), ada))
+		if resp, _ := visit(browser, "/chat"); resp.StatusCode != 403 {
+			t.Errorf("%s: asks again without end", resp.Status)
+		}
+	})
+	t.Run("organization", func(t *testing.T) {
+		browser := s.browser()
+		s.signIn(browser, ada, "/")
+		resp, query := visit(browser, "/admin")
+		if resp.StatusCode != 303 || query.Get("orgIds") == "" {
+			t.Fatalf("%s to %s", resp.Status, resp.location())
+		}
+		s.callback(browser, app.URL, s.decide(resp.Header.Get("Location"), hfoauthtest.Person{Username: "ada", Orgs: []string{"engines"}}))
+		if resp, _ := visit(browser, "/admin"); resp.body != "let in" {
+			t.Errorf("%s: %s", resp.Status, resp.body)
+		}
+	})
+	t.Run("programs are told", func(t *testing.T) {
+		browser := s.browser()
+		s.signIn(browser, ada, "/")
+		if resp := get(t, browser, app.URL+"/chat", "Accept", "application/json"); resp.StatusCode != 403 {
+			t.Errorf("%s", resp.Status)
+		}
+	})
+}
+
+// callback sends a browser to the callback at an address of the same host.
+func (s *site) callback(browser *http.Client, address, callback string) answer {
+	return get(s.t, browser, strings.Replace(callback, s.URL, address, 1))
+}
+
+func TestMiddleware(t *testing.T) {
+	s := newSite(t, nil)
+	s.hub.AddUser(hfoauthtest.User{Username: "pending", Orgs: []hfoauthtest.Org{{Username: "engines", Role: "admin", PendingSSO: true}}})
+	s.hub.AddUser(hfoauthtest.User{Username: "impostor", Orgs: []hfoauthtest.Org{{Username: "fake", Name: "engines", Role: "admin"}}})
+	page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	handlers := map[string]http.Handler{
+		"user":      s.client.RequireUser(page),
+		"profile":   s.client.RequireScope(hfoauth.ScopeProfile)(page),
+		"email":     s.client.RequireScope(hfoauth.ScopeEmail)(page),
+		"engines":   s.client.RequireOrg("engines")(page),
+		"admin":     s.client.RequireOrg("engines", hfoauth.RoleAdmin)(page),
+		"writeread": s.client.RequireOrg("engines", hfoauth.RoleWrite, hfoauth.RoleRead)(page),
+	}
+	cookie := func(person hfoauthtest.Person) *http.Cookie {
+		return s.signIn(s.browser(), person, "/").setCookies(s.client.SessionCookie())[0]
+	}
+	cookies := map[string]*http.Cookie{
+		"ada":      cookie(hfoauthtest.Person{Username: "ada", Orgs: []string{"engines"}}),
+		"grace":    cookie(hfoauthtest.Person{Username: "grace"}),
+		"pending":  cookie(hfoauthtest.Person{Username: "pending", Orgs: []string{"engines"}}),
+		"impostor": cookie(hfoauthtest.Person{Username: "impostor", Orgs: []string{"fake"}}),
+		"nobody":   {Name: "other", Value: "x"},
+	}
+	for _, tt := range []struct {
+		handler, user string
+		want          int
+	}{
+		{"user", "ada", 204}, {"user", "nobody", 401}, {"profile", "ada", 204}, {"email", "ada", 403}, {"email", "nobody", 401},
+		{"engines", "ada", 204}, {"engines", "grace", 403}, {"engines", "pending", 403}, {"engines", "impostor", 403}, {"engines", "nobody", 401},
+		{"admin", "ada", 204}, {"admin", "grace", 403}, {"writeread", "ada", 403},
+	} {
+		r := httptest.NewRequest("GET", "/page?x=1", nil)
+		r.Header.Set("Accept", "application/json")
+		r.AddCookie(cookies[tt.user])
+		recorder := httptest.NewRecorder()
+		handlers[tt.handler].ServeHTTP(recorder, r)
+		if recorder.Code != tt.want {
+			t.Errorf("%s by %s: %d, want %d", tt.handler, tt.user, recorder.Code, tt.want)
+		}
+		var body struct{ Error string }
+		if tt.want >= 400 && (recorder.Header().Get("Content-Type") != "application/json" || json.Unmarshal(recorder.Body.Bytes(), &body) != nil || body.Error == "") {
+			t.Errorf("%s by %s: body %s", tt.handler, tt.user, recorder.Body)
+		}
+		if got := recorder.Header().Get("WWW-Authenticate"); (got != "") != (tt.want == 401) {
+			t.Errorf("%s by %s: WWW-Authenticate %q", tt.handler, tt.user, got)
+		}
+	}
+}
+
+// Cookies of a Space go along with requests of other sites: what changes
+// something must come from our own pages.
+func TestMiddlewareRefusesOtherSites(t *testing.T) {
+	s := newSite(t, func(c *hfoauth.Config) { c.AcceptBearer = true })
+	handler := s.client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+	cookie := s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0]
+	token := s.hub.AccessToken("ada", s.app.ClientID)
+	for _, tt := range []struct {
+		method, site, token string
+		want                int
+	}{
+		{"POST", "same-origin", "", 204}, {"POST", "none", "", 204}, {"POST", "", "", 204},
+		{"POST", "cross-site", "", 403}, {"DELETE", "same-site", "", 403}, {"GET", "cross-site", "", 204},
+		{"POST", "cross-site", token, 204},
+	} {
+		r := httptest.NewRequest(tt.method, "/", nil)
+		r.AddCookie(cookie)
+		r.Header.Set("Sec-Fetch-Site", tt.site)
+		if tt.token != "" {
+			r.Header.Set("Authorization", "Bearer "+tt.token)
+		}
+		recorder := httptest.NewRecorder()
+		handler.ServeHTTP(recorder, r)
+		if recorder.Code != tt.want {
+			t.Errorf("%s from %q: %d, want %d", tt.method, tt.site, recorder.Code, tt.want)
+		}
+	}
+}
+
+func TestRequireUserUnderAPrefix(t *testing.T) {
+	s := newSite(t, nil)
+	handler := http.StripPrefix("/app", s.client.RequireUser(http.NotFoundHandler()))
+	r := httptest.NewRequest("GET", "/app/page?x=1", nil)
+	r.Header.Set("Accept", "text/html")
+	recorder := httptest.NewRecorder()
+	handler.ServeHTTP(recorder, r)
+	if got := recorder.Header().Get("Location"); got != "/login?next=%2Fapp%2Fpage%3Fx%3D1" {
+		t.Errorf("redirects to %s", got)
+	}
+}
+
+func TestRequireUserSendsBrowsersToSignIn(t *testing.T) {
+	s := newSite(t, nil)
+	for name, tt := range map[string]struct {
+		header []string
+		want   int
+	}{
+		"navigation":         {[]string{"Accept", "text/html,application/xhtml+xml", "Sec-Fetch-Mode", "navigate"}, 303},
+		"older browser":      {[]string{"Accept", "text/html"}, 303},
+		"fetch":              {[]string{"Accept", "*/*", "Sec-Fetch-Mode", "cors"}, 401},
+		"fetch that says so": {[]string{"Accept", "text/html", "Sec-Fetch-Mode", "same-origin"}, 401},
+		"program":            {[]string{"Accept", "application/json"}, 401},
+		"curl":               {[]string{"Accept", "*/*"}, 401},
+	} {
+		resp := get(t, s.browser(), s.URL+"/private?q=a%20b", tt.header...)
+		if resp.StatusCode != tt.want {
+			t.Errorf("%s: %s", name, resp.Status)
+		}
+		if tt.want == 303 && resp.Header.Get("Location") != "/login?next=%2Fprivate%3Fq%3Da%2520b" {
+			t.Errorf("%s: redirects to %s", name, resp.Header.Get("Location"))
+		}
+	}
+	browser := s.hub.SignIn(t, s.URL+"/private?q=a%20b", "ada")
+	if resp := get(t, browser, s.URL+"/private?q=a%20b"); resp.body != "private page of ada, query q=a%20b" {
+		t.Errorf("%s: %s", resp.Status, resp.body)
+	}
+	req, _ := http.NewRequest(http.MethodPost, s.URL+"/private", nil)
+	req.Header.Set("Accept", "text/html")
+	if resp := do(t, s.browser(), req); resp.StatusCode != 405 {
+		t.Errorf("POST to a GET page: %s", resp.Status)
+	}
+	if user := hfoauth.UserFromContext(t.Context()); user != nil {
+		t.Errorf("UserFromContext without RequireUser: %v", user)
+	}
+}
+
+// What was granted long ago does not open doors when the provider cannot
+// confirm it.
+func TestRequireFailsClosed(t *testing.T) {
+	for name, tt := range map[string]struct {
+		fault hfoauthtest.Fault
+		want  int
+	}{
+		"provider away":   {hfoauthtest.Answer(503, ""), 503},
+		"client refused":  {hfoauthtest.Answer(401, `{"error":"invalid_client"}`), 401},
+		"provider broken": {hfoauthtest.Answer(200, "<html>"), 502},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, nil)
+			clock := s.newClock()
+			cookie := s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0]
+			handler := s.client.RequireOrg("engines")(http.NotFoundHandler())
+			s.hub.SetFault(hfoauthtest.TokenEndpoint, tt.fault)
+			clock.advance(29 * 24 * time.Hour)
+			r := httptest.NewRequest("GET", "/", nil)
+			r.AddCookie(cookie)
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, r)
+			if w.Code != tt.want {
+				t.Errorf("status %d, want %d", w.Code, tt.want)
+			}
+		})
+	}
+}
+
+func TestNestedOrgsEnd(t *testing.T) {
+	s := newSite(t, nil)
+	page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	handler := s.client.RequireOrg("engines", hfoauth.RoleAdmin)(s.client.RequireOrg("notes", hfoauth.RoleRead)(page))
+	browser := s.browser()
+	s.signIn(browser, ada, "/")
+	home, _ := url.Parse(s.URL)
+	for range 4 {
+		r := httptest.NewRequest("GET", "/page", nil)
+		r.Header.Set("Accept", "text/html")
+		for _, cookie := range browser.Jar.Cookies(home) {
+			r.AddCookie(cookie)
+		}
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		if w.Code != 303 {
+			if w.Code != 204 && w.Code != 403 {
+				t.Errorf("ends with %d", w.Code)
+			}
+			return
+		}
+		browser.Jar.SetCookies(home, w.Result().Cookies())
+		asked := w.Header().Get("Location")
+		person := hfoauthtest.Person{Username: "ada", Orgs: []string{"engines"}}
+		if strings.Contains(asked, orgID(s, "notes")) {
+			person.Orgs = []string{"notes"}
+		}
+		get(t, browser, s.decide(asked, person))
+	}
+	t.Error("asks without end")
+}
+
+func orgID(s *site, name string) string {
+	for _, org := range hfoauthtest.DefaultUsers()[0].Orgs {
+		if org.Username == name {
+			return org.ID()
+		}
+	}
+	s.t.Fatalf("no organization %s", name)
+	return ""
+}
+
+// A further scope is asked for together with those granted before, and who
+// says no is shown the way back.
+func TestFurtherScope(t *testing.T) {
+	s := newSite(t, nil)
+	mux := http.NewServeMux()
+	s.client.Mount(mux)
+	mux.Handle("GET /repos", s.client.RequireScope(hfoauth.ScopeReadRepos)(http.NotFoundHandler()))
+	mux.Handle("GET /chat", s.client.RequireScope(hfoauth.ScopeInferenceAPI)(http.NotFoundHandler()))
+	app := httptest.NewServer(mux)
+	defer app.Close()
+	browser := s.browser()
+	s.signIn(browser, ada, "/")
+	page := func(path string) answer { return get(t, browser, app.URL+path, "Accept", "text/html") }
+	s.callback(browser, app.URL, s.decide(page("/repos").Header.Get("Location"), ada))
+	asked := page("/chat")
+	if scope := asked.location().Query().Get("scope"); scope != "openid profile read-repos inference-api" {
+		t.Errorf("asks for %q", scope)
+	}
+	denied := s.callback(browser, app.URL, s.decide(asked.Header.Get("Location"), hfoauthtest.Person{Deny: true}))
+	if denied.StatusCode != 403 || !strings.Contains(denied.body, `href="/chat">Go back</a>`) {
+		t.Errorf("%s: %s", denied.Status, denied.body)
+	}
+}

@@ -1,0 +1,424 @@
+package hfoauth_test
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/hfoauth/hfoauth"
+	"github.com/hfoauth/hfoauth/hfoauthtest"
+)
+
+// act calls HTTPClient for a cookie, and returns the token it sends, the
+// cookie it answers with, and its error.
+func act(t *testing.T, client *hfoauth.Client, cookie *http.Cookie) (token string, answered *http.Cookie, err error) {
+	t.Helper()
+	r := httptest.NewRequest("GET", "/", nil)
+	r.AddCookie(cookie)
+	w := httptest.NewRecorder()
+	source, err := client.TokenSource(w, r)
+	if err != nil {
+		return "", nil, err
+	}
+	tok, err := source.Token()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tok.RefreshToken != "" {
+		t.Error("the refresh token left the library")
+	}
+	for _, c := range w.Result().Cookies() {
+		if c.Name == client.SessionCookie() {
+			answered = c
+		}
+	}
+	return tok.AccessToken, answered, nil
+}
+
+func TestRenewal(t *testing.T) {
+	for name, change := range map[string]func(*hfoauth.Config){"cookie": nil, "store": withStore(&mapStore{entries: map[string][]byte{}})} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, change)
+			clock := s.newClock()
+			cookie := s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0]
+			first, answered, err := act(t, s.client, cookie)
+			if err != nil || answered != nil || s.hub.Calls(hfoauthtest.TokenEndpoint) != 1 {
+				t.Fatalf("a young token was renewed: %v %v", answered, err)
+			}
+			clock.advance(8*time.Hour - 4*time.Minute)
+			second, answered, err := act(t, s.client, cookie)
+			if err != nil || second == first || answered == nil || !s.works(second) {
+				t.Fatalf("an old token was not renewed: %v %v", answered, err)
+			}
+			clock.advance(7 * time.Hour)
+			third, _, err := act(t, s.client, answered)
+			if err != nil || third != second {
+				t.Errorf("the renewed session: %v, same token %v", err, third == second)
+			}
+			if !signedIn(s.client, answered) {
+				t.Error("the renewed session is not signed in")
+			}
+			if calls := s.hub.Calls(hfoauthtest.TokenEndpoint); calls != 2 {
+				t.Errorf("%d token calls, want 2", calls)
+			}
+		})
+	}
+}
+
+func TestRenewalUpdatesTheUser(t *testing.T) {
+	s := newSite(t, nil)
+	clock := s.newClock()
+	cookie := s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0]
+	s.hub.AddUser(hfoauthtest.User{Username: "ada", Name: "Ada King", Orgs: []hfoauthtest.Org{{Username: "new"}}})
+	clock.advance(9 * time.Hour)
+	_, answered, err := act(t, s.client, cookie)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if user := userOf(s.client, answered); user.Name != "Ada King" || user.Org("new") == nil || user.Org("engines") != nil {
+		t.Errorf("%+v", user)
+	}
+}
+
+// A burst of requests with one old cookie makes one token call, and all of
+// them succeed.
+func TestBurst(t *testing.T) {
+	for name, change := range map[string]func(*hfoauth.Config){"cookie": nil, "store": withStore(&mapStore{entries: map[string][]byte{}})} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, change)
+			clock := s.newClock()
+			cookie := s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0]
+			clock.advance(9 * time.Hour)
+			s.hub.SetFault(hfoauthtest.TokenEndpoint, hfoauthtest.Delay(20*time.Millisecond))
+			tokens := make([]string, 100)
+			var wg sync.WaitGroup
+			for i := range tokens {
+				wg.Go(func() {
+					token, answered, err := act(t, s.client, cookie)
+					if err != nil || answered == nil || !signedIn(s.client, answered) {
+						t.Errorf("request %d: %v %v", i, answered, err)
+					}
+					tokens[i] = token
+				})
+			}
+			wg.Wait()
+			for _, token := range tokens {
+				if token != tokens[0] {
+					t.Fatal("different tokens")
+				}
+			}
+			if calls := s.hub.Calls(hfoauthtest.TokenEndpoint); calls != 2 {
+				t.Errorf("%d token calls, want 2", calls)
+			}
+		})
+	}
+}
+
+// Two replicas that renew at once: the loser goes on, too.
+func TestReplicasRace(t *testing.T) {
+	t.Run("store, expired", func(t *testing.T) {
+		store := &mapStore{entries: map[string][]byte{}}
+		s := newSite(t, withStore(store))
+		other := s.newReplica(withStore(store))
+		clock := s.newClock(other)
+		resp := s.signIn(s.browser(), ada, "/")
+		cookie := resp.setCookies(s.client.SessionCookie())[0]
+		clock.advance(9 * time.Hour)
+		s.hub.SetFault(hfoauthtest.UserInfoEndpoint, hfoauthtest.Delay(300*time.Millisecond)) // the winner saves late
+		var wg sync.WaitGroup
+		tokens := make([]string, 2)
+		for i, client := range []*hfoauth.Client{s.client, other} {
+			wg.Go(func() {
+				token, _, err := act(t, client, cookie)
+				if err != nil {
+					t.Errorf("replica %d: %v", i, err)
+				}
+				tokens[i] = token
+			})
+		}
+		wg.Wait()
+		if tokens[0] != tokens[1] || tokens[0] == "" {
+			t.Error("the loser did not adopt the winner's tokens")
+		}
+		for i, client := range []*hfoauth.Client{s.client, other} {
+			if !signedIn(client, cookie) {
+				t.Errorf("replica %d signed the user out", i)
+			}
+		}
+	})
+	t.Run("cookie, token still good", func(t *testing.T) {
+		s := newSite(t, nil)
+		other := s.newReplica(nil)
+		clock := s.newClock(other)
+		cookie := s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0]
+		clock.advance(8*time.Hour - 2*time.Minute)
+		if _, answered, err := act(t, s.client, cookie); err != nil || answered == nil {
+			t.Fatal(answered, err)
+		}
+		token, answered, err := act(t, other, cookie)
+		if err != nil || answered != nil || !s.works(token) || !signedIn(other, cookie) {
+			t.Errorf("the loser: %v %v", answered, err)
+		}
+	})
+}
+
+func TestRefreshTokenRevoked(t *testing.T) {
+	for name, change := range map[string]func(*hfoauth.Config){"cookie": nil, "store": withStore(&mapStore{entries: map[string][]byte{}})} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, change)
+			clock := s.newClock()
+			cookie := s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0]
+			clock.advance(8*time.Hour - 2*time.Minute)
+			s.hub.Revoke("ada")
+			if _, _, err := act(t, s.client, cookie); err != nil {
+				t.Errorf("while the old token lives: %v", err)
+			}
+			clock.advance(3 * time.Minute)
+			if _, _, err := act(t, s.client, cookie); !errors.Is(err, hfoauth.ErrNotSignedIn) {
+				t.Errorf("after its end: %v", err)
+			}
+			if signedIn(s.client, cookie) {
+				t.Error("the session outlives its tokens")
+			}
+			calls := s.hub.Calls(hfoauthtest.TokenEndpoint)
+			act(t, s.client, cookie)
+			if s.hub.Calls(hfoauthtest.TokenEndpoint) != calls {
+				t.Error("a dead refresh token is tried again and again")
+			}
+		})
+	}
+}
+
+func TestProviderAwayDuringRenewal(t *testing.T) {
+	s := newSite(t, nil)
+	clock := s.newClock()
+	cookie := s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0]
+	clock.advance(8*time.Hour - 2*time.Minute)
+	s.hub.SetFault(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(503, ""))
+	first, _, err := act(t, s.client, cookie)
+	if err != nil || !s.works(first) {
+		t.Errorf("while the old token lives: %v", err)
+	}
+	clock.advance(3 * time.Minute)
+	if _, _, err := act(t, s.client, cookie); !errors.Is(err, hfoauth.ErrProviderUnavailable) {
+		t.Errorf("after its end: %v", err)
+	}
+	if !signedIn(s.client, cookie) {
+		t.Error("an outage signed the user out")
+	}
+	s.hub.SetFault(hfoauthtest.TokenEndpoint, nil)
+	clock.advance(31 * time.Second)
+	if token, _, err := act(t, s.client, cookie); err != nil || !s.works(token) {
+		t.Errorf("after the outage: %v", err)
+	}
+}
+
+// A provider that refuses to renew for another reason than a dead refresh
+// token, such as a client secret that was replaced, ends nothing for good, and
+// leaves nobody stuck: whoever opens a page is sent to sign in.
+func TestRenewalRefused(t *testing.T) {
+	s := newSite(t, nil)
+	clock := s.newClock()
+	browser := s.browser()
+	cookie := s.signIn(browser, ada, "/").setCookies(s.client.SessionCookie())[0]
+	s.hub.SetFault(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(401, `{"error":"invalid_client"}`))
+	clock.advance(8*time.Hour - 2*time.Minute)
+	if _, _, err := act(t, s.client, cookie); err != nil {
+		t.Errorf("while the old token lives: %v", err)
+	}
+	clock.advance(3 * time.Minute)
+	_, _, err := act(t, s.client, cookie)
+	if e, ok := errors.AsType[*hfoauth.ProviderError](err); !errors.Is(err, hfoauth.ErrNotSignedIn) || !ok || e.Code != "invalid_client" {
+		t.Errorf("after its end: %v", err)
+	}
+	if a := get(t, browser, s.URL+"/private"); a.StatusCode != 303 || a.Header.Get("Location") != "/login?next=%2Fprivate" {
+		t.Errorf("a page: %s %s", a.Status, a.Header.Get("Location"))
+	}
+	if log := s.log.String(); !strings.Contains(log, "invalid_client") {
+		t.Errorf("the log does not tell why: %s", log)
+	}
+	s.hub.SetFault(hfoauthtest.TokenEndpoint, nil)
+	clock.advance(31 * time.Second)
+	if token, _, err := act(t, s.client, cookie); err != nil || !s.works(token) {
+		t.Errorf("once the provider takes it: %v", err)
+	}
+}
+
+// Renewed tokens survive a store that is away when they arrive.
+func TestStoreAwayDuringRenewal(t *testing.T) {
+	store := &mapStore{entries: map[string][]byte{}}
+	s := newSite(t, withStore(store))
+	clock := s.newClock()
+	cookie := s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0]
+	clock.advance(9 * time.Hour)
+	s.hub.SetFault(hfoauthtest.UserInfoEndpoint, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			store.fail(errors.New("away"))
+			next.ServeHTTP(w, r)
+		})
+	})
+	if _, _, err := act(t, s.client, cookie); err != nil {
+		t.Fatalf("the renewal itself: %v", err)
+	}
+	store.fail(nil)
+	s.hub.SetFault(hfoauthtest.UserInfoEndpoint, nil)
+	if _, _, err := act(t, s.client, cookie); err != nil {
+		t.Fatalf("the next request: %v", err)
+	}
+	other := s.newReplica(withStore(store))
+	other.SetClock(clock.now)
+	if token, _, err := act(t, other, cookie); err != nil || !s.works(token) {
+		t.Errorf("another replica, later: %v", err)
+	}
+	if calls := s.hub.Calls(hfoauthtest.TokenEndpoint); calls != 2 {
+		t.Errorf("%d token calls, want 2", calls)
+	}
+}
+
+// A refresh that got its tokens keeps them when the keys cannot be fetched.
+func TestKeysAwayDuringRenewal(t *testing.T) {
+	s := newSite(t, nil)
+	cookie := s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0]
+	fresh := s.newReplica(nil) // has no keys yet
+	clock := s.newClock(fresh)
+	clock.advance(9 * time.Hour)
+	s.hub.SetFault(hfoauthtest.JWKSEndpoint, hfoauthtest.Answer(503, ""))
+	if token, _, err := act(t, fresh, cookie); err != nil || !s.works(token) {
+		t.Errorf("renewal without keys: %v", err)
+	}
+	s.hub.Configure(func(c *hfoauthtest.Settings) {
+		c.IDToken = func(_, claims map[string]any) { claims["sub"] = "somebody else" }
+	})
+	other := s.signIn(s.browser(), ada, "/")
+	if other.StatusCode == 303 {
+		t.Error("a sign-in without keys succeeded")
+	}
+}
+
+// The winner of a race saves its tokens before it asks for anything else, so
+// that the loser finds them.
+func TestLoserDoesNotWaitForUserInfo(t *testing.T) {
+	store := &mapStore{entries: map[string][]byte{}}
+	s := newSite(t, withStore(store))
+	other := s.newReplica(withStore(store))
+	clock := s.newClock(other)
+	cookie := s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0]
+	clock.advance(9 * time.Hour)
+	s.hub.SetFault(hfoauthtest.UserInfoEndpoint, hfoauthtest.Delay(3*time.Second))
+	var wg sync.WaitGroup
+	for i, client := range []*hfoauth.Client{s.client, other} {
+		wg.Go(func() {
+			if _, _, err := act(t, client, cookie); err != nil {
+				t.Errorf("replica %d: %v", i, err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestRenewalOfAnotherUser(t *testing.T) {
+	for name, change := range map[string]func(*hfoauth.Config){"cookie": nil, "store": withStore(&mapStore{entries: map[string][]byte{}})} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, change)
+			clock := s.newClock()
+			cookie := s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0]
+			s.hub.Configure(func(c *hfoauthtest.Settings) {
+				c.TokenResponse = func(r map[string]any) { delete(r, "id_token") }
+				c.UserInfo = func(claims map[string]any) { claims["sub"] = "somebody else" }
+			})
+			clock.advance(9 * time.Hour)
+			if _, answered, err := act(t, s.client, cookie); err == nil || answered != nil {
+				t.Errorf("answered %v, %v", answered, err)
+			}
+			if signedIn(s.client, cookie) {
+				t.Error("the session goes on with another user's tokens")
+			}
+		})
+	}
+}
+
+func TestShortLivedTokens(t *testing.T) {
+	s := newSite(t, nil)
+	clock := s.newClock()
+	s.hub.Configure(func(c *hfoauthtest.Settings) { c.AccessTokenLifetime = 4 * time.Minute })
+	cookie := s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0]
+	for range 10 {
+		if _, answered, err := act(t, s.client, cookie); err != nil || answered != nil {
+			t.Fatalf("a token of four minutes is renewed at once: %v %v", answered, err)
+		}
+	}
+	clock.advance(3*time.Minute + time.Second)
+	if _, answered, err := act(t, s.client, cookie); err != nil || answered == nil {
+		t.Errorf("not renewed in its last minute: %v %v", answered, err)
+	}
+}
+
+// A page instead of the userinfo says nothing about the user.
+func TestNonsenseFromUserInfoDuringRenewal(t *testing.T) {
+	s := newSite(t, withStore(&mapStore{entries: map[string][]byte{}}))
+	clock := s.newClock()
+	cookie := s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0]
+	clock.advance(8*time.Hour - 2*time.Minute)
+	s.hub.SetFault(hfoauthtest.UserInfoEndpoint, hfoauthtest.Times(1, hfoauthtest.Answer(200, "<html>maintenance", "Content-Type", "text/html")))
+	if _, _, err := act(t, s.client, cookie); err != nil {
+		t.Error(err)
+	}
+	if !signedIn(s.client, cookie) {
+		t.Error("signed out")
+	}
+}
+
+// Two copies of one session hold the same tokens: renewed once, each copy gets
+// its new cookie.
+func TestRenewalOfAnotherCopy(t *testing.T) {
+	s := newSite(t, nil)
+	clock := s.newClock()
+	cookie := s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0]
+	clock.advance(9 * time.Hour)
+	_, one, _ := act(t, s.client, cookie) // two answers of one burst
+	_, two, _ := act(t, s.client, cookie)
+	clock.advance(9 * time.Hour)
+	for _, copied := range []*http.Cookie{one, two} {
+		if _, answered, err := act(t, s.client, copied); err != nil || answered == nil {
+			t.Errorf("no new cookie: %v %v", answered, err)
+		}
+	}
+}
+
+// A store that hangs while a token is renewed is waited for by one request at
+// a time, while the others go on.
+func TestStoreHangsDuringRenewal(t *testing.T) {
+	store := &hangStore{mapStore: &mapStore{entries: map[string][]byte{}}}
+	s := newSite(t, withStore(store))
+	clock := s.newClock()
+	cookie := s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0]
+	clock.advance(9 * time.Hour)
+	var arrived atomic.Int64
+	s.hub.SetFault(hfoauthtest.TokenEndpoint, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			for arrived.Load() < 20 {
+				runtime.Gosched()
+			}
+			store.hung.Store(true)
+			next.ServeHTTP(w, r)
+		})
+	})
+	began := time.Now()
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			arrived.Add(1)
+			act(t, s.client, cookie)
+		})
+	}
+	wg.Wait()
+	if took := time.Since(began); took > 6*time.Second {
+		t.Errorf("the slowest of 20 requests took %s", took)
+	}
+}

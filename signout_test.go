@@ -1,0 +1,186 @@
+package hfoauth_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hfoauth/hfoauth"
+	"github.com/hfoauth/hfoauth/hfoauthtest"
+)
+
+func TestSignOutMeansIt(t *testing.T) {
+	s := newSite(t, nil)
+	browser := s.browser()
+	cookie := s.signIn(browser, ada, "/").setCookies(s.client.SessionCookie())[0]
+	post(t, browser, s.URL+"/logout", nil)
+	if signedIn(s.client, cookie) {
+		t.Error("a copied cookie outlives the sign-out")
+	}
+	if err := s.client.SignOutUser(t.Context(), "x"); err == nil {
+		t.Error("SignOutUser without a store succeeded")
+	}
+}
+
+func TestSignOutUser(t *testing.T) {
+	store := &mapStore{entries: map[string][]byte{}}
+	s := newSite(t, withStore(store))
+	other := s.newReplica(withStore(store))
+	clock := s.newClock(other)
+	var cookies []*http.Cookie
+	for range 3 {
+		cookies = append(cookies, s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0])
+	}
+	grace := s.signIn(s.browser(), hfoauthtest.Person{Username: "grace"}, "/").setCookies(s.client.SessionCookie())[0]
+	clock.advance(time.Second)
+	if err := other.SignOutUser(t.Context(), userOf(s.client, cookies[0]).Sub); err != nil {
+		t.Fatal(err)
+	}
+	for _, cookie := range cookies {
+		if signedIn(s.client, cookie) || signedIn(other, cookie) {
+			t.Error("a session of the user goes on")
+		}
+	}
+	if !signedIn(s.client, grace) {
+		t.Error("another user was signed out")
+	}
+	clock.advance(time.Second)
+	if again := s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0]; !signedIn(s.client, again) {
+		t.Error("the user cannot sign in again")
+	}
+	store.fail(errors.New("away"))
+	if err := s.client.SignOutUser(t.Context(), "x"); !errors.Is(err, hfoauth.ErrStoreUnavailable) {
+		t.Error(err)
+	}
+}
+
+func TestLogout(t *testing.T) {
+	s := newSite(t, nil)
+	browser := s.browser()
+	s.signIn(browser, ada, "/")
+	for name, header := range map[string][]string{
+		"cross-site":  {"Sec-Fetch-Site", "cross-site"},
+		"same-site":   {"Sec-Fetch-Site", "same-site"},
+		"old browser": {"Origin", "https://evil.example"},
+	} {
+		if resp := post(t, browser, s.URL+"/logout", nil, header...); resp.StatusCode != 403 {
+			t.Errorf("%s: %s, want 403", name, resp.Status)
+		}
+	}
+	if s.username(browser) != "ada" {
+		t.Fatal("signed out by another site")
+	}
+	resp := post(t, browser, s.URL+"/logout", url.Values{"next": {"/bye"}}, "Sec-Fetch-Site", "same-origin")
+	if resp.StatusCode != 303 || resp.Header.Get("Location") != "/bye" {
+		t.Errorf("%s to %s", resp.Status, resp.Header.Get("Location"))
+	}
+	if got := s.username(browser); got != "" {
+		t.Errorf("still signed in as %q", got)
+	}
+	for next, want := range map[string]string{"": "/", "//evil.example": "/", "https://evil.example": "/", "/logout": "/"} {
+		if resp := post(t, browser, s.URL+"/logout", url.Values{"next": {next}}); resp.Header.Get("Location") != want {
+			t.Errorf("next=%q leads to %s", next, resp.Header.Get("Location"))
+		}
+	}
+}
+
+// Copies of a session that outlive the one that signed out stay out, too.
+func TestSignOutOutlivesLaterCopies(t *testing.T) {
+	s := newSite(t, nil)
+	clock := s.newClock()
+	tab, iframe := s.browser(), s.browser()
+	resp := s.popup(tab, url.Values{"challenge": {challengeOf(frameVerifier)}})
+	get(t, tab, s.decide(onward(resp), ada))
+	_, cookie := s.claim(iframe, frameVerifier)
+	post(t, tab, s.URL+"/logout", nil)
+	for _, after := range []time.Duration{0, 9 * time.Hour, 10 * 24 * time.Hour} {
+		clock.advance(after)
+		if signedIn(s.client, cookie) {
+			t.Errorf("signed in again after %s", after)
+		}
+	}
+}
+
+// A replica signs the user out while another is about to save new tokens.
+func TestSignOutDuringRenewal(t *testing.T) {
+	store := &mapStore{entries: map[string][]byte{}}
+	s := newSite(t, withStore(store))
+	other := s.newReplica(withStore(store))
+	clock := s.newClock(other)
+	browser := s.browser()
+	cookie := s.signIn(browser, ada, "/").setCookies(s.client.SessionCookie())[0]
+	clock.advance(9 * time.Hour)
+	s.hub.SetFault(hfoauthtest.UserInfoEndpoint, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { // between two saves
+			logout := httptest.NewRequest("POST", "/logout", nil)
+			logout.AddCookie(cookie)
+			other.LogoutHandler().ServeHTTP(httptest.NewRecorder(), logout)
+			next.ServeHTTP(w, r)
+		})
+	})
+	act(t, s.client, cookie)
+	for i, client := range []*hfoauth.Client{s.client, other, s.newReplica(withStore(store))} {
+		client.SetClock(clock.now)
+		if signedIn(client, cookie) {
+			t.Errorf("replica %d undid the sign-out", i)
+		}
+	}
+}
+
+func TestSignOutUserDuringKeyRotation(t *testing.T) {
+	store := &mapStore{entries: map[string][]byte{}}
+	key1, key2 := []byte(strings.Repeat("1", 32)), []byte(strings.Repeat("2", 32))
+	s := newSite(t, func(c *hfoauth.Config) { c.Store = store; c.SessionKeys = [][]byte{key1} })
+	cookie := s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0]
+	rotated := s.newReplica(func(c *hfoauth.Config) { c.Store = store; c.SessionKeys = [][]byte{key2, key1} })
+	clock := s.newClock(rotated)
+	clock.advance(time.Second)
+	if err := rotated.SignOutUser(t.Context(), userOf(s.client, cookie).Sub); err != nil {
+		t.Fatal(err)
+	}
+	if signedIn(s.client, cookie) || signedIn(rotated, cookie) {
+		t.Error("a replica that lacks the new key lets the user in")
+	}
+}
+
+// A sign-out with a made-up cookie leaves nothing in the store.
+func TestSignOutOfNobodyStoresNothing(t *testing.T) {
+	store := &mapStore{entries: map[string][]byte{}}
+	s := newSite(t, withStore(store))
+	r := httptest.NewRequest("POST", "/logout", nil)
+	for i := range 3 {
+		r.AddCookie(&http.Cookie{Name: s.client.SessionCookie(), Value: fmt.Sprintf("%043d", i)})
+	}
+	s.client.LogoutHandler().ServeHTTP(httptest.NewRecorder(), r)
+	if n := len(store.entries); n != 0 {
+		t.Errorf("%d entries", n)
+	}
+}
+
+// After an incident: all sessions of a user are ended, then the keys change.
+func TestSignInAfterSignOutUserAndNewKeys(t *testing.T) {
+	store := &mapStore{entries: map[string][]byte{}}
+	keys := func(key string) func(*hfoauth.Config) {
+		return func(c *hfoauth.Config) {
+			c.Store = store
+			c.SessionKeys = [][]byte{[]byte(strings.Repeat(key, 32))}
+		}
+	}
+	s := newSite(t, keys("2"))
+	before := s.newReplica(keys("1"))
+	clock := s.newClock(before)
+	if err := before.SignOutUser(t.Context(), hfoauthtest.DefaultUsers()[0].ID()); err != nil {
+		t.Fatal(err)
+	}
+	clock.advance(time.Hour)
+	browser := s.browser()
+	s.signIn(browser, ada, "/private")
+	if s.username(browser) != "ada" {
+		t.Error("signed in, and is not")
+	}
+}
