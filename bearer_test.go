@@ -51,7 +51,7 @@ func TestBearer(t *testing.T) {
 		}
 	}
 
-	cookie := s.signIn(s.browser(), hfoauthtest.Person{Username: "grace"}, "/").setCookies(s.client.SessionCookie())[0]
+	cookie := s.newSession(hfoauthtest.Person{Username: "grace"})
 	if user, err := bearer(s.client, oauthToken, cookie); err != nil || user.Username != "ada" {
 		t.Errorf("token and cookie: %v %v", user, err)
 	}

@@ -85,7 +85,7 @@ func TestCookieAttributes(t *testing.T) {
 // A thousand changed copies of a cookie are nobody's.
 func TestMutatedCookies(t *testing.T) {
 	s := newSite(t, nil)
-	session := s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0]
+	session := s.newSession(ada)
 	attempts := s.browser()
 	callback := s.decide(s.begin(attempts, "/"), ada)
 	home, _ := url.Parse(s.URL)
@@ -131,11 +131,11 @@ func mutate(random *rand.Rand, value string) string {
 
 func FuzzSessionCookie(f *testing.F) {
 	s := newSite(f, nil)
-	f.Add(s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0].Value)
+	f.Add(s.newSession(ada).Value)
 	f.Add("")
 	f.Add(strings.Repeat("A", 43))
 	f.Add("=;\"\\")
-	valid := s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0].Value
+	valid := s.newSession(ada).Value
 	f.Fuzz(func(t *testing.T, value string) {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header.Set("Cookie", s.client.SessionCookie()+"="+value)
@@ -212,7 +212,7 @@ func TestGarbageCookies(t *testing.T) {
 
 // A header full of cookies costs little.
 func TestManyCookies(t *testing.T) {
-	store := &mapStore{entries: map[string][]byte{}}
+	store := newMapStore()
 	s := newSite(t, withStore(store))
 	var attempts, sessions strings.Builder
 	for i := range 10_000 {

@@ -65,7 +65,7 @@ func (s *site) claim(browser *http.Client, verifier string) (answer, *http.Cooki
 }
 
 func TestFrameSignIn(t *testing.T) {
-	for name, change := range map[string]func(*hfoauth.Config){"cookie": nil, "store": withStore(&mapStore{entries: map[string][]byte{}})} {
+	for name, change := range keptIn() {
 		t.Run(name, func(t *testing.T) {
 			s := newSite(t, change)
 			tab, iframe := s.browser(), s.browser()
@@ -108,7 +108,7 @@ func TestFrameSignIn(t *testing.T) {
 // A later sign-in in the tab, or another pop-up, leaves the session of the
 // iframe alone, claimed or not.
 func TestLaterSignInsLeaveTheIframe(t *testing.T) {
-	for name, change := range map[string]func(*hfoauth.Config){"cookie": nil, "store": withStore(&mapStore{entries: map[string][]byte{}})} {
+	for name, change := range keptIn() {
 		t.Run(name, func(t *testing.T) {
 			s := newSite(t, change)
 			tab, first, second := s.browser(), s.browser(), s.browser()
@@ -208,7 +208,7 @@ func TestFrameAttacks(t *testing.T) {
 // Parked sessions are bounded: the oldest gives way, and the newest is there.
 func TestManyParkedSessions(t *testing.T) {
 	s := newSite(t, nil)
-	value := s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0].Value
+	value := s.newSession(ada).Value
 	for i := range hfoauth.MaxParked + 1 {
 		if err := s.client.Park(challengeOf(fmt.Sprint(i)), value); err != nil {
 			t.Fatal(err)
@@ -222,7 +222,7 @@ func TestManyParkedSessions(t *testing.T) {
 	// In bytes, too.
 	for large, kept := range map[int]bool{3: true, 5: false} {
 		s := newSite(t, nil)
-		value := s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0].Value
+		value := s.newSession(ada).Value
 		s.client.Park(challengeOf("first"), value)
 		for i := range large {
 			s.client.Park(challengeOf(fmt.Sprint(i)), strings.Repeat("x", hfoauth.MaxParkedBytes/4))
@@ -314,7 +314,7 @@ func TestLoginInAFrame(t *testing.T) {
 	r := httptest.NewRequest("GET", "/chat", nil)
 	r.Header.Set("Accept", "text/html")
 	r.Header.Set("Sec-Fetch-Dest", "iframe")
-	r.AddCookie(s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0])
+	r.AddCookie(s.newSession(ada))
 	w := httptest.NewRecorder()
 	handler.ServeHTTP(w, r)
 	options := regexp.MustCompile(`data-hfoauth-options="([^"]+)"`).FindStringSubmatch(w.Body.String())
@@ -350,7 +350,7 @@ func TestButton(t *testing.T) {
 		t.Errorf("button in a frame: %s", button)
 	}
 
-	r.AddCookie(s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0])
+	r.AddCookie(s.newSession(ada))
 	button = string(s.client.Button(r, hfoauth.ButtonOptions{SignOutLabel: "Bye"}))
 	for _, want := range []string{`<form method="post" action="/logout">`, ">ada<", ">Bye<", `value="/page?a=b"`} {
 		if !strings.Contains(button, want) {

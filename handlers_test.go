@@ -462,7 +462,7 @@ func TestMountBesideAStartPage(t *testing.T) {
 }
 
 func TestFailuresSetNoCookies(t *testing.T) {
-	store := &failingDelete{mapStore: &mapStore{entries: map[string][]byte{}}}
+	store := &failingDelete{mapStore: newMapStore()}
 	s := newSite(t, withStore(store))
 	browser := s.browser()
 	s.signIn(browser, ada, "/")

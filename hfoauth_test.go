@@ -243,6 +243,24 @@ func (s *site) signIn(browser *http.Client, person hfoauthtest.Person, next stri
 	return get(s.t, browser, s.decide(s.begin(browser, next), person))
 }
 
+// newSession signs a person in with a new browser and returns the session's
+// cookie.
+func (s *site) newSession(person hfoauthtest.Person) *http.Cookie {
+	s.t.Helper()
+	return s.newSessionIn(s.browser(), person)
+}
+
+func (s *site) newSessionIn(browser *http.Client, person hfoauthtest.Person) *http.Cookie {
+	s.t.Helper()
+	resp := s.signIn(browser, person, "/")
+	cookies := resp.setCookies(s.client.SessionCookie())
+	if len(cookies) != 1 {
+		s.t.Fatalf("sign-in of %s: %s with %d session cookies, want one: %s",
+			person.Username, resp.Status, len(cookies), resp.body)
+	}
+	return cookies[0]
+}
+
 // username returns who is signed in, or "".
 func (s *site) username(browser *http.Client) string {
 	s.t.Helper()

@@ -44,7 +44,7 @@ func TestHTTPClientKeepsTheTokenHome(t *testing.T) {
 	}))
 	defer api.Close()
 	s := newSite(t, nil)
-	cookie := s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0]
+	cookie := s.newSession(ada)
 	r := httptest.NewRequest("GET", "/", nil)
 	r.AddCookie(cookie)
 	client, err := s.client.HTTPClient(httptest.NewRecorder(), r)
@@ -105,7 +105,7 @@ func TestHTTPClientUsesTheTransport(t *testing.T) {
 	transport := &countingTransport{}
 	s := newSite(t, func(c *hfoauth.Config) { c.HTTPClient = &http.Client{Transport: transport} })
 	r := httptest.NewRequest("GET", "/", nil)
-	r.AddCookie(s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0])
+	r.AddCookie(s.newSession(ada))
 	api, err := s.client.HTTPClient(httptest.NewRecorder(), r)
 	if err != nil {
 		t.Fatal(err)

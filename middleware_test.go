@@ -109,7 +109,7 @@ func TestMiddleware(t *testing.T) {
 		"writeread": s.client.RequireOrg("engines", hfoauth.RoleWrite, hfoauth.RoleRead)(page),
 	}
 	cookie := func(person hfoauthtest.Person) *http.Cookie {
-		return s.signIn(s.browser(), person, "/").setCookies(s.client.SessionCookie())[0]
+		return s.newSession(person)
 	}
 	cookies := map[string]*http.Cookie{
 		"ada":      cookie(hfoauthtest.Person{Username: "ada", Orgs: []string{"engines"}}),
@@ -149,7 +149,7 @@ func TestMiddleware(t *testing.T) {
 func TestMiddlewareRefusesOtherSites(t *testing.T) {
 	s := newSite(t, func(c *hfoauth.Config) { c.AcceptBearer = true })
 	handler := s.client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNoContent) }))
-	cookie := s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0]
+	cookie := s.newSession(ada)
 	token := s.hub.AccessToken("ada", s.app.ClientID)
 	for _, tt := range []struct {
 		method, site, token string
@@ -234,7 +234,7 @@ func TestRequireFailsClosed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newSite(t, nil)
 			clock := s.newClock()
-			cookie := s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0]
+			cookie := s.newSession(ada)
 			handler := s.client.RequireOrg("engines")(http.NotFoundHandler())
 			s.hub.SetFault(hfoauthtest.TokenEndpoint, tt.fault)
 			clock.advance(29 * 24 * time.Hour)

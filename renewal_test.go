@@ -42,11 +42,11 @@ func act(t *testing.T, client *hfoauth.Client, cookie *http.Cookie) (token strin
 }
 
 func TestRenewal(t *testing.T) {
-	for name, change := range map[string]func(*hfoauth.Config){"cookie": nil, "store": withStore(&mapStore{entries: map[string][]byte{}})} {
+	for name, change := range keptIn() {
 		t.Run(name, func(t *testing.T) {
 			s := newSite(t, change)
 			clock := s.newClock()
-			cookie := s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0]
+			cookie := s.newSession(ada)
 			first, answered, err := act(t, s.client, cookie)
 			if err != nil || answered != nil || s.hub.Calls(hfoauthtest.TokenEndpoint) != 1 {
 				t.Fatalf("a young token was renewed: %v %v", answered, err)
@@ -74,7 +74,7 @@ func TestRenewal(t *testing.T) {
 func TestRenewalUpdatesTheUser(t *testing.T) {
 	s := newSite(t, nil)
 	clock := s.newClock()
-	cookie := s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0]
+	cookie := s.newSession(ada)
 	s.hub.AddUser(hfoauthtest.User{Username: "ada", Name: "Ada King", Orgs: []hfoauthtest.Org{{Username: "new"}}})
 	clock.advance(9 * time.Hour)
 	_, answered, err := act(t, s.client, cookie)
@@ -89,11 +89,11 @@ func TestRenewalUpdatesTheUser(t *testing.T) {
 // A burst of requests with one old cookie makes one token call, and all of
 // them succeed.
 func TestBurst(t *testing.T) {
-	for name, change := range map[string]func(*hfoauth.Config){"cookie": nil, "store": withStore(&mapStore{entries: map[string][]byte{}})} {
+	for name, change := range keptIn() {
 		t.Run(name, func(t *testing.T) {
 			s := newSite(t, change)
 			clock := s.newClock()
-			cookie := s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0]
+			cookie := s.newSession(ada)
 			clock.advance(9 * time.Hour)
 			s.hub.SetFault(hfoauthtest.TokenEndpoint, hfoauthtest.Delay(20*time.Millisecond))
 			tokens := make([]string, 100)
@@ -123,12 +123,11 @@ func TestBurst(t *testing.T) {
 // Two replicas that renew at once: the loser goes on, too.
 func TestReplicasRace(t *testing.T) {
 	t.Run("store, expired", func(t *testing.T) {
-		store := &mapStore{entries: map[string][]byte{}}
+		store := newMapStore()
 		s := newSite(t, withStore(store))
 		other := s.newReplica(withStore(store))
 		clock := s.newClock(other)
-		resp := s.signIn(s.browser(), ada, "/")
-		cookie := resp.setCookies(s.client.SessionCookie())[0]
+		cookie := s.newSession(ada)
 		clock.advance(9 * time.Hour)
 		s.hub.SetFault(hfoauthtest.UserInfoEndpoint, hfoauthtest.Delay(300*time.Millisecond)) // the winner saves late
 		var wg sync.WaitGroup
@@ -156,7 +155,7 @@ func TestReplicasRace(t *testing.T) {
 		s := newSite(t, nil)
 		other := s.newReplica(nil)
 		clock := s.newClock(other)
-		cookie := s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0]
+		cookie := s.newSession(ada)
 		clock.advance(8*time.Hour - 2*time.Minute)
 		if _, answered, err := act(t, s.client, cookie); err != nil || answered == nil {
 			t.Fatal(answered, err)
@@ -169,11 +168,11 @@ func TestReplicasRace(t *testing.T) {
 }
 
 func TestRefreshTokenRevoked(t *testing.T) {
-	for name, change := range map[string]func(*hfoauth.Config){"cookie": nil, "store": withStore(&mapStore{entries: map[string][]byte{}})} {
+	for name, change := range keptIn() {
 		t.Run(name, func(t *testing.T) {
 			s := newSite(t, change)
 			clock := s.newClock()
-			cookie := s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0]
+			cookie := s.newSession(ada)
 			clock.advance(8*time.Hour - 2*time.Minute)
 			s.hub.Revoke("ada")
 			if _, _, err := act(t, s.client, cookie); err != nil {
@@ -198,7 +197,7 @@ func TestRefreshTokenRevoked(t *testing.T) {
 func TestProviderAwayDuringRenewal(t *testing.T) {
 	s := newSite(t, nil)
 	clock := s.newClock()
-	cookie := s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0]
+	cookie := s.newSession(ada)
 	clock.advance(8*time.Hour - 2*time.Minute)
 	s.hub.SetFault(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(503, ""))
 	first, _, err := act(t, s.client, cookie)
@@ -226,7 +225,7 @@ func TestRenewalRefused(t *testing.T) {
 	s := newSite(t, nil)
 	clock := s.newClock()
 	browser := s.browser()
-	cookie := s.signIn(browser, ada, "/").setCookies(s.client.SessionCookie())[0]
+	cookie := s.newSessionIn(browser, ada)
 	s.hub.SetFault(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(401, `{"error":"invalid_client"}`))
 	clock.advance(8*time.Hour - 2*time.Minute)
 	if _, _, err := act(t, s.client, cookie); err != nil {
@@ -252,10 +251,10 @@ func TestRenewalRefused(t *testing.T) {
 
 // Renewed tokens survive a store that is away when they arrive.
 func TestStoreAwayDuringRenewal(t *testing.T) {
-	store := &mapStore{entries: map[string][]byte{}}
+	store := newMapStore()
 	s := newSite(t, withStore(store))
 	clock := s.newClock()
-	cookie := s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0]
+	cookie := s.newSession(ada)
 	clock.advance(9 * time.Hour)
 	s.hub.SetFault(hfoauthtest.UserInfoEndpoint, func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -284,7 +283,7 @@ func TestStoreAwayDuringRenewal(t *testing.T) {
 // A refresh that got its tokens keeps them when the keys cannot be fetched.
 func TestKeysAwayDuringRenewal(t *testing.T) {
 	s := newSite(t, nil)
-	cookie := s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0]
+	cookie := s.newSession(ada)
 	fresh := s.newReplica(nil) // has no keys yet
 	clock := s.newClock(fresh)
 	clock.advance(9 * time.Hour)
@@ -304,11 +303,11 @@ func TestKeysAwayDuringRenewal(t *testing.T) {
 // The winner of a race saves its tokens before it asks for anything else, so
 // that the loser finds them.
 func TestLoserDoesNotWaitForUserInfo(t *testing.T) {
-	store := &mapStore{entries: map[string][]byte{}}
+	store := newMapStore()
 	s := newSite(t, withStore(store))
 	other := s.newReplica(withStore(store))
 	clock := s.newClock(other)
-	cookie := s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0]
+	cookie := s.newSession(ada)
 	clock.advance(9 * time.Hour)
 	s.hub.SetFault(hfoauthtest.UserInfoEndpoint, hfoauthtest.Delay(3*time.Second))
 	var wg sync.WaitGroup
@@ -323,11 +322,11 @@ func TestLoserDoesNotWaitForUserInfo(t *testing.T) {
 }
 
 func TestRenewalOfAnotherUser(t *testing.T) {
-	for name, change := range map[string]func(*hfoauth.Config){"cookie": nil, "store": withStore(&mapStore{entries: map[string][]byte{}})} {
+	for name, change := range keptIn() {
 		t.Run(name, func(t *testing.T) {
 			s := newSite(t, change)
 			clock := s.newClock()
-			cookie := s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0]
+			cookie := s.newSession(ada)
 			s.hub.Configure(func(c *hfoauthtest.Settings) {
 				c.TokenResponse = func(r map[string]any) { delete(r, "id_token") }
 				c.UserInfo = func(claims map[string]any) { claims["sub"] = "somebody else" }
@@ -347,7 +346,7 @@ func TestShortLivedTokens(t *testing.T) {
 	s := newSite(t, nil)
 	clock := s.newClock()
 	s.hub.Configure(func(c *hfoauthtest.Settings) { c.AccessTokenLifetime = 4 * time.Minute })
-	cookie := s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0]
+	cookie := s.newSession(ada)
 	for range 10 {
 		if _, answered, err := act(t, s.client, cookie); err != nil || answered != nil {
 			t.Fatalf("a token of four minutes is renewed at once: %v %v", answered, err)
@@ -361,9 +360,9 @@ func TestShortLivedTokens(t *testing.T) {
 
 // A page instead of the userinfo says nothing about the user.
 func TestNonsenseFromUserInfoDuringRenewal(t *testing.T) {
-	s := newSite(t, withStore(&mapStore{entries: map[string][]byte{}}))
+	s := newSite(t, withStore(newMapStore()))
 	clock := s.newClock()
-	cookie := s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0]
+	cookie := s.newSession(ada)
 	clock.advance(8*time.Hour - 2*time.Minute)
 	s.hub.SetFault(hfoauthtest.UserInfoEndpoint, hfoauthtest.Times(1, hfoauthtest.Answer(200, "<html>maintenance", "Content-Type", "text/html")))
 	if _, _, err := act(t, s.client, cookie); err != nil {
@@ -379,7 +378,7 @@ func TestNonsenseFromUserInfoDuringRenewal(t *testing.T) {
 func TestRenewalOfAnotherCopy(t *testing.T) {
 	s := newSite(t, nil)
 	clock := s.newClock()
-	cookie := s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0]
+	cookie := s.newSession(ada)
 	clock.advance(9 * time.Hour)
 	_, one, _ := act(t, s.client, cookie) // two answers of one burst
 	_, two, _ := act(t, s.client, cookie)
@@ -394,10 +393,10 @@ func TestRenewalOfAnotherCopy(t *testing.T) {
 // A store that hangs while a token is renewed is waited for by one request at
 // a time, while the others go on.
 func TestStoreHangsDuringRenewal(t *testing.T) {
-	store := &hangStore{mapStore: &mapStore{entries: map[string][]byte{}}}
+	store := &hangStore{mapStore: newMapStore()}
 	s := newSite(t, withStore(store))
 	clock := s.newClock()
-	cookie := s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0]
+	cookie := s.newSession(ada)
 	clock.advance(9 * time.Hour)
 	var arrived atomic.Int64
 	s.hub.SetFault(hfoauthtest.TokenEndpoint, func(next http.Handler) http.Handler {

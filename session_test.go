@@ -20,7 +20,7 @@ import (
 func TestReplicasShareSessions(t *testing.T) {
 	s := newSite(t, nil)
 	browser := s.browser()
-	cookie := s.signIn(browser, ada, "/").setCookies(s.client.SessionCookie())[0]
+	cookie := s.newSessionIn(browser, ada)
 	if !signedIn(s.newReplica(nil), cookie) {
 		t.Error("a replica with the same secret does not know the session")
 	}
@@ -50,7 +50,7 @@ func TestSessionKeys(t *testing.T) {
 		return func(c *hfoauth.Config) { c.SessionKeys = keys }
 	}
 	s := newSite(t, keys(oldKey))
-	cookie := s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0]
+	cookie := s.newSession(ada)
 	if !signedIn(s.newReplica(keys(newKey, oldKey)), cookie) {
 		t.Error("rotating signs users out")
 	}
@@ -80,7 +80,7 @@ func TestSessionExpiry(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newSite(t, nil)
 			s.hub.Configure(tt.change)
-			cookie := s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0]
+			cookie := s.newSession(ada)
 			if got := time.Duration(cookie.MaxAge) * time.Second; got < tt.lasts-5*time.Second || got > tt.lasts {
 				t.Errorf("cookie lives for %s, want %s", got, tt.lasts)
 			}
@@ -122,7 +122,7 @@ func TestSessionPrintsNoSecrets(t *testing.T) {
 
 func TestUserIsTheCallersToChange(t *testing.T) {
 	s := newSite(t, nil)
-	cookie := s.signIn(s.browser(), hfoauthtest.Person{Username: "ada", Orgs: []string{"engines"}}, "/").setCookies(s.client.SessionCookie())[0]
+	cookie := s.newSession(hfoauthtest.Person{Username: "ada", Orgs: []string{"engines"}})
 	user := userOf(s.client, cookie)
 	if len(user.Orgs) != 2 || len(user.Orgs[0].ResourceGroups) != 1 {
 		t.Fatalf("%+v", user)

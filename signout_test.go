@@ -17,7 +17,7 @@ import (
 func TestSignOutMeansIt(t *testing.T) {
 	s := newSite(t, nil)
 	browser := s.browser()
-	cookie := s.signIn(browser, ada, "/").setCookies(s.client.SessionCookie())[0]
+	cookie := s.newSessionIn(browser, ada)
 	post(t, browser, s.URL+"/logout", nil)
 	if signedIn(s.client, cookie) {
 		t.Error("a copied cookie outlives the sign-out")
@@ -28,15 +28,15 @@ func TestSignOutMeansIt(t *testing.T) {
 }
 
 func TestSignOutUser(t *testing.T) {
-	store := &mapStore{entries: map[string][]byte{}}
+	store := newMapStore()
 	s := newSite(t, withStore(store))
 	other := s.newReplica(withStore(store))
 	clock := s.newClock(other)
 	var cookies []*http.Cookie
 	for range 3 {
-		cookies = append(cookies, s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0])
+		cookies = append(cookies, s.newSession(ada))
 	}
-	grace := s.signIn(s.browser(), hfoauthtest.Person{Username: "grace"}, "/").setCookies(s.client.SessionCookie())[0]
+	grace := s.newSession(hfoauthtest.Person{Username: "grace"})
 	clock.advance(time.Second)
 	if err := other.SignOutUser(t.Context(), userOf(s.client, cookies[0]).Sub); err != nil {
 		t.Fatal(err)
@@ -50,7 +50,7 @@ func TestSignOutUser(t *testing.T) {
 		t.Error("another user was signed out")
 	}
 	clock.advance(time.Second)
-	if again := s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0]; !signedIn(s.client, again) {
+	if again := s.newSession(ada); !signedIn(s.client, again) {
 		t.Error("the user cannot sign in again")
 	}
 	store.fail(errors.New("away"))
@@ -108,12 +108,12 @@ func TestSignOutOutlivesLaterCopies(t *testing.T) {
 
 // A replica signs the user out while another is about to save new tokens.
 func TestSignOutDuringRenewal(t *testing.T) {
-	store := &mapStore{entries: map[string][]byte{}}
+	store := newMapStore()
 	s := newSite(t, withStore(store))
 	other := s.newReplica(withStore(store))
 	clock := s.newClock(other)
 	browser := s.browser()
-	cookie := s.signIn(browser, ada, "/").setCookies(s.client.SessionCookie())[0]
+	cookie := s.newSessionIn(browser, ada)
 	clock.advance(9 * time.Hour)
 	s.hub.SetFault(hfoauthtest.UserInfoEndpoint, func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { // between two saves
@@ -133,10 +133,10 @@ func TestSignOutDuringRenewal(t *testing.T) {
 }
 
 func TestSignOutUserDuringKeyRotation(t *testing.T) {
-	store := &mapStore{entries: map[string][]byte{}}
+	store := newMapStore()
 	key1, key2 := []byte(strings.Repeat("1", 32)), []byte(strings.Repeat("2", 32))
 	s := newSite(t, func(c *hfoauth.Config) { c.Store = store; c.SessionKeys = [][]byte{key1} })
-	cookie := s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0]
+	cookie := s.newSession(ada)
 	rotated := s.newReplica(func(c *hfoauth.Config) { c.Store = store; c.SessionKeys = [][]byte{key2, key1} })
 	clock := s.newClock(rotated)
 	clock.advance(time.Second)
@@ -150,7 +150,7 @@ func TestSignOutUserDuringKeyRotation(t *testing.T) {
 
 // A sign-out with a made-up cookie leaves nothing in the store.
 func TestSignOutOfNobodyStoresNothing(t *testing.T) {
-	store := &mapStore{entries: map[string][]byte{}}
+	store := newMapStore()
 	s := newSite(t, withStore(store))
 	r := httptest.NewRequest("POST", "/logout", nil)
 	for i := range 3 {
@@ -164,7 +164,7 @@ func TestSignOutOfNobodyStoresNothing(t *testing.T) {
 
 // After an incident: all sessions of a user are ended, then the keys change.
 func TestSignInAfterSignOutUserAndNewKeys(t *testing.T) {
-	store := &mapStore{entries: map[string][]byte{}}
+	store := newMapStore()
 	keys := func(key string) func(*hfoauth.Config) {
 		return func(c *hfoauth.Config) {
 			c.Store = store

@@ -53,6 +53,11 @@ func withStore(store hfoauth.Store) func(*hfoauth.Config) {
 	return func(c *hfoauth.Config) { c.Store = store }
 }
 
+// keptIn returns the two ways to keep sessions, by name.
+func keptIn() map[string]func(*hfoauth.Config) {
+	return map[string]func(*hfoauth.Config){"cookie": nil, "store": withStore(newMapStore())}
+}
+
 func (m *mapStore) fail(err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -67,6 +72,8 @@ type mapStore struct {
 	hang    bool
 	calls   int
 }
+
+func newMapStore() *mapStore { return &mapStore{entries: map[string][]byte{}} }
 
 func (m *mapStore) call(ctx context.Context, do func()) error {
 	m.mu.Lock()
@@ -96,8 +103,8 @@ func (m *mapStore) DeleteCtx(ctx context.Context, key string) error {
 }
 
 func TestStore(t *testing.T) {
-	store := &mapStore{entries: map[string][]byte{}}
-	s := newSite(t, func(c *hfoauth.Config) { c.Store = store })
+	store := newMapStore()
+	s := newSite(t, withStore(store))
 	browser := s.browser()
 	resp := s.signIn(browser, ada, "/")
 	cookies := resp.setCookies(s.client.SessionCookie())
@@ -112,7 +119,7 @@ func TestStore(t *testing.T) {
 			t.Error("the store can read the session")
 		}
 	}
-	if other := s.newReplica(func(c *hfoauth.Config) { c.Store = store }); !signedIn(other, cookies[0]) {
+	if other := s.newReplica(withStore(store)); !signedIn(other, cookies[0]) {
 		t.Error("another replica does not know the session")
 	}
 
@@ -169,8 +176,8 @@ func TestStore(t *testing.T) {
 
 	t.Run("sign in again ends the old session", func(t *testing.T) {
 		browser := s.browser()
-		first := s.signIn(browser, ada, "/").setCookies(s.client.SessionCookie())[0]
-		second := s.signIn(browser, ada, "/").setCookies(s.client.SessionCookie())[0]
+		first := s.newSessionIn(browser, ada)
+		second := s.newSessionIn(browser, ada)
 		if first.Value == second.Value || signedIn(s.client, first) || !signedIn(s.client, second) {
 			t.Error("the session did not get a fresh identity")
 		}
@@ -191,7 +198,7 @@ func (c contextless) Commit(key string, b []byte, expiry time.Time) error {
 func (c contextless) Delete(key string) error { return c.store.DeleteCtx(context.Background(), key) }
 
 func TestStoreOf(t *testing.T) {
-	s := newSite(t, withStore(hfoauth.StoreOf(contextless{&mapStore{entries: map[string][]byte{}}})))
+	s := newSite(t, withStore(hfoauth.StoreOf(contextless{newMapStore()})))
 	browser := s.browser()
 	s.signIn(browser, ada, "/")
 	if s.username(browser) != "ada" {
@@ -248,9 +255,9 @@ func (h *hangStore) FindCtx(ctx context.Context, key string) ([]byte, bool, erro
 
 // All that a request asks of the store together takes less than a second.
 func TestTwoSlowCallsToTheStore(t *testing.T) {
-	entries := &mapStore{entries: map[string][]byte{}}
+	entries := newMapStore()
 	s := newSite(t, withStore(entries))
-	cookie := s.signIn(s.browser(), ada, "/").setCookies(s.client.SessionCookie())[0]
+	cookie := s.newSession(ada)
 	other := s.newReplica(withStore(&slowStore{mapStore: entries}))
 	began := time.Now()
 	if signedIn(other, cookie) || time.Since(began) > time.Second {
