@@ -144,8 +144,8 @@ func (c *Client) verifyBearer(ctx context.Context, token string) (*Session, erro
 		s.Expiry = told.expiry
 	}
 	s.Token.Expiry = s.Expiry
-	if c.config.OnSignIn != nil {
-		return s, c.config.OnSignIn(ctx, s.clone())
+	if c.config.OnLogin != nil {
+		return s, c.config.OnLogin(ctx, s.clone())
 	}
 	return s, nil
 }
@@ -235,7 +235,7 @@ func readToken(token string) (told toldByToken) {
 	}
 	// client_id is that of RFC 9068 section 2.2.
 	told.app = cmp.Or(c.string("oauthApp"), c.string("azp"), c.string("client_id"))
-	told.scopes = ParseScopes(strings.Join(c.strings("scope"), " "))
+	told.scopes = parseScopes(strings.Join(c.strings("scope"), " "))
 	if seconds, ok := c["exp"].(float64); ok {
 		told.expiry = time.Unix(int64(seconds), 0)
 	}

@@ -131,7 +131,7 @@ func TestBearer(t *testing.T) {
 func TestOnSignInSeesBearers(t *testing.T) {
 	s := newSite(t, func(c *hfoauth.Config) {
 		c.AcceptBearer = true
-		c.OnSignIn = func(_ context.Context, session *hfoauth.Session) error {
+		c.OnLogin = func(_ context.Context, session *hfoauth.Session) error {
 			if session.User.Username == "ada" {
 				return &hfoauth.RefusedError{Message: "Closed."}
 			}
@@ -139,7 +139,7 @@ func TestOnSignInSeesBearers(t *testing.T) {
 		}
 	})
 	if _, err := bearer(s.client, s.hub.AccessToken("ada", s.app.ClientID)); err == nil {
-		t.Error("a user whom OnSignIn refuses came in with a token")
+		t.Error("a user whom OnLogin refuses came in with a token")
 	}
 	if _, err := bearer(s.client, s.hub.AccessToken("grace", s.app.ClientID)); err != nil {
 		t.Error(err)
@@ -150,7 +150,7 @@ func TestOnSignInSeesBearers(t *testing.T) {
 // turned away. Valid ones that come at once all get their turn.
 func TestManyTokensAtOnce(t *testing.T) {
 	s := newSite(t, func(c *hfoauth.Config) { c.AcceptBearer = true })
-	if err := s.client.Ready(t.Context()); err != nil {
+	if err := s.client.Ping(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	release := make(chan struct{})
@@ -219,12 +219,12 @@ func TestBurstOfTokens(t *testing.T) {
 	wg.Wait()
 }
 
-// What OnSignIn keeps is its own.
+// What OnLogin keeps is its own.
 func TestOnSignInKeepsTheUserOfAToken(t *testing.T) {
 	var kept *hfoauth.Session
 	s := newSite(t, func(c *hfoauth.Config) {
 		c.AcceptBearer = true
-		c.OnSignIn = func(_ context.Context, session *hfoauth.Session) error { kept = session; return nil }
+		c.OnLogin = func(_ context.Context, session *hfoauth.Session) error { kept = session; return nil }
 	})
 	token := s.hub.UserToken("ada")
 	if _, err := bearer(s.client, token); err != nil {

@@ -7,34 +7,13 @@ import (
 	"strings"
 )
 
-// ButtonSize is how large a [Client.Button] is.
-type ButtonSize string
-
-// The sizes of buttons.
-const (
-	ButtonSmall      ButtonSize = "sm"
-	ButtonMedium     ButtonSize = "md"
-	ButtonLarge      ButtonSize = "lg"
-	ButtonExtraLarge ButtonSize = "xl"
-)
-
-// ButtonTheme is the look of a [Client.Button].
-type ButtonTheme string
-
-// The themes of buttons.
-const (
-	ButtonAuto  ButtonTheme = "auto" // as the browser prefers
-	ButtonLight ButtonTheme = "light"
-	ButtonDark  ButtonTheme = "dark"
-)
-
 // ButtonOptions are how a [Client.Button] looks and what it says. The zero
 // value will do.
 type ButtonOptions struct {
-	Size         ButtonSize  // ButtonMedium if empty
-	Theme        ButtonTheme // ButtonAuto if empty
-	Label        string      // "Sign in with Hugging Face" if empty
-	SignOutLabel string      // "Sign out" if empty
+	Size        string // "sm", "md", "lg" or "xl"; "md" if empty
+	Theme       string // "light" or "dark"; as the browser prefers if empty
+	Label       string // "Sign in with Hugging Face" if empty
+	LogoutLabel string // "Sign out" if empty
 
 	// Next is where the user returns to, a path of this site; the page that
 	// shows the button if empty.
@@ -73,7 +52,7 @@ func (c *Client) Button(r *http.Request, options ButtonOptions) template.HTML {
 	}
 	return render(userTemplate, map[string]any{
 		"Class":    buttonClass(options),
-		"Label":    orDefault(options.SignOutLabel, "Sign out"),
+		"Label":    orDefault(options.LogoutLabel, "Sign out"),
 		"Next":     c.returnTo(options.Next),
 		"Picture":  user.Picture,
 		"URL":      c.config.LogoutPath,
@@ -91,7 +70,7 @@ func (c *Client) signInButton(r *http.Request, options ButtonOptions, sealed str
 		"NewTab":  framed(r),
 		"Next":    c.returnTo(options.Next),
 		"Options": sealed,
-		"URL":     c.LoginURL(options.Next),
+		"URL":     c.loginURL(options.Next),
 	})
 }
 
@@ -105,7 +84,7 @@ func (c *Client) ButtonAssets() template.HTML {
 func (c *Client) scriptURL() string { return c.framePath() + asset(script, ".js") }
 
 func buttonClass(options ButtonOptions) string {
-	return "hfoauth-button hfoauth-" + orDefault(string(options.Size), string(ButtonMedium)) + " hfoauth-" + orDefault(string(options.Theme), string(ButtonAuto))
+	return "hfoauth-button hfoauth-" + orDefault(options.Size, "md") + " hfoauth-" + orDefault(options.Theme, "auto")
 }
 
 func orDefault(value, otherwise string) string {

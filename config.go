@@ -116,14 +116,14 @@ type Config struct {
 	// redirects are not followed. Its Transport also serves [Client.HTTPClient].
 	HTTPClient *http.Client
 
-	// OnSignIn is called with the session of a user who just signed in, before
+	// OnLogin is called with the session of a user who just signed in, before
 	// the session starts: the place to upsert a record under User.Sub. A
 	// [*RefusedError] turns the user away with its message; any other error is
 	// an internal error, whose text goes to the Logger alone. If nil,
 	// everybody may sign in. It is called concurrently, with what is left of
 	// the twelve seconds a sign-in may take, and with AcceptBearer also for
 	// tokens, about once in five minutes each.
-	OnSignIn func(ctx context.Context, session *Session) error
+	OnLogin func(ctx context.Context, session *Session) error
 
 	// ErrorHandler answers requests that failed, instead of the pages of this
 	// package. [HTTPStatus] tells the status that fits err; Retry-After and
@@ -158,7 +158,7 @@ func configFrom(getenv func(string) string) Config {
 	return Config{
 		ClientID:     get("OAUTH_CLIENT_ID"),
 		ClientSecret: get("OAUTH_CLIENT_SECRET"),
-		Scopes:       ParseScopes(get("OAUTH_SCOPES")),
+		Scopes:       parseScopes(get("OAUTH_SCOPES")),
 		ProviderURL:  get("OPENID_PROVIDER_URL"),
 		RedirectURL:  get("OAUTH_REDIRECT_URL"),
 		SpaceHost:    get("SPACE_HOST"),

@@ -24,7 +24,7 @@ type DeviceCode struct {
 // DeviceLogin signs a user in to a program without a browser, such as a
 // command-line tool (RFC 8628): it calls show with a code, and waits until the
 // user has entered that on any device. The session is the caller's to keep;
-// Config.OnSignIn is not called, and Config.RedirectURL and SessionKeys, which
+// Config.OnLogin is not called, and Config.RedirectURL and SessionKeys, which
 // [New] wants, are not used.
 //
 // A provider that is away meanwhile is asked again. The error is [ErrDenied],
@@ -72,19 +72,19 @@ func deviceError(err error) error {
 // that were requested (RFC 6749 section 5.1).
 func granted(token *oauth2.Token, requested Scopes) Scopes {
 	if scope, named := provider.Scope(token); named {
-		return ParseScopes(scope)
+		return parseScopes(scope)
 	}
 	return requested
 }
 
-// ExchangeForMember returns an access token for the member of the app's
+// MemberToken returns an access token for the member of the app's
 // organization who has an e-mail address (RFC 8693,
 // https://huggingface.co/docs/hub/oauth): for the apps of Enterprise
 // organizations, which must have a client secret. Without scopes the provider
 // decides. There is never a refresh token. The error is a [*ProviderError]
 // ("invalid_grant": there is no such member), or wraps
 // [ErrProviderUnavailable] or [ErrProviderInvalid].
-func (c *Client) ExchangeForMember(ctx context.Context, email string, scopes ...Scope) (*oauth2.Token, error) {
+func (c *Client) MemberToken(ctx context.Context, email string, scopes ...Scope) (*oauth2.Token, error) {
 	token, err := c.provider.MemberToken(ctx, email, Scopes(scopes).String())
 	return token, providerError(err)
 }

@@ -52,7 +52,7 @@ func (e *ProviderError) Error() string {
 	return fmt.Sprintf("hfoauth: provider answered error %q: %s", e.Code, e.Description)
 }
 
-// RefusedError is returned by Config.OnSignIn to turn a user away. 403.
+// RefusedError is returned by Config.OnLogin to turn a user away. 403.
 type RefusedError struct {
 	Message string // shown to the user
 }

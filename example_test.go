@@ -148,7 +148,7 @@ func ExampleClient_Button() {
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src https:")
 		page.Execute(w, map[string]template.HTML{
 			"Assets": client.ButtonAssets(),
-			"Button": client.Button(r, hfoauth.ButtonOptions{Size: hfoauth.ButtonLarge}),
+			"Button": client.Button(r, hfoauth.ButtonOptions{Size: "lg"}),
 		})
 	})
 }
@@ -202,13 +202,13 @@ func ExampleConfig_acceptBearer() {
 
 // Sessions in a store: they are gone everywhere when they are signed out, and
 // all those of a user can be ended.
-func ExampleClient_SignOutUser() {
+func ExampleClient_LogoutUser() {
 	var store hfoauth.Store // such as goredisstore.New(redis.NewClient(…)) of scs
 	client, err := hfoauth.New(hfoauth.Config{Store: store})
 	if err != nil {
 		log.Fatal(err)
 	}
-	if err := client.SignOutUser(context.Background(), "5dd96eb166059660ed1ee413"); err != nil {
+	if err := client.LogoutUser(context.Background(), "5dd96eb166059660ed1ee413"); err != nil {
 		log.Print(err)
 	}
 }
@@ -229,7 +229,7 @@ func ExampleClient_Login() {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /login/engines", func(w http.ResponseWriter, r *http.Request) {
 		client.Login(w, r, hfoauth.LoginOptions{
-			Scopes:              []hfoauth.Scope{hfoauth.ScopeReadRepos},
+			Scopes:              hfoauth.Scopes{hfoauth.ScopeReadRepos},
 			AuthorizationParams: url.Values{"orgIds": {"6a0000000000000000000001"}},
 			Next:                "/album",
 		})
@@ -240,7 +240,7 @@ func ExampleClient_Login() {
 func ExampleConfig_onSignIn() {
 	blocked := []string{"5dd96eb166059660ed1ee413"}
 	_, err := hfoauth.New(hfoauth.Config{
-		OnSignIn: func(ctx context.Context, session *hfoauth.Session) error {
+		OnLogin: func(ctx context.Context, session *hfoauth.Session) error {
 			if slices.Contains(blocked, session.User.Sub) {
 				return &hfoauth.RefusedError{Message: "This account was closed."}
 			}

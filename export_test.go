@@ -8,9 +8,13 @@ import (
 // What the tests of this package, which live outside of it, need from inside.
 
 var (
-	ReturnPath = returnPath
-	ConfigFrom = configFrom
+	ReturnPath  = returnPath
+	ConfigFrom  = configFrom
+	ParseScopes = parseScopes
 )
+
+// LoginURL is the address of the login page that returns to next.
+func (c *Client) LoginURL(next string) string { return c.loginURL(next) }
 
 // SetClock makes the client read the time from now.
 func (c *Client) SetClock(now func() time.Time) { c.now = now }

@@ -100,7 +100,7 @@ func (c *Client) beginInPopup(w http.ResponseWriter, r *http.Request) {
 	options := c.openOptions(r.PostFormValue("options"))
 	options.Next = r.PostFormValue("next")
 	if c.onOtherHost(r) { // the callback would not find the attempt
-		c.continuePage(w, origin(c.redirectURL)+c.LoginURL(options.Next))
+		c.continuePage(w, origin(c.redirectURL)+c.loginURL(options.Next))
 		return
 	}
 	challenge := r.PostFormValue("challenge")
@@ -137,7 +137,7 @@ func (c *Client) openOptions(value string) (options LoginOptions) {
 
 func (o *LoginOptions) code(c *coder) {
 	c.version(1)
-	stringsOf(c, &o.Scopes)
+	stringsOf(c, (*[]Scope)(&o.Scopes))
 	params := o.AuthorizationParams.Encode()
 	c.string(&params)
 	stringsOf(c, &o.askedOrgs)

@@ -339,7 +339,7 @@ func TestButton(t *testing.T) {
 	if strings.Contains(button, "_blank") || strings.Contains(button, "style=") || strings.Contains(button, "onclick") {
 		t.Errorf("button: %s", button)
 	}
-	button = string(s.client.Button(r, hfoauth.ButtonOptions{Size: hfoauth.ButtonExtraLarge, Theme: hfoauth.ButtonDark, Label: "Se connecter <3", Next: "//evil.example"}))
+	button = string(s.client.Button(r, hfoauth.ButtonOptions{Size: "xl", Theme: "dark", Label: "Se connecter <3", Next: "//evil.example"}))
 	for _, want := range []string{`hfoauth-xl hfoauth-dark`, "Se connecter &lt;3", `href="/login"`} {
 		if !strings.Contains(button, want) {
 			t.Errorf("button lacks %s: %s", want, button)
@@ -351,7 +351,7 @@ func TestButton(t *testing.T) {
 	}
 
 	r.AddCookie(s.newSession(ada))
-	button = string(s.client.Button(r, hfoauth.ButtonOptions{SignOutLabel: "Bye"}))
+	button = string(s.client.Button(r, hfoauth.ButtonOptions{LogoutLabel: "Bye"}))
 	for _, want := range []string{`<form method="post" action="/logout">`, ">ada<", ">Bye<", `value="/page?a=b"`} {
 		if !strings.Contains(button, want) {
 			t.Errorf("user lacks %s: %s", want, button)

@@ -18,7 +18,7 @@ const callbackTimeout = 12 * time.Second
 // LoginOptions are what one sign-in asks for beyond what Config says.
 type LoginOptions struct {
 	// Scopes are requested in addition to Config.Scopes.
-	Scopes []Scope
+	Scopes Scopes
 
 	// AuthorizationParams are added to those of Config.AuthorizationParams, and
 	// win over them; the same names are reserved.
@@ -182,8 +182,8 @@ func (c *Client) completeSignIn(ctx context.Context, a *attempt, query url.Value
 	}
 	s := newSession(user, token, granted(token, a.scopes), c.now())
 	s.requested, s.askedOrgs = a.scopes, a.askedOrgs
-	if c.config.OnSignIn != nil {
-		if err := c.config.OnSignIn(ctx, s); err != nil {
+	if c.config.OnLogin != nil {
+		if err := c.config.OnLogin(ctx, s); err != nil {
 			return nil, err
 		}
 	}

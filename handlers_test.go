@@ -210,7 +210,7 @@ func TestLoginOptions(t *testing.T) {
 	s := newSite(t, nil)
 	recorder := httptest.NewRecorder()
 	s.client.Login(recorder, httptest.NewRequest("GET", "/x", nil), hfoauth.LoginOptions{
-		Scopes:              []hfoauth.Scope{hfoauth.ScopeInferenceAPI},
+		Scopes:              hfoauth.Scopes{hfoauth.ScopeInferenceAPI},
 		AuthorizationParams: url.Values{"orgIds": {"org1"}},
 		Next:                "/chat",
 	})
@@ -229,7 +229,7 @@ func TestOnSignIn(t *testing.T) {
 	var seen *hfoauth.Session
 	var answer error
 	s := newSite(t, func(c *hfoauth.Config) {
-		c.OnSignIn = func(_ context.Context, session *hfoauth.Session) error {
+		c.OnLogin = func(_ context.Context, session *hfoauth.Session) error {
 			seen = session
 			return answer
 		}
@@ -249,7 +249,7 @@ func TestOnSignIn(t *testing.T) {
 		t.Errorf("%s", resp.Status)
 	}
 	if seen.User.Username != "ada" || seen.Token.AccessToken == "" || !seen.Scopes.Has(hfoauth.ScopeProfile) {
-		t.Errorf("OnSignIn saw %v", seen)
+		t.Errorf("OnLogin saw %v", seen)
 	}
 }
 
@@ -282,8 +282,8 @@ func TestProviderDownAtStart(t *testing.T) {
 	s.hub.SetFault(hfoauthtest.MetadataEndpoint, hfoauthtest.Drop())
 	resp := get(t, s.browser(), s.URL+"/login")
 	s.checkFailure(resp, 503, "cannot be reached")
-	if err := s.client.Ready(t.Context()); !errors.Is(err, hfoauth.ErrProviderUnavailable) {
-		t.Errorf("Ready: %v", err)
+	if err := s.client.Ping(t.Context()); !errors.Is(err, hfoauth.ErrProviderUnavailable) {
+		t.Errorf("Ping: %v", err)
 	}
 	if resp := get(t, s.browser(), s.URL+"/"); resp.StatusCode != 200 {
 		t.Errorf("start page: %s", resp.Status)
@@ -292,8 +292,8 @@ func TestProviderDownAtStart(t *testing.T) {
 	if resp := s.signIn(s.browser(), ada, "/"); resp.StatusCode != 303 {
 		t.Errorf("after the provider is back: %s", resp.Status)
 	}
-	if err := s.client.Ready(t.Context()); err != nil {
-		t.Errorf("Ready: %v", err)
+	if err := s.client.Ping(t.Context()); err != nil {
+		t.Errorf("Ping: %v", err)
 	}
 }
 
@@ -487,7 +487,7 @@ func TestLoginOptionsOnAnotherHost(t *testing.T) {
 	r := httptest.NewRequest("GET", "https://www.example.com/album?page=2", nil)
 	r.Header.Set("Sec-Fetch-Mode", "navigate")
 	w := httptest.NewRecorder()
-	client.Login(w, r, hfoauth.LoginOptions{Scopes: []hfoauth.Scope{hfoauth.ScopeReadRepos}})
+	client.Login(w, r, hfoauth.LoginOptions{Scopes: hfoauth.Scopes{hfoauth.ScopeReadRepos}})
 	if location := w.Header().Get("Location"); w.Code != 303 || location != "https://user-app.hf.space/album?page=2" {
 		t.Errorf("%d to %s", w.Code, location)
 	}

@@ -22,7 +22,7 @@
 // into a cookie of its own, so that tabs do not disturb each other and any
 // replica can finish what another began. [Client.Login] asks for more than
 // usual, such as another scope. [Client.LogoutHandler] ends the session,
-// [Client.SignOutUser] all sessions of a user. Config.OnSignIn keeps a record
+// [Client.LogoutUser] all sessions of a user. Config.OnLogin keeps a record
 // of users or turns some away.
 //
 // # Who is there
@@ -36,7 +36,7 @@
 //
 // [Client.HTTPClient] and [Client.TokenSource] give the user's access token,
 // renewed in time where there is a refresh token, and sent to Config.TokenHosts
-// alone. [Client.ExchangeForMember] gets a token for a member of the app's
+// alone. [Client.MemberToken] gets a token for a member of the app's
 // organization.
 //
 // # Inside an iframe
@@ -190,9 +190,9 @@ func (c *Client) callbackPath() string {
 	return c.redirectURL.Path
 }
 
-// Ready reports whether the provider's metadata is known, and asks for it if
+// Ping reports whether the provider's metadata is known, and asks for it if
 // not: a health check. Signing in does not need it to be called. Its error
 // wraps [ErrProviderUnavailable] or [ErrProviderInvalid].
-func (c *Client) Ready(ctx context.Context) error {
+func (c *Client) Ping(ctx context.Context) error {
 	return providerError(c.provider.Ready(ctx))
 }

@@ -84,11 +84,11 @@ func TestHTTPClientKeepsTheTokenHome(t *testing.T) {
 
 func TestExchangeForMember(t *testing.T) {
 	s := newSite(t, nil)
-	token, err := s.client.ExchangeForMember(t.Context(), "ada@example.com", hfoauth.ScopeOpenID, hfoauth.ScopeInferenceAPI)
+	token, err := s.client.MemberToken(t.Context(), "ada@example.com", hfoauth.ScopeOpenID, hfoauth.ScopeInferenceAPI)
 	if err != nil || !s.works(token.AccessToken) || token.RefreshToken != "" || token.Expiry.IsZero() {
 		t.Errorf("%v", err)
 	}
-	_, err = s.client.ExchangeForMember(t.Context(), "nobody@example.com")
+	_, err = s.client.MemberToken(t.Context(), "nobody@example.com")
 	if answer, ok := errors.AsType[*hfoauth.ProviderError](err); !ok || answer.Code != "invalid_grant" {
 		t.Errorf("%v", err)
 	}

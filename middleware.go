@@ -122,7 +122,7 @@ func (c *Client) require(next http.Handler, check func(*Session) error) http.Han
 			c.fail(w, r, err, here)
 		case errors.Is(err, ErrNotSignedIn):
 			keepPrivate(w)
-			http.Redirect(w, r, c.LoginURL(here), http.StatusSeeOther)
+			http.Redirect(w, r, c.loginURL(here), http.StatusSeeOther)
 		case isMissing && missing.ask != nil:
 			missing.ask.Next = here
 			c.Login(w, r, *missing.ask)

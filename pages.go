@@ -82,7 +82,7 @@ func (c *Client) fail(w http.ResponseWriter, r *http.Request, err error, next st
 
 // explain puts an error into words for the person it happened to.
 func (c *Client) explain(err error, next string) page {
-	m := page{Action: &link{c.LoginURL(next), "Try again"}}
+	m := page{Action: &link{c.loginURL(next), "Try again"}}
 	say := func(title string, text ...string) page {
 		m.Title, m.Text = title, text
 		return m

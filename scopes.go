@@ -36,9 +36,9 @@ const (
 // Scopes is a set of scopes in the order in which they were named.
 type Scopes []Scope
 
-// ParseScopes reads scopes separated by spaces, commas or both, each once. It
+// parseScopes reads scopes separated by spaces, commas or both, each once. It
 // never fails; [New] refuses names that RFC 6749 does not allow.
-func ParseScopes(text string) Scopes {
+func parseScopes(text string) Scopes {
 	var scopes Scopes
 	for _, name := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' || r == '\n' || r == '\r' }) {
 		scopes = scopes.with(Scope(name))

@@ -97,7 +97,7 @@ func TestSessionExpiry(t *testing.T) {
 func TestSessionPrintsNoSecrets(t *testing.T) {
 	var session *hfoauth.Session
 	s := newSite(t, func(c *hfoauth.Config) {
-		c.OnSignIn = func(_ context.Context, got *hfoauth.Session) error { session = got; return nil }
+		c.OnLogin = func(_ context.Context, got *hfoauth.Session) error { session = got; return nil }
 	})
 	s.signIn(s.browser(), ada, "/")
 	var out bytes.Buffer

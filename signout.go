@@ -11,17 +11,17 @@ import (
 // at some 200 bytes each, 20 MB.
 const maxEnded = 100_000
 
-// cutoffMargin is how much longer the cutoff of SignOutUser lasts than the
+// cutoffMargin is how much longer the cutoff of LogoutUser lasts than the
 // sessions it ends: one that was being renewed meanwhile ends a little later.
 const cutoffMargin = time.Hour
 
-// SignOutUser ends all sessions that a user has now, on all devices, by the
+// LogoutUser ends all sessions that a user has now, on all devices, by the
 // user's Sub. It needs Config.Store, which every replica asks for it; without
 // one it is an error, because sessions that live in cookies cannot be found.
 // The error wraps [ErrStoreUnavailable] where the store failed.
-func (c *Client) SignOutUser(ctx context.Context, sub string) error {
+func (c *Client) LogoutUser(ctx context.Context, sub string) error {
 	if c.config.Store == nil {
-		return errors.New("hfoauth: SignOutUser needs Config.Store: sessions that live in cookies cannot be found")
+		return errors.New("hfoauth: LogoutUser needs Config.Store: sessions that live in cookies cannot be found")
 	}
 	now := c.now()
 	cutoff := encode(16, func(coder *coder) { coder.time(&now) })
@@ -31,7 +31,7 @@ func (c *Client) SignOutUser(ctx context.Context, sub string) error {
 func userKeyOf(sub string) string { return storeKey("user", sub) }
 
 // isOver reports whether a session that has not expired was ended: signed out
-// at this process, by SignOutUser, or by a refresh token that is dead.
+// at this process, by LogoutUser, or by a refresh token that is dead.
 func (c *Client) isOver(ctx context.Context, o opened) (bool, error) {
 	s, now := o.session, c.now()
 	if _, over := c.ended.Get(s.endKey(), now); over {
@@ -48,7 +48,7 @@ func (c *Client) isOver(ctx context.Context, o opened) (bool, error) {
 	return c.userSignedOut(ctx, s)
 }
 
-// userSignedOut reports whether SignOutUser was called since s started. The
+// userSignedOut reports whether LogoutUser was called since s started. The
 // cutoff is not sealed, because it must outlive a change of keys; who could
 // change it in the store could as well remove it.
 func (c *Client) userSignedOut(ctx context.Context, s *Session) (bool, error) {

@@ -22,12 +22,12 @@ func TestSignOutMeansIt(t *testing.T) {
 	if signedIn(s.client, cookie) {
 		t.Error("a copied cookie outlives the sign-out")
 	}
-	if err := s.client.SignOutUser(t.Context(), "x"); err == nil {
-		t.Error("SignOutUser without a store succeeded")
+	if err := s.client.LogoutUser(t.Context(), "x"); err == nil {
+		t.Error("LogoutUser without a store succeeded")
 	}
 }
 
-func TestSignOutUser(t *testing.T) {
+func TestLogoutUser(t *testing.T) {
 	store := newMapStore()
 	s := newSite(t, withStore(store))
 	other := s.newReplica(withStore(store))
@@ -38,7 +38,7 @@ func TestSignOutUser(t *testing.T) {
 	}
 	grace := s.newSession(hfoauthtest.Person{Username: "grace"})
 	clock.advance(time.Second)
-	if err := other.SignOutUser(t.Context(), userOf(s.client, cookies[0]).Sub); err != nil {
+	if err := other.LogoutUser(t.Context(), userOf(s.client, cookies[0]).Sub); err != nil {
 		t.Fatal(err)
 	}
 	for _, cookie := range cookies {
@@ -54,7 +54,7 @@ func TestSignOutUser(t *testing.T) {
 		t.Error("the user cannot sign in again")
 	}
 	store.fail(errors.New("away"))
-	if err := s.client.SignOutUser(t.Context(), "x"); !errors.Is(err, hfoauth.ErrStoreUnavailable) {
+	if err := s.client.LogoutUser(t.Context(), "x"); !errors.Is(err, hfoauth.ErrStoreUnavailable) {
 		t.Error(err)
 	}
 }
@@ -140,7 +140,7 @@ func TestSignOutUserDuringKeyRotation(t *testing.T) {
 	rotated := s.newReplica(func(c *hfoauth.Config) { c.Store = store; c.SessionKeys = [][]byte{key2, key1} })
 	clock := s.newClock(rotated)
 	clock.advance(time.Second)
-	if err := rotated.SignOutUser(t.Context(), userOf(s.client, cookie).Sub); err != nil {
+	if err := rotated.LogoutUser(t.Context(), userOf(s.client, cookie).Sub); err != nil {
 		t.Fatal(err)
 	}
 	if signedIn(s.client, cookie) || signedIn(rotated, cookie) {
@@ -174,7 +174,7 @@ func TestSignInAfterSignOutUserAndNewKeys(t *testing.T) {
 	s := newSite(t, keys("2"))
 	before := s.newReplica(keys("1"))
 	clock := s.newClock(before)
-	if err := before.SignOutUser(t.Context(), hfoauthtest.DefaultUsers()[0].ID()); err != nil {
+	if err := before.LogoutUser(t.Context(), hfoauthtest.DefaultUsers()[0].ID()); err != nil {
 		t.Fatal(err)
 	}
 	clock.advance(time.Hour)

@@ -207,9 +207,9 @@ func (c *Client) returnTo(next string) string {
 	return next
 }
 
-// LoginURL returns the address of the login page for links, such that the
+// loginURL returns the address of the login page for links, such that the
 // user returns to next, a path of this site; anything else counts as "/".
-func (c *Client) LoginURL(next string) string {
+func (c *Client) loginURL(next string) string {
 	next = c.returnTo(next)
 	if next == "/" {
 		return c.config.LoginPath

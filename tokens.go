@@ -191,7 +191,7 @@ func (c *Client) renew(ctx context.Context, s *Session) (*renewal, time.Time, er
 	next := *s
 	next.Token = token
 	if scope, named := provider.Scope(token); named {
-		next.Scopes = ParseScopes(scope)
+		next.Scopes = parseScopes(scope)
 	}
 	next.lasts(c.now())
 	if err := c.trySave(ctx, &renewal{session: &next}); err != nil {

@@ -85,7 +85,7 @@ func newClient(config hfoauth.Config, listener net.Listener, signedIn chan<- *hf
 		rand.Read(key)
 		config.SessionKeys = [][]byte{key}
 	}
-	config.OnSignIn = func(_ context.Context, session *hfoauth.Session) error {
+	config.OnLogin = func(_ context.Context, session *hfoauth.Session) error {
 		select {
 		case signedIn <- session:
 			return nil
@@ -112,7 +112,7 @@ func byBrowser(ctx context.Context, client *hfoauth.Client, listener net.Listene
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute}
 	go server.Serve(listener)
 	defer server.Close()
-	fmt.Fprintf(out, "Open this address in your browser:\n\n  http://%s%s\n\n", listener.Addr(), client.LoginURL("/"))
+	fmt.Fprintf(out, "Open this address in your browser:\n\n  http://%s/login\n\n", listener.Addr())
 	select {
 	case session := <-signedIn:
 		return session, lastPage(server, shown)

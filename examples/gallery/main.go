@@ -48,7 +48,7 @@ func run() error {
 		}
 		defer standIn.Close()
 	}
-	config.OnSignIn = func(ctx context.Context, session *hfoauth.Session) error {
+	config.OnLogin = func(ctx context.Context, session *hfoauth.Session) error {
 		return store.signedIn(ctx, session.User.Sub, session.User.Username)
 	}
 	client, err := hfoauth.New(config)

@@ -74,7 +74,7 @@ func home(w http.ResponseWriter, r *http.Request, client *hfoauth.Client) {
 	err = homePage.Execute(w, struct {
 		User           *hfoauth.User
 		Assets, Button template.HTML
-	}{user, client.ButtonAssets(), client.Button(r, hfoauth.ButtonOptions{Size: hfoauth.ButtonLarge})})
+	}{user, client.ButtonAssets(), client.Button(r, hfoauth.ButtonOptions{Size: "lg"})})
 	if err != nil {
 		log.Print(err)
 	}

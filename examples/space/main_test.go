@@ -74,7 +74,7 @@ func TestFrontMatter(t *testing.T) {
 	if front.ExpirationMinutes < 1 || front.ExpirationMinutes > 30*24*60 {
 		t.Errorf("hf_oauth_expiration_minutes %d", front.ExpirationMinutes)
 	}
-	known := []hfoauth.Scope{hfoauth.ScopeEmail, hfoauth.ScopeInferenceAPI, hfoauth.ScopeReadRepos}
+	known := hfoauth.Scopes{hfoauth.ScopeEmail, hfoauth.ScopeInferenceAPI, hfoauth.ScopeReadRepos}
 	for _, scope := range front.Scopes {
 		if !slices.Contains(known, hfoauth.Scope(scope)) {
 			t.Errorf("hf_oauth_scopes has %q", scope)

@@ -31,8 +31,8 @@ func TestButtons(t *testing.T) {
 	client.Mount(mux)
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
 		var buttons []template.HTML
-		for _, theme := range []hfoauth.ButtonTheme{hfoauth.ButtonAuto, hfoauth.ButtonLight, hfoauth.ButtonDark} {
-			for _, size := range []hfoauth.ButtonSize{hfoauth.ButtonSmall, hfoauth.ButtonMedium, hfoauth.ButtonLarge, hfoauth.ButtonExtraLarge} {
+		for _, theme := range []string{"", "light", "dark"} {
+			for _, size := range []string{"sm", "md", "lg", "xl"} {
 				buttons = append(buttons, client.Button(r, hfoauth.ButtonOptions{Size: size, Theme: theme}))
 			}
 		}

@@ -155,7 +155,7 @@ func testSessions(t *testing.T, a *app) {
 		expect(t, browser, a.two+"/me", http.StatusUnauthorized)
 	})
 	t.Run("a copied cookie after sign-out", func(t *testing.T) { testCopiedCookie(t, a) })
-	t.Run("SignOutUser", func(t *testing.T) {
+	t.Run("LogoutUser", func(t *testing.T) {
 		ada, again := a.provider.SignIn(t, a.one+"/login", "ada"), a.provider.SignIn(t, a.one+"/login", "ada")
 		grace := a.provider.SignIn(t, a.one+"/login", "grace")
 		expect(t, ada, a.two+"/me", http.StatusOK)
@@ -163,7 +163,7 @@ func testSessions(t *testing.T, a *app) {
 			users := hfoauthtest.DefaultUsers()
 			return users[slices.IndexFunc(users, func(u hfoauthtest.User) bool { return u.Username == username })].ID()
 		}
-		if err := a.client.SignOutUser(context.Background(), sub("ada")); err != nil {
+		if err := a.client.LogoutUser(context.Background(), sub("ada")); err != nil {
 			t.Fatal(err)
 		}
 		expect(t, ada, a.two+"/me", http.StatusUnauthorized)
