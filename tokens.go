@@ -6,9 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -16,6 +13,7 @@ import (
 
 	"github.com/hfoauth/hfoauth/internal/flight"
 	"github.com/hfoauth/hfoauth/internal/provider"
+	"github.com/hfoauth/hfoauth/internal/tokenhosts"
 )
 
 const (
@@ -62,59 +60,15 @@ func (c *Client) HTTPClient(w http.ResponseWriter, r *http.Request) (*http.Clien
 	if err != nil {
 		return nil, err
 	}
-	token, err := source.Token()
-	if err != nil {
-		return nil, err
-	}
 	base := http.DefaultTransport
 	if c.config.HTTPClient != nil && c.config.HTTPClient.Transport != nil {
 		base = c.config.HTTPClient.Transport
 	}
-	return &http.Client{Transport: &tokenTransport{token, c.config.TokenHosts, base}}, nil
+	return &http.Client{Transport: &tokenhosts.Transport{Source: source, Hosts: c.config.TokenHosts, Base: base, Refuse: refuseTokenHost}}, nil
 }
 
-// tokenTransport adds a token to requests for some hosts.
-type tokenTransport struct {
-	token *oauth2.Token
-	hosts []string
-	base  http.RoundTripper
-}
-
-func (t *tokenTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	switch {
-	case redirectedAway(req):
-		return t.base.RoundTrip(req)
-	case !t.allows(req.URL):
-		if req.Body != nil {
-			req.Body.Close() // as http.RoundTripper demands
-		}
-		return nil, fmt.Errorf("hfoauth: the user's token is not sent to %s: add the host to Config.TokenHosts, or use another http.Client", req.URL.Host)
-	}
-	req = req.Clone(req.Context())
-	t.token.SetAuthHeader(req)
-	return t.base.RoundTrip(req)
-}
-
-// redirectedAway reports whether a request follows redirects that led to
-// another host or scheme than the first request's.
-func redirectedAway(req *http.Request) bool {
-	for response := req.Response; response != nil; response = response.Request.Response {
-		if from := response.Request.URL; from.Host != req.URL.Host || from.Scheme != req.URL.Scheme {
-			return true
-		}
-	}
-	return false
-}
-
-func (t *tokenTransport) allows(u *url.URL) bool {
-	host := strings.ToLower(u.Hostname())
-	if u.Scheme != "https" && !(u.Scheme == "http" && provider.Loopback(host)) {
-		return false
-	}
-	return slices.ContainsFunc(t.hosts, func(pattern string) bool {
-		domain, wildcard := strings.CutPrefix(strings.ToLower(pattern), "*.")
-		return host == domain && !wildcard || wildcard && strings.HasSuffix(host, "."+domain)
-	})
+func refuseTokenHost(host string) error {
+	return fmt.Errorf("hfoauth: the user's token is not sent to %s: add the host to Config.TokenHosts, or use another http.Client", host)
 }
 
 // renewal is a session with new tokens.
