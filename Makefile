@@ -7,7 +7,7 @@ MODULES  := scripts/each-module.sh
 FUZZTIME ?= 20s
 
 .DEFAULT_GOAL := help
-.PHONY: help test setup lint deps tools fuzz browsers bench
+.PHONY: help test setup lint deps tools api fuzz browsers bench
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -31,6 +31,9 @@ deps: ## go.mod files are tidy, and the root requires only what an importer acce
 
 tools: ## build the pinned staticcheck and govulncheck into .bin
 	GOWORK=off GOBIN=$(BIN) go -C internal/tools install tool
+
+api: ## record a change of the exported surface that is meant, in api/
+	UPDATE_API=1 GOWORK=off go test -count 1 -run '^TestExportedSurface$$' .
 
 fuzz: ## run every fuzz target for FUZZTIME (20s), one at a time
 	scripts/fuzz.sh $(FUZZTIME)
