@@ -153,58 +153,23 @@ func (c *Client) verifyBearer(ctx context.Context, token string) (*Session, erro
 // bearerUser asks the provider whose token it is: userinfo knows OAuth access
 // tokens, whoami-v2 all kinds.
 func (c *Client) bearerUser(ctx context.Context, token string) (*User, error) {
-	ask, parse := c.provider.WhoAmI, parseWhoAmI
+	ask := c.provider.WhoAmI
 	if strings.HasPrefix(token, "hf_oauth_") {
-		ask, parse = c.provider.UserInfo, parseUserInfo
+		ask = c.provider.UserInfo
 	}
 	body, err := ask(ctx, token)
 	if e, ok := errors.AsType[*provider.Error](err); ok && (e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden) {
 		return nil, ErrNotSignedIn
 	}
+	if errors.Is(err, provider.ErrNoUser) {
+		return nil, ErrNotSignedIn
+	}
 	if err != nil {
 		return nil, providerError(err)
 	}
-	return parse(body)
-}
-
-func parseUserInfo(body []byte) (*User, error) {
 	user, err := parseUser(body, "")
 	if err != nil {
 		return nil, invalidAnswer("userinfo", err)
-	}
-	return user, nil
-}
-
-// parseWhoAmI decodes an answer of whoami-v2, whose members are named in
-// another way than claims.
-func parseWhoAmI(body []byte) (*User, error) {
-	c, err := parseClaims(body)
-	if err != nil {
-		return nil, invalidAnswer("whoami", err)
-	}
-	if c.string("type") != "user" || c.string("id") == "" {
-		return nil, ErrNotSignedIn
-	}
-	user := &User{
-		Sub:           c.string("id"),
-		Username:      c.string("name"),
-		Name:          c.string("fullname"),
-		Picture:       c.string("avatarUrl"),
-		Email:         c.string("email"),
-		EmailVerified: c.bool("emailVerified"),
-		IsPro:         c.bool("isPro"),
-		CanPay:        c.bool("canPay"),
-	}
-	for _, o := range c.objects("orgs") {
-		user.Orgs = append(user.Orgs, Org{
-			Sub:          o.string("id"),
-			Username:     o.string("name"),
-			Name:         o.string("fullname"),
-			Picture:      o.string("avatarUrl"),
-			Role:         Role(o.string("roleInOrg")),
-			IsEnterprise: o.bool("isEnterprise"),
-			CanPay:       o.bool("canPay"),
-		})
 	}
 	return user, nil
 }

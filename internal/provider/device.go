@@ -3,8 +3,10 @@ package provider
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -17,11 +19,12 @@ const defaultInterval = 5 * time.Second
 
 // Device is a device authorization under way (RFC 8628 section 3.2).
 type Device struct {
-	deviceCode      string
-	UserCode        string
-	VerificationURI string
-	Expiry          time.Time
-	interval        time.Duration
+	deviceCode              string
+	UserCode                string
+	VerificationURI         string
+	VerificationURIComplete string // with the user code in it; may be empty
+	Expiry                  time.Time
+	interval                time.Duration
 }
 
 // StartDevice asks for a device authorization (RFC 8628 section 3.1).
@@ -42,14 +45,39 @@ func (p *Provider) StartDevice(ctx context.Context, scope string) (*Device, erro
 	if answer.DeviceCode == "" || answer.UserCode == "" || answer.Expiry.IsZero() {
 		return nil, invalid("device", errors.New("device_code, user_code or expires_in is missing"))
 	}
-	if err := p.checkEndpoint(answer.VerificationURI); err != nil {
+	if err := p.checkDevice(answer); err != nil {
 		return nil, invalid("device", err)
 	}
 	interval := time.Duration(answer.Interval) * time.Second
 	if interval <= 0 {
 		interval = defaultInterval
 	}
-	return &Device{answer.DeviceCode, answer.UserCode, answer.VerificationURI, answer.Expiry, interval}, nil
+	return &Device{answer.DeviceCode, answer.UserCode, answer.VerificationURI, answer.VerificationURIComplete, answer.Expiry, interval}, nil
+}
+
+// maxShown bounds what a terminal is given to show.
+const maxShown = 2048
+
+// checkDevice refuses what cannot be shown on a terminal as it is: control
+// characters there move the cursor, rename the window or type for the user
+// (CWE-150).
+func (p *Provider) checkDevice(answer *oauth2.DeviceAuthResponse) error {
+	for name, value := range map[string]string{
+		"device_code":               answer.DeviceCode,
+		"user_code":                 answer.UserCode,
+		"verification_uri":          answer.VerificationURI,
+		"verification_uri_complete": answer.VerificationURIComplete,
+	} {
+		if len(value) > maxShown || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' }) {
+			return fmt.Errorf("%s is not printable ASCII, or too long", name)
+		}
+	}
+	if answer.VerificationURIComplete != "" {
+		if err := p.checkEndpoint(answer.VerificationURIComplete); err != nil {
+			return err
+		}
+	}
+	return p.checkEndpoint(answer.VerificationURI)
 }
 
 // AwaitDevice polls until the user decided (RFC 8628 section 3.4), and returns

@@ -146,11 +146,6 @@ func Scope(token *oauth2.Token) (scope string, named bool) {
 	return scope, named
 }
 
-// WhoAmI returns what the Hub says about a token of any kind, as JSON.
-func (p *Provider) WhoAmI(ctx context.Context, token string) ([]byte, error) {
-	return p.get(ctx, "whoami", p.config.Issuer+"/api/whoami-v2", token)
-}
-
 // UserInfo returns the claims of the userinfo endpoint as JSON (OpenID
 // Connect Core section 5.3). Its sub is still to be compared.
 func (p *Provider) UserInfo(ctx context.Context, accessToken string) ([]byte, error) {

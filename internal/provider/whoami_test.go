@@ -1,0 +1,55 @@
+package provider
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"reflect"
+	"testing"
+)
+
+func TestWhoAmI(t *testing.T) {
+	const ada = `{"type":"user","id":"5dd9","name":"ada","fullname":"Ada Lovelace","email":"ada@example.com","emailVerified":true,
+		"isPro":true,"canPay":true,"billingMode":"postpaid","avatarUrl":"/avatars/1.svg","auth":{"type":"access_token"},
+		"orgs":[{"type":"org","id":"6a","name":"engines","fullname":"Analytical Engines","avatarUrl":"https://cdn.example/e.png","roleInOrg":"admin","isEnterprise":true,"canPay":true}, 7]}`
+	for name, tt := range map[string]struct {
+		body, want string
+		err        error
+	}{
+		"user": {ada, `{"sub":"5dd9","preferred_username":"ada","name":"Ada Lovelace","profile":"https://hub.example/ada","picture":"https://hub.example/avatars/1.svg",
+			"email":"ada@example.com","email_verified":true,"isPro":true,"canPay":true,"billingMode":"postpaid",
+			"orgs":[{"type":"org","id":"6a","fullname":"Analytical Engines","avatarUrl":"https://cdn.example/e.png","sub":"6a","name":"Analytical Engines",
+			"preferred_username":"engines","picture":"https://cdn.example/e.png","roleInOrg":"admin","isEnterprise":true,"canPay":true}]}`, nil},
+		"organization": {`{"type":"org","id":"6a","name":"engines"}`, "", ErrNoUser},
+		"app":          {`{"type":"app","id":"6a"}`, "", ErrNoUser},
+		"no ID":        {`{"type":"user"}`, "", ErrNoUser},
+	} {
+		p := newProvider(issuer, func(*http.Request) (*http.Response, error) { return answer(200, tt.body), nil })
+		got, err := p.WhoAmI(t.Context(), "hf_x")
+		if !errors.Is(err, tt.err) {
+			t.Errorf("%s: error %v, want %v", name, err, tt.err)
+		}
+		if tt.want != "" && !sameJSON(t, string(got), tt.want) {
+			t.Errorf("%s: %s, want %s", name, got, tt.want)
+		}
+	}
+	p := newProvider(issuer, func(*http.Request) (*http.Response, error) { return answer(200, "[]"), nil })
+	_, err := p.WhoAmI(t.Context(), "hf_x")
+	if e := (*Error)(nil); !errors.As(err, &e) || e.Kind != Invalid {
+		t.Errorf("a list: error %v", err)
+	}
+}
+
+func sameJSON(t *testing.T, a, b string) bool {
+	t.Helper()
+	var left, right map[string]any
+	if err := errors.Join(json.Unmarshal([]byte(a), &left), json.Unmarshal([]byte(b), &right)); err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range left {
+		if value == nil {
+			delete(left, name)
+		}
+	}
+	return reflect.DeepEqual(left, right)
+}
