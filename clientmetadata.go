@@ -39,13 +39,3 @@ func (c *Config) metadataURL() string {
 	}
 	return origin(u) + clientMetadataPath
 }
-
-func origin(u *url.URL) string { return u.Scheme + "://" + u.Host }
-
-func hostname(address string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		return ""
-	}
-	return u.Hostname()
-}

@@ -10,7 +10,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 )
 
@@ -49,8 +48,6 @@ func asset(content []byte, extension string) string {
 	hash := sha256.Sum256(content)
 	return "hfoauth-" + hex.EncodeToString(hash[:6]) + extension
 }
-
-func (c *Client) framePath() string { return strings.TrimSuffix(c.config.LoginPath, "/") + "/frame/" }
 
 // FrameHandler serves what sign-in inside an iframe, and [Client.Button],
 // need: a script, a style sheet and the requests that these make. Mount it
@@ -146,16 +143,6 @@ func (o *LoginOptions) code(c *coder) {
 			c.fail()
 		}
 	}
-}
-
-// framed reports whether the answer to a request is to be shown in a frame,
-// where the provider's pages refuse to be (https://www.w3.org/TR/fetch-metadata/).
-func framed(r *http.Request) bool {
-	switch r.Header.Get("Sec-Fetch-Dest") {
-	case "iframe", "frame", "embed", "object":
-		return true
-	}
-	return false
 }
 
 // framedLoginPage stands in a frame for the redirect to the provider.

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/hfoauth/hfoauth/internal/provider"
@@ -103,21 +102,6 @@ func (c *Client) authorizationURL(ctx context.Context, a *attempt, extra url.Val
 		Params:   params,
 	})
 	return address, providerError(err)
-}
-
-// onOtherHost reports whether a browser is about to sign in on another name
-// of this site than the one it will be sent back to, where the attempt's
-// cookie would not follow: a Space's custom domain, or 127.0.0.1 for
-// localhost.
-func (c *Client) onOtherHost(r *http.Request) bool {
-	if strings.EqualFold(r.Host, c.redirectURL.Host) || r.Header.Get("Sec-Fetch-Mode") != "navigate" {
-		return false
-	}
-	if slices.Contains(c.config.spaceHosts(), r.Host) {
-		return true
-	}
-	here := url.URL{Host: r.Host}
-	return provider.Loopback(here.Hostname()) && provider.Loopback(c.redirectURL.Hostname()) && here.Port() == c.redirectURL.Port()
 }
 
 // CallbackHandler receives browsers back from the provider (GET), starts

@@ -183,13 +183,6 @@ func exactly(path string) string {
 	return path
 }
 
-func (c *Client) callbackPath() string {
-	if c.redirectURL.Path == "" {
-		return "/"
-	}
-	return c.redirectURL.Path
-}
-
 // Ping reports whether the provider's metadata is known, and asks for it if
 // not: a health check. Signing in does not need it to be called. Its error
 // wraps [ErrProviderUnavailable] or [ErrProviderInvalid].

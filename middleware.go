@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 )
 
 // RequireUser lets requests of signed-in users through to next, which finds
@@ -147,30 +146,4 @@ func UserFromContext(ctx context.Context) *User {
 		return s.User.clone()
 	}
 	return nil
-}
-
-// pathOf returns path and query as the browser asked for them, also behind
-// http.StripPrefix.
-func pathOf(r *http.Request) string {
-	if strings.HasPrefix(r.RequestURI, "/") {
-		return r.RequestURI
-	}
-	return r.URL.RequestURI()
-}
-
-// isNavigation reports whether a person opens a page: the browser says so
-// (https://www.w3.org/TR/fetch-metadata/), or, where it says nothing, HTML is
-// asked for by name.
-func isNavigation(r *http.Request) bool {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		return false
-	}
-	if mode := r.Header.Get("Sec-Fetch-Mode"); mode != "" && mode != "navigate" {
-		return false
-	}
-	return acceptsHTML(r)
-}
-
-func acceptsHTML(r *http.Request) bool {
-	return strings.Contains(strings.Join(r.Header["Accept"], ","), "text/html")
 }

@@ -8,8 +8,6 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"net/http"
-	"net/url"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -21,7 +19,6 @@ const (
 	// maxAttemptBytes bounds the cookies of all open attempts together: servers
 	// and proxies refuse requests whose header passes 8 KiB or so.
 	maxAttemptBytes = 4096
-	maxReturnPath   = 1024
 	attemptTag      = 16 // hexadecimal digits
 )
 
@@ -160,59 +157,4 @@ func (c *Client) takeAttempt(w http.ResponseWriter, r *http.Request, state strin
 		return nil, stateError("the sign-in was started too long ago, or under other session keys")
 	}
 	return nil, stateError("this browser did not start this sign-in, or finished it already")
-}
-
-// returnPath returns next if it leads to a page of this site, else "/". It
-// allows a path, query and fragment that every browser resolves to the same
-// origin: no scheme, no authority, and no backslash or control character that
-// the URL Standard would turn into one (CVE-2026-28415 is what happens
-// otherwise).
-func returnPath(next string) string {
-	if !strings.HasPrefix(next, "/") || leavesSite(next) {
-		return "/"
-	}
-	u, err := url.Parse(next)
-	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" {
-		return "/"
-	}
-	escaped := u.String()
-	if leavesSite(u.Path) || len(escaped) > maxReturnPath {
-		return "/"
-	}
-	return escaped
-}
-
-// leavesSite reports whether a path, raw or decoded, could be read as
-// something else than a path of this site.
-func leavesSite(p string) bool {
-	return strings.HasPrefix(p, "//") || strings.ContainsFunc(p, func(r rune) bool {
-		return r == '\\' || r < ' ' || r == 0x7f || r == '\u2028' || r == '\u2029'
-	})
-}
-
-// returnTo is returnPath without the pages of sign-in itself: returning to
-// one of them would begin it again, without end.
-func (c *Client) returnTo(next string) string {
-	if next = returnPath(next); next == "/" {
-		return next
-	}
-	u, err := url.Parse(next)
-	if err != nil {
-		return "/"
-	}
-	p := path.Clean(u.Path)
-	if p == c.config.LoginPath || strings.HasPrefix(p+"/", c.framePath()) || p == c.callbackPath() || p == c.config.LogoutPath {
-		return "/"
-	}
-	return next
-}
-
-// loginURL returns the address of the login page for links, such that the
-// user returns to next, a path of this site; anything else counts as "/".
-func (c *Client) loginURL(next string) string {
-	next = c.returnTo(next)
-	if next == "/" {
-		return c.config.LoginPath
-	}
-	return c.config.LoginPath + "?next=" + url.QueryEscape(next)
 }
