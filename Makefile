@@ -42,5 +42,5 @@ browsers: ## sign in inside an iframe with Firefox and WebKit, which make test l
 	scripts/setup.sh browsers
 	cd internal/e2e && GOWORK=off go vet -tags otherbrowsers . && GOWORK=off go test -tags otherbrowsers -race -count 1 -v -run TestOtherBrowsers .
 
-bench: ## measure against other libraries, into docs/benchmarks.md and README.md
+bench: ## measure against other libraries, into docs/benchmarks.md
 	scripts/bench.sh

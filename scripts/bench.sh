@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures hfoauth beside other libraries, for docs/benchmarks.md and README.md.
+# Measures hfoauth beside other libraries, for docs/benchmarks.md.
 set -euo pipefail
 cd "$(dirname "$0")/../internal/bench"
 export GOWORK=off

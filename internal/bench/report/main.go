@@ -1,6 +1,5 @@
 // Command report reads the output of go test -bench from its standard input,
-// writes it as docs/benchmarks.md, and puts a summary into README.md, both
-// below the directory it is given. Lines "module: path version" in the input
+// writes it as docs/benchmarks.md below the directory it is given. Lines "module: path version" in the input
 // name the versions that were measured.
 package main
 
@@ -32,17 +31,5 @@ func report(in io.Reader, directory string) error {
 	if err != nil {
 		return err
 	}
-	readmePath := filepath.Join(directory, "README.md")
-	readme, err := os.ReadFile(readmePath)
-	if err != nil {
-		return err
-	}
-	replaced, err := replaceSummary(string(readme), results, runtime.Version())
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(directory, "docs", "benchmarks.md"), []byte(document), 0o644); err != nil {
-		return err
-	}
-	return os.WriteFile(readmePath, []byte(replaced), 0o644)
+	return os.WriteFile(filepath.Join(directory, "docs", "benchmarks.md"), []byte(document), 0o644)
 }

@@ -66,6 +66,11 @@ func render(r *results, goVersion string) (string, error) {
 	if len(r.modules) > 0 {
 		fmt.Fprintf(&out, "\nCompared: %s.\n", strings.Join(r.modules, ", "))
 	}
+	table, err := summary(r)
+	if err != nil {
+		return "", err
+	}
+	out.WriteString(table)
 	for _, s := range sections {
 		fmt.Fprintf(&out, "\n## %s\n\n%s", s.title, s.text)
 		for _, t := range s.tables {

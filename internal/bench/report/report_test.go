@@ -57,8 +57,7 @@ func TestSummary(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const start, end = "# App\n" + summaryStart, summaryEnd + "\nmore\n"
-	text, err := replaceSummary(start+"old\n"+end, results, "go1.99")
+	text, err := summary(results)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,20 +65,13 @@ func TestSummary(t *testing.T) {
 		"| the user of a request, in 3 organizations | 600 ns | 20.0 µs |  |  |  |  |",
 		"| … the first request of a session | 7.00 µs | 20.0 µs |",
 		"| … in 100 organizations | 600 ns |  | too large |",
-		"on A CPU, 2 CPUs, linux/amd64, go1.99;",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("missing: %s", want)
 		}
 	}
-	if !strings.HasPrefix(text, start) || !strings.HasSuffix(text, end) || strings.Contains(text, "old") {
-		t.Errorf("the summary is not in its place alone")
-	}
 	if t.Failed() {
 		t.Log(text)
-	}
-	if _, err := replaceSummary("# App\n", results, "go1.99"); err == nil {
-		t.Error("no error for a README without a place")
 	}
 }
 

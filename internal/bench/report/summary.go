@@ -5,12 +5,6 @@ import (
 	"strings"
 )
 
-// The part of README.md between these lines is written here.
-const (
-	summaryStart = "<!-- written by make bench -->\n"
-	summaryEnd   = "<!-- end of what make bench writes -->\n"
-)
-
 // task is a row of the summary.
 type task struct {
 	title  string
@@ -29,21 +23,9 @@ var tasks = []task{
 // peers are the other columns; where one has several rows, its fastest counts.
 var peers = []string{"scs memstore", "gorilla/sessions", "zitadel/oidc", "x/oauth2 + go-oidc + gorilla/sessions", "goth"}
 
-// replaceSummary returns the README with the summary of r in its place.
-func replaceSummary(readme string, r *results, goVersion string) (string, error) {
-	before, rest, started := strings.Cut(readme, summaryStart)
-	_, after, ended := strings.Cut(rest, summaryEnd)
-	if !started || !ended {
-		return "", fmt.Errorf("the lines %q and %q are missing", summaryStart, summaryEnd)
-	}
-	text, err := summary(r, goVersion)
-	if err != nil {
-		return "", err
-	}
-	return before + summaryStart + text + summaryEnd + after, nil
-}
-
-func summary(r *results, goVersion string) (string, error) {
+// summary returns the table at the head of the document: one row a task, one
+// column a library.
+func summary(r *results) (string, error) {
 	var out strings.Builder
 	fmt.Fprintf(&out, "\n| | hfoauth | %s |\n| --- | ---: |%s\n", strings.Join(peers, " | "), strings.Repeat(" ---: |", len(peers)))
 	for _, t := range tasks {
@@ -57,8 +39,6 @@ func summary(r *results, goVersion string) (string, error) {
 		}
 		out.WriteString("\n")
 	}
-	fmt.Fprintf(&out, "\nBy `make bench` on %s, %s CPUs, %s/%s, %s; medians. All rows, with spread and allocations: [docs/benchmarks.md](docs/benchmarks.md).\n\n",
-		r.cpu, r.cpus, r.os, r.arch, goVersion)
 	return out.String(), nil
 }
 
