@@ -229,10 +229,11 @@ func (s *site) decide(authorizeURL string, person hfoauthtest.Person) string {
 	provider := s.hub.Browser(person)
 	provider.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	resp := get(s.t, provider, authorizeURL)
-	if resp.StatusCode != http.StatusFound {
+	location := resp.Header.Get("Location")
+	if location == "" {
 		s.t.Fatalf("consent: %s: %s", resp.Status, resp.body)
 	}
-	return resp.Header.Get("Location")
+	return location
 }
 
 var ada = hfoauthtest.Person{Username: "ada"}

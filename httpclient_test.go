@@ -84,6 +84,8 @@ func TestHTTPClientKeepsTheTokenHome(t *testing.T) {
 
 func TestExchangeForMember(t *testing.T) {
 	s := newSite(t, nil)
+	s.app.Org = "engines"
+	s.hub.RegisterApp(s.app)
 	token, err := s.client.MemberToken(t.Context(), "ada@example.com", hfoauth.ScopeOpenID, hfoauth.ScopeInferenceAPI)
 	if err != nil || !s.works(token.AccessToken) || token.RefreshToken != "" || token.Expiry.IsZero() {
 		t.Errorf("%v", err)

@@ -34,26 +34,21 @@ type App struct {
 	Scopes []string
 
 	// Org is the username of the organization that owns the app. Token
-	// exchange is then for its members only; if empty, for all users.
+	// exchange is for its members; an app without one gets invalid_client.
 	Org string
 }
-
-// knownScopes are those of https://huggingface.co/docs/hub/oauth.
-var knownScopes = strings.Fields(`openid profile email read-billing read-memberships read-repos gated-repos
-	contribute-repos write-repos manage-repos read-collections write-collections inference-api
-	read-endpoints write-endpoints jobs webhooks write-discussions read-mcp`)
 
 // RegisterApp registers an app, or replaces the one with the same ClientID,
 // and returns it complete.
 func (s *Server) RegisterApp(app App) App {
 	if app.ClientID == "" {
-		app.ClientID = random("", 18)
+		app.ClientID = uuid()
 	}
 	if app.ClientSecret == "" && !app.Public {
-		app.ClientSecret = random("", 24)
+		app.ClientSecret = "oauth_app_secret_" + alphanumeric(34)
 	}
 	if app.Scopes == nil {
-		app.Scopes = knownScopes
+		app.Scopes = knownScopes()
 	}
 	app.Name = orElse(app.Name, app.ClientID)
 	s.recordSecret(app.ClientSecret)
@@ -115,7 +110,28 @@ func (s *Server) fetchApp(ctx context.Context, clientID string) (App, error) {
 	case document.ClientName == "" || len(document.RedirectURIs) == 0:
 		return App{}, errors.New("client metadata lacks client_name or redirect_uris")
 	}
-	return App{ClientID: clientID, Public: true, Name: document.ClientName, RedirectURIs: document.RedirectURIs, Scopes: knownScopes}, nil
+	return App{ClientID: clientID, Public: true, Name: document.ClientName, RedirectURIs: document.RedirectURIs, Scopes: knownScopes()}, nil
+}
+
+// parseScopes returns the scopes that a request asks an app's user for.
+func (a *App) parseScopes(requested string) ([]string, *oauthError) {
+	scopes := strings.Fields(requested)
+	for _, scope := range scopes {
+		if !slices.Contains(a.Scopes, scope) {
+			return nil, badRequest("invalid_scope", "the app may not ask for the scope "+scope)
+		}
+	}
+	return scopes, nil
+}
+
+// parseScopesOrAll is parseScopes for device login and token exchange, where a
+// request without scopes asks for all of the app's.
+func (a *App) parseScopesOrAll(requested string) ([]string, *oauthError) {
+	scopes, problem := a.parseScopes(requested)
+	if problem == nil && len(scopes) == 0 {
+		scopes = a.Scopes
+	}
+	return scopes, problem
 }
 
 // allowsRedirect reports whether an app registered a redirect URI.
@@ -174,6 +190,30 @@ func (s *Server) authenticate(r *http.Request) (App, *oauthError) {
 		return App{}, invalidClient("wrong client secret, or none, or one for a public app")
 	}
 	return app, nil
+}
+
+// authenticateByCode finds the client of a code that is redeemed by PKCE
+// alone, as static Spaces and huggingface.js do: an app that has a secret need
+// not send it, and client_id may be left out, since the code names the app.
+func (s *Server) authenticateByCode(r *http.Request) (App, *oauthError) {
+	g, ok := s.codes.Get(r.PostForm.Get("code"), s.now())
+	if !ok {
+		return App{}, badRequest("invalid_grant", "the code is unknown, used or expired")
+	}
+	app, err := s.app(r.Context(), orElse(r.PostForm.Get("client_id"), g.client))
+	if err != nil {
+		return App{}, invalidClient(err.Error())
+	}
+	if g.challenge == "" {
+		return App{}, invalidClient("a code that was asked for without code_challenge needs the client secret")
+	}
+	return app, nil
+}
+
+// byPKCE reports whether a request has a verifier in place of a secret.
+func byPKCE(r *http.Request) bool {
+	_, _, basic := r.BasicAuth()
+	return !basic && r.PostForm.Get("client_secret") == "" && r.PostForm.Get("code_verifier") != ""
 }
 
 // authenticateDevice is authenticate for device logins, where an app that has

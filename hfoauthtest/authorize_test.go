@@ -35,13 +35,13 @@ func TestAuthorizeRefusesMore(t *testing.T) {
 		"challenge alone":      {confidential, func(p url.Values) { p.Del("code_challenge_method") }, 302, "invalid_request"},
 		"short challenge":      {confidential, func(p url.Values) { p.Set("code_challenge", "x") }, 302, "invalid_request"},
 		"public without PKCE":  {public, noPKCE, 302, "invalid_request"},
-		"secret without PKCE":  {confidential, noPKCE, 302, ""},
+		"secret without PKCE":  {confidential, noPKCE, 303, ""},
 		"scope of other apps":  {hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{redirect}, Scopes: []string{"openid"}}), nil, 302, "invalid_scope"},
-		"scope in the wild":    {confidential, func(p url.Values) { p.Set("scope", "openid read-mcp") }, 302, ""},
-		"two organization IDs": {confidential, func(p url.Values) { p["orgIds"] = []string{"a", "b"} }, 302, ""},
+		"scope in the wild":    {confidential, func(p url.Values) { p.Set("scope", "openid read-mcp") }, 303, ""},
+		"two organization IDs": {confidential, func(p url.Values) { p["orgIds"] = []string{"a", "b"} }, 303, ""},
 	} {
 		status, response := consent(t, hub, authorization(tt.app, tt.change), approve)
-		if status != tt.status || response.Get("error") != tt.want || (status == 302 && tt.want == "") != response.Has("code") {
+		if status != tt.status || response.Get("error") != tt.want || (status == 303) != response.Has("code") {
 			t.Errorf("%s: %d %v, want %d %s", name, status, response, tt.status, tt.want)
 		}
 	}
@@ -76,15 +76,15 @@ func TestRedirectURIs(t *testing.T) {
 		uri    string
 		status int
 	}{
-		{anywhere, "http://localhost:7860/login/callback", 302},
-		{anywhere, "http://[::1]:7860/x", 302},
+		{anywhere, "http://localhost:7860/login/callback", 303},
+		{anywhere, "http://[::1]:7860/x", 303},
 		{anywhere, "https://localhost/cb", 400},
 		{anywhere, "http://app.example/cb", 400},
 		{anywhere, "http://localhost@app.example/cb", 400},
 		{anywhere, "http://localhost.app.example/cb", 400},
 		{anywhere, "", 400},
-		{loopback, "http://127.0.0.1:1/cb", 302},
-		{loopback, "http://[::1]:1/cb", 302},
+		{loopback, "http://127.0.0.1:1/cb", 303},
+		{loopback, "http://[::1]:1/cb", 303},
 		{loopback, "http://127.0.0.1:1/cb#", 400},
 		{loopback, "http://127.0.0.1:1/cb?", 400},
 		{loopback, "http://127.0.0.1:1/%63b", 400},
@@ -176,51 +176,6 @@ func TestPagesCannotBeFramed(t *testing.T) {
 			!strings.Contains(policy, "frame-ancestors 'none'") || strings.Contains(policy, "unsafe-inline") || strings.Contains(policy, "form-action") {
 			t.Errorf("%s: %v", path, resp.Header)
 		}
-	}
-}
-
-func TestRememberedConsentKeepsOrganizations(t *testing.T) {
-	hub := hfoauthtest.NewServer(t, hfoauthtest.User{Username: "ada lovelace;", Orgs: []hfoauthtest.Org{{Username: "engines"}, {Username: "notes"}}})
-	hub.Configure(func(s *hfoauthtest.Settings) { s.RememberConsent = true })
-	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{redirect}})
-	authorize := func(person hfoauthtest.Person, cookies []*http.Cookie, change func(url.Values)) *http.Response {
-		t.Helper()
-		req, err := http.NewRequest(http.MethodGet, hub.URL+"/oauth/authorize?"+authorization(app, change).Encode(), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, cookie := range cookies {
-			req.AddCookie(cookie)
-		}
-		client := browser
-		if person.Username != "" {
-			client = hub.Browser(person)
-			client.CheckRedirect = browser.CheckRedirect
-		}
-		resp, err := client.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp.Body.Close()
-		return resp
-	}
-	first := authorize(hfoauthtest.Person{Username: "ada lovelace;", Orgs: []string{"notes"}}, nil, nil)
-	again := authorize(hfoauthtest.Person{}, first.Cookies(), func(p url.Values) { p.Set("scope", "profile openid") })
-	location, err := again.Location()
-	if err != nil {
-		t.Fatalf("asked again: %s", again.Status)
-	}
-	_, tokens := redeem(t, hub, app, location.Query().Get("code"))
-	orgs := userInfo(t, hub, tokens)["orgs"].([]any)
-	if orgs[0].(map[string]any)["roleInOrg"] != nil || orgs[1].(map[string]any)["roleInOrg"] == nil {
-		t.Errorf("organizations granted before: %v", orgs)
-	}
-	if resp := authorize(hfoauthtest.Person{}, first.Cookies(), func(p url.Values) { p.Set("scope", "openid profile email") }); resp.StatusCode != 200 {
-		t.Errorf("more scopes: %s, want the page", resp.Status)
-	}
-	hub.Revoke("ada lovelace;")
-	if resp := authorize(hfoauthtest.Person{}, first.Cookies(), nil); resp.StatusCode != 200 {
-		t.Errorf("revoked: %s, want the page", resp.Status)
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 )
@@ -23,12 +22,10 @@ func (s *Server) device(w http.ResponseWriter, r *http.Request) {
 		problem.write(w)
 		return
 	}
-	scopes := strings.Fields(r.PostForm.Get("scope"))
-	for _, scope := range scopes {
-		if !slices.Contains(app.Scopes, scope) {
-			badRequest("invalid_scope", "unknown scope "+scope).write(w)
-			return
-		}
+	scopes, problem := app.parseScopesOrAll(r.PostForm.Get("scope"))
+	if problem != nil {
+		problem.write(w)
+		return
 	}
 	deviceCode, userCode := s.recordSecret(random("", 30)), newUserCode()
 	g := &grant{client: app.ClientID, scopes: scopes, userCode: userCode}
@@ -69,7 +66,7 @@ func (s *Server) redeemDeviceCode(r *http.Request, app *App) (*grant, *oauthErro
 	interval := cmp.Or(s.settings.DeviceInterval, deviceInterval)
 	tooFast := now.Sub(g.asked) < interval
 	g.asked = now
-	said := g.decision
+	said, decided := g.decision, *g
 	s.mu.Unlock()
 	if said == undecided {
 		if tooFast {
@@ -83,10 +80,10 @@ func (s *Server) redeemDeviceCode(r *http.Request, app *App) (*grant, *oauthErro
 	if said == denied {
 		return nil, badRequest("access_denied", "The user denied the request")
 	}
-	if _, ok := s.userNamed(g.username); !ok {
+	if _, ok := s.userNamed(decided.username); !ok {
 		return nil, badRequest("access_denied", "the user is gone")
 	}
-	return g, nil
+	return &decided, nil
 }
 
 // ApproveDevice lets a user approve the device login with a user code, in any
@@ -136,13 +133,18 @@ func asError(problem *oauthError) error {
 func (s *Server) devicePage(w http.ResponseWriter, r *http.Request) {
 	pageHeaders(w)
 	deviceTemplate.Execute(w, struct {
-		Users []User
-		Style template.CSS
-	}{s.allUsers(), template.CSS(style)})
+		Users    []User
+		SignedIn string
+		Style    template.CSS
+	}{s.allUsers(), orElse(s.signedIn(r), s.firstUsername()), template.CSS(style)})
 }
 
 func (s *Server) deviceDecision(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
+	if problem := s.foreignForm(r); problem != "" {
+		s.forbidPage(w, problem)
+		return
+	}
 	said := denied
 	if r.PostFormValue("decision") == "approve" {
 		said = approved

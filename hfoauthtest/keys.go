@@ -108,6 +108,31 @@ func encodeJSON(v any) string {
 
 func encode(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 
+// alphanumeric returns n random letters and digits, as the Hub's tokens have.
+func alphanumeric(n int) string {
+	const all = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+	return randomOf(all, n)
+}
+
+// randomOf returns n random characters of an alphabet.
+func randomOf(alphabet string, n int) string {
+	text := make([]byte, n)
+	rand.Read(text)
+	for i := range text {
+		text[i] = alphabet[int(text[i])%len(alphabet)]
+	}
+	return string(text)
+}
+
+// uuid returns a random UUID (RFC 9562 section 5.4).
+func uuid() string {
+	var b [16]byte
+	rand.Read(b[:])
+	b[6] = b[6]&0x0f | 0x40
+	b[8] = b[8]&0x3f | 0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
 // random returns a fresh name of n random bytes.
 func random(prefix string, n int) string {
 	b := make([]byte, n)

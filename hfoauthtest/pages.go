@@ -16,6 +16,9 @@ var consentHTML string
 //go:embed pages/device.html
 var deviceHTML string
 
+//go:embed pages/start.html
+var startHTML string
+
 //go:embed pages/message.html
 var messageHTML string
 
@@ -25,6 +28,7 @@ var style string
 var (
 	consentTemplate = template.Must(template.New("consent").Parse(consentHTML))
 	deviceTemplate  = template.Must(template.New("device").Parse(deviceHTML))
+	startTemplate   = template.Must(template.New("start").Parse(startHTML))
 	messageTemplate = template.Must(template.New("message").Parse(messageHTML))
 
 	styleHash = hashSource(style)
@@ -37,17 +41,21 @@ func hashSource(text string) string {
 	return "sha256-" + base64.StdEncoding.EncodeToString(hash[:])
 }
 
-func (s *Server) consentPage(w http.ResponseWriter, query url.Values, app *App) {
+func (s *Server) consentPage(w http.ResponseWriter, query url.Values, app *App, signedIn string) {
 	page := struct {
-		App    string
-		Users  []User
-		Scopes []string
-		OrgIDs []string
-		Action string
-		Style  template.CSS
+		App      string
+		Users    []User
+		SignedIn string
+		Scopes   []scope
+		OrgIDs   []string
+		Action   string
+		Style    template.CSS
 
 		OrgField func(username string) string
-	}{app.Name, s.allUsers(), strings.Fields(query.Get("scope")), query["orgIds"], string(AuthorizeEndpoint) + "?" + query.Encode(), template.CSS(style), orgField}
+	}{
+		app.Name, s.allUsers(), orElse(signedIn, s.firstUsername()), explain(strings.Fields(query.Get("scope"))), query["orgIds"],
+		string(AuthorizeEndpoint) + "?" + query.Encode(), template.CSS(style), orgField,
+	}
 	pageHeaders(w)
 	consentTemplate.Execute(w, page)
 }
@@ -58,6 +66,13 @@ func (s *Server) refusePage(w http.ResponseWriter, title, text string) {
 	pageHeaders(w)
 	w.WriteHeader(http.StatusBadRequest)
 	writeMessage(w, title, text)
+}
+
+// forbidPage answers a form that was not sent from a page of this Server.
+func (s *Server) forbidPage(w http.ResponseWriter, text string) {
+	pageHeaders(w)
+	w.WriteHeader(http.StatusForbidden)
+	writeMessage(w, "Not allowed", text)
 }
 
 func writeMessage(w http.ResponseWriter, title, text string) {

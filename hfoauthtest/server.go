@@ -80,13 +80,17 @@ func New(issuer string, users ...User) *Server {
 	for _, grants := range []**expiring.Map[string, *grant]{&s.codes, &s.access, &s.refresh, &s.devices, &s.consents} {
 		*grants = expiring.New[string, *grant](maxGrants, maxGrants)
 	}
+	s.mux.Handle(string(AuthorizeEndpoint), s.endpoint(AuthorizeEndpoint, s.authorize))
 	s.handle("GET", MetadataEndpoint, s.metadata)
-	s.handle("", AuthorizeEndpoint, s.authorize)
 	s.handle("POST", TokenEndpoint, s.token)
 	s.handle("GET", UserInfoEndpoint, s.userInfo)
 	s.handle("GET", JWKSEndpoint, s.jwks)
 	s.handle("POST", DeviceEndpoint, s.device)
 	s.handle("GET", WhoAmIEndpoint, s.whoAmI)
+	s.mux.HandleFunc("GET /{$}", s.startPage)
+	s.mux.HandleFunc("POST /login", s.login)
+	s.mux.HandleFunc("GET /logout", s.startPage)
+	s.mux.HandleFunc("POST /logout", s.logout)
 	s.mux.HandleFunc("GET /device", s.devicePage)
 	s.mux.HandleFunc("POST /device", s.deviceDecision)
 	s.mux.HandleFunc("GET "+avatarPath+"{username}", s.avatar)
@@ -139,7 +143,7 @@ func (s *Server) Close() {
 }
 
 // Settings are how a Server behaves. The zero value is how huggingface.co
-// does, except that it always asks the person.
+// does.
 type Settings struct {
 	// Now is the provider's clock; nil for the real one.
 	Now func() time.Time
@@ -159,10 +163,18 @@ type Settings struct {
 	// metadata (RFC 9207).
 	IssuerParameter bool
 
-	// RememberConsent lets a browser whose user granted the same scopes to
-	// the same app before through without asking. The browser is known by a
-	// cookie.
-	RememberConsent bool
+	// AlwaysAsk shows the consent page at every sign-in. Otherwise it comes
+	// once for each person, app and set of scopes, as on the Hub: a browser
+	// whose person is signed in at the provider and granted the same before is
+	// sent back to the app at once.
+	AlwaysAsk bool
+
+	// ApproveAs is the username of who approves every sign-in at once, for
+	// tests with a browser that nobody sits at. Organizations are granted if
+	// the app asks for them (orgIds). A person who signed in at the start page
+	// takes precedence, and [Server.SignIn] and [Server.Browser] still act for
+	// their own. If empty, the person is asked.
+	ApproveAs string
 
 	// HTTPClient fetches Client ID Metadata Documents; http.DefaultClient if
 	// nil. It follows no redirects either way, and gives up after 10 seconds.
@@ -209,13 +221,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mux.ServeHTTP(w, r)
 }
 
-// handle registers an endpoint behind its fault and the recording of requests.
+// handle registers an endpoint that apps call, from servers or browsers.
 func (s *Server) handle(method string, endpoint Endpoint, handler http.HandlerFunc) {
-	pattern := string(endpoint)
-	if method != "" {
-		pattern = method + " " + pattern
-	}
-	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+	s.mux.Handle(string(endpoint), crossOrigin(method, s.endpoint(endpoint, handler)))
+}
+
+// endpoint puts a handler behind its fault and the recording of requests.
+func (s *Server) endpoint(endpoint Endpoint, handler http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
 		if err := r.ParseForm(); err != nil {
 			badRequest("invalid_request", "the form cannot be read").write(w)

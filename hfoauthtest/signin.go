@@ -68,9 +68,12 @@ type personTransport struct {
 }
 
 func (p *personTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	req = req.Clone(req.Context())
 	if req.Header.Get("Accept") == "" {
-		req = req.Clone(req.Context())
 		req.Header.Set("Accept", "text/html, */*;q=0.8")
+	}
+	if p.toProvider(req) {
+		req.Header.Set(personHeader, url.QueryEscape(p.person.Username))
 	}
 	resp, err := p.person.Transport.RoundTrip(req)
 	if err != nil || !p.isConsentPage(req, resp) {
@@ -84,7 +87,11 @@ func (p *personTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 func (p *personTransport) isConsentPage(req *http.Request, resp *http.Response) bool {
 	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	return req.Method == http.MethodGet && resp.StatusCode == http.StatusOK && kind == "text/html" &&
-		strings.HasPrefix(req.URL.String(), p.server.URL+string(AuthorizeEndpoint)+"?")
+		p.toProvider(req)
+}
+
+func (p *personTransport) toProvider(req *http.Request) bool {
+	return strings.HasPrefix(req.URL.String(), p.server.URL+string(AuthorizeEndpoint)+"?")
 }
 
 // decision returns the form that the person sends from the consent page.

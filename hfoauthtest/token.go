@@ -6,12 +6,12 @@ import (
 	"encoding/json"
 	"maps"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 )
 
 const (
+	codeGrant     = "authorization_code"
 	deviceGrant   = "urn:ietf:params:oauth:grant-type:device_code"
 	exchangeGrant = "urn:ietf:params:oauth:grant-type:token-exchange"
 	emailType     = "urn:huggingface:token-type:user-email"
@@ -49,8 +49,11 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 // token is the token endpoint (RFC 6749 section 3.2).
 func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 	authenticate := s.authenticate
-	if r.PostForm.Get("grant_type") == deviceGrant {
+	switch grantType := r.PostForm.Get("grant_type"); {
+	case grantType == deviceGrant:
 		authenticate = s.authenticateDevice
+	case grantType == codeGrant && byPKCE(r):
+		authenticate = s.authenticateByCode
 	}
 	app, problem := authenticate(r)
 	if problem != nil {
@@ -59,7 +62,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 	}
 	var g *grant
 	switch r.PostForm.Get("grant_type") {
-	case "authorization_code":
+	case codeGrant:
 		g, problem = s.redeemCode(r, &app)
 	case "refresh_token":
 		g, problem = s.redeemRefreshToken(r, &app)
@@ -135,8 +138,8 @@ func (s *Server) redeemRefreshToken(r *http.Request, app *App) (*grant, *oauthEr
 // exchangeEmail gives an organization's app a token of one of its members
 // (RFC 8693, https://huggingface.co/docs/hub/oauth).
 func (s *Server) exchangeEmail(r *http.Request, app *App) (*grant, *oauthError) {
-	if app.Public {
-		return nil, invalidClient("token exchange needs a client secret")
+	if app.Public || app.Org == "" {
+		return nil, invalidClient("token exchange is for apps with a secret that an organization owns")
 	}
 	if r.PostForm.Get("subject_token_type") != emailType {
 		return nil, badRequest("invalid_request", "subject_token_type must be "+emailType)
@@ -146,11 +149,9 @@ func (s *Server) exchangeEmail(r *http.Request, app *App) (*grant, *oauthError) 
 	if !ok {
 		return nil, badRequest("invalid_grant", "no member has this e-mail address")
 	}
-	scopes := strings.Fields(orElse(r.PostForm.Get("scope"), "openid profile"))
-	for _, scope := range scopes {
-		if !slices.Contains(app.Scopes, scope) {
-			return nil, badRequest("invalid_scope", "unknown scope "+scope)
-		}
+	scopes, problem := app.parseScopesOrAll(r.PostForm.Get("scope"))
+	if problem != nil {
+		return nil, problem
 	}
 	return &grant{client: app.ClientID, username: user.Username, scopes: scopes}, nil
 }
@@ -164,7 +165,9 @@ func (s *Server) issue(g *grant) map[string]any {
 		lifetime = 8 * time.Hour
 	}
 	accessToken := s.recordSecret(s.accessToken(g, now, lifetime))
-	s.access.Put(accessToken, g, 1, now, now.Add(lifetime))
+	held := *g
+	held.issued, held.expires = now, now.Add(lifetime)
+	s.access.Put(accessToken, &held, 1, now, held.expires)
 	response := map[string]any{
 		"access_token": accessToken,
 		"token_type":   "bearer",
@@ -182,7 +185,7 @@ func (s *Server) issue(g *grant) map[string]any {
 func (s *Server) newRefreshToken(g *grant) string {
 	later := *g
 	later.nonce = ""
-	token := s.recordSecret(random("hf_refresh_", 48))
+	token := s.recordSecret("hf_oauth__refresh_" + alphanumeric(34))
 	now := s.now()
 	s.refresh.Put(token, &later, 1, now, now.Add(refreshLifetime))
 	return token
@@ -197,6 +200,9 @@ func (s *Server) accessToken(g *grant, now time.Time, lifetime time.Duration) st
 		"iat": now.Unix(), "sub": user.ID(), "exp": now.Add(lifetime).Unix(), "iss": s.URL,
 	}) + "." + random("", 64)
 }
+
+// notInIDToken are the claims that userinfo alone has.
+var notInIDToken = []string{"orgs", "isPro", "canPay", "billingMode"}
 
 // idToken makes the ID token of OpenID Connect Core section 2.
 func (s *Server) idToken(g *grant, accessToken string, now time.Time) string {
@@ -213,7 +219,9 @@ func (s *Server) idToken(g *grant, accessToken string, now time.Time) string {
 	}
 	if user, ok := s.userNamed(g.username); ok {
 		maps.Copy(claims, user.claims(s.URL, g))
-		delete(claims, "orgs")
+		for _, name := range notInIDToken {
+			delete(claims, name)
+		}
 	}
 	if g.nonce != "" {
 		claims["nonce"] = g.nonce

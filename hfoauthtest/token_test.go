@@ -98,7 +98,9 @@ func TestClientAuthentication(t *testing.T) {
 		"both":                   {app, app.ClientID, app.ClientSecret, url.Values{"client_secret": {app.ClientSecret}}, 400, "invalid_request"},
 		"public":                 {public, "", "", url.Values{"client_id": {public.ClientID}}, 200, nil},
 		"public with a secret":   {public, "", "", url.Values{"client_id": {public.ClientID}, "client_secret": {"x"}}, 401, "invalid_client"},
-		"no client":              {app, "", "", nil, 401, "invalid_client"},
+		"a wrong secret":         {app, app.ClientID, "x", nil, 401, "invalid_client"},
+		"a wrong secret in post": {app, "", "", url.Values{"client_id": {app.ClientID}, "client_secret": {"x"}}, 401, "invalid_client"},
+		"an ID without a secret": {app, app.ClientID, "", nil, 401, "invalid_client"},
 		"public, other verifier": {public, "", "", url.Values{"client_id": {public.ClientID}, "code_verifier": {"x"}}, 400, "invalid_grant"},
 	} {
 		form := url.Values{"grant_type": {"authorization_code"}, "code": {approved(t, hub, tt.app)}, "redirect_uri": {redirect}, "code_verifier": {verifier}}

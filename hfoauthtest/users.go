@@ -5,6 +5,7 @@ import (
 	"html"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -16,7 +17,7 @@ type User struct {
 	Sub           string // stable ID; derived from Username if empty
 	Username      string // preferred_username; needed
 	Name          string // Username if empty
-	Picture       string // a URL; one that starts with / is on the Server, which draws /avatars/NAME
+	Picture       string // a URL; one that starts with / is on the Server, which draws /avatars/NAME; that of Username if empty
 	Website       string
 	Email         string // told with the scope email
 	EmailVerified bool
@@ -60,24 +61,25 @@ type ResourceGroup struct {
 
 // DefaultUsers returns the users of a Server that is given none: "ada", who
 // is PRO and in two organizations, as admin of "engines" and to read in
-// "notes"; "grace", who is in none; and "alan", who filled in nothing but a
-// username.
+// "notes"; "grace", who is in none; and "alan", who filled in nothing but
+// what the Hub demands. As on the Hub, all have a picture and a verified
+// address.
 func DefaultUsers() []User {
 	return []User{
 		{
-			Username: "ada", Name: "Ada Lovelace", Picture: avatarPath + "ada", Website: "https://ada.example",
+			Username: "ada", Name: "Ada Lovelace", Website: "https://ada.example",
 			Email: "ada@example.com", EmailVerified: true, IsPro: true, CanPay: true, BillingMode: "postpaid",
 			Orgs: []Org{
 				{
-					Username: "engines", Name: "Analytical Engines", Picture: avatarPath + "engines",
+					Username: "engines", Name: "Analytical Engines",
 					Plan: "enterprise", IsEnterprise: true, CanPay: true, Role: "admin",
 					ResourceGroups: []ResourceGroup{{Sub: "7c0000000000000000000001", Name: "Mill", Role: "write"}},
 				},
 				{Username: "notes", Name: "Notes on the Engine", Role: "read"},
 			},
 		},
-		{Username: "grace", Name: "Grace Hopper", Picture: avatarPath + "grace", Email: "grace@example.com", EmailVerified: true},
-		{Username: "alan"},
+		{Username: "grace", Name: "Grace Hopper", Email: "grace@example.com", EmailVerified: true},
+		{Username: "alan", Email: "alan@example.com", EmailVerified: true},
 	}
 }
 
@@ -123,8 +125,28 @@ func (s *Server) user(match func(User) bool) (User, bool) {
 	return User{}, false
 }
 
+// firstUsername is who an empty form is from if nobody is signed in.
+func (s *Server) firstUsername() string {
+	if users := s.allUsers(); len(users) > 0 {
+		return users[0].Username
+	}
+	return ""
+}
+
 func (s *Server) userNamed(username string) (User, bool) {
 	return s.user(func(u User) bool { return u.Username == username })
+}
+
+// orgNamed returns an organization as its first member has it.
+func (s *Server) orgNamed(username string) Org {
+	for _, u := range s.allUsers() {
+		for _, o := range u.Orgs {
+			if o.Username == username {
+				return o
+			}
+		}
+	}
+	return Org{Username: username}
 }
 
 // ID returns Sub, or the one derived from Username.
@@ -145,7 +167,7 @@ func (u User) claims(issuer string, g *grant) map[string]any {
 		"name":               orElse(u.Name, u.Username),
 		"preferred_username": u.Username,
 		"profile":            issuer + "/" + u.Username,
-		"picture":            pictureURL(issuer, u.Picture),
+		"picture":            absolute(issuer, u.picture()),
 		"website":            u.Website,
 		"isPro":              u.IsPro,
 	}
@@ -155,7 +177,7 @@ func (u User) claims(issuer string, g *grant) map[string]any {
 	}
 	if g.has("read-billing") {
 		claims["canPay"] = u.CanPay
-		claims["billingMode"] = orElse(u.BillingMode, "prepaid")
+		claims["billingMode"] = u.billingMode()
 	}
 	orgs := []map[string]any{}
 	for _, o := range u.Orgs {
@@ -172,7 +194,7 @@ func (o Org) claims(issuer string, granted bool) map[string]any {
 		"sub":                o.ID(),
 		"name":               orElse(o.Name, o.Username),
 		"preferred_username": o.Username,
-		"picture":            pictureURL(issuer, o.Picture),
+		"picture":            absolute(issuer, o.picture()),
 		"isEnterprise":       o.enterprise(),
 	}
 	if o.Plan != "" {
@@ -211,7 +233,13 @@ func orElse(value, otherwise string) string {
 
 const avatarPath = "/avatars/"
 
-func pictureURL(issuer, picture string) string {
+func (u User) billingMode() string { return orElse(u.BillingMode, "prepaid") }
+
+func (u User) picture() string { return orElse(u.Picture, avatarPath+url.PathEscape(u.Username)) }
+func (o Org) picture() string  { return orElse(o.Picture, avatarPath+url.PathEscape(o.Username)) }
+
+// absolute is where a picture is, for those who do not know the issuer.
+func absolute(issuer, picture string) string {
 	if strings.HasPrefix(picture, "/") {
 		return issuer + picture
 	}

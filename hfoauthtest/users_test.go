@@ -59,6 +59,54 @@ func TestClaimsFollowScopesAndOrganizations(t *testing.T) {
 	}
 }
 
+// As on the Hub, userinfo alone has what a user pays for.
+func TestIDTokenClaims(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	tokens := signedIn(t, hub, "openid profile email read-billing", url.Values{"user": {"ada"}})
+	_, claims := parse(t, tokens["id_token"].(string))
+	for _, name := range []string{"isPro", "canPay", "billingMode", "orgs"} {
+		if _, ok := userInfo(t, hub, tokens)[name]; !ok {
+			t.Errorf("userinfo has no %s", name)
+		}
+		if value, ok := claims[name]; ok {
+			t.Errorf("the ID token has %s: %v", name, value)
+		}
+	}
+	for _, name := range []string{"name", "preferred_username", "profile", "picture", "website", "email", "email_verified"} {
+		if _, ok := claims[name]; !ok {
+			t.Errorf("the ID token has no %s", name)
+		}
+	}
+}
+
+// The default users could exist: the Hub draws a picture and demands an
+// address.
+func TestDefaultUsersCouldExist(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	for _, user := range hfoauthtest.DefaultUsers() {
+		claims := userInfo(t, hub, signedIn(t, hub, "openid email", url.Values{"user": {user.Username}}))
+		if claims["picture"] != hub.URL+"/avatars/"+user.Username || claims["email"] == "" || claims["email_verified"] != true {
+			t.Errorf("%s: %v", user.Username, claims)
+		}
+		for _, org := range claims["orgs"].([]any) {
+			org := org.(map[string]any)
+			if org["picture"] != hub.URL+"/avatars/"+org["preferred_username"].(string) {
+				t.Errorf("%s: picture %v", org["preferred_username"], org["picture"])
+			}
+		}
+	}
+}
+
+func TestPictures(t *testing.T) {
+	hub := hfoauthtest.NewServer(t,
+		hfoauthtest.User{Username: "a/b"}, hfoauthtest.User{Username: "own", Picture: "https://pictures.example/own"}, hfoauthtest.User{Username: "local", Picture: "/avatars/other"})
+	for username, want := range map[string]string{"a/b": hub.URL + "/avatars/a%2Fb", "own": "https://pictures.example/own", "local": hub.URL + "/avatars/other"} {
+		if got := userInfo(t, hub, signedIn(t, hub, "openid", url.Values{"user": {username}}))["picture"]; got != want {
+			t.Errorf("%s: %v, want %s", username, got, want)
+		}
+	}
+}
+
 func TestOddClaims(t *testing.T) {
 	hub := hfoauthtest.NewServer(t, hfoauthtest.User{
 		Username: "odd", Claims: map[string]any{"isPro": "yes", "extra": 1.0},

@@ -15,48 +15,84 @@ func (s *Server) whoAmI(w http.ResponseWriter, r *http.Request) {
 		refuseBearer(w)
 		return
 	}
-	if g.org != "" {
-		writeJSON(w, http.StatusOK, map[string]any{"type": "org", "name": g.org, "id": id("", "org", g.org)})
-		return
+	var answer map[string]any
+	switch {
+	case g.app != "":
+		answer = map[string]any{"type": "app", "id": id("", "app", g.app), "name": g.app}
+	case g.org != "":
+		answer = s.orgNamed(g.org).whoAmI(true)
+	default:
+		user, ok := s.userNamed(g.username)
+		if !ok {
+			refuseBearer(w)
+			return
+		}
+		answer = user.whoAmI(g, s.now())
 	}
-	user, ok := s.userNamed(g.username)
-	if !ok {
-		refuseBearer(w)
-		return
-	}
-	writeJSON(w, http.StatusOK, user.whoAmI(s.URL, g))
+	answer["auth"] = g.auth()
+	writeJSON(w, http.StatusOK, answer)
 }
 
-// whoAmI tells all to a token of the user's own, and to an app what its grant
-// allows.
-func (u User) whoAmI(issuer string, g *grant) map[string]any {
-	kind, own := "oauth", g.client == ""
-	if own {
-		kind = "access_token"
+// own reports whether a token was made in the settings of the Hub, rather than
+// given to an app.
+func (g *grant) own() bool { return g.client == "" }
+
+// auth is what whoami says about the token itself.
+func (g *grant) auth() map[string]any {
+	const layout = "2006-01-02T15:04:05.000Z" // that of JavaScript
+	if !g.own() {
+		return map[string]any{"type": "oauth", "expiresAt": g.expires.UTC().Format(layout)}
 	}
+	return map[string]any{"type": "access_token", "accessToken": map[string]any{
+		"displayName": "hfoauthtest", "role": "write", "createdAt": g.issued.UTC().Format(layout),
+	}}
+}
+
+// whoAmI shows everything to a token of the user's own, and to an app what
+// its grant allows. Pictures are relative to the issuer.
+func (u User) whoAmI(g *grant, now time.Time) map[string]any {
 	answer := map[string]any{
 		"type": "user", "id": u.ID(), "name": u.Username, "fullname": orElse(u.Name, u.Username),
-		"isPro": u.IsPro, "avatarUrl": pictureURL(issuer, u.Picture), "auth": map[string]any{"type": kind},
+		"isPro": u.IsPro, "avatarUrl": u.picture(),
 	}
-	if own || g.has("email") {
+	if g.own() || g.has("email") {
 		answer["email"], answer["emailVerified"] = u.Email, u.EmailVerified
 	}
-	if own || g.has("read-billing") {
-		answer["canPay"] = u.CanPay
+	if g.own() || g.has("read-billing") {
+		answer["canPay"], answer["billingMode"] = u.CanPay, u.billingMode()
+		answer["periodEnd"] = nil
+		if u.IsPro {
+			answer["periodEnd"] = nextMonth(now).Unix()
+		}
 	}
 	orgs := []map[string]any{}
 	for _, o := range u.Orgs {
-		org := map[string]any{
-			"type": "org", "id": o.ID(), "name": o.Username, "fullname": orElse(o.Name, o.Username),
-			"avatarUrl": pictureURL(issuer, o.Picture), "isEnterprise": o.enterprise(),
-		}
-		if own || slices.Contains(g.orgs, o.ID()) {
-			org["roleInOrg"], org["canPay"] = orElse(o.Role, "read"), o.CanPay
+		granted := g.own() || slices.Contains(g.orgs, o.ID())
+		org := o.whoAmI(granted)
+		if granted {
+			org["roleInOrg"] = orElse(o.Role, "read")
 		}
 		orgs = append(orgs, org)
 	}
 	answer["orgs"] = orgs
 	return answer
+}
+
+// whoAmI returns what whoami says about an organization.
+func (o Org) whoAmI(granted bool) map[string]any {
+	answer := map[string]any{
+		"type": "org", "id": o.ID(), "name": o.Username, "fullname": orElse(o.Name, o.Username),
+		"avatarUrl": o.picture(), "isEnterprise": o.enterprise(),
+	}
+	if granted {
+		answer["canPay"], answer["periodEnd"], answer["email"] = o.CanPay, nil, nil
+	}
+	return answer
+}
+
+// nextMonth is when a subscription paid for at now ends.
+func nextMonth(now time.Time) time.Time {
+	return time.Date(now.Year(), now.Month()+1, 1, 0, 0, 0, 0, time.UTC)
 }
 
 // UserToken returns a user access token (hf_…) of a user, as made in the
@@ -71,10 +107,17 @@ func (s *Server) OrgToken(username string) string {
 	return s.settingsToken(&grant{org: username})
 }
 
+// AppToken returns a token of an app by itself, which is no user's. It is
+// valid for a year.
+func (s *Server) AppToken(name string) string {
+	return s.settingsToken(&grant{app: name})
+}
+
 func (s *Server) settingsToken(g *grant) string {
-	token := s.recordSecret(random("hf_", 27))
-	now := s.now()
-	s.access.Put(token, g, 1, now, now.Add(365*24*time.Hour))
+	token := s.recordSecret("hf_" + alphanumeric(34))
+	g.issued = s.now()
+	g.expires = g.issued.Add(365 * 24 * time.Hour)
+	s.access.Put(token, g, 1, g.issued, g.expires)
 	return token
 }
 

@@ -1,0 +1,481 @@
+package hfoauthtest_test
+
+import (
+	"html"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/hfoauth/hfoauth/hfoauthtest"
+)
+
+// visitor is a browser that keeps cookies and follows no redirects.
+type visitor struct {
+	t   *testing.T
+	hub *hfoauthtest.Server
+	app hfoauthtest.App
+	*http.Client
+}
+
+func newVisitor(t *testing.T, hub *hfoauthtest.Server) *visitor {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	app := hub.RegisterApp(hfoauthtest.App{Name: "App", RedirectURIs: []string{redirect}})
+	return &visitor{t, hub, app, &http.Client{Jar: jar, CheckRedirect: browser.CheckRedirect}}
+}
+
+// authorize opens the authorization endpoint, after change.
+func (v *visitor) authorize(change func(url.Values)) *http.Response {
+	v.t.Helper()
+	return v.read(v.Get(v.hub.URL + "/oauth/authorize?" + authorization(v.app, change).Encode()))
+}
+
+// decides sends the consent form.
+func (v *visitor) decides(form url.Values, change func(url.Values)) *http.Response {
+	v.t.Helper()
+	return v.read(v.PostForm(v.hub.URL+"/oauth/authorize?"+authorization(v.app, change).Encode(), form))
+}
+
+// read closes an answer, whose text is in the header Text.
+func (v *visitor) read(resp *http.Response, err error) *http.Response {
+	v.t.Helper()
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	resp.Header.Set("Text", string(text))
+	return resp
+}
+
+// user redeems the code that an answer of the authorization endpoint has and
+// returns the userinfo.
+func (v *visitor) user(resp *http.Response) map[string]any {
+	v.t.Helper()
+	location, err := resp.Location()
+	if err != nil || resp.StatusCode != http.StatusSeeOther {
+		v.t.Fatalf("%s, want 303 with a code", resp.Status)
+	}
+	status, tokens := redeem(v.t, v.hub, v.app, location.Query().Get("code"))
+	if status != 200 {
+		v.t.Fatalf("%d %v", status, tokens)
+	}
+	return userInfo(v.t, v.hub, tokens)
+}
+
+// problem returns the error that an answer sends back to the app.
+func problem(resp *http.Response) string {
+	location, err := resp.Location()
+	if err != nil {
+		return resp.Status
+	}
+	return location.Query().Get("error")
+}
+
+var adaApproves = url.Values{"user": {"ada"}, "decision": {"approve"}}
+
+func TestConsentIsRemembered(t *testing.T) {
+	v := newVisitor(t, hfoauthtest.NewServer(t))
+	if resp := v.authorize(nil); resp.StatusCode != 200 {
+		t.Fatalf("a stranger: %s, want the page", resp.Status)
+	}
+	v.decides(adaApproves, nil)
+	if got := v.user(v.authorize(nil))["preferred_username"]; got != "ada" {
+		t.Errorf("signed in as %v, want ada", got)
+	}
+	for name, change := range map[string]func(url.Values){
+		"more scopes":  func(p url.Values) { p.Set("scope", "openid profile email") },
+		"fewer scopes": func(p url.Values) { p.Set("scope", "openid") },
+		"orgIds":       func(p url.Values) { p.Set("orgIds", "x") },
+		"another app": func(p url.Values) {
+			p.Set("client_id", v.hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{redirect}}).ClientID)
+		},
+		"prompt=consent":        func(p url.Values) { p.Set("prompt", "consent") },
+		"prompt=select_account": func(p url.Values) { p.Set("prompt", "select_account") },
+	} {
+		if resp := v.authorize(change); resp.StatusCode != 200 {
+			t.Errorf("%s: %s, want the page", name, resp.Status)
+		}
+	}
+	for name, change := range map[string]func(url.Values){
+		"the scopes in another order": func(p url.Values) { p.Set("scope", "profile openid profile") },
+		"prompt=none":                 func(p url.Values) { p.Set("prompt", "none") },
+	} {
+		if resp := v.authorize(change); resp.StatusCode != 303 {
+			t.Errorf("%s: %s, want 303", name, resp.Status)
+		}
+	}
+	if resp := newVisitor(t, v.hub).authorize(nil); resp.StatusCode != 200 {
+		t.Errorf("another browser: %s, want the page", resp.Status)
+	}
+}
+
+func TestConsentIsForgotten(t *testing.T) {
+	for name, forget := range map[string]func(*hfoauthtest.Server){
+		"revoked":      func(hub *hfoauthtest.Server) { hub.Revoke("ada") },
+		"removed":      func(hub *hfoauthtest.Server) { hub.RemoveUser("ada") },
+		"always asked": func(hub *hfoauthtest.Server) { hub.Configure(func(s *hfoauthtest.Settings) { s.AlwaysAsk = true }) },
+	} {
+		v := newVisitor(t, hfoauthtest.NewServer(t))
+		v.decides(adaApproves, nil)
+		forget(v.hub)
+		if resp := v.authorize(nil); resp.StatusCode != 200 {
+			t.Errorf("%s: %s, want the page", name, resp.Status)
+		}
+	}
+}
+
+func TestDenialIsNotRemembered(t *testing.T) {
+	v := newVisitor(t, hfoauthtest.NewServer(t))
+	if got := problem(v.decides(url.Values{"user": {"grace"}, "decision": {"deny"}}, nil)); got != "access_denied" {
+		t.Errorf("denial: %s", got)
+	}
+	page := v.authorize(nil)
+	if page.StatusCode != 200 {
+		t.Fatalf("%s, want the page", page.Status)
+	}
+	if !strings.Contains(page.Header.Get("Text"), `value="grace" required checked`) {
+		t.Error("who denied is not signed in at the provider")
+	}
+}
+
+func TestRememberedConsentKeepsOrganizations(t *testing.T) {
+	v := newVisitor(t, hfoauthtest.NewServer(t, hfoauthtest.User{Username: "ada lovelace;", Orgs: []hfoauthtest.Org{{Username: "engines"}, {Username: "notes"}}}))
+	notes := hfoauthtest.Org{Username: "notes"}
+	v.decides(url.Values{"user": {"ada lovelace;"}, "org-ada lovelace;": {notes.ID()}}, nil)
+	orgs := v.user(v.authorize(nil))["orgs"].([]any)
+	if role := orgs[0].(map[string]any)["roleInOrg"]; role != nil {
+		t.Errorf("engines, never granted: %v", role)
+	}
+	if role := orgs[1].(map[string]any)["roleInOrg"]; role != "read" {
+		t.Errorf("notes, granted before: %v", role)
+	}
+}
+
+// An empty POST approves, as whoever is signed in, or else as the first user.
+func TestEmptyFormApproves(t *testing.T) {
+	v := newVisitor(t, hfoauthtest.NewServer(t))
+	if got := v.user(v.decides(nil, nil))["preferred_username"]; got != "ada" {
+		t.Errorf("a stranger: %v, want ada", got)
+	}
+	v = newVisitor(t, v.hub)
+	v.read(v.PostForm(v.hub.URL+"/login", url.Values{"user": {"grace"}}))
+	if got := v.user(v.decides(nil, nil))["preferred_username"]; got != "grace" {
+		t.Errorf("grace: %v", got)
+	}
+	resp, err := browser.Post(v.hub.URL+"/oauth/authorize?"+authorization(v.app, nil).Encode(), "", nil)
+	if v.read(resp, err).StatusCode != http.StatusSeeOther {
+		t.Errorf("without a body: %s", resp.Status)
+	}
+	none := newVisitor(t, hfoauthtest.NewServer(t))
+	none.hub.SetUsers()
+	if resp := none.decides(nil, nil); resp.StatusCode != 400 {
+		t.Errorf("without users: %s", resp.Status)
+	}
+}
+
+func TestPromptNone(t *testing.T) {
+	v := newVisitor(t, hfoauthtest.NewServer(t))
+	none := func(p url.Values) { p.Set("prompt", "none") }
+	if resp := v.authorize(none); problem(resp) != "login_required" || resp.StatusCode != 302 {
+		t.Errorf("a stranger: %s %s", resp.Status, problem(resp))
+	}
+	v.read(v.PostForm(v.hub.URL+"/login", url.Values{"user": {"grace"}}))
+	if got := problem(v.authorize(none)); got != "consent_required" {
+		t.Errorf("signed in: %s", got)
+	}
+	v.decides(url.Values{"user": {"grace"}}, nil)
+	if got := v.user(v.authorize(none))["preferred_username"]; got != "grace" {
+		t.Errorf("consented: %v", got)
+	}
+	v.hub.Configure(func(s *hfoauthtest.Settings) { s.AlwaysAsk = true })
+	if got := problem(v.authorize(none)); got != "consent_required" {
+		t.Errorf("always asked: %s", got)
+	}
+}
+
+func TestSwitchingAccounts(t *testing.T) {
+	v := newVisitor(t, hfoauthtest.NewServer(t))
+	start := func(path string) string { return v.read(v.Get(v.hub.URL + path)).Header.Get("Text") }
+	if got := start("/"); !strings.Contains(got, "You are not signed in") || strings.Contains(got, "/logout") {
+		t.Errorf("a stranger: %s", got)
+	}
+	v.decides(adaApproves, nil)
+	if got := start("/"); !strings.Contains(got, "signed in as <strong>ada</strong>") {
+		t.Errorf("after approving: %s", got)
+	}
+	if resp := v.read(v.PostForm(v.hub.URL+"/login", url.Values{"user": {"grace"}})); resp.StatusCode != 303 || resp.Header.Get("Location") != "/" {
+		t.Errorf("switch: %s to %s", resp.Status, resp.Header.Get("Location"))
+	}
+	if got := start("/logout"); !strings.Contains(got, "signed in as <strong>grace</strong>") || !strings.Contains(got, `action="/logout"`) {
+		t.Errorf("after the switch: %s", got)
+	}
+	if resp := v.authorize(nil); resp.StatusCode != 200 {
+		t.Errorf("grace did not consent: %s, want the page", resp.Status)
+	}
+	if resp := v.read(v.PostForm(v.hub.URL+"/login", url.Values{"user": {"nobody"}})); resp.StatusCode != 400 {
+		t.Errorf("switch to nobody: %s", resp.Status)
+	}
+	if resp := v.read(v.PostForm(v.hub.URL+"/logout", nil)); resp.StatusCode != 303 || resp.Header.Get("Location") != "/" {
+		t.Errorf("sign-out: %s to %s", resp.Status, resp.Header.Get("Location"))
+	}
+	if got := start("/"); !strings.Contains(got, "You are not signed in") {
+		t.Errorf("after sign-out: %s", got)
+	}
+	v.read(v.PostForm(v.hub.URL+"/login", url.Values{"user": {"ada"}}))
+	if got := v.user(v.authorize(nil))["preferred_username"]; got != "ada" {
+		t.Errorf("ada consented before: %v", got)
+	}
+}
+
+// The account cookie is for the provider's own pages.
+func TestAccountCookie(t *testing.T) {
+	v := newVisitor(t, hfoauthtest.NewServer(t))
+	for name, resp := range map[string]*http.Response{
+		"approve": v.decides(adaApproves, nil),
+		"login":   v.read(v.PostForm(v.hub.URL+"/login", url.Values{"user": {"ada"}})),
+	} {
+		cookies := resp.Cookies()
+		if len(cookies) != 1 || !cookies[0].HttpOnly || cookies[0].SameSite != http.SameSiteLaxMode || cookies[0].Path != "/" {
+			t.Errorf("%s: cookies %v", name, cookies)
+		}
+	}
+	for _, value := range []string{"nobody", "%zz", ""} {
+		req, err := http.NewRequest(http.MethodGet, v.hub.URL+"/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.AddCookie(&http.Cookie{Name: "hfoauthtest-account", Value: value})
+		if got := v.read(browser.Do(req)).Header.Get("Text"); !strings.Contains(got, "You are not signed in") {
+			t.Errorf("cookie %q: %s", value, got)
+		}
+	}
+}
+
+func TestApproveAs(t *testing.T) {
+	v := newVisitor(t, hfoauthtest.NewServer(t))
+	v.hub.Configure(func(s *hfoauthtest.Settings) { s.ApproveAs = "ada" })
+	engines := hfoauthtest.Org{Username: "engines"}
+	user := v.user(v.authorize(func(p url.Values) { p.Set("orgIds", engines.ID()) }))
+	orgs := user["orgs"].([]any)
+	if user["preferred_username"] != "ada" || orgs[0].(map[string]any)["roleInOrg"] != "admin" {
+		t.Errorf("asked for engines: %v", user)
+	}
+	if role := orgs[1].(map[string]any)["roleInOrg"]; role != nil {
+		t.Errorf("notes, never asked for: %v", role)
+	}
+	v.read(v.PostForm(v.hub.URL+"/login", url.Values{"user": {"grace"}}))
+	if got := v.user(v.authorize(nil))["preferred_username"]; got != "grace" {
+		t.Errorf("grace is signed in: %v", got)
+	}
+	v.hub.Configure(func(s *hfoauthtest.Settings) { s.ApproveAs = "nobody" })
+	if resp := v.authorize(nil); resp.StatusCode != 200 {
+		t.Errorf("as nobody: %s, want the page", resp.Status)
+	}
+}
+
+// Whatever the provider remembers, a browser of a test acts for its person.
+func TestPersonActsAsThemselves(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	app := tinyApp(hub)
+	defer app.Close()
+	hub.Configure(func(s *hfoauthtest.Settings) { s.ApproveAs = "ada" })
+	if got := body(hub.SignIn(t, app.URL+"/login", "grace").Get(app.URL + "/me")); got != "Hello, Grace Hopper!" {
+		t.Errorf("with ApproveAs: %s", got)
+	}
+	denies := hub.Browser(hfoauthtest.Person{Username: "ada", Deny: true})
+	defer denies.CloseIdleConnections()
+	if got := body(denies.Get(app.URL + "/login")); got != "access_denied\n" {
+		t.Errorf("with ApproveAs, denied: %s", got)
+	}
+	hub.Configure(func(s *hfoauthtest.Settings) { s.ApproveAs = "" })
+	browser := hub.SignIn(t, app.URL+"/login", "grace")
+	provider, err := url.Parse(hub.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hub.SignIn(t, app.URL+"/login", "ada")
+	browser.Jar.SetCookies(provider, []*http.Cookie{{Name: "hfoauthtest-account", Value: "ada"}})
+	if got := body(browser.Get(app.URL + "/login")); got != "Hello, Grace Hopper!" {
+		t.Errorf("with ada's cookie: %s", got)
+	}
+	calls := hub.Calls(hfoauthtest.AuthorizeEndpoint)
+	if got := body(browser.Get(app.URL + "/login")); got != "Hello, Grace Hopper!" || hub.Calls(hfoauthtest.AuthorizeEndpoint) != calls+1 {
+		t.Errorf("again: %s after %d calls, want one, without the page", got, hub.Calls(hfoauthtest.AuthorizeEndpoint)-calls)
+	}
+}
+
+func TestRedirectWithoutPath(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	for registered, want := range map[string]string{
+		"http://localhost:3000":     "http://localhost:3000/?code=",
+		"http://localhost:3000/":    "http://localhost:3000/?code=",
+		"http://localhost:3000?a=b": "http://localhost:3000/?a=b&code=",
+		"https://app.example/x?a=b": "https://app.example/x?a=b&code=",
+		"com.example.app:/signedin": "com.example.app:/signedin?code=",
+		"com.example.app:signedin":  "com.example.app:signedin?code=",
+	} {
+		app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{registered}})
+		params := authorization(app, func(p url.Values) { p.Set("redirect_uri", registered); p.Del("state") })
+		resp, err := browser.PostForm(hub.URL+"/oauth/authorize?"+params.Encode(), adaApproves)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if got := resp.Header.Get("Location"); !strings.HasPrefix(got, want) || resp.StatusCode != http.StatusSeeOther {
+			t.Errorf("%s: %s to %s, want 303 to %s", registered, resp.Status, got, want)
+		}
+	}
+}
+
+func TestConsentPageExplainsScopes(t *testing.T) {
+	v := newVisitor(t, hfoauthtest.NewServer(t))
+	v.app = v.hub.RegisterApp(hfoauthtest.App{Name: "App", RedirectURIs: []string{redirect}, Scopes: []string{"openid", "email", "own-scope"}})
+	page := html.UnescapeString(v.authorize(func(p url.Values) { p.Set("scope", "openid email own-scope") }).Header.Get("Text"))
+	for _, want := range []string{"know that it is you who signed in <code>openid</code>", "see your e-mail address <code>email</code>", "<li><code>own-scope</code></li>"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page does not say %q", want)
+		}
+	}
+	if strings.Contains(page, "read-repos") {
+		t.Error("the page explains a scope that was not asked for")
+	}
+	if page := v.authorize(func(p url.Values) { p.Set("scope", "") }).Header.Get("Text"); strings.Contains(page, "will be able to") {
+		t.Error("the page explains scopes though none were asked for")
+	}
+}
+
+// A page of another site, or one whose name was made to lead here, decides
+// nothing.
+func TestForeignForms(t *testing.T) {
+	v := newVisitor(t, hfoauthtest.NewServer(t))
+	_, port, _ := strings.Cut(strings.TrimPrefix(v.hub.URL, "http://"), ":")
+	form := adaApproves.Encode() + "&user_code=AAAA-AAAA"
+	send := func(path, host string, header ...string) int {
+		t.Helper()
+		req, err := http.NewRequest(http.MethodPost, v.hub.URL+path, strings.NewReader(form))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		req.Host = host
+		for i := 0; i+1 < len(header); i += 2 {
+			req.Header.Set(header[i], header[i+1])
+		}
+		return v.read(browser.Do(req)).StatusCode
+	}
+	for _, path := range []string{"/oauth/authorize?" + authorization(v.app, nil).Encode(), "/login", "/logout", "/device"} {
+		for _, tt := range []struct {
+			host    string
+			header  []string
+			refused bool
+		}{
+			{"127.0.0.1:" + port, nil, false},
+			{"localhost:" + port, nil, false},
+			{"LOCALHOST:" + port, nil, false},
+			{"[::1]:" + port, nil, false},
+			{"127.0.0.1:" + port, []string{"Origin", v.hub.URL, "Sec-Fetch-Site", "same-origin"}, false},
+			{"127.0.0.1", nil, true},
+			{"localhost:1", nil, true},
+			{"hub.evil.example:" + port, nil, true},
+			{"hub.evil.example:" + port, []string{"Origin", "http://hub.evil.example:" + port, "Sec-Fetch-Site", "same-origin"}, true},
+			{"127.0.0.1:" + port, []string{"Origin", "https://evil.example"}, true},
+			{"127.0.0.1:" + port, []string{"Origin", "http://127.0.0.1:1"}, true},
+			{"127.0.0.1:" + port, []string{"Origin", "null"}, true},
+			{"127.0.0.1:" + port, []string{"Sec-Fetch-Site", "cross-site"}, true},
+			{"127.0.0.1:" + port, []string{"Sec-Fetch-Site", "same-site"}, true},
+		} {
+			if got := send(path, tt.host, tt.header...); (got == http.StatusForbidden) != tt.refused {
+				t.Errorf("%s at %s with %q: %d, refused %v", path[:6], tt.host, tt.header, got, tt.refused)
+			}
+		}
+	}
+}
+
+// A Server that is no loopback server answers to the name of its issuer alone.
+func TestForeignFormsElsewhere(t *testing.T) {
+	hub := hfoauthtest.New("https://hub.example")
+	for host, want := range map[string]int{"hub.example": 303, "HUB.example": 303, "localhost": 403, "hub.example:1": 403} {
+		req, err := http.NewRequest(http.MethodPost, "https://"+host+"/login", strings.NewReader("user=ada"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		answer := &statusWriter{header: http.Header{}}
+		hub.ServeHTTP(answer, req)
+		if answer.status != want {
+			t.Errorf("%s: %d, want %d", host, answer.status, want)
+		}
+	}
+}
+
+type statusWriter struct {
+	header http.Header
+	status int
+}
+
+func (w *statusWriter) Header() http.Header         { return w.header }
+func (w *statusWriter) Write(b []byte) (int, error) { return len(b), nil }
+func (w *statusWriter) WriteHeader(status int)      { w.status = status }
+
+func TestCrossOrigin(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	methods := map[hfoauthtest.Endpoint]string{
+		hfoauthtest.MetadataEndpoint: "GET", hfoauthtest.JWKSEndpoint: "GET", hfoauthtest.UserInfoEndpoint: "GET",
+		hfoauthtest.WhoAmIEndpoint: "GET", hfoauthtest.TokenEndpoint: "POST", hfoauthtest.DeviceEndpoint: "POST",
+	}
+	send := func(method string, endpoint hfoauthtest.Endpoint) *http.Response {
+		t.Helper()
+		req, err := http.NewRequest(method, hub.URL+string(endpoint), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Origin", "https://app.example")
+		req.Header.Set("Authorization", "Bearer none")
+		resp, err := browser.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp
+	}
+	for endpoint, method := range methods {
+		preflight := send(http.MethodOptions, endpoint)
+		if preflight.StatusCode != http.StatusNoContent || preflight.Header.Get("Access-Control-Allow-Methods") != method ||
+			preflight.Header.Get("Access-Control-Allow-Headers") != "Authorization, Content-Type" {
+			t.Errorf("%s: preflight %s %v", endpoint, preflight.Status, preflight.Header)
+		}
+		if calls := hub.Calls(endpoint); calls != 0 {
+			t.Errorf("%s: a preflight counts as %d calls", endpoint, calls)
+		}
+		answers := map[string]*http.Response{"preflight": preflight, "answer": send(method, endpoint), "wrong method": send(http.MethodDelete, endpoint)}
+		hub.SetFault(endpoint, hfoauthtest.Answer(500, "{}"))
+		answers["fault"] = send(method, endpoint)
+		for name, resp := range answers {
+			if got := resp.Header.Get("Access-Control-Allow-Origin"); got != "*" {
+				t.Errorf("%s: %s has Access-Control-Allow-Origin %q", endpoint, name, got)
+			}
+		}
+		if answers["wrong method"].StatusCode != http.StatusMethodNotAllowed || answers["fault"].StatusCode != 500 {
+			t.Errorf("%s: DELETE %s, fault %s", endpoint, answers["wrong method"].Status, answers["fault"].Status)
+		}
+	}
+	hub.SetFault(hfoauthtest.MetadataEndpoint, nil)
+	if resp := send(http.MethodHead, hfoauthtest.MetadataEndpoint); resp.StatusCode != 200 {
+		t.Errorf("HEAD: %s", resp.Status)
+	}
+	for _, path := range []hfoauthtest.Endpoint{hfoauthtest.AuthorizeEndpoint, "/"} {
+		if got := send(http.MethodGet, path).Header.Get("Access-Control-Allow-Origin"); got != "" {
+			t.Errorf("%s, a page for people, has Access-Control-Allow-Origin %q", path, got)
+		}
+	}
+}

@@ -1,0 +1,104 @@
+package hfoauthtest_test
+
+import (
+	"net/url"
+	"testing"
+
+	"github.com/hfoauth/hfoauth/hfoauthtest"
+)
+
+// A code is redeemed by PKCE alone, as huggingface.js does: without a secret,
+// and without client_id.
+func TestRedeemByPKCE(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	confidential := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{redirect}})
+	public := hub.RegisterApp(hfoauthtest.App{Public: true, RedirectURIs: []string{redirect}})
+	noPKCE := func(p url.Values) { p.Del("code_challenge"); p.Del("code_challenge_method") }
+	for name, tt := range map[string]struct {
+		app       hfoauthtest.App
+		authorize func(url.Values)
+		form      url.Values
+		status    int
+		code      any
+	}{
+		"public":                      {public, nil, nil, 200, nil},
+		"public, by ID":               {public, nil, url.Values{"client_id": {public.ClientID}}, 200, nil},
+		"with a secret":               {confidential, nil, nil, 200, nil},
+		"with a secret, by ID":        {confidential, nil, url.Values{"client_id": {confidential.ClientID}}, 200, nil},
+		"another app's ID":            {public, nil, url.Values{"client_id": {confidential.ClientID}}, 400, "invalid_grant"},
+		"an unknown ID":               {public, nil, url.Values{"client_id": {"x"}}, 401, "invalid_client"},
+		"another verifier":            {confidential, nil, url.Values{"code_verifier": {verifier + "x"}}, 400, "invalid_grant"},
+		"no verifier":                 {confidential, nil, url.Values{"code_verifier": {""}}, 401, "invalid_client"},
+		"no verifier, public, by ID":  {public, nil, url.Values{"code_verifier": {""}, "client_id": {public.ClientID}}, 400, "invalid_grant"},
+		"a code without a challenge":  {confidential, noPKCE, nil, 401, "invalid_client"},
+		"a wrong secret":              {confidential, nil, url.Values{"client_id": {confidential.ClientID}, "client_secret": {"x"}}, 401, "invalid_client"},
+		"an unknown code":             {confidential, nil, url.Values{"code": {"x"}}, 400, "invalid_grant"},
+		"another redirect URI":        {confidential, nil, url.Values{"redirect_uri": {"http://localhost:1/"}}, 400, "invalid_grant"},
+		"a refresh with a verifier":   {confidential, nil, url.Values{"grant_type": {"refresh_token"}}, 401, "invalid_client"},
+		"an exchange with a verifier": {confidential, nil, url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:token-exchange"}}, 401, "invalid_client"},
+		"a device with a verifier":    {confidential, nil, url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}}, 401, "invalid_client"},
+		"a device, by ID, no secret":  {confidential, nil, url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}, "client_id": {confidential.ClientID}}, 401, "invalid_client"},
+		"an unknown grant, by PKCE":   {confidential, nil, url.Values{"grant_type": {"password"}}, 401, "invalid_client"},
+	} {
+		_, response := consent(t, hub, authorization(tt.app, tt.authorize), url.Values{"user": {"ada"}})
+		form := url.Values{"grant_type": {"authorization_code"}, "code": {response.Get("code")}, "redirect_uri": {redirect}, "code_verifier": {verifier}}
+		for key, values := range tt.form {
+			form[key] = values
+		}
+		if status, answer := call(t, hub.URL+"/oauth/token", "", "", form); status != tt.status || answer["error"] != tt.code {
+			t.Errorf("%s: %d %v, want %d %v", name, status, answer["error"], tt.status, tt.code)
+		}
+	}
+}
+
+// The Basic scheme with a wrong secret is no redemption by PKCE.
+func TestWrongSecretWithVerifier(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{redirect}})
+	for _, secret := range []string{"wrong", ""} {
+		app := app
+		code := approved(t, hub, app)
+		app.ClientSecret = secret
+		if status, answer := redeem(t, hub, app, code); status != 401 || answer["error"] != "invalid_client" {
+			t.Errorf("secret %q: %d %v", secret, status, answer)
+		}
+	}
+}
+
+func TestScopesOfDeviceAndExchange(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	app := hub.RegisterApp(hfoauthtest.App{Org: "engines", Scopes: []string{"openid", "profile", "jobs"}})
+	device := func(scope string) any {
+		_, start := call(t, hub.URL+"/oauth/device", app.ClientID, app.ClientSecret, url.Values{"scope": {scope}})
+		if start["error"] != nil {
+			return start["error"]
+		}
+		if err := hub.ApproveDevice(start["user_code"].(string), "ada"); err != nil {
+			t.Fatal(err)
+		}
+		_, tokens := call(t, hub.URL+"/oauth/token", app.ClientID, app.ClientSecret,
+			url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}, "device_code": {start["device_code"].(string)}})
+		return tokens["scope"]
+	}
+	exchange := func(scope string) any {
+		_, tokens := call(t, hub.URL+"/oauth/token", app.ClientID, app.ClientSecret, url.Values{
+			"grant_type": {"urn:ietf:params:oauth:grant-type:token-exchange"}, "subject_token": {"ada@example.com"},
+			"subject_token_type": {"urn:huggingface:token-type:user-email"}, "scope": {scope}})
+		if tokens["error"] != nil {
+			return tokens["error"]
+		}
+		return tokens["scope"]
+	}
+	for scope, want := range map[string]string{"": "openid profile jobs", "openid jobs": "openid jobs", "openid email": "invalid_scope"} {
+		if got := device(scope); got != want {
+			t.Errorf("device with scope %q: %v, want %s", scope, got, want)
+		}
+		if got := exchange(scope); got != want {
+			t.Errorf("exchange with scope %q: %v, want %s", scope, got, want)
+		}
+	}
+	app = hub.RegisterApp(hfoauthtest.App{})
+	if got := exchange("openid"); got != "invalid_client" {
+		t.Errorf("exchange by an app without an organization: %v", got)
+	}
+}
