@@ -17,9 +17,10 @@ import (
 // value and attributes together.
 const maxCookie = 4096
 
-// maxSameName is how many cookies of one name are looked at: a browser sends
-// two at most, and each may cost a call to the store.
-const maxSameName = 3
+// maxSameName is how many cookies of one name are looked at, each of which may
+// cost a call to the store. A browser sends two at most, and a few more on
+// plain http, where a page of this host can set one for each path.
+const maxSameName = 8
 
 // cookieRules say how this app's cookies are named and where they go.
 type cookieRules struct {
@@ -97,20 +98,32 @@ func (c *cookieRules) sessionCookies(r *http.Request) iter.Seq2[string, string] 
 	}
 }
 
-// requestCookies yields the cookies of a request. net/http's own parser
-// allocates for every cookie there is; this runs on each authenticated
-// request.
+// requestCookies yields the cookies of a request. It is the only parser: two
+// that disagree about a name would let a cookie through that __Host- does not
+// protect. Space and tab around a pair are dropped and nothing else, because
+// browsers let any site below our domain set a cookie whose name is another
+// white space and then ours. net/http's own parser allocates for every cookie;
+// this runs on each authenticated request.
 func requestCookies(r *http.Request) iter.Seq2[string, string] {
 	return func(yield func(name, value string) bool) {
 		for _, line := range r.Header["Cookie"] {
 			for pair := range strings.SplitSeq(line, ";") {
-				name, value, ok := strings.Cut(strings.TrimSpace(pair), "=")
+				name, value, ok := strings.Cut(strings.Trim(pair, " \t"), "=")
 				if ok && !yield(name, value) {
 					return
 				}
 			}
 		}
 	}
+}
+
+func hasCookie(r *http.Request, wanted string) bool {
+	for name := range requestCookies(r) {
+		if name == wanted {
+			return true
+		}
+	}
+	return false
 }
 
 func encodeCookie(sealed []byte) string {

@@ -8,9 +8,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/hfoauth/hfoauth"
 	"github.com/hfoauth/hfoauth/hfoauthtest"
@@ -230,5 +232,95 @@ func TestManyCookies(t *testing.T) {
 	r.Header.Set("Cookie", sessions.String())
 	if _, err := s.client.UserFromRequest(r); !errors.Is(err, hfoauth.ErrNotSignedIn) || store.calls > 10 {
 		t.Errorf("%v after %d calls to the store", err, store.calls)
+	}
+}
+
+// White space that a header may hold, beyond space and tab. Browsers let a
+// sibling domain set a cookie whose name begins with it, which __Host- does
+// not protect.
+var whiteSpace = []rune{0x85, 0xa0, 0x1680, 0x2000, 0x2001, 0x2002, 0x2003, 0x2004, 0x2005, 0x2006,
+	0x2007, 0x2008, 0x2009, 0x200a, 0x2028, 0x2029, 0x202f, 0x205f, 0x3000}
+
+func TestWhiteSpaceInCookieNames(t *testing.T) {
+	for r := range rune(unicode.MaxRune) {
+		if unicode.IsSpace(r) && r > 0x7f && !slices.Contains(whiteSpace, r) {
+			t.Errorf("%U is missing from the test", r)
+		}
+	}
+	s := newSite(t, nil)
+	attacker := s.newSession(hfoauthtest.Person{Username: "grace"})
+	victim := s.newSession(ada)
+	for _, r := range whiteSpace {
+		for _, suffix := range []string{"", "-frame"} {
+			tossed := fmt.Sprintf("%c%s%s=%s", r, attacker.Name, suffix, attacker.Value)
+			resp := get(t, s.browser(), s.URL+"/me", "Cookie", tossed+"; "+victim.Name+"="+victim.Value)
+			if !strings.Contains(resp.body, `"preferred_username":"ada"`) {
+				t.Errorf("%U in front of the name%s: %s", r, suffix, resp.body)
+			}
+			if resp := get(t, s.browser(), s.URL+"/me", "Cookie", tossed); resp.StatusCode != 401 {
+				t.Errorf("%U in front of the name%s alone: %s", r, suffix, resp.Status)
+			}
+		}
+	}
+}
+
+// An attempt that a sibling domain tossed completes no sign-in.
+func TestWhiteSpaceInAttemptNames(t *testing.T) {
+	s := newSite(t, nil)
+	home, err := url.Parse(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range whiteSpace {
+		attacker := s.browser()
+		callback := s.decide(s.begin(attacker, "/"), ada)
+		attempt := attacker.Jar.Cookies(home)[0]
+		resp := get(t, s.browser(), callback, "Cookie", fmt.Sprintf("%c%s=%s", r, attempt.Name, attempt.Value))
+		if resp.StatusCode != 400 {
+			t.Errorf("%U in front of the name: %s", r, resp.Status)
+		}
+	}
+}
+
+// Space and tab around a pair are no part of it.
+func TestSpaceAroundCookies(t *testing.T) {
+	s := newSite(t, nil)
+	session := s.newSession(ada)
+	header := "a=b;\t" + session.Name + "=" + session.Value + " ;c=d"
+	if resp := get(t, s.browser(), s.URL+"/me", "Cookie", header); resp.StatusCode != 200 {
+		t.Errorf("Cookie: %q: %s", header, resp.Status)
+	}
+}
+
+// A few cookies of the same name, such as those of another path, hide none
+// behind them.
+func TestJunkCookiesInFront(t *testing.T) {
+	for name, change := range keptIn() {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, change)
+			browser := s.browser()
+			callback := s.decide(s.begin(browser, "/"), ada)
+			session := s.newSession(ada)
+			for _, junk := range []string{"", "x", strings.Repeat("A", 43), strings.Repeat("A", 300)} {
+				header := strings.Repeat(session.Name+"="+junk+"; ", 5) + session.Name + "=" + session.Value
+				if resp := get(t, s.browser(), s.URL+"/me", "Cookie", header); resp.StatusCode != 200 {
+					t.Errorf("five of %d bytes: %s", len(junk), resp.Status)
+				}
+				resp := post(t, s.browser(), s.URL+"/logout", nil, "Cookie", header)
+				if resp.StatusCode != 303 || signedIn(s.client, session) {
+					t.Errorf("five of %d bytes: sign-out: %s, signed in %t", len(junk), resp.Status, signedIn(s.client, session))
+				}
+				session = s.newSession(ada)
+			}
+			home, err := url.Parse(s.URL)
+			if err != nil {
+				t.Fatal(err)
+			}
+			attempt := browser.Jar.Cookies(home)[0]
+			header := strings.Repeat(attempt.Name+"=AAAA; ", 5) + attempt.Name + "=" + attempt.Value
+			if resp := get(t, s.browser(), callback, "Cookie", header); resp.StatusCode != 303 {
+				t.Errorf("callback: %s", resp.Status)
+			}
+		})
 	}
 }
