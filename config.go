@@ -72,6 +72,13 @@ type Config struct {
 	LoginPath  string
 	LogoutPath string
 
+	// TrustedOrigins are other origins whose pages may send requests that change
+	// something, or open WebSockets: "https://app.example.com" for a front end
+	// of its own whose API is here, or "http://localhost:5173". They never count
+	// for sign-in inside an iframe, and CORS remains the app's to answer. If nil,
+	// only this site's own pages may.
+	TrustedOrigins []string
+
 	// AuthorizationParams are added to every authorization request, for
 	// example {"orgIds": {"…"}} to ask for the resources of one organization.
 	// What the protocol sets itself (state, scope, …) cannot be given here.
@@ -204,9 +211,10 @@ func setIfEmpty(field *string, values ...string) {
 	}
 }
 
-// spaceHosts returns the host names of the Space, the hf.space one first.
+// spaceHosts returns the host names of the Space in lower case, the hf.space
+// one first.
 func (c *Config) spaceHosts() []string {
-	return strings.FieldsFunc(c.SpaceHost, func(r rune) bool { return r == ',' || r == ' ' })
+	return strings.FieldsFunc(strings.ToLower(c.SpaceHost), func(r rune) bool { return r == ',' || r == ' ' })
 }
 
 // validate returns all that a developer must fix, each problem with the
@@ -220,6 +228,7 @@ func (c *Config) validate() error {
 		c.checkRedirectURL(),
 		field("LoginPath", "", checkPath(c.LoginPath)),
 		field("LogoutPath", "", checkPath(c.LogoutPath)),
+		field("TrustedOrigins", "", checkOrigins(c.TrustedOrigins)),
 		field("AuthorizationParams", "", checkAuthorizationParams(c.AuthorizationParams)),
 	)
 }
@@ -281,6 +290,16 @@ func checkURL(text string) error {
 		return errors.New("the URL must have no user, query or fragment: leave them out")
 	case u.Scheme == "http" && !provider.Loopback(u.Hostname()):
 		return fmt.Errorf("%q uses http, which anyone on the way can read: use https (http is fine on localhost)", text)
+	}
+	return nil
+}
+
+func checkOrigins(origins []string) error {
+	for _, text := range origins {
+		u, err := url.Parse(text)
+		if err != nil || checkURL(text) != nil || u.Path != "" || strings.Contains(u.Host, "*") {
+			return fmt.Errorf("%q is not an origin: write it as https://app.example.com (http is fine on localhost), without a path", text)
+		}
 	}
 	return nil
 }

@@ -50,7 +50,9 @@ func (c *Client) Login(w http.ResponseWriter, r *http.Request, options LoginOpti
 	if options.Next == "" && r.URL.RawQuery != "" {
 		options.Next = r.URL.Query().Get("next")
 	}
-	switch {
+	switch mode := r.Header.Get("Sec-Fetch-Mode"); {
+	case mode != "" && mode != "navigate": // an image, or a script's request: no person asked for it
+		c.fail(w, r, forbidden("the request opens no page"), options.Next)
 	case framed(r):
 		c.framedLoginPage(w, r, options)
 	case c.onOtherHost(r):
@@ -232,7 +234,7 @@ func (c *Client) logout(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	keepPrivate(w)
-	if err := c.crossOrigin.Check(r); err != nil {
+	if c.fromAnotherOrigin(r) {
 		c.fail(w, r, forbidden("the sign-out came from another site"), "/")
 		return
 	}
@@ -242,7 +244,7 @@ func (c *Client) logout(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.cookies.remove(w, c.cookies.session)
-	if _, err := r.Cookie(c.cookies.frame); err == nil {
+	if hasCookie(r, c.cookies.frame) {
 		c.cookies.remove(w, c.cookies.frame)
 	}
 	http.Redirect(w, r, c.returnTo(r.PostFormValue("next")), http.StatusSeeOther)

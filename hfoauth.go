@@ -112,6 +112,7 @@ func New(config Config) (*Client, error) {
 	if err != nil {
 		return nil, err // not reached: validate parsed it
 	}
+	redirectURL.Host = normalHost(redirectURL.Scheme, redirectURL.Host)
 	c := &Client{
 		config:      config,
 		redirectURL: redirectURL,
@@ -133,8 +134,8 @@ func New(config Config) (*Client, error) {
 		HTTPClient:   config.HTTPClient,
 		Now:          func() time.Time { return c.now() },
 	})
-	if err := c.crossOrigin.AddTrustedOrigin(origin(redirectURL)); err != nil {
-		return nil, field("RedirectURL", "OAUTH_REDIRECT_URL", err)
+	if err := c.trustOrigins(); err != nil {
+		return nil, err
 	}
 	return c, c.deriveKeys()
 }

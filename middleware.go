@@ -14,8 +14,12 @@ import (
 // requests get 401 with a JSON body and WWW-Authenticate. A session whose
 // token is about to end is renewed.
 //
-// A request that may change something and comes from another site gets 403,
-// unless it has a bearer token (https://pkg.go.dev/net/http#CrossOriginProtection).
+// A request that may change something and comes from a page of another origin,
+// but for Config.TrustedOrigins, gets 403 unless it has a bearer token
+// (https://pkg.go.dev/net/http#CrossOriginProtection). So does a WebSocket
+// handshake (RFC 6455 section 10.2). Programs that send neither Origin nor
+// Sec-Fetch-Site are let in. The check is made once: a WebSocket or a stream of
+// events outlives the session unless the handler ends it.
 func (c *Client) RequireUser(next http.Handler) http.Handler {
 	return c.require(next, func(*Session) error { return nil })
 }
@@ -103,7 +107,7 @@ func missingOrg(s *Session, org *Org) error {
 func (c *Client) require(next http.Handler, check func(*Session) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s, err := c.freshSession(w, r)
-		if err == nil && !c.hasBearer(r) && c.crossOrigin.Check(r) != nil {
+		if err == nil && !c.hasBearer(r) && c.fromAnotherOrigin(r) {
 			err = forbidden("the request came from another site")
 		}
 		if err == nil {

@@ -25,11 +25,28 @@ func returnPath(next string) string {
 	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" {
 		return "/"
 	}
+	u.RawQuery = withoutSign(u.RawQuery)
 	escaped := u.String()
 	if leavesSite(u.Path) || len(escaped) > maxReturnPath {
 		return "/"
 	}
 	return escaped
+}
+
+// withoutSign returns a query without __sign, by which the Hub names the
+// visitor of a private Space in the address of its iframe
+// (https://huggingface.co/docs/hub/spaces-overview): no address that we make
+// may hand it on.
+func withoutSign(query string) string {
+	var kept []string
+	for pair := range strings.SplitSeq(query, "&") {
+		name, _, _ := strings.Cut(pair, "=")
+		if name, err := url.QueryUnescape(name); err == nil && name == "__sign" {
+			continue
+		}
+		kept = append(kept, pair)
+	}
+	return strings.Join(kept, "&")
 }
 
 // leavesSite reports whether a path, raw or decoded, could be read as
@@ -76,7 +93,18 @@ func (c *Client) callbackPath() string {
 
 func (c *Client) framePath() string { return strings.TrimSuffix(c.config.LoginPath, "/") + "/frame/" }
 
-func origin(u *url.URL) string { return u.Scheme + "://" + u.Host }
+// origin returns the origin of a URL as browsers write it, however the URL is
+// written (RFC 6454 section 4).
+func origin(u *url.URL) string { return u.Scheme + "://" + normalHost(u.Scheme, u.Host) }
+
+// normalHost returns a host in lower case and without its scheme's own port.
+func normalHost(scheme, host string) string {
+	port := ":443"
+	if scheme == "http" {
+		port = ":80"
+	}
+	return strings.ToLower(strings.TrimSuffix(host, port))
+}
 
 func hostname(address string) string {
 	u, err := url.Parse(address)
@@ -91,12 +119,12 @@ func hostname(address string) string {
 // cookie would not follow: a Space's custom domain, or 127.0.0.1 for
 // localhost.
 func (c *Client) onOtherHost(r *http.Request) bool {
-	if strings.EqualFold(r.Host, c.redirectURL.Host) || r.Header.Get("Sec-Fetch-Mode") != "navigate" {
+	here := url.URL{Host: normalHost(c.redirectURL.Scheme, r.Host)}
+	if here.Host == c.redirectURL.Host || r.Header.Get("Sec-Fetch-Mode") != "navigate" {
 		return false
 	}
-	if slices.Contains(c.config.spaceHosts(), r.Host) {
+	if slices.Contains(c.config.spaceHosts(), here.Host) {
 		return true
 	}
-	here := url.URL{Host: r.Host}
 	return provider.Loopback(here.Hostname()) && provider.Loopback(c.redirectURL.Hostname()) && here.Port() == c.redirectURL.Port()
 }

@@ -1,6 +1,9 @@
 package hfoauth_test
 
 import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -114,5 +117,100 @@ func TestReturnPathAroundCorners(t *testing.T) {
 		if got := client.LoginURL(next); got != "/login" {
 			t.Errorf("LoginURL(%q) = %q, which begins again", next, got)
 		}
+	}
+}
+
+// A default port, or upper case, in the redirect URL names the same origin as
+// browsers do without.
+func TestOriginsAreNormalized(t *testing.T) {
+	for redirectURL, here := range map[string]string{
+		"https://user-app.hf.space:443/login/callback": "https://user-app.hf.space",
+		"https://User-App.HF.space/login/callback":     "https://user-app.hf.space",
+		"HTTPS://user-app.hf.space/login/callback":     "https://user-app.hf.space",
+		"http://localhost:80/login/callback":           "http://localhost",
+		"http://LOCALHOST:7860/login/callback":         "http://localhost:7860",
+		"http://[::1]:80/login/callback":               "http://[::1]",
+	} {
+		s := newSite(t, func(c *hfoauth.Config) {
+			c.RedirectURL = redirectURL
+			if strings.Contains(here, "hf.space") {
+				c.SpaceHost = "user-app.hf.space"
+			}
+		})
+		_, host, _ := strings.Cut(here, "://")
+		ask := func(method, path string, header ...string) answer {
+			req, err := http.NewRequest(method, s.URL+path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Host = host
+			for i := 0; i+1 < len(header); i += 2 {
+				req.Header.Set(header[i], header[i+1])
+			}
+			return do(t, s.browser(), req)
+		}
+		login := ask("GET", "/login", "Sec-Fetch-Mode", "navigate")
+		if !strings.HasPrefix(login.Header.Get("Location"), s.hub.URL) {
+			t.Errorf("%s: /login of %s leads to %q", redirectURL, here, login.Header.Get("Location"))
+		}
+		if got := login.location().Query().Get("redirect_uri"); got != redirectURL {
+			t.Errorf("%s: asks to return to %q, want it as registered", redirectURL, got)
+		}
+		safari := []string{"Sec-Fetch-Site", "cross-site", "Origin", here}
+		if resp := ask("POST", "/login/frame/check", safari...); resp.StatusCode != 200 {
+			t.Errorf("%s: a form of %s: %s", redirectURL, here, resp.Status)
+		}
+		if resp := ask("POST", "/logout", safari...); resp.StatusCode != 303 {
+			t.Errorf("%s: signing out at %s: %s", redirectURL, here, resp.Status)
+		}
+	}
+}
+
+// __sign is what a private Space's visitor proves to the platform: it belongs
+// in no address that we make.
+func TestSignIsStripped(t *testing.T) {
+	s := newSite(t, nil)
+	const token = "__sign=secret-of-the-visitor"
+	for name, resp := range map[string]answer{
+		"redirect to sign in": get(t, s.browser(), s.URL+"/private?a=%20b&"+token+"&c=d"),
+		"query parameter":     get(t, s.browser(), s.URL+"/login?next="+url.QueryEscape("/private?"+token)),
+		"login page":          get(t, s.browser(), s.URL+"/login?"+token),
+		"encoded name":        get(t, s.browser(), s.URL+"/private?%5F_si%67n=secret-of-the-visitor"),
+		"page in a frame":     get(t, s.browser(), s.URL+"/login?"+token+"&next="+url.QueryEscape("/private?"+token), "Sec-Fetch-Dest", "iframe"),
+		"failure":             get(t, s.browser(), s.URL+"/login/callback?"+token),
+		"program":             get(t, s.browser(), s.URL+"/private?"+token, "Accept", "application/json"),
+		"tab of an iframe":    post(t, s.browser(), s.URL+"/login/frame/popup?"+token, url.Values{"next": {"/private?" + token}}, "Sec-Fetch-Site", "same-origin"),
+		"sign-out":            post(t, s.browser(), s.URL+"/logout?"+token, url.Values{"next": {"/?" + token}}),
+		"callback":            s.signIn(s.browser(), ada, "/private?"+token),
+	} {
+		if shown := fmt.Sprint(resp.Header, resp.body); strings.Contains(shown, "secret-of-the-visitor") {
+			t.Errorf("%s: %s", name, shown)
+		}
+	}
+	if resp := get(t, s.browser(), s.URL+"/private?a=%20b&"+token+"&c=d"); resp.Header.Get("Location") != "/login?next=%2Fprivate%3Fa%3D%2520b%26c%3Dd" {
+		t.Errorf("the rest of the query is changed: %s", resp.Header.Get("Location"))
+	}
+	r := httptest.NewRequest("GET", "/page?"+token, nil)
+	for name, cookie := range map[string]*http.Cookie{"signed out": {Name: "x"}, "signed in": s.newSession(ada)} {
+		r.AddCookie(cookie)
+		if button := string(s.client.Button(r, hfoauth.ButtonOptions{})); strings.Contains(button, "secret-of-the-visitor") {
+			t.Errorf("button, %s: %s", name, button)
+		}
+	}
+	if strings.Contains(s.log.String(), "secret-of-the-visitor") {
+		t.Errorf("log: %s", s.log)
+	}
+}
+
+// A site's other name sends browsers to the one that is registered, without
+// what the platform's visitor proved.
+func TestSignIsStrippedOnAnotherHost(t *testing.T) {
+	client := newClient(t, hfoauth.Config{SpaceHost: "user-app.hf.space,www.example.com"})
+	r := httptest.NewRequest("GET", "https://www.example.com/login?__sign=x&next=/a", nil)
+	r.Header.Set("Sec-Fetch-Mode", "navigate")
+	w := httptest.NewRecorder()
+	client.LoginHandler().ServeHTTP(w, r)
+	if got := w.Header().Get("Location"); got != "https://user-app.hf.space/login?next=/a" {
+		t.Errorf("leads to %s", got)
 	}
 }

@@ -2,16 +2,22 @@ package hfoauth
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 )
 
 // pathOf returns path and query as the browser asked for them, also behind
-// http.StripPrefix.
+// http.StripPrefix, without __sign.
 func pathOf(r *http.Request) string {
+	address := r.URL.RequestURI()
 	if strings.HasPrefix(r.RequestURI, "/") {
-		return r.RequestURI
+		address = r.RequestURI
 	}
-	return r.URL.RequestURI()
+	path, query, _ := strings.Cut(address, "?")
+	if query = withoutSign(query); query == "" {
+		return path
+	}
+	return path + "?" + query
 }
 
 // isNavigation reports whether a person opens a page: the browser says so
@@ -39,4 +45,31 @@ func framed(r *http.Request) bool {
 		return true
 	}
 	return false
+}
+
+// trustOrigins names the origins whose requests may change something: this
+// site's, which a proxy may hide from us, and Config.TrustedOrigins.
+func (c *Client) trustOrigins() error {
+	for _, text := range append([]string{c.config.RedirectURL}, c.config.TrustedOrigins...) {
+		u, err := url.Parse(text)
+		if err != nil {
+			return err // not reached: validate parsed it
+		}
+		if err := c.crossOrigin.AddTrustedOrigin(origin(u)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fromAnotherOrigin reports whether a request that may change something was
+// made by a page of another origin. A WebSocket handshake may, too: it is a GET
+// request that brings the user's cookie from any page (RFC 6455 section 10.2).
+func (c *Client) fromAnotherOrigin(r *http.Request) bool {
+	if r.Header.Get("Upgrade") != "" || r.Header.Get("Sec-Fetch-Mode") == "websocket" {
+		changing := *r
+		changing.Method = http.MethodPost
+		r = &changing
+	}
+	return c.crossOrigin.Check(r) != nil
 }

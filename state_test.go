@@ -40,17 +40,24 @@ func TestStateFailures(t *testing.T) {
 		s.checkFailure(get(t, browser, s.URL+"/login/callback"+query), 400, says)
 	}
 
-	callback := s.decide(s.begin(browser, "/"), ada)
-	t.Run("another browser", func(t *testing.T) { s.checkFailure(get(t, s.browser(), callback), 400, says) })
-	t.Run("first use", func(t *testing.T) {
+	t.Run("another browser", func(t *testing.T) {
+		callback := s.decide(s.begin(browser, "/"), ada)
+		s.checkFailure(get(t, s.browser(), callback), 400, says)
 		if resp := get(t, browser, callback); resp.StatusCode != http.StatusSeeOther {
-			t.Fatalf("%s", resp.Status)
+			t.Errorf("its own browser, afterwards: %s", resp.Status)
 		}
 	})
-	t.Run("replay", func(t *testing.T) { s.checkFailure(get(t, browser, callback), 400, says) })
-	if s.username(browser) != "ada" {
-		t.Error("a replayed callback ended the session")
-	}
+	t.Run("replay", func(t *testing.T) {
+		browser := s.browser()
+		callback := s.decide(s.begin(browser, "/"), ada)
+		if resp := get(t, browser, callback); resp.StatusCode != http.StatusSeeOther {
+			t.Fatalf("first use: %s", resp.Status)
+		}
+		s.checkFailure(get(t, browser, callback), 400, says)
+		if s.username(browser) != "ada" {
+			t.Error("a replayed callback ended the session")
+		}
+	})
 
 	t.Run("expired", func(t *testing.T) {
 		callback := s.decide(s.begin(browser, "/"), ada)
@@ -87,5 +94,33 @@ func TestTwoTabs(t *testing.T) {
 		if s.username(browser) != "ada" {
 			t.Error("not signed in after both tabs")
 		}
+	}
+}
+
+// What no person asked for begins no sign-in: an image on a page of any site
+// would otherwise push the attempts out that the browser has under way.
+func TestOnlyNavigationsBegin(t *testing.T) {
+	s := newSite(t, nil)
+	for name, header := range map[string][]string{
+		"image of another site": {"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "image", "Accept", "image/avif,*/*"},
+		"image of a sibling":    {"Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "image"},
+		"image of this site":    {"Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "image"},
+		"fetch":                 {"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "cors", "Sec-Fetch-Dest", "empty"},
+		"script":                {"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "script"},
+		"WebSocket":             {"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "websocket"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			browser := s.browser()
+			callback := s.decide(s.begin(browser, "/private"), ada)
+			for range 8 {
+				resp := get(t, browser, s.URL+"/login", header...)
+				if resp.StatusCode != 403 || len(resp.Header["Set-Cookie"]) > 0 {
+					t.Errorf("%s with cookies %v, want 403 and none", resp.Status, resp.Header["Set-Cookie"])
+				}
+			}
+			if resp := get(t, browser, callback); resp.Header.Get("Location") != "/private" {
+				t.Errorf("the attempt under way ends with %s", resp.Status)
+			}
+		})
 	}
 }
