@@ -2,7 +2,8 @@
 # Installs the Debian packages that the tests run and that are missing. Where
 # it may not, it says what is missing; on a build server (CI=true) that fails.
 # No service is started: the tests start their own on loopback. With the
-# argument "browsers" it installs Firefox and WebKit, too.
+# argument "browsers" it also installs Firefox and WebKit, with "providers"
+# Glewlwyd and Django OAuth Toolkit.
 set -euo pipefail
 
 # have tells whether a command is there, or one of PostgreSQL's, which Debian
@@ -11,29 +12,50 @@ have() {
 	command -v "$1" >/dev/null || compgen -G "/usr/lib/postgresql/*/bin/$1" >/dev/null
 }
 
-# axe-core, for the accessibility checks, is a package of npm's.
-axe() {
-	local dir=internal/e2e
-	[[ -e $dir/node_modules/axe-core/axe.min.js ]] && return
+# imports reports whether Debian's Python has a module, whatever other Python
+# is first in PATH.
+imports() {
+	/usr/bin/python3 -c "import $1" 2>/dev/null
+}
+
+# npm_packages installs what the package.json files name and is missing:
+# clients and providers that others wrote, axe-core for the accessibility checks.
+npm_packages() {
 	if ! command -v npm >/dev/null; then
-		echo "setup: the accessibility checks need npm, to install axe-core" >&2
+		echo "setup: some tests need Node and npm" >&2
 		[[ ${CI:-} != true ]]
 		return
 	fi
-	npm install --prefix "$dir" --no-package-lock --no-audit --no-fund --silent
+	local dir
+	for dir in internal/e2e internal/clients examples/hfhub/page examples/hfhub/express; do
+		npm ls --prefix "$dir" >/dev/null 2>&1 ||
+			npm install --prefix "$dir" --no-package-lock --no-audit --no-fund --silent
+	done
 }
 cd "$(dirname "$0")/.."
-axe
+npm_packages
 
 missing=()
 have gcc || missing+=(gcc libc6-dev) # for go test -race
 have chromium || missing+=(chromium fonts-liberation)
 have redis-server || missing+=(redis-server)
 have postgres || missing+=(postgresql)
+imports authlib || missing+=(python3-authlib)
+imports flask || missing+=(python3-flask)
+imports requests || missing+=(python3-requests)
+imports starlette || missing+=(python3-starlette)
+imports itsdangerous || missing+=(python3-itsdangerous)
+imports httpx || missing+=(python3-httpx)
+imports uvicorn || missing+=(uvicorn)
 if [[ ${1:-} == browsers ]]; then
 	have firefox-esr || missing+=(firefox-esr)
 	have WebKitWebDriver || missing+=(webkit2gtk-driver)
 	have xvfb-run || missing+=(xvfb xauth)
+fi
+if [[ ${1:-} == providers ]]; then
+	# With SQLite, Glewlwyd's package asks nothing; the tests bring their own.
+	have glewlwyd || missing+=(glewlwyd dbconfig-sqlite3 sqlite3)
+	imports oauth2_provider || missing+=(python3-django-oauth-toolkit)
 fi
 [[ ${#missing[@]} -gt 0 ]] || exit 0
 

@@ -56,10 +56,10 @@ func build(t *testing.T, example string) (path string) {
 	return path
 }
 
-// program is an example, running, and its provider.
+// program is an example, or another app, running, and its provider.
 type program struct {
 	t       *testing.T
-	path    string
+	argv    []string
 	hub     *hfoauthtest.Server
 	app     hfoauthtest.App
 	port    string
@@ -86,6 +86,12 @@ func newProgram(t *testing.T, example string, env ...string) *program {
 // newProgramAt is newProgram with a provider of the caller's.
 func newProgramAt(t *testing.T, example, issuer string, app hfoauthtest.App, env ...string) *program {
 	t.Helper()
+	return runProgram(t, []string{build(t, example)}, issuer, app, env...)
+}
+
+// runProgram runs any app that is configured as a Space is.
+func runProgram(t *testing.T, argv []string, issuer string, app hfoauthtest.App, env ...string) *program {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -96,7 +102,7 @@ func newProgramAt(t *testing.T, example, issuer string, app hfoauthtest.App, env
 	if err != nil {
 		t.Fatal(err)
 	}
-	q := &program{t: t, path: build(t, example), app: app, port: port, URL: "http://localhost:" + port, stderr: stderr}
+	q := &program{t: t, argv: argv, app: app, port: port, URL: "http://localhost:" + port, stderr: stderr}
 	q.env = append([]string{"PORT=" + port, "PATH=" + os.Getenv("PATH"), "OAUTH_CLIENT_ID=" + app.ClientID,
 		"OAUTH_CLIENT_SECRET=" + app.ClientSecret, "OAUTH_REDIRECT_URL=" + q.URL + "/login/callback",
 		"OAUTH_SCOPES=openid profile email", "OPENID_PROVIDER_URL=" + issuer}, env...)
@@ -108,11 +114,11 @@ func newProgramAt(t *testing.T, example, issuer string, app hfoauthtest.App, env
 // start starts the program, again or for the first time, and waits for it.
 func (q *program) start() {
 	q.t.Helper()
-	q.command = exec.Command(q.path)
+	q.command = exec.Command(q.argv[0], q.argv[1:]...)
 	q.command.Env = q.env
 	q.command.Stderr = q.stderr
 	if err := q.command.Start(); err != nil {
-		q.t.Fatal(err)
+		q.t.Fatalf("%v (run make setup)", err)
 	}
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()

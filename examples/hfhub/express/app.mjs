@@ -1,0 +1,51 @@
+// An Express app that signs its users in with Auth.js. The variables are those
+// that a Space sets; AUTH_SECRET is a secret of the app, which signs and
+// encrypts the session's cookie.
+import { ExpressAuth, getSession } from "@auth/express";
+import HuggingFace from "@auth/express/providers/huggingface";
+import express from "express";
+import { randomBytes } from "node:crypto";
+
+const { OAUTH_CLIENT_ID, OAUTH_CLIENT_SECRET, OAUTH_SCOPES, OPENID_PROVIDER_URL, AUTH_SECRET, PORT = "3000" } = process.env;
+
+const auth = {
+  basePath: "/auth",
+  trustHost: true, // behind the proxy of a Space, or on a laptop
+  secret: AUTH_SECRET ?? randomBytes(32).toString("hex"),
+  providers: [
+    HuggingFace({
+      issuer: OPENID_PROVIDER_URL, // Auth.js's own is huggingface.co
+      clientId: OAUTH_CLIENT_ID,
+      clientSecret: OAUTH_CLIENT_SECRET,
+      authorization: { params: { scope: OAUTH_SCOPES } },
+    }),
+  ],
+  callbacks: {
+    // The session says whom it is of: sub stays when the username changes.
+    jwt: ({ token, profile }) => (profile ? { ...token, sub: profile.sub, username: profile.preferred_username } : token),
+    session: ({ session, token }) => ({ ...session, user: { ...session.user, sub: token.sub, username: token.username } }),
+  },
+};
+
+const escape = (text) => text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
+
+const app = express();
+app.set("trust proxy", true);
+app.use("/auth/*splat", ExpressAuth(auth));
+
+app.get("/", async (request, response) => {
+  const session = await getSession(request, auth);
+  response.send(`<!DOCTYPE html><html lang="en"><title>An Express app with Auth.js</title>
+<h1>An Express app with Auth.js</h1>
+${session
+    ? `<p>Hello, ${escape(session.user.name)} (${escape(session.user.username)}).</p><p><a href="/auth/signout">Sign out</a></p>`
+    : `<p>You are not signed in.</p><p><a href="/auth/signin">Sign in</a></p>`}`);
+});
+
+app.get("/private", async (request, response) => {
+  const session = await getSession(request, auth);
+  if (!session) return response.status(401).send("Please sign in at /auth/signin.");
+  response.json(session.user);
+});
+
+app.listen(PORT, "localhost", () => console.log(`http://localhost:${PORT}`));
