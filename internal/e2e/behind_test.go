@@ -1,0 +1,91 @@
+package e2e
+
+import (
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// background is a provider that is a program of its own.
+type background struct {
+	t       *testing.T
+	argv    []string
+	env     []string
+	port    string // that it listens on, of 127.0.0.1
+	command *exec.Cmd
+	output  strings.Builder
+}
+
+// freePort returns a port of 127.0.0.1 that nothing listens on.
+func freePort(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	return port
+}
+
+// newBackground starts a provider that listens on port, and ends it with the
+// test.
+func newBackground(t *testing.T, port string, env []string, argv ...string) *background {
+	t.Helper()
+	b := &background{t: t, argv: argv, env: env, port: port}
+	b.start()
+	t.Cleanup(func() {
+		b.kill()
+		if t.Failed() {
+			t.Logf("%s: %s", argv[0], b.output.String())
+		}
+	})
+	return b
+}
+
+func (b *background) start() {
+	b.t.Helper()
+	b.command = exec.Command(b.argv[0], b.argv[1:]...)
+	b.command.Env = append(os.Environ(), b.env...)
+	b.command.Stdout, b.command.Stderr = &b.output, &b.output
+	if err := b.command.Start(); err != nil {
+		b.t.Fatalf("%v (run make setup)", err)
+	}
+	if !eventually(func() bool {
+		conn, err := net.Dial("tcp", "127.0.0.1:"+b.port)
+		if err == nil {
+			conn.Close()
+		}
+		return err == nil
+	}) {
+		b.kill()
+		b.t.Fatalf("%s does not listen on %s: %s", b.argv[0], b.port, b.output.String())
+	}
+}
+
+func (b *background) kill() {
+	b.command.Process.Kill()
+	b.command.Wait()
+}
+
+// restart starts it anew, without what it kept in memory.
+func (b *background) restart() {
+	b.t.Helper()
+	b.kill()
+	b.start()
+}
+
+// handler passes requests on to the provider, with the Host that the browser
+// named.
+func (b *background) handler() http.Handler {
+	target := &url.URL{Scheme: "http", Host: "127.0.0.1:" + b.port}
+	return &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(target)
+		r.Out.Host = r.In.Host
+	}}
+}
