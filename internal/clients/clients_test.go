@@ -8,7 +8,7 @@ import (
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
-const scopes = "openid profile email"
+const scopes = "openid profile email read-billing"
 
 // client is one that somebody else wrote, and what it does.
 type client struct {
@@ -24,7 +24,6 @@ var clients = []client{
 	{name: "huggingface.js", program: "huggingfacejs.mjs", userinfo: true},
 	{name: "Auth.js", program: "authjs.mjs", idToken: true, wrongSecret: "CHALLENGE"},
 	{name: "openid-client", program: "openidclient.mjs", idToken: true, userinfo: true, refresh: true, wrongSecret: "CHALLENGE"},
-	{name: "MCP SDK", program: "mcp.mjs", refresh: true},
 	{name: "authlib", program: "authlib_starlette.py", idToken: true, userinfo: true, refresh: true, wrongSecret: "invalid_client"},
 }
 

@@ -2,6 +2,7 @@ package clients
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,7 +27,7 @@ func newHubLogin(t *testing.T) (hub *hfoauthtest.Server, next func() event) {
 	t.Helper()
 	hub = hfoauthtest.NewServer(t)
 	hub.Configure(func(s *hfoauthtest.Settings) { s.DeviceInterval = time.Second })
-	app := hub.RegisterApp(hfoauthtest.App{Name: "hf", Public: true, Scopes: []string{"openid", "profile", "email"}})
+	app := hub.RegisterApp(hfoauthtest.App{Name: "hf", Public: true, Scopes: strings.Fields(scopes)})
 	d := newDriver(t, "huggingface_hub.py", hub.URL, app)
 	return hub, func() event {
 		t.Helper()
