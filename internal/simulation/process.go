@@ -1,0 +1,67 @@
+package simulation
+
+import (
+	"fmt"
+	"time"
+)
+
+// process is one life of a replica.
+type process struct {
+	w         *world
+	replica   string // "r1"
+	name      string // "r1.2" for its second life
+	app       App
+	dead      bool
+	exchanges []*exchange // under way
+	waiting   []*call     // of who called it in another way than by HTTP
+}
+
+// launch starts a replica, or starts it again.
+func (w *world) launch(n int) {
+	w.lives[n]++
+	p := &process{w: w, replica: fmt.Sprintf("r%d", n+1)}
+	p.name = fmt.Sprintf("%s.%d", p.replica, w.lives[n])
+	skew := w.setup.Skew[n]
+	plain := PlainStore{p}
+	config := Process{
+		Name: p.name, Transport: transport{p}, Site: w.site, Tight: w.setup.Tight,
+		Now: func() time.Time { return time.Now().Add(skew) },
+	}
+	switch w.setup.Store {
+	case "plain":
+		config.Store = &plain
+	case "swap":
+		config.Store = &SwapStore{plain}
+	}
+	old, new := []byte("the first key of the simulation."), []byte("the other key of the simulation.")
+	switch w.keys[n] {
+	case 0:
+		config.Keys = [][]byte{old}
+	case 1: // the first step: all replicas learn the new key
+		config.Keys = [][]byte{old, new}
+	case 2: // the second: they seal with it
+		config.Keys = [][]byte{new, old}
+	}
+	p.app = w.boot(config)
+	w.replicas[n] = p
+}
+
+// kill ends a process at once: what it is doing stops where it is, and what
+// it sent is still on its way.
+func (w *world) kill(n int) {
+	p := w.replicas[n]
+	p.dead = true
+	w.oracle.died(p)
+	for _, x := range p.exchanges {
+		x.lost("connection reset")
+	}
+	for _, c := range p.waiting {
+		w.driver.answer(c)
+	}
+	p.exchanges, p.waiting = nil, nil
+}
+
+// pick chooses the replica that a load balancer sends a request to.
+func (w *world) pick(name string) *process {
+	return w.replicas[w.dice.below(len(w.replicas), name)]
+}

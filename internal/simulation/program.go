@@ -1,0 +1,236 @@
+package simulation
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Setup is what a run is made of.
+type Setup struct {
+	Replicas   int
+	Store      string // "plain", "swap" or "": sessions live in cookies
+	Space      bool
+	Reuse      bool // the provider ends what came of a refresh token that comes twice
+	NoRefresh  bool
+	Lifetime   time.Duration // of access tokens
+	Skew       []time.Duration
+	LateExpiry bool // the store forgets late
+	Tight      bool
+	ThirdParty bool
+	MaxAge     time.Duration
+	Crowd      bool // a user of many organizations is among the people
+}
+
+// Faults are the probabilities that a call has a fault.
+type Faults struct {
+	StoreError, StoreErrorAfter, StoreSlow, StoreLate, StoreSilent         float64
+	Provider5xx, ProviderError, ProviderLost, ProviderSlow, ProviderSilent float64
+	BrowserLost, BrowserSlow, BrowserLeaves                                float64
+}
+
+// Program is what happens in a run.
+type Program struct {
+	Seed   uint64
+	Setup  Setup
+	Faults Faults
+	Ops    []Op
+	// Good are the operations whose calls have no faults.
+	Good map[string]bool
+}
+
+// Op is an operation.
+type Op struct {
+	ID     string
+	At     time.Duration
+	Kind   string
+	Person string // browser or user
+	Place  place
+	N      int // replica, or whatever the kind needs
+	Path   string
+	For    time.Duration
+}
+
+func (op Op) String() string {
+	return strings.TrimSpace(fmt.Sprintf("%14s %s %s %s %s %d %s %s", op.At.Round(time.Microsecond), op.ID, op.Kind, op.Person, op.Place, op.N, op.Path, op.For.Round(time.Microsecond)))
+}
+
+func (p *Program) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "seed %d, %+v\nfaults %+v\nwithout faults: %d operations\n", p.Seed, p.Setup, p.Faults, len(p.Good))
+	for _, op := range p.Ops {
+		fmt.Fprintln(&b, op)
+	}
+	return b.String()
+}
+
+// Generate makes the program of a seed.
+func Generate(seed uint64) *Program {
+	d := dice{seed}
+	p := &Program{Seed: seed, Good: map[string]bool{}}
+	s := &p.Setup
+	s.Store = one(d, "store", "plain", "plain", "swap", "swap", "")
+	s.Replicas = 1 + d.below(3, "replicas")
+	if s.Store == "" {
+		s.Replicas = one(d, "replicas", 1, 1, 1, 2)
+	}
+	s.Space = d.chance(0.7, "space")
+	s.Reuse = d.chance(0.5, "reuse")
+	s.NoRefresh = d.chance(0.1, "no refresh")
+	s.Lifetime = one(d, "lifetime", time.Hour, 8*time.Hour, 10*time.Minute)
+	s.LateExpiry = d.chance(0.2, "late expiry")
+	s.Tight = d.chance(0.2, "tight")
+	s.ThirdParty = d.chance(0.5, "third party")
+	s.Crowd = d.chance(0.1, "crowd")
+	for i := range s.Replicas {
+		s.Skew = append(s.Skew, d.between(-20*time.Second, 20*time.Second, fmt.Sprint("skew", i)))
+	}
+	calm := d.chance(0.15, "calm")
+	if !calm {
+		p.Faults.draw(d)
+	}
+	n := 5 + d.below(20, "length")
+	at := time.Duration(0)
+	for i := range n {
+		id := fmt.Sprintf("op%02d", i+1)
+		at += gap(d, id, s)
+		p.Ops = append(p.Ops, operation(d, id, at, s, calm, i))
+	}
+	return p
+}
+
+func (f *Faults) draw(d dice) {
+	for name, p := range map[string]*float64{
+		"StoreError": &f.StoreError, "StoreErrorAfter": &f.StoreErrorAfter, "StoreSlow": &f.StoreSlow, "StoreLate": &f.StoreLate, "StoreSilent": &f.StoreSilent,
+		"Provider5xx": &f.Provider5xx, "ProviderError": &f.ProviderError, "ProviderLost": &f.ProviderLost, "ProviderSlow": &f.ProviderSlow, "ProviderSilent": &f.ProviderSilent,
+		"BrowserLost": &f.BrowserLost, "BrowserSlow": &f.BrowserSlow, "BrowserLeaves": &f.BrowserLeaves,
+	} {
+		if d.chance(0.35, name) {
+			*p = 0.15 * d.fraction(name+" p")
+		}
+	}
+}
+
+// gap is how long after one operation the next one comes: at once, a little
+// later, when tokens are about to be renewed, or when a device was asleep.
+func gap(d dice, id string, s *Setup) time.Duration {
+	switch d.below(10, id+" gap") {
+	case 0, 1, 2, 3:
+		return d.between(0, 40*time.Millisecond, id)
+	case 4, 5:
+		return d.between(0, 3*time.Second, id)
+	case 6:
+		return d.between(0, time.Minute, id)
+	case 7:
+		return d.between(s.Lifetime-6*time.Minute, s.Lifetime, id)
+	case 8:
+		return d.between(0, 2*s.Lifetime, id)
+	}
+	return d.between(0, 20*24*time.Hour, id)
+}
+
+var people = []string{"ada", "grace"}
+
+func operation(d dice, id string, at time.Duration, s *Setup, calm bool, i int) Op {
+	op := Op{ID: id, At: at, Place: tab}
+	op.Person = people[d.below(len(people), id+" person")]
+	op.N = d.below(s.Replicas, id+" replica")
+	op.Path = one(d, id+" path", "/private", "/private", "/token", "/")
+	if s.Space && d.chance(0.4, id+" place") {
+		op.Place = one(d, id+" which", frame, frame, nearFrame)
+	}
+	kinds := []string{
+		"sign in", "sign in", "visit", "visit", "visit", "visit", "visit", "visit", "burst", "burst",
+		"sign out", "logout user", "switch", "replay", "program",
+	}
+	if s.Space {
+		kinds = append(kinds, "frame", "frame")
+	}
+	if !calm {
+		kinds = append(kinds, "kill", "outage", "outage", "rotate", "revoke")
+		if d.chance(0.1, "failovers") {
+			kinds = append(kinds, "failover")
+		}
+	}
+	op.Kind = one(d, id+" kind", kinds...)
+	if i == 0 {
+		op.Kind = one(d, id+" first", "sign in", kinds[len(kinds)-1], "sign in")
+	}
+	if op.Kind == "sign in" {
+		op.Place = tab
+	}
+	if op.Kind == "frame" && op.Place == tab {
+		op.Place = frame
+	}
+	op.For = d.between(0, 10*time.Second, id+" for")
+	return op
+}
+
+// Minimize cuts a program down to what still breaks the rule.
+func Minimize(run func(*Program) *Result, p *Program, rule string) *Program {
+	breaks := func(p *Program) bool { return run(p).Broken(rule) != nil }
+	best := p.clone()
+	for size := max(len(best.Ops)/2, 1); ; {
+		removed := false
+		for from := 0; from < len(best.Ops); {
+			try := best.clone()
+			try.Ops = slices.Delete(try.Ops, from, min(from+size, len(try.Ops)))
+			if len(try.Ops) > 0 && breaks(try) {
+				best, removed = try, true
+			} else {
+				from += size
+			}
+		}
+		if size > 1 {
+			size /= 2
+		} else if !removed {
+			break
+		}
+	}
+	for _, op := range best.Ops {
+		try := best.clone()
+		try.Good[op.ID] = true
+		if breaks(try) {
+			best = try
+		}
+	}
+	for range 2 {
+		for _, simpler := range simplifications {
+			try := best.clone()
+			simpler(try)
+			if breaks(try) {
+				best = try
+			}
+		}
+	}
+	return best
+}
+
+// simplifications make a program easier to read.
+var simplifications = []func(*Program){
+	func(p *Program) { p.Setup.LateExpiry = false },
+	func(p *Program) { p.Setup.Tight = false },
+	func(p *Program) { p.Setup.Reuse = false },
+	func(p *Program) { p.Setup.Crowd = false },
+	func(p *Program) { p.Faults = Faults{} },
+	func(p *Program) { p.Faults.StoreSlow, p.Faults.StoreLate = 0, 0 },
+	func(p *Program) { p.Faults.StoreError, p.Faults.StoreErrorAfter, p.Faults.StoreSilent = 0, 0, 0 },
+	func(p *Program) { p.Faults.Provider5xx, p.Faults.ProviderError, p.Faults.ProviderLost = 0, 0, 0 },
+	func(p *Program) { p.Faults.ProviderSlow, p.Faults.ProviderSilent = 0, 0 },
+	func(p *Program) { p.Faults.BrowserLost, p.Faults.BrowserSlow, p.Faults.BrowserLeaves = 0, 0, 0 },
+	func(p *Program) { clear(p.Setup.Skew) },
+	func(p *Program) { p.Setup.ThirdParty = false },
+	func(p *Program) { p.Setup.Lifetime = 8 * time.Hour },
+}
+
+func (p *Program) clone() *Program {
+	c := *p
+	c.Ops = slices.Clone(p.Ops)
+	c.Setup.Skew = slices.Clone(p.Setup.Skew)
+	c.Good = map[string]bool{}
+	for id := range p.Good {
+		c.Good[id] = true
+	}
+	return &c
+}

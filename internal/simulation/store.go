@@ -1,0 +1,235 @@
+package simulation
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+var (
+	errStore    = errors.New("simulation: the store failed")
+	errReadOnly = errors.New("simulation: the store is read-only")
+)
+
+// store is the database that the replicas share.
+type store struct {
+	w       *world
+	entries map[string]entry
+	journal []change
+	outages []outage
+}
+
+type entry struct {
+	value  []byte
+	expiry time.Time
+}
+
+// change is what a write replaced, for a failover that loses it.
+type change struct {
+	at  time.Time
+	key string
+	old entry
+	had bool
+}
+
+// outage is a time in which calls fail.
+type outage struct {
+	from, to time.Time
+	kind     string // "errors", "silence" or "read-only"
+	replica  string // all if empty
+}
+
+// find returns what is under key. A store that is late drops expired entries
+// an hour after their time, as one may that cleans up now and then.
+func (s *store) find(key string) ([]byte, bool) {
+	e, ok := s.entries[key]
+	expiry := e.expiry
+	if s.w.setup.LateExpiry {
+		expiry = expiry.Add(time.Hour)
+	}
+	if !ok || !time.Now().Before(expiry) {
+		return nil, false
+	}
+	return bytes.Clone(e.value), true
+}
+
+func (s *store) put(key string, value []byte, expiry time.Time) {
+	old, had := s.entries[key]
+	s.journal = append(s.journal, change{time.Now(), key, old, had})
+	if value == nil {
+		delete(s.entries, key)
+		return
+	}
+	s.entries[key] = entry{bytes.Clone(value), expiry}
+}
+
+// failover loses the writes since a time, as a primary that dies before it
+// replicated them.
+func (s *store) failover(since time.Time) (lost int) {
+	for i := len(s.journal) - 1; i >= 0 && s.journal[i].at.After(since); i-- {
+		c := s.journal[i]
+		if c.had {
+			s.entries[c.key] = c.old
+		} else {
+			delete(s.entries, c.key)
+		}
+		s.journal = s.journal[:i]
+		lost++
+	}
+	return lost
+}
+
+// PlainStore is the store as a process sees it. It has the methods of scs's
+// Store and CtxStore.
+type PlainStore struct{ proc *process }
+
+// SwapStore is a PlainStore that can compare and swap.
+type SwapStore struct{ PlainStore }
+
+func (p *PlainStore) FindCtx(ctx context.Context, key string) (b []byte, found bool, err error) {
+	s := p.proc.w.store
+	err = p.call(ctx, "find", key, func() string {
+		b, found = s.find(key)
+		return s.valueName(b)
+	}, nil)
+	if err != nil {
+		return nil, false, err
+	}
+	return b, found, nil
+}
+
+func (p *PlainStore) CommitCtx(ctx context.Context, key string, b []byte, expiry time.Time) error {
+	s := p.proc.w.store
+	b = bytes.Clone(b)
+	return p.call(ctx, "commit", key, func() string {
+		s.put(key, b, expiry)
+		s.w.oracle.stored(p.proc, key)
+		return s.valueName(b)
+	}, nil)
+}
+
+func (p *PlainStore) DeleteCtx(ctx context.Context, key string) error {
+	s := p.proc.w.store
+	return p.call(ctx, "delete", key, func() string {
+		s.put(key, nil, time.Time{})
+		return "gone"
+	}, nil)
+}
+
+func (p *PlainStore) Find(key string) ([]byte, bool, error) {
+	return p.FindCtx(context.Background(), key)
+}
+
+func (p *PlainStore) Commit(key string, b []byte, expiry time.Time) error {
+	return p.CommitCtx(context.Background(), key, b, expiry)
+}
+
+func (p *PlainStore) Delete(key string) error { return p.DeleteCtx(context.Background(), key) }
+
+// SwapCtx puts new under key if old is there: nil is nothing.
+func (p *SwapStore) SwapCtx(ctx context.Context, key string, old, new []byte, expiry time.Time) (swapped bool, err error) {
+	s := p.proc.w.store
+	old, new = bytes.Clone(old), bytes.Clone(new)
+	err = p.call(ctx, "swap", key, func() string {
+		current, found := s.find(key)
+		if found != (old != nil) || !bytes.Equal(current, old) {
+			return "refused: " + s.valueName(current)
+		}
+		swapped = true
+		s.put(key, new, expiry)
+		s.w.oracle.stored(p.proc, key)
+		return s.valueName(new)
+	}, nil)
+	return swapped && err == nil, err
+}
+
+// call is one call of a process, which takes effect and is answered when the
+// driver says so. It does not mind ctx, as the rare store does: the library
+// has to give up by itself, and the write may still land.
+func (p *PlainStore) call(ctx context.Context, what, key string, effect func() string, answered func()) error {
+	w, proc := p.proc.w, p.proc
+	name := fmt.Sprintf("%s %s store %s", callerOf(ctx), proc.name, what)
+	c := &call{name: name, proc: proc}
+	c.arrive = func(c *call) {
+		f := w.store.fate(proc, what, c.id)
+		w.counts["store "+what]++
+		if f.what != "" {
+			w.counts["store "+f.what]++
+			w.driver.log("%s %s: %s", c.id, w.driver.keyName(key), f.what)
+		}
+		w.driver.service(c, f, func() {
+			w.driver.log("%s %s: %s", c.id, w.driver.keyName(key), effect())
+		}, func() {
+			if c.err != nil {
+				w.driver.log("%s: answered %v", c.id, c.err)
+			} else if answered != nil {
+				answered()
+			}
+		})
+	}
+	c.finish = func(c *call) {
+		if what != "find" {
+			c.err = nil // a process at its end has nothing left to try again
+		}
+	}
+	return w.driver.do(nil, c)
+}
+
+func (s *store) valueName(b []byte) string {
+	if b == nil {
+		return "nothing"
+	}
+	return s.w.driver.alias("value", string(b))
+}
+
+// fate decides what becomes of a call.
+func (s *store) fate(proc *process, what, id string) fate {
+	d := s.w.dice
+	for _, o := range s.outages {
+		now := time.Now()
+		if o.replica != "" && o.replica != proc.replica || now.Before(o.from) || !now.Before(o.to) {
+			continue
+		}
+		switch o.kind {
+		case "errors":
+			return fate{effect: never, answer: d.between(0, 5*time.Millisecond, id), err: errStore, what: "error"}
+		case "silence":
+			return fate{effect: never, answer: never, what: "silence"}
+		case "read-only":
+			if what != "find" {
+				return fate{effect: never, answer: d.between(0, 5*time.Millisecond, id), err: errReadOnly, what: "read-only"}
+			}
+		}
+	}
+	quick := fate{effect: d.between(0, 5*time.Millisecond, id+" effect"), answer: d.between(0, 5*time.Millisecond, id+" answer")}
+	f := s.w.faults
+	if !s.w.faulty(id) {
+		return quick
+	}
+	kinds := []struct {
+		p    float64
+		fate fate
+	}{
+		{f.StoreError, fate{never, quick.answer, errStore, "error before"}},
+		{f.StoreErrorAfter, fate{quick.effect, quick.answer, errStore, "error after"}},
+		{f.StoreSlow, fate{quick.effect, d.between(50*time.Millisecond, 2*time.Second, id+" slow"), nil, "slow answer"}},
+		{f.StoreLate, fate{d.between(300*time.Millisecond, 20*time.Second, id+" late"), quick.answer, nil, "late"}},
+		{f.StoreSilent, fate{never, never, nil, "silence"}},
+	}
+	at := d.fraction(id + " fault")
+	for _, k := range kinds {
+		if at < k.p {
+			return k.fate
+		}
+		at -= k.p
+	}
+	return quick
+}
+
+// endOutages makes the store well again.
+func (s *store) endOutages() {
+	s.outages = slices.DeleteFunc(s.outages, func(outage) bool { return true })
+}
