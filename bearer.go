@@ -60,14 +60,14 @@ func (c *Client) hasBearer(r *http.Request) bool {
 // or empty.
 func (c *Client) challenge(r *http.Request, err error) string {
 	const realm = `Bearer realm="Hugging Face"`
-	missing, isMissing := errors.AsType[*missingError](err)
+	forbidden, isForbidden := errors.AsType[*ForbiddenError](err)
 	switch {
 	case errors.Is(err, ErrNotSignedIn) && c.hasBearer(r):
 		return realm + `, error="invalid_token"`
 	case errors.Is(err, ErrNotSignedIn):
 		return realm
-	case isMissing && missing.scope != "" && c.hasBearer(r):
-		return realm + `, error="insufficient_scope", scope="` + string(missing.scope) + `"`
+	case isForbidden && len(forbidden.Scopes) > 0 && c.hasBearer(r):
+		return realm + `, error="insufficient_scope", scope="` + forbidden.Scopes.String() + `"`
 	}
 	return ""
 }
@@ -88,7 +88,7 @@ func (c *Client) bearerSession(ctx context.Context, token string) (*Session, err
 		switch {
 		case err == nil:
 			return s, s.Expiry, nil
-		case errors.Is(err, ErrNotSignedIn), isA[*RefusedError](err):
+		case errors.Is(err, ErrNotSignedIn), isA[*ForbiddenError](err):
 			return nil, c.now().Add(noBearerLifetime), err
 		}
 		return nil, time.Time{}, err

@@ -133,7 +133,7 @@ func TestOnSignInSeesBearers(t *testing.T) {
 		c.AcceptBearer = true
 		c.OnLogin = func(_ context.Context, session *hfoauth.Session) error {
 			if session.User.Username == "ada" {
-				return &hfoauth.RefusedError{Message: "Closed."}
+				return &hfoauth.ForbiddenError{Message: "Closed."}
 			}
 			return nil
 		}

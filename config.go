@@ -125,19 +125,20 @@ type Config struct {
 
 	// OnLogin is called with the session of a user who just signed in, before
 	// the session starts: the place to upsert a record under User.Sub. A
-	// [*RefusedError] turns the user away with its message; any other error is
+	// [*ForbiddenError] turns the user away with its Message; any other error is
 	// an internal error, whose text goes to the Logger alone. If nil,
 	// everybody may sign in. It is called concurrently, with what is left of
 	// the twelve seconds a sign-in may take, and with AcceptBearer also for
 	// tokens, about once in five minutes each.
 	OnLogin func(ctx context.Context, session *Session) error
 
-	// ErrorHandler answers requests that failed, instead of the pages of this
-	// package. [HTTPStatus] tells the status that fits err; Retry-After and
-	// Cache-Control are set already. err is safe to log, its text is not meant
-	// for users. If nil, the package's own pages, or JSON for requests that do
-	// not accept HTML.
-	ErrorHandler func(w http.ResponseWriter, r *http.Request, err error)
+	// ErrorHandler answers a request that failed, and reports whether it did; if
+	// not, the package answers, with a page or, for requests that do not accept
+	// HTML, JSON. [HTTPStatus] returns the status that fits err; Retry-After,
+	// Cache-Control and WWW-Authenticate are set already. err is safe to log,
+	// its text is not meant for users. It is not asked about a browser that is
+	// sent to sign in. If nil, the package answers all.
+	ErrorHandler func(w http.ResponseWriter, r *http.Request, err error) bool
 
 	// PageTemplate replaces the look of the package's own pages, with all that
 	// they say; it is executed with a [Page]. Style sheets, pictures and fonts

@@ -15,9 +15,9 @@ var (
 	// ErrNotSignedIn: the request has no session, or one that is over. 401.
 	ErrNotSignedIn = errors.New("hfoauth: not signed in")
 
-	// ErrForbidden: the user is signed in but lacks a scope, a membership or a
-	// role that the page demands. 403.
-	ErrForbidden = errors.New("hfoauth: not allowed")
+	// ErrCrossSite: the request may change something, or opens a WebSocket, and
+	// comes from a page of another site. 403.
+	ErrCrossSite = errors.New("hfoauth: request from another site")
 
 	// ErrState: the answer of the provider does not belong to a sign-in that
 	// this browser has under way (RFC 6749 section 10.12). 400.
@@ -52,15 +52,6 @@ func (e *ProviderError) Error() string {
 	return fmt.Sprintf("hfoauth: provider answered error %q: %s", e.Code, e.Description)
 }
 
-// RefusedError is returned by Config.OnLogin to turn a user away. 403.
-type RefusedError struct {
-	Message string // shown to the user
-}
-
-func (e *RefusedError) Error() string {
-	return "hfoauth: sign-in was refused by the app: " + e.Message
-}
-
 // HTTPStatus returns the HTTP status that fits an error of this package; 500
 // for any other.
 func HTTPStatus(err error) int {
@@ -69,7 +60,7 @@ func HTTPStatus(err error) int {
 		return http.StatusUnauthorized
 	case errors.Is(err, ErrState), isA[*ProviderError](err):
 		return http.StatusBadRequest
-	case errors.Is(err, ErrDenied), errors.Is(err, ErrForbidden), isA[*RefusedError](err):
+	case errors.Is(err, ErrDenied), errors.Is(err, ErrCrossSite), isA[*ForbiddenError](err):
 		return http.StatusForbidden
 	case errors.Is(err, ErrProviderInvalid):
 		return http.StatusBadGateway
@@ -86,10 +77,6 @@ func isA[E error](err error) bool {
 
 func stateError(reason string) error {
 	return fmt.Errorf("%w: %s", ErrState, reason)
-}
-
-func forbidden(reason string) error {
-	return fmt.Errorf("%w: %s", ErrForbidden, reason)
 }
 
 // invalidAnswer says what was wrong with an answer of the provider.

@@ -217,7 +217,7 @@ func ExampleClient_LogoutUser() {
 func ExampleClient_RequireOrg() {
 	client := exampleClient()
 	mux := http.NewServeMux()
-	members := client.RequireOrg("analytical-engines")
+	members := client.RequireOrg("analytical-engines", hfoauth.RoleRead)
 	admins := client.RequireOrg("analytical-engines", hfoauth.RoleAdmin)
 	mux.Handle("GET /album", members(http.HandlerFunc(album)))
 	mux.Handle("GET /settings", admins(http.HandlerFunc(settings)))
@@ -242,7 +242,7 @@ func ExampleConfig_onSignIn() {
 	_, err := hfoauth.New(hfoauth.Config{
 		OnLogin: func(ctx context.Context, session *hfoauth.Session) error {
 			if slices.Contains(blocked, session.User.Sub) {
-				return &hfoauth.RefusedError{Message: "This account was closed."}
+				return &hfoauth.ForbiddenError{Message: "This account was closed."}
 			}
 			return saveUser(ctx, session.User.Sub, session.User.Username)
 		},
@@ -255,16 +255,19 @@ func ExampleConfig_onSignIn() {
 // Pages of the app's own for what fails.
 func ExampleConfig_errorHandler() {
 	_, err := hfoauth.New(hfoauth.Config{
-		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
-			w.WriteHeader(hfoauth.HTTPStatus(err))
+		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) bool {
+			var text string
 			switch {
 			case errors.Is(err, hfoauth.ErrDenied):
-				io.WriteString(w, "Maybe next time?")
+				text = "Maybe next time?"
 			case errors.Is(err, hfoauth.ErrProviderUnavailable):
-				io.WriteString(w, "Hugging Face is away. Try again in a minute.")
+				text = "Hugging Face is unavailable. Try again in a minute."
 			default:
-				io.WriteString(w, "That did not work.")
+				return false
 			}
+			w.WriteHeader(hfoauth.HTTPStatus(err))
+			io.WriteString(w, text)
+			return true
 		},
 	})
 	if err != nil {

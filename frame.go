@@ -82,7 +82,7 @@ func (c *Client) sameOrigin(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		keepPrivate(w)
 		if r.Header.Get("Sec-Fetch-Site") != "same-origin" && r.Header.Get("Origin") != origin(c.redirectURL) {
-			c.fail(w, r, forbidden("the request came from another site"), "/")
+			c.fail(w, r, ErrCrossSite, "/")
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
@@ -137,6 +137,7 @@ func (o *LoginOptions) code(c *coder) {
 	stringsOf(c, (*[]Scope)(&o.Scopes))
 	params := o.AuthorizationParams.Encode()
 	c.string(&params)
+	stringsOf(c, (*[]Scope)(&o.optional))
 	stringsOf(c, &o.askedOrgs)
 	if c.reading && params != "" {
 		if o.AuthorizationParams, _ = url.ParseQuery(params); len(o.AuthorizationParams) == 0 {

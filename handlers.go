@@ -2,6 +2,7 @@ package hfoauth
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"net/http"
 	"net/url"
@@ -28,6 +29,9 @@ type LoginOptions struct {
 	// as "/".
 	Next string
 
+	// optional are scopes that are requested as well, but not again if the
+	// provider refuses them.
+	optional  Scopes
 	askedOrgs []string // asked for before, at sign-ins that led to this one
 }
 
@@ -52,7 +56,7 @@ func (c *Client) Login(w http.ResponseWriter, r *http.Request, options LoginOpti
 	}
 	switch mode := r.Header.Get("Sec-Fetch-Mode"); {
 	case mode != "" && mode != "navigate": // an image, or a script's request: no person asked for it
-		c.fail(w, r, forbidden("the request opens no page"), options.Next)
+		c.fail(w, r, ErrCrossSite, options.Next)
 	case framed(r):
 		c.framedLoginPage(w, r, options)
 	case c.onOtherHost(r):
@@ -74,7 +78,9 @@ func (c *Client) beginSignIn(w http.ResponseWriter, r *http.Request, options Log
 		c.fail(w, r, field("LoginOptions.AuthorizationParams", "", err), next)
 		return "", false
 	}
-	a := newAttempt(c.now(), c.config.Scopes.with(options.Scopes...), next)
+	scopes := c.config.Scopes.with(options.Scopes...)
+	a := newAttempt(c.now(), scopes.with(options.optional...), next)
+	a.optional = options.optional.without(scopes...)
 	a.challenge = challenge
 	address, err := c.authorizationURL(r.Context(), a, options.AuthorizationParams)
 	a.askedOrgs = append(a.askedOrgs, options.askedOrgs...)
@@ -127,11 +133,30 @@ func (c *Client) callback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	next, err := c.finishSignIn(ctx, w, r, a)
+	if e, ok := errors.AsType[*ProviderError](err); ok && e.Code == "invalid_scope" && len(a.optional) > 0 {
+		c.signInWithout(w, r, a)
+		return
+	}
 	if err != nil {
 		c.fail(w, r, err, a.next)
 		return
 	}
 	http.Redirect(w, r, next, http.StatusSeeOther)
+}
+
+// signInWithout begins an attempt again, without the optional scopes that the
+// provider refused.
+func (c *Client) signInWithout(w http.ResponseWriter, r *http.Request, a *attempt) {
+	c.config.Logger.ErrorContext(r.Context(), "hfoauth: the provider refused a scope: add it to the app's scopes where the app is registered",
+		"scopes", a.optional.String())
+	options := LoginOptions{Scopes: a.scopes.without(a.optional...), Next: a.next}
+	if len(a.askedOrgs) > 0 {
+		options.AuthorizationParams = url.Values{"orgIds": a.askedOrgs[:1]}
+		options.askedOrgs = a.askedOrgs[1:]
+	}
+	if address, ok := c.beginSignIn(w, r, options, a.challenge); ok {
+		http.Redirect(w, r, address, http.StatusSeeOther)
+	}
 }
 
 // finishSignIn starts the session of an attempt that the provider answered,
@@ -235,7 +260,7 @@ func (c *Client) logout(w http.ResponseWriter, r *http.Request) {
 	}
 	keepPrivate(w)
 	if c.fromAnotherOrigin(r) {
-		c.fail(w, r, forbidden("the sign-out came from another site"), "/")
+		c.fail(w, r, ErrCrossSite, "/")
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, 16<<10)

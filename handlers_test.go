@@ -235,7 +235,7 @@ func TestOnSignIn(t *testing.T) {
 		}
 	})
 	browser := s.browser()
-	answer = &hfoauth.RefusedError{Message: "Only <members> may come in."}
+	answer = &hfoauth.ForbiddenError{Message: "Only <members> may come in."}
 	resp := s.signIn(browser, ada, "/")
 	s.checkFailure(resp, 403, "Only &lt;members&gt; may come in.")
 	answer = errors.New("database password is hunter2")
@@ -256,10 +256,11 @@ func TestOnSignIn(t *testing.T) {
 func TestErrorHandler(t *testing.T) {
 	var got error
 	s := newSite(t, func(c *hfoauth.Config) {
-		c.ErrorHandler = func(w http.ResponseWriter, r *http.Request, err error) {
+		c.ErrorHandler = func(w http.ResponseWriter, r *http.Request, err error) bool {
 			got = err
 			w.WriteHeader(hfoauth.HTTPStatus(err))
 			io.WriteString(w, "our own page")
+			return true
 		}
 	})
 	resp := s.signIn(s.browser(), hfoauthtest.Person{Username: "ada", Deny: true}, "/")
@@ -275,6 +276,14 @@ func TestErrorHandler(t *testing.T) {
 	if answer, ok := errors.AsType[*hfoauth.ProviderError](got); !ok || answer.Code != "invalid_client" || answer.Description != "no" {
 		t.Errorf("%v is not the provider's answer", got)
 	}
+}
+
+// What the handler leaves is answered as without one.
+func TestErrorHandlerLeavesTheRest(t *testing.T) {
+	s := newSite(t, func(c *hfoauth.Config) {
+		c.ErrorHandler = func(http.ResponseWriter, *http.Request, error) bool { return false }
+	})
+	s.checkFailure(s.signIn(s.browser(), hfoauthtest.Person{Username: "ada", Deny: true}, "/"), 403, "You did not give access")
 }
 
 func TestProviderDownAtStart(t *testing.T) {

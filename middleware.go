@@ -3,8 +3,8 @@ package hfoauth
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 )
 
@@ -12,16 +12,20 @@ import (
 // the user with [UserFromContext] or [Client.UserFromRequest]. A browser that
 // opens the page without a session is sent to sign in and back; other
 // requests get 401 with a JSON body and WWW-Authenticate. A session whose
-// token is about to end is renewed.
+// token is about to expire is renewed.
 //
 // A request that may change something and comes from a page of another origin,
-// but for Config.TrustedOrigins, gets 403 unless it has a bearer token
-// (https://pkg.go.dev/net/http#CrossOriginProtection). So does a WebSocket
+// but for Config.TrustedOrigins, gets [ErrCrossSite] unless it has a bearer
+// token (https://pkg.go.dev/net/http#CrossOriginProtection). So does a WebSocket
 // handshake (RFC 6455 section 10.2). Programs that send neither Origin nor
 // Sec-Fetch-Site are let in. The check is made once: a WebSocket or a stream of
 // events outlives the session unless the handler ends it.
+//
+// Handlers of RequireUser, RequireScope and RequireOrg of one Client that wrap
+// one another directly check together, in any order: the user is asked once
+// for all that is missing.
 func (c *Client) RequireUser(next http.Handler) http.Handler {
-	return c.require(next, func(*Session) error { return nil })
+	return c.require(next, demands{})
 }
 
 // RequireScope is [Client.RequireUser] for users who granted all of scopes. A
@@ -30,110 +34,130 @@ func (c *Client) RequireUser(next http.Handler) http.Handler {
 // asked without end. Other requests get 403.
 func (c *Client) RequireScope(scopes ...Scope) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
-		return c.require(next, func(s *Session) error {
-			for _, scope := range scopes {
-				if !s.Scopes.Has(scope) {
-					return missingScope(s, scopes, scope)
-				}
-			}
-			return nil
-		})
+		return c.require(next, demands{scopes: scopes})
 	}
 }
 
-// RequireOrg is [Client.RequireUser] for members of an organization, by its
-// username or its ID (never by its display name, which is free to choose),
-// with one of roles if any are given. Members of whom the Hub says that they
-// have yet to meet its demands (single sign-on, multi-factor authentication)
-// count as outsiders.
+// RequireOrg is [Client.RequireUser] for users for whom [User.HasRole] is
+// true: members of an organization, by its username or its ID, who meet its
+// demands and have at least a role. [RoleAny] lets members in whose role is
+// not known.
 //
-// The role, and perhaps those demands, are known only where the user granted
-// the organization to the app: with roles, a browser whose user did not is sent
-// to do so, and back, once, and others get 403. Without roles membership alone
-// lets in; name all roles that will do where the demands matter.
-func (c *Client) RequireOrg(name string, roles ...Role) func(http.Handler) http.Handler {
+// The role is known only if the user granted the organization to the app. A
+// browser of a member who did not is sent to grant it, together with
+// [ScopeReadMemberships], and back, once; others get 403. If the provider
+// does not let the app ask for that scope, the organization alone is asked
+// for, and the log names the scope to register.
+//
+// It panics if atLeast is neither one of the roles from [RoleRead] to
+// [RoleAdmin] nor RoleAny.
+func (c *Client) RequireOrg(org string, atLeast Role) func(http.Handler) http.Handler {
+	if atLeast != RoleAny && atLeast.rank() < RoleRead.rank() {
+		panic(fmt.Sprintf("hfoauth: RequireOrg: %q is not a role that can be required: use RoleRead, RoleContributor, RoleWrite, RoleAdmin or RoleAny", atLeast))
+	}
 	return func(next http.Handler) http.Handler {
-		return c.require(next, func(s *Session) error {
-			org := s.User.Org(name)
-			switch {
-			case org == nil:
-				return forbidden("the user is not a member of " + name)
-			case org.PendingSSO || org.MissingMFA:
-				return forbidden("the user has yet to meet the sign-in demands of " + name)
-			case len(roles) == 0 || slices.Contains(roles, org.Role):
-				return nil
-			case org.Role == "":
-				return missingOrg(s, org)
-			}
-			return forbidden("the user's role in " + name + " is not sufficient")
-		})
+		return c.require(next, demands{orgs: []orgDemand{{org, atLeast}}})
 	}
 }
 
-// missingError is what a page demands and the user has not granted yet.
-type missingError struct {
-	error
-	scope Scope         // the one that is missing, if it is one
-	ask   *LoginOptions // for the sign-in that asks for it; nil if that was tried
+// demands are what a session must have to pass.
+type demands struct {
+	scopes Scopes
+	orgs   []orgDemand
 }
 
-func (m *missingError) Unwrap() error { return m.error }
+type orgDemand struct {
+	org     string
+	atLeast Role
+}
 
-func missingScope(s *Session, all []Scope, missing Scope) error {
-	m := &missingError{error: forbidden("the scope " + string(missing) + " was not granted"), scope: missing}
-	if !s.requested.Has(missing) {
-		m.ask = &LoginOptions{Scopes: s.Scopes.with(s.requested...).with(all...)}
-		m.ask.askedOrgs = s.askedOrgs
-		if len(s.askedOrgs) > 0 {
-			m.ask.AuthorizationParams = url.Values{"orgIds": {s.askedOrgs[0]}}
+// check returns nil or a *ForbiddenError that names what is missing: all that
+// the user could still grant or, if there is something else, that alone.
+func (d demands) check(s *Session) error {
+	missing := &ForbiddenError{}
+	for _, scope := range d.scopes {
+		if !s.Scopes.Has(scope) {
+			missing.Scopes = missing.Scopes.with(scope)
 		}
 	}
-	return m
-}
-
-func missingOrg(s *Session, org *Org) error {
-	m := &missingError{error: forbidden("the user's role in " + org.Username + " is not known")}
-	if !slices.Contains(s.askedOrgs, org.Sub) {
-		m.ask = &LoginOptions{
-			Scopes:              s.Scopes.with(s.requested...),
-			AuthorizationParams: url.Values{"orgIds": {org.Sub}},
-			askedOrgs:           s.askedOrgs,
+	for _, demand := range d.orgs {
+		switch lack := s.User.lacks(demand.org, demand.atLeast); {
+		case lack == lacksGrant && missing.Org == "":
+			missing.Org, missing.Role, missing.lack = demand.org, demand.atLeast, lack
+		case lack != lacksNothing && lack != lacksGrant:
+			return &ForbiddenError{Org: demand.org, Role: demand.atLeast, lack: lack}
 		}
 	}
-	return m
+	if len(missing.Scopes) == 0 && missing.Org == "" {
+		return nil
+	}
+	return missing
 }
 
-// require passes requests on whose session satisfies check.
-func (c *Client) require(next http.Handler, check func(*Session) error) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s, err := c.freshSession(w, r)
-		if err == nil && !c.hasBearer(r) && c.fromAnotherOrigin(r) {
-			err = forbidden("the request came from another site")
-		}
-		if err == nil {
-			err = check(s)
-		}
-		if err == nil {
-			next.ServeHTTP(w, r.WithContext(c.withSession(r.Context(), s)))
+// required is a handler that passes requests on whose session meets demands.
+type required struct {
+	client  *Client
+	demands demands
+	next    http.Handler
+}
+
+// require returns a handler that checks demands, in one go with those of next
+// if that is such a handler of this client, too.
+func (c *Client) require(next http.Handler, d demands) http.Handler {
+	if inner, ok := next.(*required); ok && inner.client == c {
+		d.scopes = d.scopes.with(inner.demands.scopes...)
+		d.orgs = slices.Concat(d.orgs, inner.demands.orgs)
+		next = inner.next
+	}
+	return &required{c, d, next}
+}
+
+func (h *required) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c := h.client
+	s, err := c.freshSession(w, r)
+	if err == nil && !c.hasBearer(r) && c.fromAnotherOrigin(r) {
+		err = ErrCrossSite
+	}
+	if err == nil {
+		err = h.demands.check(s)
+	}
+	if err != nil {
+		c.refuse(w, r, s, err)
+		return
+	}
+	h.next.ServeHTTP(w, r.WithContext(c.withSession(r.Context(), s)))
+}
+
+// Error answers a request that failed as the handlers of this package do: with
+// [ErrNotSignedIn] a browser that opens a page is sent to sign in and back,
+// and with a [*ForbiddenError] to grant what that names, if the user has not
+// been asked for it before. Other errors, and other requests, get a page or
+// JSON with the status of [HTTPStatus], or the answer of Config.ErrorHandler.
+//
+// Config.ErrorHandler must not call it; it returns false instead.
+func (c *Client) Error(w http.ResponseWriter, r *http.Request, err error) {
+	s, _ := c.session(r)
+	c.refuse(w, r, s, explained(err, s))
+}
+
+// refuse answers a request with what is wrong with it. The session is that of
+// the request, nil if there is none.
+func (c *Client) refuse(w http.ResponseWriter, r *http.Request, s *Session, err error) {
+	here := pathOf(r)
+	keepPrivate(w)
+	if isNavigation(r) && !c.hasBearer(r) {
+		if errors.Is(err, ErrNotSignedIn) {
+			http.Redirect(w, r, c.loginURL(here), http.StatusSeeOther)
 			return
 		}
-		here := pathOf(r)
-		missing, isMissing := errors.AsType[*missingError](err)
-		switch {
-		case !isNavigation(r) || c.hasBearer(r):
-			keepPrivate(w)
-			c.fail(w, r, err, here)
-		case errors.Is(err, ErrNotSignedIn):
-			keepPrivate(w)
-			http.Redirect(w, r, c.loginURL(here), http.StatusSeeOther)
-		case isMissing && missing.ask != nil:
-			missing.ask.Next = here
-			c.Login(w, r, *missing.ask)
-		default:
-			keepPrivate(w)
-			c.fail(w, r, err, here)
+		forbidden, ok := errors.AsType[*ForbiddenError](err)
+		if options := forbidden.stepUp(s); ok && options != nil {
+			options.Next = here
+			c.Login(w, r, *options)
+			return
 		}
-	})
+	}
+	c.fail(w, r, err, here)
 }
 
 type userKey struct{}

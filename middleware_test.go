@@ -101,12 +101,13 @@ func TestMiddleware(t *testing.T) {
 	s.hub.AddUser(hfoauthtest.User{Username: "impostor", Orgs: []hfoauthtest.Org{{Username: "fake", Name: "engines", Role: "admin"}}})
 	page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	handlers := map[string]http.Handler{
-		"user":      s.client.RequireUser(page),
-		"profile":   s.client.RequireScope(hfoauth.ScopeProfile)(page),
-		"email":     s.client.RequireScope(hfoauth.ScopeEmail)(page),
-		"engines":   s.client.RequireOrg("engines")(page),
-		"admin":     s.client.RequireOrg("engines", hfoauth.RoleAdmin)(page),
-		"writeread": s.client.RequireOrg("engines", hfoauth.RoleWrite, hfoauth.RoleRead)(page),
+		"user":    s.client.RequireUser(page),
+		"profile": s.client.RequireScope(hfoauth.ScopeProfile)(page),
+		"email":   s.client.RequireScope(hfoauth.ScopeEmail)(page),
+		"engines": s.client.RequireOrg("engines", hfoauth.RoleRead)(page),
+		"any":     s.client.RequireOrg("engines", hfoauth.RoleAny)(page),
+		"admin":   s.client.RequireOrg("engines", hfoauth.RoleAdmin)(page),
+		"write":   s.client.RequireOrg("engines", hfoauth.RoleWrite)(page),
 	}
 	cookie := func(person hfoauthtest.Person) *http.Cookie {
 		return s.newSession(person)
@@ -124,7 +125,7 @@ func TestMiddleware(t *testing.T) {
 	}{
 		{"user", "ada", 204}, {"user", "nobody", 401}, {"profile", "ada", 204}, {"email", "ada", 403}, {"email", "nobody", 401},
 		{"engines", "ada", 204}, {"engines", "grace", 403}, {"engines", "pending", 403}, {"engines", "impostor", 403}, {"engines", "nobody", 401},
-		{"admin", "ada", 204}, {"admin", "grace", 403}, {"writeread", "ada", 403},
+		{"admin", "ada", 204}, {"admin", "grace", 403}, {"write", "ada", 204},
 	} {
 		r := httptest.NewRequest("GET", "/page?x=1", nil)
 		r.Header.Set("Accept", "application/json")
@@ -235,7 +236,7 @@ func TestRequireFailsClosed(t *testing.T) {
 			s := newSite(t, nil)
 			clock := s.newClock()
 			cookie := s.newSession(ada)
-			handler := s.client.RequireOrg("engines")(http.NotFoundHandler())
+			handler := s.client.RequireOrg("engines", hfoauth.RoleAny)(http.NotFoundHandler())
 			s.hub.SetFault(hfoauthtest.TokenEndpoint, tt.fault)
 			clock.advance(29 * 24 * time.Hour)
 			r := httptest.NewRequest("GET", "/", nil)

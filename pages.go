@@ -10,6 +10,7 @@ import (
 	"html/template"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -42,6 +43,7 @@ type page struct {
 	Button   template.HTML // a sign-in button
 	Continue string        // where the page leads by itself
 	Action   *link         // the next step
+	Settings string        // where the user changes what the app may do and see
 	Script   bool          // the page needs hfoauth.js
 }
 
@@ -69,15 +71,29 @@ func (c *Client) fail(w http.ResponseWriter, r *http.Request, err error, next st
 		m.Action = nil
 	}
 	switch {
-	case c.config.ErrorHandler != nil:
-		c.config.ErrorHandler(w, r, err)
+	case c.config.ErrorHandler != nil && c.config.ErrorHandler(w, r, err):
 	case acceptsHTML(r) || r.URL.Path == c.callbackPath() || r.URL.Path == c.config.LoginPath:
 		c.writePage(w, status, m)
 	default:
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(status)
-		json.NewEncoder(w).Encode(map[string]string{"error": m.Title})
+		json.NewEncoder(w).Encode(failure(err, m))
 	}
+}
+
+// failure is the JSON for an error.
+func failure(err error, m page) map[string]any {
+	body := map[string]any{"error": m.Title}
+	if forbidden, ok := errors.AsType[*ForbiddenError](err); ok {
+		body["reason"] = strings.Join(m.Text, " ")
+		if len(forbidden.Scopes) > 0 {
+			body["scopes"] = forbidden.Scopes
+		}
+		if forbidden.Org != "" {
+			body["org"], body["role"] = forbidden.Org, forbidden.Role
+		}
+	}
+	return body
 }
 
 // explain puts an error into words for the person it happened to.
@@ -87,7 +103,7 @@ func (c *Client) explain(err error, next string) page {
 		m.Title, m.Text = title, text
 		return m
 	}
-	refused, isRefused := errors.AsType[*RefusedError](err)
+	forbidden, isForbidden := errors.AsType[*ForbiddenError](err)
 	answer, isAnswer := errors.AsType[*ProviderError](err)
 	switch {
 	case errors.Is(err, ErrNotSignedIn):
@@ -99,17 +115,21 @@ func (c *Client) explain(err error, next string) page {
 			"Nothing is lost: start again from here.")
 	case errors.Is(err, ErrDenied):
 		return say("You did not give access", "Hugging Face told us that you said no, so nothing has changed.", "If that was a slip, try again.")
-	case isRefused:
-		return say("You cannot sign in here", refused.Message)
+	case errors.Is(err, ErrCrossSite):
+		m.Action = &link{returnPath(next), "Go on"}
+		return say("This request came from another site", "A page of another site sent it, so nothing was changed.")
+	case isForbidden:
+		m.Action.Label = "Sign in again"
+		if forbidden.grantable() {
+			m.Settings = c.config.ProviderURL + "/settings/connected-applications"
+		}
+		return say("You do not have access to this page", forbidden.text()...)
 	case isAnswer:
 		return say("Hugging Face did not sign you in", "It answered with the error “"+answer.Code+"”.", "Try again; if it happens again, tell the owner of this app.")
 	case errors.Is(err, ErrProviderUnavailable):
 		return say("Hugging Face cannot be reached right now", "You are not signed in. Wait a moment, then try again.")
 	case errors.Is(err, ErrProviderInvalid):
 		return say("The answer of Hugging Face cannot be trusted", "It failed a security check, so you are not signed in.", "Try again; if it happens again, tell the owner of this app.")
-	case errors.Is(err, ErrForbidden):
-		m.Action.Label = "Sign in again"
-		return say("You do not have access to this page", "Your account lacks a permission or membership that it needs.")
 	case errors.Is(err, ErrStoreUnavailable):
 		m.Action.URL = returnPath(next)
 		return say("Sessions cannot be read right now", "Nothing is lost. Wait a moment, then try again.")

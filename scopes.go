@@ -75,6 +75,11 @@ func (s Scopes) with(more ...Scope) Scopes {
 	return s
 }
 
+// without returns the set less some scopes.
+func (s Scopes) without(less ...Scope) Scopes {
+	return slices.DeleteFunc(slices.Clone(s), func(scope Scope) bool { return slices.Contains(less, scope) })
+}
+
 // signIn returns the set with openid and profile, without which there is no
 // sign-in.
 func (s Scopes) signIn() Scopes {

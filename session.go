@@ -131,7 +131,7 @@ func (s *Session) code(c *coder) {
 // UserFromRequest returns the user who sent the request. The error is
 // [ErrNotSignedIn] where there is no session or it is over, or wraps
 // [ErrStoreUnavailable], or with a bearer token [ErrProviderUnavailable],
-// [ErrProviderInvalid] or a [*RefusedError]. The user is the caller's to
+// [ErrProviderInvalid] or a [*ForbiddenError]. The user is the caller's to
 // change.
 //
 // It never asks the provider about a session: organizations and the like are

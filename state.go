@@ -29,7 +29,11 @@ type attempt struct {
 	random  [96]byte // of which state, nonce and verifier are made
 	started time.Time
 	scopes  Scopes // that were asked for
-	next    string // return path
+
+	// optional are those of scopes to leave out if the provider refuses them.
+	optional Scopes
+
+	next string // return path
 
 	// askedOrgs are the organizations whose resources are asked for, and were
 	// at the sign-ins before that led to this one.
@@ -55,6 +59,7 @@ func (a *attempt) code(c *coder) {
 	c.bytes(a.random[:])
 	c.time(&a.started)
 	stringsOf(c, (*[]Scope)(&a.scopes))
+	stringsOf(c, (*[]Scope)(&a.optional))
 	stringsOf(c, &a.askedOrgs)
 	c.string(&a.next)
 	c.string(&a.challenge)

@@ -70,14 +70,26 @@ type ResourceGroup struct {
 // Role is what a user may do in an organization or resource group.
 type Role string
 
-// The roles of Hugging Face; others may come.
+// The roles of Hugging Face, from least to most; others may come.
 const (
-	RoleAdmin       Role = "admin"
-	RoleWrite       Role = "write"
-	RoleContributor Role = "contributor"
-	RoleRead        Role = "read"
 	RoleNoAccess    Role = "no_access"
+	RoleRead        Role = "read"
+	RoleContributor Role = "contributor"
+	RoleWrite       Role = "write"
+	RoleAdmin       Role = "admin"
+
+	// RoleAny is for [Client.RequireOrg] and [User.HasRole] only: any member who
+	// is not no_access and of whom neither pendingSSO nor missingMFA is
+	// reported, also if the role is not known, so that a member who has yet to
+	// meet SSO or MFA may get in.
+	RoleAny Role = "any"
 )
+
+// rank is the place of a role on the ladder on which each includes those
+// below it (https://huggingface.co/docs/hub/organizations-security), or 0.
+func (r Role) rank() int {
+	return 1 + slices.Index([]Role{RoleNoAccess, RoleRead, RoleContributor, RoleWrite, RoleAdmin}, r)
+}
 
 // Plan is the subscription of an organization.
 type Plan string
@@ -104,6 +116,37 @@ func (u *User) Org(name string) *Org {
 		}
 	}
 	return nil
+}
+
+// HasRole reports whether the user is a member of an organization, by Username
+// or Sub, who meets its demands and has at least a role: [RoleAdmin] includes
+// [RoleWrite], RoleWrite [RoleContributor], and RoleContributor [RoleRead]. A
+// role that the app was not given, or that is not on this ladder, is not
+// enough, except for [RoleAny]. It is false for an atLeast of "", no_access or
+// any other name.
+func (u *User) HasRole(org string, atLeast Role) bool {
+	return u.lacks(org, atLeast) == lacksNothing
+}
+
+// lacks returns what keeps the user from having atLeast a role in an
+// organization. It alone decides who counts as a member.
+func (u *User) lacks(name string, atLeast Role) lack {
+	org := u.Org(name)
+	switch {
+	case org == nil:
+		return lacksMembership
+	case org.PendingSSO || org.MissingMFA:
+		return lacksDemands
+	case atLeast == RoleAny && org.Role != RoleNoAccess:
+		return lacksNothing
+	case atLeast.rank() < RoleRead.rank():
+		return lacksRole
+	case org.Role == "":
+		return lacksGrant
+	case org.Role.rank() < atLeast.rank():
+		return lacksRole
+	}
+	return lacksNothing
 }
 
 var hubID = regexp.MustCompile("^[0-9a-fA-F]{24}$")
@@ -287,8 +330,8 @@ func (c claims) org() Org {
 		Role:                 Role(c.string("roleInOrg")),
 		CanPay:               c.bool("canPay"),
 		BillingMode:          c.string("billingMode"),
-		PendingSSO:           c.bool("pendingSSO"),
-		MissingMFA:           c.bool("missingMFA"),
+		PendingSSO:           c.unmet("pendingSSO"),
+		MissingMFA:           c.unmet("missingMFA"),
 		SecurityRestrictions: c.strings("securityRestrictions"),
 	}
 	if o.Plan == "" && c.string("isEnterprise") == "plus" {
@@ -313,6 +356,13 @@ func (c claims) bool(name string) bool {
 		return true
 	}
 	return false
+}
+
+// unmet reads a demand that the user has yet to meet: only false, or nothing,
+// means that there is none.
+func (c claims) unmet(name string) bool {
+	value, ok := c[name]
+	return ok && value != nil && value != false
 }
 
 // list returns the elements of an array, or a single one without its array.

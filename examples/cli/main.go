@@ -90,7 +90,7 @@ func newClient(config hfoauth.Config, listener net.Listener, signedIn chan<- *hf
 		case signedIn <- session:
 			return nil
 		default:
-			return &hfoauth.RefusedError{Message: "Somebody signed in already."}
+			return &hfoauth.ForbiddenError{Message: "Somebody signed in already."}
 		}
 	}
 	return hfoauth.New(config)

@@ -65,17 +65,18 @@ func (g *gallery) forUser(next handler) http.Handler {
 
 // forMember lets members of the organization in the path through.
 func (g *gallery) forMember(next handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return g.forUser(func(w http.ResponseWriter, r *http.Request, v visit) {
 		name := r.PathValue("org")
-		g.client.RequireOrg(name)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			user := hfoauth.UserFromContext(r.Context())
-			org := user.Org(name)
-			if org.Sub == "" { // not known by an ID: nothing to keep an album under
-				http.NotFound(w, r)
-				return
-			}
-			next(w, r, visit{user, org})
-		})).ServeHTTP(w, r)
+		if !v.User.HasRole(name, hfoauth.RoleRead) {
+			g.client.Error(w, r, &hfoauth.ForbiddenError{Org: name, Role: hfoauth.RoleRead})
+			return
+		}
+		v.Org = v.User.Org(name)
+		if v.Org.Sub == "" { // not known by an ID: nothing to keep an album under
+			http.NotFound(w, r)
+			return
+		}
+		next(w, r, v)
 	})
 }
 
@@ -150,12 +151,11 @@ func (g *gallery) picture(w http.ResponseWriter, r *http.Request, v visit) {
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(p.Data))
 }
 
-// albums are the IDs of the organizations whose albums [hfoauth.Client.RequireOrg]
-// opens to the user.
+// albums are the IDs of the organizations whose albums are open to the user.
 func albums(user *hfoauth.User) []string {
 	subs := []string{}
 	for _, org := range user.Orgs {
-		if !org.PendingSSO && !org.MissingMFA {
+		if user.HasRole(org.Sub, hfoauth.RoleRead) {
 			subs = append(subs, org.Sub)
 		}
 	}

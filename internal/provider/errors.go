@@ -102,11 +102,15 @@ func refused(endpoint string, answer *oauth2.RetrieveError, secrets []string) er
 	}
 }
 
+// minSecret is the length below which nothing is a secret: taking a letter or
+// two out of an error code would make it another one.
+const minSecret = 3
+
 // Redact makes text of the provider fit to be logged: printable, at most 200
 // bytes long, and without the given secrets.
 func Redact(text string, secrets ...string) string {
 	for _, secret := range secrets {
-		if secret != "" {
+		if len(secret) >= minSecret {
 			text = strings.ReplaceAll(text, secret, "[redacted]")
 		}
 	}

@@ -60,11 +60,16 @@ func (p *Provider) claims(body []byte) ([]byte, error) {
 	return json.Marshal(claims)
 }
 
-// orgClaims keeps members that have the same names in both, known or not.
+// orgClaims keeps members that have the same names in both, known or not. The
+// role goes unless the answer says that the user meets what the organization
+// demands: userinfo has it only for those who do, or says what is unmet.
 func (p *Provider) orgClaims(org map[string]any) map[string]any {
 	claims := map[string]any{}
 	for name, value := range org {
 		claims[name] = value
+	}
+	if org["pendingSSO"] != false || org["missingMFA"] != false {
+		delete(claims, "roleInOrg")
 	}
 	claims["sub"] = org["id"]
 	claims["preferred_username"] = org["name"]

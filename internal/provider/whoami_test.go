@@ -11,7 +11,7 @@ import (
 func TestWhoAmI(t *testing.T) {
 	const ada = `{"type":"user","id":"5dd9","name":"ada","fullname":"Ada Lovelace","email":"ada@example.com","emailVerified":true,
 		"isPro":true,"canPay":true,"billingMode":"postpaid","avatarUrl":"/avatars/1.svg","auth":{"type":"access_token"},
-		"orgs":[{"type":"org","id":"6a","name":"engines","fullname":"Analytical Engines","avatarUrl":"https://cdn.example/e.png","roleInOrg":"admin","isEnterprise":true,"canPay":true}, 7]}`
+		"orgs":[{"type":"org","id":"6a","name":"engines","fullname":"Analytical Engines","avatarUrl":"https://cdn.example/e.png","roleInOrg":"admin","pendingSSO":false,"missingMFA":false,"isEnterprise":true,"canPay":true}, 7]}`
 	for name, tt := range map[string]struct {
 		body, want string
 		err        error
@@ -19,7 +19,7 @@ func TestWhoAmI(t *testing.T) {
 		"user": {ada, `{"sub":"5dd9","preferred_username":"ada","name":"Ada Lovelace","profile":"https://hub.example/ada","picture":"https://hub.example/avatars/1.svg",
 			"email":"ada@example.com","email_verified":true,"isPro":true,"canPay":true,"billingMode":"postpaid",
 			"orgs":[{"type":"org","id":"6a","fullname":"Analytical Engines","avatarUrl":"https://cdn.example/e.png","sub":"6a","name":"Analytical Engines",
-			"preferred_username":"engines","picture":"https://cdn.example/e.png","roleInOrg":"admin","isEnterprise":true,"canPay":true}]}`, nil},
+			"preferred_username":"engines","picture":"https://cdn.example/e.png","roleInOrg":"admin","pendingSSO":false,"missingMFA":false,"isEnterprise":true,"canPay":true}]}`, nil},
 		"organization": {`{"type":"org","id":"6a","name":"engines"}`, "", ErrNoUser},
 		"app":          {`{"type":"app","id":"6a"}`, "", ErrNoUser},
 		"no ID":        {`{"type":"user"}`, "", ErrNoUser},
@@ -37,6 +37,33 @@ func TestWhoAmI(t *testing.T) {
 	_, err := p.WhoAmI(t.Context(), "hf_x")
 	if e := (*Error)(nil); !errors.As(err, &e) || e.Kind != Invalid {
 		t.Errorf("a list: error %v", err)
+	}
+}
+
+// A role counts only beside the word that what the organization demands is met.
+func TestWhoAmIRoles(t *testing.T) {
+	for demands, want := range map[string]any{
+		`"pendingSSO":false,"missingMFA":false`: "admin",
+		`"pendingSSO":true,"missingMFA":false`:  nil,
+		`"pendingSSO":false,"missingMFA":true`:  nil,
+		`"pendingSSO":false`:                    nil,
+		`"missingMFA":false`:                    nil,
+		`"pendingSSO":"false","missingMFA":0`:   nil,
+		`"plan":"team"`:                         nil,
+	} {
+		body := `{"type":"user","id":"5dd9","orgs":[{"name":"engines","roleInOrg":"admin",` + demands + `}]}`
+		p := newProvider(issuer, func(*http.Request) (*http.Response, error) { return answer(200, body), nil })
+		got, err := p.WhoAmI(t.Context(), "hf_x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var claims struct{ Orgs []map[string]any }
+		if err := json.Unmarshal(got, &claims); err != nil {
+			t.Fatal(err)
+		}
+		if role := claims.Orgs[0]["roleInOrg"]; role != want {
+			t.Errorf("with %s: role %v, want %v", demands, role, want)
+		}
 	}
 }
 

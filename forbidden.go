@@ -1,0 +1,149 @@
+package hfoauth
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// ForbiddenError says what a signed-in user lacks for a request. 403.
+//
+// The Require handlers fail with one. A handler gives one to [Client.Error] if
+// what it demands is known only there, such as the organization in a path, and
+// Config.OnLogin returns one to turn a user away.
+type ForbiddenError struct {
+	// Scopes are those that the user has not granted.
+	Scopes Scopes
+
+	// Org is the organization, by username or ID, of which the user is not a
+	// member with at least Role.
+	Org  string
+	Role Role
+
+	// Message is shown to the user. If empty, a sentence that names Scopes and
+	// Org.
+	Message string
+
+	lack lack // what is wrong with Org, if that is known
+}
+
+func (e *ForbiddenError) Error() string {
+	var reasons []string
+	if len(e.Scopes) > 0 {
+		reasons = append(reasons, "the user has not granted "+e.Scopes.String())
+	}
+	if e.Org != "" {
+		reasons = append(reasons, e.lack.of(e.Org, e.Role))
+	}
+	if e.Message != "" {
+		reasons = append(reasons, e.Message)
+	}
+	if len(reasons) == 0 {
+		return "hfoauth: forbidden"
+	}
+	return "hfoauth: forbidden: " + strings.Join(reasons, "; ")
+}
+
+// lack is what keeps a user from having a role in an organization.
+type lack int
+
+const (
+	lacksNothing    lack = iota
+	lacksMembership      // not a member
+	lacksDemands         // has yet to meet the organization's demands
+	lacksGrant           // the role is not known: the user may grant it
+	lacksRole            // has a lesser role
+)
+
+// of says it to developers.
+func (l lack) of(org string, role Role) string {
+	switch l {
+	case lacksMembership:
+		return "the user is not a member of " + org
+	case lacksDemands:
+		return "the user has yet to meet the sign-in demands (SSO, MFA) of " + org
+	case lacksGrant:
+		return "the user's role in " + org + " is not known: the user has not granted the organization to the app"
+	}
+	return "the user does not have the role " + string(role) + " in " + org
+}
+
+// explained returns err with the reason why the user lacks an organization, if
+// err is an app's *ForbiddenError that names one.
+func explained(err error, s *Session) error {
+	e, ok := err.(*ForbiddenError)
+	if !ok || s == nil || e.Org == "" {
+		return err
+	}
+	explained := *e
+	explained.lack = s.User.lacks(e.Org, e.Role)
+	return &explained
+}
+
+// stepUp returns the sign-in that asks the user of s for what e names, or nil
+// if that was asked for before, or is nothing that could be granted. A user
+// who said no is not asked again.
+func (e *ForbiddenError) stepUp(s *Session) *LoginOptions {
+	if e == nil || s == nil {
+		return nil
+	}
+	var org *Org
+	if e.Org != "" {
+		switch s.User.lacks(e.Org, e.Role) {
+		case lacksNothing:
+		case lacksGrant:
+			org = s.User.Org(e.Org)
+		default:
+			return nil
+		}
+	}
+	asksOrg := org != nil && !slices.Contains(s.askedOrgs, org.Sub)
+	asksScope := slices.ContainsFunc(e.Scopes, func(scope Scope) bool {
+		return !s.Scopes.Has(scope) && !s.requested.Has(scope)
+	})
+	if !asksOrg && !asksScope {
+		return nil
+	}
+	options := &LoginOptions{Scopes: s.Scopes.with(s.requested...).with(e.Scopes...), askedOrgs: s.askedOrgs}
+	if asksOrg {
+		options.AuthorizationParams = url.Values{"orgIds": {org.Sub}}
+		options.optional = Scopes{ScopeReadMemberships}
+	} else if len(s.askedOrgs) > 0 {
+		options.AuthorizationParams = url.Values{"orgIds": s.askedOrgs[:1]}
+	}
+	return options
+}
+
+// text says to the user what is missing and what to do about it.
+func (e *ForbiddenError) text() []string {
+	if e.Message != "" {
+		return []string{e.Message}
+	}
+	var text []string
+	if len(e.Scopes) > 0 {
+		text = append(text, "It needs permissions that you have not granted to this app: "+strings.ReplaceAll(e.Scopes.String(), " ", ", ")+".")
+	}
+	switch {
+	case e.Org == "":
+	case e.lack == lacksMembership:
+		text = append(text, "It is for members of "+e.Org+". Your account is not a member.")
+	case e.lack == lacksDemands:
+		text = append(text, e.Org+" requires single sign-on or two-factor authentication of its members. Set it up on Hugging Face, then sign in again.")
+	case e.lack == lacksGrant:
+		text = append(text, "It is for members of "+e.Org+" with the role "+string(e.Role)+" or higher, and this app cannot see your role there.",
+			"Remove the app from your connected applications on Hugging Face, sign in again, and select "+e.Org+" when you are asked.")
+	case e.Role == RoleAny || e.Role == "":
+		text = append(text, "It is for members of "+e.Org+".")
+	default:
+		text = append(text, "It is for members of "+e.Org+" with the role "+string(e.Role)+" or higher.")
+	}
+	if len(text) == 0 {
+		return []string{"Your account does not have access."}
+	}
+	return text
+}
+
+// grantable reports whether the user may change on the Hub what the app sees.
+func (e *ForbiddenError) grantable() bool {
+	return e.Message == "" && (len(e.Scopes) > 0 || e.Org != "")
+}

@@ -1,0 +1,322 @@
+package hfoauth_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/hfoauth/hfoauth"
+	"github.com/hfoauth/hfoauth/hfoauthtest"
+)
+
+func TestHasRole(t *testing.T) {
+	user := &hfoauth.User{Orgs: []hfoauth.Org{
+		{Username: "none"}, {Username: "odd", Role: "owner"}, {Username: "out", Role: hfoauth.RoleNoAccess},
+		{Username: "read", Role: hfoauth.RoleRead}, {Username: "contributor", Role: hfoauth.RoleContributor},
+		{Username: "write", Role: hfoauth.RoleWrite}, {Username: "admin", Role: hfoauth.RoleAdmin},
+		{Username: "sso", Role: hfoauth.RoleAdmin, PendingSSO: true}, {Username: "mfa", Role: hfoauth.RoleAdmin, MissingMFA: true},
+	}}
+	for org, want := range map[string][]hfoauth.Role{ // the roles the user has there
+		"other":       nil,
+		"none":        {hfoauth.RoleAny},
+		"odd":         {hfoauth.RoleAny},
+		"out":         nil,
+		"read":        {hfoauth.RoleAny, hfoauth.RoleRead},
+		"contributor": {hfoauth.RoleAny, hfoauth.RoleRead, hfoauth.RoleContributor},
+		"write":       {hfoauth.RoleAny, hfoauth.RoleRead, hfoauth.RoleContributor, hfoauth.RoleWrite},
+		"admin":       {hfoauth.RoleAny, hfoauth.RoleRead, hfoauth.RoleContributor, hfoauth.RoleWrite, hfoauth.RoleAdmin},
+		"sso":         nil,
+		"mfa":         nil,
+	} {
+		for _, role := range []hfoauth.Role{hfoauth.RoleAny, hfoauth.RoleRead, hfoauth.RoleContributor, hfoauth.RoleWrite, hfoauth.RoleAdmin,
+			"", "owner", hfoauth.RoleNoAccess} {
+			if got := user.HasRole(org, role); got != slices.Contains(want, role) {
+				t.Errorf("HasRole(%q, %q) = %v, want %v", org, role, got, !got)
+			}
+		}
+	}
+}
+
+func TestRequireOrgRefusesOtherRoles(t *testing.T) {
+	s := newSite(t, nil)
+	for _, role := range []hfoauth.Role{"", "owner", hfoauth.RoleNoAccess} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("RequireOrg with the role %q does not panic", role)
+				}
+			}()
+			s.client.RequireOrg("engines", role)
+		}()
+	}
+}
+
+// Unknown is not allowed: who does not grant the organization gets no further
+// than who grants it and does not meet its demands.
+func TestUnknownMembershipIsNone(t *testing.T) {
+	s := newSite(t, nil)
+	s.hub.AddUser(hfoauthtest.User{Username: "pending", Orgs: []hfoauthtest.Org{{Username: "engines", Role: "admin", PendingSSO: true}}})
+	s.hub.AddUser(hfoauthtest.User{Username: "outsider", Orgs: []hfoauthtest.Org{{Username: "engines", Role: "no_access"}}})
+	s.hub.AddUser(hfoauthtest.User{Username: "odd", Orgs: []hfoauthtest.Org{{Username: "engines", Role: "admin", Claims: map[string]any{"missingMFA": "yes"}}}})
+	page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	readers, members := s.client.RequireOrg("engines", hfoauth.RoleRead)(page), s.client.RequireOrg("engines", hfoauth.RoleAny)(page)
+	for _, tt := range []struct {
+		user             string
+		orgs             []string
+		readers, members int
+	}{
+		{"ada", nil, 403, 204}, {"ada", []string{"engines"}, 204, 204},
+		{"pending", nil, 403, 204}, {"pending", []string{"engines"}, 403, 403},
+		{"outsider", []string{"engines"}, 403, 403}, {"odd", []string{"engines"}, 403, 403},
+		{"grace", nil, 403, 403},
+	} {
+		cookie := s.newSession(hfoauthtest.Person{Username: tt.user, Orgs: tt.orgs})
+		for _, check := range []struct {
+			name    string
+			handler http.Handler
+			want    int
+		}{{"RoleRead", readers, tt.readers}, {"RoleAny", members, tt.members}} {
+			r := httptest.NewRequest("GET", "/", nil)
+			r.AddCookie(cookie)
+			w := httptest.NewRecorder()
+			check.handler.ServeHTTP(w, r)
+			if w.Code != check.want {
+				t.Errorf("%s who granted %v: %d with %s, want %d", tt.user, tt.orgs, w.Code, check.name, check.want)
+			}
+		}
+	}
+}
+
+// protected is an app on a site's host with handlers at paths of their own.
+type protected struct {
+	*site
+	address string
+}
+
+func (s *site) protect(handlers map[string]http.Handler) *protected {
+	mux := http.NewServeMux()
+	s.client.Mount(mux)
+	for path, handler := range handlers {
+		mux.Handle("GET "+path, handler)
+	}
+	app := httptest.NewServer(mux)
+	s.t.Cleanup(app.Close)
+	return &protected{s, app.URL}
+}
+
+// visit opens a page as a browser does, deciding at the provider as person
+// when it is sent there, and returns the last answer with the authorization
+// requests on the way.
+func (p *protected) visit(browser *http.Client, path string, person hfoauthtest.Person) (last answer, asked []url.Values) {
+	p.t.Helper()
+	address := p.address + path
+	for range 30 {
+		last = get(p.t, browser, address)
+		if last.StatusCode != http.StatusSeeOther {
+			return last, asked
+		}
+		location := last.location()
+		if strings.HasPrefix(location.String(), p.hub.URL) {
+			asked = append(asked, location.Query())
+			location, _ = url.Parse(strings.Replace(p.decide(location.String(), person), p.URL, p.address, 1))
+		}
+		address = location.String()
+	}
+	p.t.Fatalf("%s redirects without end", path)
+	return last, asked
+}
+
+func letIn(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "let in") }
+
+// The role is asked for once; who does not grant it is shown what is missing.
+func TestUnknownRoleIsAskedForOnce(t *testing.T) {
+	s := newSite(t, nil)
+	p := s.protect(map[string]http.Handler{"/album": s.client.RequireOrg("engines", hfoauth.RoleWrite)(http.HandlerFunc(letIn))})
+	browser := s.browser()
+	s.signIn(browser, ada, "/")
+	resp, asked := p.visit(browser, "/album", ada)
+	if len(asked) != 1 {
+		t.Fatalf("%d sign-ins, want one", len(asked))
+	}
+	if got := asked[0].Get("scope"); got != "openid profile read-memberships" {
+		t.Errorf("asks for the scopes %q", got)
+	}
+	if got := asked[0].Get("orgIds"); got != orgID(s, "engines") {
+		t.Errorf("asks for the organization %q", got)
+	}
+	s.checkFailure(resp, 403, "engines")
+	if want := s.hub.URL + "/settings/connected-applications"; !strings.Contains(resp.body, want) {
+		t.Errorf("the page has no link to %s: %s", want, resp.body)
+	}
+	if _, asked := p.visit(browser, "/album", ada); len(asked) != 0 {
+		t.Error("the user is asked again")
+	}
+}
+
+// An app that may not ask for memberships asks for the organization alone.
+func TestMembershipsNotRegistered(t *testing.T) {
+	s := newSite(t, nil)
+	s.app.Scopes = []string{"openid", "profile"}
+	s.hub.RegisterApp(s.app)
+	p := s.protect(map[string]http.Handler{"/album": s.client.RequireOrg("engines", hfoauth.RoleWrite)(http.HandlerFunc(letIn))})
+	for name, tt := range map[string]struct {
+		orgs []string
+		want int
+	}{"granted": {[]string{"engines"}, 200}, "not granted": {nil, 403}} {
+		t.Run(name, func(t *testing.T) {
+			browser := s.browser()
+			s.signIn(browser, ada, "/")
+			resp, asked := p.visit(browser, "/album", hfoauthtest.Person{Username: "ada", Orgs: tt.orgs})
+			if resp.StatusCode != tt.want {
+				t.Errorf("%s, want %d: %s", resp.Status, tt.want, resp.body)
+			}
+			if len(asked) != 2 {
+				t.Fatalf("%d sign-ins, want two", len(asked))
+			}
+			if got := asked[1].Get("scope"); got != "openid profile" {
+				t.Errorf("the second one asks for %q", got)
+			}
+			if got := asked[1].Get("orgIds"); got != orgID(s, "engines") {
+				t.Errorf("the second one asks for the organization %q", got)
+			}
+			if log := s.log.String(); !strings.Contains(log, "level=ERROR") || !strings.Contains(log, "read-memberships") {
+				t.Errorf("the log does not name the scope to register: %s", log)
+			}
+		})
+	}
+}
+
+// Handlers that wrap one another ask once for all that is missing, in any
+// order.
+func TestRequireHandlersMerge(t *testing.T) {
+	s := newSite(t, nil)
+	page := http.HandlerFunc(letIn)
+	repos, chat := s.client.RequireScope(hfoauth.ScopeReadRepos), s.client.RequireScope(hfoauth.ScopeInferenceAPI)
+	admins := s.client.RequireOrg("engines", hfoauth.RoleAdmin)
+	p := s.protect(map[string]http.Handler{
+		"/a": repos(chat(admins(page))), "/b": admins(s.client.RequireUser(chat(repos(page)))), "/c": chat(admins(repos(page))),
+	})
+	for _, path := range []string{"/a", "/b", "/c"} {
+		browser := s.browser()
+		s.signIn(browser, ada, "/")
+		resp, asked := p.visit(browser, path, hfoauthtest.Person{Username: "ada", Orgs: []string{"engines"}})
+		if resp.body != "let in" {
+			t.Errorf("%s: %s: %s", path, resp.Status, resp.body)
+		}
+		if len(asked) != 1 {
+			t.Errorf("%s: %d sign-ins, want one", path, len(asked))
+		}
+	}
+}
+
+// Handlers of another client keep to themselves.
+func TestRequireHandlersOfTwoClients(t *testing.T) {
+	s := newSite(t, nil)
+	other := s.newReplica(func(c *hfoauth.Config) {
+		c.RedirectURL = strings.Replace(s.URL, "127.0.0.1", "localhost", 1) + "/other/callback"
+	})
+	handler := s.client.RequireUser(other.RequireUser(http.HandlerFunc(letIn)))
+	r := httptest.NewRequest("GET", "/", nil)
+	r.AddCookie(s.newSession(ada))
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, r)
+	if w.Code != 401 {
+		t.Errorf("%d for a request that is signed in to one of two, want 401", w.Code)
+	}
+}
+
+// What only the handler knows is asked for once as well.
+func TestErrorAsksOnce(t *testing.T) {
+	s := newSite(t, nil)
+	album := func(w http.ResponseWriter, r *http.Request) {
+		org := r.PathValue("org")
+		if !hfoauth.UserFromContext(r.Context()).HasRole(org, hfoauth.RoleWrite) {
+			s.client.Error(w, r, &hfoauth.ForbiddenError{Org: org, Role: hfoauth.RoleWrite})
+			return
+		}
+		letIn(w, r)
+	}
+	p := s.protect(map[string]http.Handler{
+		"/albums/{org}": s.client.RequireUser(http.HandlerFunc(album)),
+		"/repos": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s.client.Error(w, r, &hfoauth.ForbiddenError{Scopes: hfoauth.Scopes{hfoauth.ScopeReadRepos}})
+		}),
+	})
+	for _, tt := range []struct {
+		path   string
+		orgs   []string
+		status int
+		asked  int
+	}{
+		{"/albums/engines", nil, 403, 1}, {"/albums/engines", []string{"engines"}, 200, 1},
+		{"/albums/strangers", nil, 403, 0}, {"/repos", nil, 403, 1},
+	} {
+		browser := s.browser()
+		s.signIn(browser, ada, "/")
+		resp, asked := p.visit(browser, tt.path, hfoauthtest.Person{Username: "ada", Orgs: tt.orgs})
+		if resp.StatusCode != tt.status {
+			t.Errorf("%s with %v: %s, want %d", tt.path, tt.orgs, resp.Status, tt.status)
+		}
+		if len(asked) != tt.asked {
+			t.Errorf("%s with %v: %d sign-ins, want %d", tt.path, tt.orgs, len(asked), tt.asked)
+		}
+	}
+}
+
+func TestErrorAnswersAsRequireDoes(t *testing.T) {
+	s := newSite(t, nil)
+	p := s.protect(map[string]http.Handler{"/page": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, err := s.client.UserFromRequest(r)
+		s.client.Error(w, r, err)
+	})})
+	if resp := get(t, s.browser(), p.address+"/page"); resp.StatusCode != 303 || resp.Header.Get("Location") != "/login?next=%2Fpage" {
+		t.Errorf("a browser gets %s to %s", resp.Status, resp.Header.Get("Location"))
+	}
+	if resp := get(t, s.browser(), p.address+"/page", "Accept", "application/json"); resp.StatusCode != 401 || resp.Header.Get("WWW-Authenticate") == "" {
+		t.Errorf("a program gets %s", resp.Status)
+	}
+}
+
+// Pages, JSON and log say what is missing.
+func TestForbiddenSaysWhy(t *testing.T) {
+	s := newSite(t, nil)
+	s.hub.AddUser(hfoauthtest.User{Username: "pending", Orgs: []hfoauthtest.Org{{Username: "engines", PendingSSO: true}}})
+	s.hub.AddUser(hfoauthtest.User{Username: "reader", Orgs: []hfoauthtest.Org{{Username: "engines", Role: "read"}}})
+	p := s.protect(map[string]http.Handler{
+		"/admin": s.client.RequireOrg("engines", hfoauth.RoleAdmin)(http.HandlerFunc(letIn)),
+		"/repos": s.client.RequireScope(hfoauth.ScopeReadRepos, hfoauth.ScopeJobs)(http.HandlerFunc(letIn)),
+		"/pro": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s.client.Error(w, r, fmt.Errorf("upgrade: %w", &hfoauth.ForbiddenError{Message: "This is for PRO users."}))
+		}),
+	})
+	for _, tt := range []struct {
+		user, path      string
+		page, log, json string
+	}{
+		{"grace", "/admin", "Your account is not a member.", "the user is not a member of engines", `"org":"engines"`},
+		{"pending", "/admin", "engines requires single sign-on", "sign-in demands (SSO, MFA) of engines", `"org":"engines"`},
+		{"reader", "/admin", "members of engines with the role admin or higher", "does not have the role admin in engines", `"role":"admin"`},
+		{"grace", "/repos", "read-repos, jobs", "has not granted read-repos jobs", `"scopes":["read-repos","jobs"]`},
+		{"grace", "/pro", "This is for PRO users.", "This is for PRO users.", `"reason":"This is for PRO users."`},
+	} {
+		browser := s.browser()
+		s.signIn(browser, hfoauthtest.Person{Username: tt.user, Orgs: []string{"engines"}}, "/")
+		jsonAnswer := get(t, browser, p.address+tt.path, "Accept", "application/json")
+		if jsonAnswer.StatusCode != 403 || !json.Valid([]byte(jsonAnswer.body)) || !strings.Contains(jsonAnswer.body, tt.json) {
+			t.Errorf("%s at %s: %s %s, want %s", tt.user, tt.path, jsonAnswer.Status, jsonAnswer.body, tt.json)
+		}
+		if log := s.log.String(); !strings.Contains(log, tt.log) {
+			t.Errorf("%s at %s: the log does not say %q: %s", tt.user, tt.path, tt.log, log)
+		}
+		page := get(t, browser, p.address+tt.path, "Sec-Fetch-Mode", "same-origin") // a page that is not opened by the user
+		if page.StatusCode != 403 || !strings.Contains(page.body, tt.page) {
+			t.Errorf("%s at %s: %s, want %q: %s", tt.user, tt.path, page.Status, tt.page, page.body)
+		}
+	}
+}
