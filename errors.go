@@ -107,6 +107,13 @@ func providerError(err error) error {
 	return fmt.Errorf("%w: %w", ErrProviderInvalid, err)
 }
 
+// unexpectedStatus reports whether the provider answered with an HTTP status
+// that has no meaning here, such as a redirect: no sign of an attack.
+func unexpectedStatus(err error) bool {
+	e, ok := errors.AsType[*provider.Error](err)
+	return ok && e.Kind == provider.Invalid && e.Status != 0
+}
+
 // retryAfter returns after how long the request may succeed, at least a second.
 func retryAfter(err error) time.Duration {
 	if e, ok := errors.AsType[*provider.Error](err); ok {

@@ -96,14 +96,14 @@ func TestFailures(t *testing.T) {
 
 		{"token endpoint HTML", hub(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(200, "<html>", "Content-Type", "text/html")), ada, 502, "cannot be trusted"},
 		{"token endpoint form", hub(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(200, "access_token=x&token_type=bearer", "Content-Type", "text/plain")), ada, 502, "cannot be trusted"},
-		{"token endpoint 404", hub(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(404, "nothing here")), ada, 502, "cannot be trusted"},
-		{"token endpoint redirects", hub(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(307, "", "Location", "/oauth/token")), ada, 502, "cannot be trusted"},
+		{"token endpoint 404", hub(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(404, "nothing here")), ada, 502, "unexpected response"},
+		{"token endpoint redirects", hub(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(307, "", "Location", "/oauth/token")), ada, 502, "unexpected response"},
 		{"token endpoint empty", hub(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(200, "")), ada, 502, "cannot be trusted"},
 		{"token endpoint huge", hub(hfoauthtest.TokenEndpoint, hfoauthtest.Huge(20<<20)), ada, 502, "cannot be trusted"},
 		{"token endpoint bomb", hub(hfoauthtest.TokenEndpoint, hfoauthtest.GzipBomb(20<<20)), ada, 502, "cannot be trusted"},
 		{"userinfo huge", hub(hfoauthtest.UserInfoEndpoint, hfoauthtest.Huge(20<<20)), ada, 502, "cannot be trusted"},
 		{"userinfo no object", hub(hfoauthtest.UserInfoEndpoint, hfoauthtest.Answer(200, "[]")), ada, 502, "cannot be trusted"},
-		{"userinfo 401", hub(hfoauthtest.UserInfoEndpoint, hfoauthtest.Answer(401, "{}")), ada, 502, "cannot be trusted"},
+		{"userinfo 401", hub(hfoauthtest.UserInfoEndpoint, hfoauthtest.Answer(401, "{}")), ada, 502, "unexpected response"},
 		{"userinfo of another", settings(func(c *hfoauthtest.Settings) {
 			c.UserInfo = func(claims map[string]any) { claims["sub"] = "somebody else" }
 		}), ada, 502, "cannot be trusted"},

@@ -128,6 +128,8 @@ func (c *Client) explain(err error, next string) page {
 		return say("Hugging Face did not sign you in", "It answered with the error “"+answer.Code+"”.", "Try again; if it happens again, tell the owner of this app.")
 	case errors.Is(err, ErrProviderUnavailable):
 		return say("Hugging Face cannot be reached right now", "You are not signed in. Wait a moment, then try again.")
+	case unexpectedStatus(err):
+		return say("Hugging Face gave an unexpected response", "You are not signed in. Try again; if it happens again, tell the owner of this app.")
 	case errors.Is(err, ErrProviderInvalid):
 		return say("The answer of Hugging Face cannot be trusted", "It failed a security check, so you are not signed in.", "Try again; if it happens again, tell the owner of this app.")
 	case errors.Is(err, ErrStoreUnavailable):

@@ -70,6 +70,10 @@ func classify(endpoint string, err error, secrets ...string) error {
 	if errors.As(err, &status) {
 		return &Error{Kind: Unavailable, Endpoint: endpoint, Status: status.code, RetryAfter: status.retryAfter, Err: status}
 	}
+	var redirect *redirectError
+	if errors.As(err, &redirect) {
+		return &Error{Kind: Invalid, Endpoint: endpoint, Status: redirect.code, Err: errors.New(Redact(redirect.Error(), secrets...))}
+	}
 	var answer *oauth2.RetrieveError
 	if errors.As(err, &answer) {
 		return refused(endpoint, answer, secrets)

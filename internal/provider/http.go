@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 )
@@ -44,8 +45,9 @@ func newHTTPClient(base *http.Client) *http.Client {
 }
 
 // limitedTransport reads every answer whole, within maxAnswer after
-// decompression, and reports the statuses that mean "not now" as errors, so
-// that all callers, go-oidc and oauth2 among them, see one kind of failure.
+// decompression, and reports redirects and the statuses that mean "not now" as
+// errors, so that all callers, go-oidc and oauth2 among them, see one kind of
+// failure.
 // The time limit is here because that of http.Client costs two goroutines a
 // request where the transport is not net/http's own.
 type limitedTransport struct {
@@ -63,6 +65,9 @@ func (t *limitedTransport) RoundTrip(req *http.Request) (*http.Response, error) 
 	defer resp.Body.Close()
 	if resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests {
 		return nil, &statusError{code: resp.StatusCode, retryAfter: retryAfter(resp.Header)}
+	}
+	if to := resp.Header.Get("Location"); to != "" && resp.StatusCode/100 == 3 {
+		return nil, &redirectError{code: resp.StatusCode, location: withoutQuery(to)}
 	}
 	body := &bytes.Buffer{}
 	body.Grow(int(min(max(resp.ContentLength, 0), maxAnswer)) + bytes.MinRead)
@@ -86,6 +91,26 @@ type statusError struct {
 
 func (e *statusError) Error() string {
 	return fmt.Sprintf("status %d %s", e.code, http.StatusText(e.code))
+}
+
+// redirectError is a redirect, which is not followed.
+type redirectError struct {
+	code     int
+	location string
+}
+
+func (e *redirectError) Error() string {
+	return fmt.Sprintf("status %d %s: it redirects to %s, which is not followed", e.code, http.StatusText(e.code), e.location)
+}
+
+// withoutQuery returns the part of a Location that cannot repeat what we sent.
+func withoutQuery(location string) string {
+	u, err := url.Parse(location)
+	if err != nil {
+		return "an address that cannot be read"
+	}
+	u.User, u.RawQuery, u.Fragment = nil, "", ""
+	return u.String()
 }
 
 // retryAfter reads the seconds form of Retry-After (RFC 9110 section 10.2.3).

@@ -30,9 +30,9 @@ func (p *Provider) verifyIDToken(ctx context.Context, meta *metadata, raw, acces
 		Now:                  func() time.Time { return p.config.Now().Add(-clockTolerance) },
 	})
 	token, err := verifier.Verify(ctx, raw)
-	var unavailable *Error
-	if errors.As(keys.err, &unavailable) && unavailable.Kind == Unavailable {
-		return nil, keys.err
+	var failed *Error
+	if errors.As(keys.err, &failed) && (failed.Kind == Unavailable || failed.Status != 0) {
+		return nil, keys.err // no keys came
 	}
 	if err == nil {
 		err = p.checkIDToken(token)
