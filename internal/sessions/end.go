@@ -1,0 +1,298 @@
+package sessions
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hfoauth/hfoauth/internal/codec"
+)
+
+// End ends the session of a cookie's value for good, whether or not it still
+// counts. If the store does not take that now, the error wraps ErrUnavailable,
+// this process refuses the session, and tries again until the store took it.
+func (k *Keeper[S]) End(ctx context.Context, value string) error {
+	if isStoredValue(value) {
+		return k.endStored(ctx, keyOf("session", value))
+	}
+	if e := k.openCookie(value); e != nil && !k.remote {
+		k.markEnded(e)
+	}
+	return nil
+}
+
+// EndEntry is End for a session without its cookie.
+func (k *Keeper[S]) EndEntry(ctx context.Context, e *Entry[S]) error {
+	k.markEnded(e)
+	if !e.Stored() {
+		return nil
+	}
+	return k.endStored(ctx, e.key)
+}
+
+// endStored ends a session in the store. An ID that was made up leaves nothing
+// there.
+func (k *Keeper[S]) endStored(ctx context.Context, key string) error {
+	ctx = Limit(context.WithoutCancel(ctx))
+	err := k.bury(ctx, key)
+	if err != nil {
+		now := k.config.Now()
+		if e, ok := k.opened.Get(openedKey{true, key}, now); ok {
+			k.markEnded(e)
+		}
+		end := now.Add(k.config.MaxAge + afterEnd)
+		k.pending.Put(key, struct{}{}, 1, now, end)
+		k.backlog.add("end "+key, end, func(ctx context.Context) error {
+			err := k.bury(ctx, key)
+			if err == nil {
+				k.pending.Take(key, k.config.Now())
+			}
+			return err
+		})
+	}
+	return err
+}
+
+// bury puts a tombstone in the place of a session, if there is one.
+func (k *Keeper[S]) bury(ctx context.Context, key string) error {
+	stored, err := k.load(ctx, key)
+	if err != nil || stored == nil {
+		return err
+	}
+	until := k.config.Now().Add(k.config.MaxAge + afterEnd)
+	e := k.unseal(key, stored)
+	if e != nil {
+		until = later(until, e.End.Add(afterEnd))
+	}
+	if k.store.swapper != nil {
+		err = k.store.commit(ctx, key, []byte(tombstone), until)
+	} else if err = k.store.commit(ctx, markOf(key), []byte(tombstone), until); err == nil {
+		k.store.delete(ctx, key) // it does not count any more in any case
+	}
+	if err == nil && e != nil {
+		k.markEnded(e)
+		if k.remote {
+			k.unlist(ctx, e)
+		}
+	}
+	return err
+}
+
+// markEnded makes this process refuse a session.
+func (k *Keeper[S]) markEnded(e *Entry[S]) {
+	now := k.config.Now()
+	k.ended.Put(e.ID, struct{}{}, 1, now, later(e.End, now).Add(afterEnd))
+	k.latest.Take(e.ID, now)
+	k.watching.Lock()
+	defer k.watching.Unlock()
+	for watcher := range k.watchers[e.ID] {
+		close(watcher)
+	}
+	delete(k.watchers, e.ID)
+}
+
+// Watch returns a channel that is closed when this process learns that a
+// session was ended. The caller calls stop when it does not listen any more.
+func (k *Keeper[S]) Watch(id ID) (ended <-chan struct{}, stop func()) {
+	watcher := make(chan struct{})
+	k.watching.Lock()
+	defer k.watching.Unlock()
+	if k.watchers[id] == nil {
+		k.watchers[id] = map[chan struct{}]struct{}{}
+	}
+	k.watchers[id][watcher] = struct{}{}
+	return watcher, func() {
+		k.watching.Lock()
+		defer k.watching.Unlock()
+		delete(k.watchers[id], watcher)
+		if len(k.watchers[id]) == 0 {
+			delete(k.watchers, id)
+		}
+	}
+}
+
+// epoch tells the sessions of a user before EndUser from those after it,
+// without comparing clocks. It is not sealed in the store, where it must
+// outlive a change of keys: anyone able to alter it could just as well delete
+// sessions.
+type epoch struct {
+	mark  [16]byte  // zero before the first EndUser
+	until time.Time // when the last session of an earlier epoch has ended
+}
+
+func (e *epoch) fields(c *codec.Coder) {
+	c.Array(e.mark[:])
+	c.Time(&e.until)
+}
+
+func epochKey(user string) string { return keyOf("epoch", user) }
+
+func (k *Keeper[S]) epochOf(ctx context.Context, user string) (e epoch, err error) {
+	stored, err := k.store.find(ctx, epochKey(user))
+	if err == nil && stored != nil && codec.Decode(stored, e.fields) != nil {
+		rand.Read(e.mark[:]) // unreadable: no session is of this epoch
+	}
+	return e, err
+}
+
+// inEpoch reports whether EndUser has not been called since a session started.
+// An epoch that the store should have and lost counts as another one.
+func (k *Keeper[S]) inEpoch(ctx context.Context, e *Entry[S]) (bool, error) {
+	current, err := k.epochOf(ctx, e.User)
+	if err != nil {
+		return false, err
+	}
+	forgotten := current.mark == [16]byte{} && !k.config.Now().Before(e.epoch.until)
+	return forgotten || current.mark == e.epoch.mark, nil
+}
+
+// EndUser ends all sessions a user has, in a store. It starts a new epoch
+// first, then ends the sessions that are listed, so that the loss of either in
+// the store does not bring sessions back. The epoch alone decides.
+func (k *Keeper[S]) EndUser(ctx context.Context, user string) error {
+	ctx = context.WithoutCancel(ctx)
+	now := k.config.Now()
+	next := epoch{until: now.Add(k.config.MaxAge)}
+	rand.Read(next.mark[:])
+	if err := k.store.commit(ctx, epochKey(user), codec.Encode(32, next.fields), next.until.Add(afterEnd)); err != nil {
+		return err
+	}
+	stored, list, err := k.listed(ctx, user)
+	if err == nil && stored != nil {
+		_, err = k.store.swap(ctx, listKey(user), stored, nil, now)
+	}
+	for _, l := range list {
+		k.endStored(newLimit(ctx), l.key()) // tried again if it fails
+	}
+	if err != nil {
+		k.config.Logger.WarnContext(ctx, "hfoauth: a user is signed out, but the list of sessions was not emptied", "error", err, "sub", user)
+	}
+	return nil
+}
+
+// maxListed is how many sessions a user can have in a store.
+const maxListed = 100
+
+// listing is an entry of the list of a user's sessions. The list decides
+// nothing: without compare-and-swap an entry may be lost.
+type listing struct {
+	hash [sha256.Size]byte
+	end  time.Time
+}
+
+func (l *listing) key() string { return keyOfHash("session", l.hash) }
+
+func listingOf[S any](e *Entry[S]) (l listing) {
+	encoded := strings.TrimPrefix(e.key, "hfoauth-session-")
+	base64.RawURLEncoding.Decode(l.hash[:], []byte(encoded))
+	l.end = e.End
+	return l
+}
+
+func listKey(user string) string { return keyOf("list", user) }
+
+// listed returns the sealed list of a user's sessions, and what is in it.
+func (k *Keeper[S]) listed(ctx context.Context, user string) (stored []byte, list []listing, err error) {
+	stored, err = k.store.find(ctx, listKey(user))
+	if err != nil || stored == nil {
+		return stored, nil, err
+	}
+	plain, err := k.config.Stored.Open(stored, listKey(user))
+	if err == nil {
+		err = codec.Decode(plain, func(c *codec.Coder) { listFields(c, &list) })
+	}
+	if err != nil {
+		return stored, nil, nil // sealed under a key that was dropped, as were the sessions
+	}
+	return stored, list, nil
+}
+
+func listFields(c *codec.Coder, list *[]listing) {
+	c.Version(1)
+	codec.List(c, list, func(l *listing) {
+		c.Array(l.hash[:])
+		c.Time(&l.end)
+	})
+}
+
+// list adds a session to the list of its user, and ends the oldest one if
+// there are too many.
+func (k *Keeper[S]) list(ctx context.Context, e *Entry[S]) error {
+	var surplus []listing
+	err := k.relist(ctx, e.User, func(list []listing) []listing {
+		list = append(list, listingOf(e))
+		slices.SortStableFunc(list, func(a, b listing) int { return a.end.Compare(b.end) })
+		surplus = list[:max(0, len(list)-maxListed)]
+		return list[len(surplus):]
+	})
+	if err == nil {
+		for _, l := range surplus {
+			k.endStored(ctx, l.key())
+		}
+	}
+	return err
+}
+
+// unlist takes a session off the list of its user. One that stays does no
+// harm.
+func (k *Keeper[S]) unlist(ctx context.Context, e *Entry[S]) {
+	gone := listingOf(e)
+	k.relist(ctx, e.User, func(list []listing) []listing {
+		return slices.DeleteFunc(list, func(l listing) bool { return l.hash == gone.hash })
+	})
+}
+
+// relist changes the list of a user's sessions, without those that ended.
+func (k *Keeper[S]) relist(ctx context.Context, user string, change func([]listing) []listing) error {
+	key := listKey(user)
+	for range maxSwaps {
+		stored, list, err := k.listed(ctx, user)
+		if err != nil {
+			return err
+		}
+		now := k.config.Now()
+		list = change(slices.DeleteFunc(list, func(l listing) bool { return now.After(l.end.Add(afterEnd)) }))
+		if len(list) == 0 && stored == nil {
+			return nil
+		}
+		var next []byte
+		last := now
+		if len(list) > 0 {
+			next = k.config.Stored.Seal(codec.Encode(64*len(list), func(c *codec.Coder) { listFields(c, &list) }), key)
+			last = slices.MaxFunc(list, func(a, b listing) int { return a.end.Compare(b.end) }).end
+		}
+		swapped, err := k.store.swap(ctx, key, stored, next, last.Add(afterEnd))
+		if swapped || err != nil {
+			return err
+		}
+	}
+	return ErrUnavailable
+}
+
+// List returns the sessions a user has in a store, the latest first.
+func (k *Keeper[S]) List(ctx context.Context, user string) ([]*Entry[S], error) {
+	ctx = unlimited(ctx)
+	_, list, err := k.listed(ctx, user)
+	if err != nil {
+		return nil, err
+	}
+	var entries []*Entry[S]
+	for _, l := range list {
+		e, err := k.openStored(ctx, l.key())
+		if err != nil {
+			return nil, err
+		}
+		if e != nil && e.User == user {
+			entries = append(entries, e)
+		}
+	}
+	slices.SortStableFunc(entries, func(a, b *Entry[S]) int {
+		return cmp.Or(b.Started.Compare(a.Started), slices.Compare(a.ID[:], b.ID[:]))
+	})
+	return entries, nil
+}

@@ -1,0 +1,263 @@
+package sessions
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"time"
+)
+
+const (
+	// leaseLifetime is how long a replica may take to renew a session. One that
+	// takes longer is thought to be dead.
+	leaseLifetime = 15 * time.Second
+
+	// leaseKept is until when the store keeps a lease that is not released. It
+	// is longer than leaseLifetime because the clocks of replicas and store
+	// differ; whether a lease is abandoned is measured by whoever waits for it.
+	leaseKept = 5 * time.Minute
+
+	// pollInterval is how often a replica that waits for another one's renewal
+	// looks whether it is done.
+	pollInterval = 250 * time.Millisecond
+)
+
+// Version numbers: a renewal makes the next even number and a refusal the odd
+// one before it, so that tokens which another replica got after all replace
+// the refusal.
+func afterRenewal(version uint64) uint64 { return (version + 2) &^ 1 }
+func afterRefusal(version uint64) uint64 { return version | 1 }
+
+// Renew replaces what a session holds. The next version is kept from now on,
+// also if the store does not take it: then it is saved as soon as possible. The
+// result may be the version of another replica that was faster, and the error
+// is ErrEnded if the session ended meanwhile.
+func (k *Keeper[S]) Renew(ctx context.Context, e *Entry[S], data S, expiry time.Time) (*Entry[S], error) {
+	next := k.next(e, data, expiry, afterRenewal(e.Version))
+	if next.Stored() {
+		return k.replace(ctx, next)
+	}
+	if err := k.place(ctx, next); err != nil {
+		return nil, err
+	}
+	k.supersede(next)
+	return k.unlessEnded(next)
+}
+
+// Refuse replaces what a session holds by what is left of it if it cannot be
+// renewed any more. If it was renewed all the same, the result is the renewed
+// version. A cookie is left alone: it may hold a version of another replica
+// by now.
+func (k *Keeper[S]) Refuse(ctx context.Context, e *Entry[S], data S, expiry time.Time) (*Entry[S], error) {
+	next := k.next(e, data, expiry, afterRefusal(e.Version))
+	if next.Stored() {
+		return k.replace(ctx, next)
+	}
+	next.Value = ""
+	k.supersede(next)
+	return k.unlessEnded(next)
+}
+
+func (k *Keeper[S]) next(e *Entry[S], data S, expiry time.Time, version uint64) *Entry[S] {
+	next := *e
+	next.Data, next.Version, next.Expiry = data, version, earlier(expiry, e.End)
+	return &next
+}
+
+// replace puts the next version of a session into the store.
+func (k *Keeper[S]) replace(ctx context.Context, next *Entry[S]) (*Entry[S], error) {
+	next.sealed = k.config.Stored.Seal(k.encode(next), next.key)
+	k.supersede(next)
+	saved, err := k.save(Limit(ctx), next)
+	if err == nil || errors.Is(err, ErrEnded) {
+		return saved, err
+	}
+	k.config.Logger.ErrorContext(ctx, "hfoauth: a renewed session is not stored yet", "error", err, "sub", next.User)
+	k.saveLater(next)
+	return k.unlessEnded(next)
+}
+
+// supersede makes next the version that this process uses.
+func (k *Keeper[S]) supersede(next *Entry[S]) { k.note(version[S]{entry: next}, next.End) }
+
+// confirm notes that the store or the browser has a version.
+func (k *Keeper[S]) confirm(e *Entry[S]) {
+	k.note(version[S]{e, true}, earlier(k.config.Now().Add(confirmedLifetime), e.End))
+}
+
+// note remembers a version until then, unless a newer one is known.
+func (k *Keeper[S]) note(v version[S], until time.Time) {
+	k.noting.Lock()
+	defer k.noting.Unlock()
+	now := k.config.Now()
+	if known, ok := k.latest.Get(v.entry.ID, now); !ok || known.entry.Version <= v.entry.Version {
+		k.latest.Put(v.entry.ID, v, size(v.entry), now, until)
+	}
+}
+
+func (k *Keeper[S]) unlessEnded(e *Entry[S]) (*Entry[S], error) {
+	if _, ended := k.ended.Get(e.ID, k.config.Now()); ended {
+		return nil, ErrEnded
+	}
+	return e, nil
+}
+
+// maxSwaps is how often a change is tried again that others were faster than.
+const maxSwaps = 5
+
+// save puts a version into the store in place of an older one, and returns the
+// version that is there now.
+func (k *Keeper[S]) save(ctx context.Context, e *Entry[S]) (*Entry[S], error) {
+	for range maxSwaps {
+		stored, err := k.load(ctx, e.key)
+		if err != nil {
+			return nil, err
+		}
+		if stored == nil {
+			k.latest.Take(e.ID, k.config.Now())
+			return nil, ErrEnded
+		}
+		current := k.unseal(e.key, stored)
+		switch {
+		case bytes.Equal(stored, e.sealed):
+			k.confirm(e)
+			return e, nil
+		case current != nil && current.Version >= e.Version:
+			k.confirm(current)
+			return current, nil
+		}
+		swapped, err := k.store.swap(ctx, e.key, stored, e.sealed, k.keptUntil(e))
+		if err != nil {
+			return nil, err
+		}
+		if swapped {
+			k.confirm(e)
+			return e, nil
+		}
+	}
+	return nil, ErrUnavailable
+}
+
+// saveLater saves the newest version of a session in the background.
+func (k *Keeper[S]) saveLater(e *Entry[S]) {
+	k.backlog.add("save "+e.key, e.End, func(ctx context.Context) error {
+		for saved := (*Entry[S])(nil); ; {
+			v, ok := k.latest.Get(e.ID, k.config.Now())
+			if !ok || v.entry == saved {
+				return nil
+			}
+			var err error
+			if saved, err = k.save(ctx, v.entry); errors.Is(err, ErrEnded) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+		}
+	})
+}
+
+// Turn waits until it is up to this process to renew a session, or another
+// process did. The result is the newest version. The caller renews it if
+// release is not nil, and calls release afterwards; if release is nil and the
+// version is that of e, another process is at it and wait is false.
+//
+// The error is ErrEnded if the session ended meanwhile, or that of ctx.
+func (k *Keeper[S]) Turn(ctx context.Context, e *Entry[S], wait bool) (current *Entry[S], release func(), err error) {
+	if !k.remote {
+		current, err := k.reopen(ctx, e)
+		if err != nil || current.Version != e.Version {
+			return current, nil, err
+		}
+		return current, func() {}, nil
+	}
+	lease := lease{key: "hfoauth-lease-" + e.key, expiry: k.config.Now().Add(leaseKept)}
+	rand.Read(lease.owner[:])
+	limited := Limit(ctx)
+	for {
+		held, err := lease.take(limited, k.store)
+		if err != nil {
+			return nil, nil, err
+		}
+		current, err := k.reopen(limited, e)
+		switch {
+		case err != nil || current.Version != e.Version:
+			if held {
+				lease.release(limited, k.store)
+			}
+			return current, nil, err
+		case held:
+			return current, func() { k.release(limited, &lease, e.ID) }, nil
+		case !wait:
+			return current, nil, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, nil, ctx.Err()
+		case <-time.After(pollInterval):
+		}
+		limited = unlimited(ctx) // waiting for another replica is not the store's time
+	}
+}
+
+// Refresh returns the newest version of a session, nil if it does not count
+// any more.
+func (k *Keeper[S]) Refresh(ctx context.Context, e *Entry[S]) (*Entry[S], error) {
+	if e.Stored() {
+		return k.openStored(Limit(ctx), e.key)
+	}
+	return k.current(ctx, e)
+}
+
+// reopen is Refresh with ErrEnded for a session that does not count any more.
+func (k *Keeper[S]) reopen(ctx context.Context, e *Entry[S]) (*Entry[S], error) {
+	current, err := k.Refresh(ctx, e)
+	if err == nil && current == nil {
+		err = ErrEnded
+	}
+	return current, err
+}
+
+// release gives a lease back, unless the renewed version is not stored yet:
+// another replica would use the old refresh token again.
+func (k *Keeper[S]) release(ctx context.Context, l *lease, id ID) {
+	if v, ok := k.latest.Get(id, k.config.Now()); ok && !v.confirmed {
+		return
+	}
+	l.release(ctx, k.store)
+}
+
+// lease is the right to renew a session, held by one replica.
+type lease struct {
+	key    string
+	owner  [16]byte
+	expiry time.Time
+
+	other []byte // another replica's lease that was seen
+	since time.Time
+}
+
+// take tries to get the lease, also from a replica that has held it for
+// leaseLifetime.
+func (l *lease) take(ctx context.Context, store *backend) (bool, error) {
+	var free []byte // what is there if the lease can be had
+	if l.other != nil && time.Since(l.since) >= leaseLifetime {
+		free = l.other
+	}
+	swapped, err := store.swap(ctx, l.key, free, l.owner[:], l.expiry)
+	if swapped || err != nil {
+		return swapped, err
+	}
+	held, err := store.find(ctx, l.key)
+	if !bytes.Equal(held, l.other) {
+		l.other, l.since = held, time.Now()
+	}
+	return false, err
+}
+
+// release gives the lease back if it is still ours. Others take one that is
+// not given back after leaseLifetime.
+func (l *lease) release(ctx context.Context, store *backend) {
+	store.swap(ctx, l.key, l.owner[:], nil, l.expiry)
+}

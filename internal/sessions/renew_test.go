@@ -1,0 +1,292 @@
+package sessions
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestRenew(t *testing.T) {
+	withAll(t, func(t *testing.T, w *world) {
+		k := w.replica()
+		e, old := w.start(k)
+		next := w.renew(k, e, "token 2")
+		if next.ID != e.ID || next.Version <= e.Version {
+			t.Errorf("version %d of %x follows %d of %x", next.Version, next.ID, e.Version, e.ID)
+		}
+		w.expect(k, old, "token 2")
+		if w.store == nil {
+			w.expect(w.replica(), next.Value, "token 2")
+			w.expect(k, next.Value, "token 2")
+		} else {
+			w.expect(w.replica(), old, "token 2")
+		}
+	})
+}
+
+// Tokens that the store did not take, or that did not reach the browser, are
+// used until the session ends, and stored when that is possible again.
+func TestVersionsAreKept(t *testing.T) {
+	withAll(t, func(t *testing.T, w *world) {
+		k := w.replica()
+		e, value := w.start(k)
+		w.fail("swap session", "commit session")
+		next := w.renew(k, e, "token 2")
+		time.Sleep(9 * time.Hour)
+		w.renew(k, next, "token 3")
+		time.Sleep(24 * time.Hour)
+		w.expect(k, value, "token 3")
+		w.mend()
+		time.Sleep(maxPause)
+		if w.store != nil {
+			w.expect(w.replica(), value, "token 3")
+		}
+	})
+}
+
+// A store that falls back to an older version, by a late write or a failover,
+// is set right.
+func TestStoreFallsBack(t *testing.T) {
+	withStores(t, func(t *testing.T, w *world) {
+		k := w.replica()
+		e, value := w.start(k)
+		old := w.entries[e.key]
+		w.renew(k, e, "token 2")
+		w.entries[e.key] = old
+		w.expect(k, value, "token 2")
+		synctest.Wait()
+		w.expect(w.replica(), value, "token 2")
+	})
+}
+
+// Of two replicas that renewed, the first to save decides.
+func TestReplicasRenewBoth(t *testing.T) {
+	withStores(t, func(t *testing.T, w *world) {
+		k, other := w.replica(), w.replica()
+		e, value := w.start(k)
+		w.renew(k, e, "token of one")
+		if got := w.renew(other, e, "token of the other"); got.Data.Token != "token of one" {
+			t.Errorf("the second one uses %q", got.Data.Token)
+		}
+		w.expect(k, value, "token of one")
+		w.expect(other, value, "token of one")
+	})
+}
+
+// A refusal at one replica gives way to the tokens of another, whichever is
+// stored first.
+func TestRefusedAtOneReplica(t *testing.T) {
+	for _, refusedFirst := range []bool{true, false} {
+		withStores(t, func(t *testing.T, w *world) {
+			k, other := w.replica(), w.replica()
+			e, value := w.start(k)
+			refuse := func() {
+				if _, err := other.Refuse(t.Context(), e, data{"refused"}, time.Now()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if refusedFirst {
+				refuse()
+				w.expect(k, value, none) // everywhere
+			}
+			w.renew(k, e, "token 2")
+			if !refusedFirst {
+				refuse()
+			}
+			w.expect(k, value, "token 2")
+			w.expect(other, value, "token 2")
+		})
+	}
+}
+
+// turn is what Turn returned at one of several replicas.
+type turn struct {
+	mine    bool
+	version uint64
+	err     error
+	took    time.Duration
+}
+
+func TestTurn(t *testing.T) {
+	withStores(t, func(t *testing.T, w *world) {
+		e, _ := w.start(w.replica())
+		var holders, most, renewals atomic.Int32
+		turns := make(chan turn, 4)
+		for range cap(turns) {
+			k := w.replica()
+			go func() {
+				began := time.Now()
+				current, release, err := k.Turn(t.Context(), e, true)
+				if release != nil {
+					most.Store(max(most.Load(), holders.Add(1)))
+					time.Sleep(10 * time.Second) // at the provider
+					renewals.Add(1)
+					current = w.renew(k, current, "token 2")
+					holders.Add(-1)
+					release()
+				}
+				turns <- turn{release != nil, current.Version, err, time.Since(began)}
+			}()
+			synctest.Wait() // without compare-and-swap the same instant is a race
+		}
+		for range cap(turns) {
+			if got := <-turns; got.err != nil || got.version != 2 || got.took > 11*time.Second {
+				t.Errorf("%+v, want the second version within 11 s", got)
+			}
+		}
+		if most.Load() != 1 || renewals.Load() != 1 {
+			t.Errorf("%d renewals, %d at once, want one", renewals.Load(), most.Load())
+		}
+		if n := w.count("lease"); n != 0 {
+			t.Errorf("%d leases are left", n)
+		}
+	})
+}
+
+// In one instant, too, if the store can compare and swap.
+func TestTurnInOneInstant(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeStore()
+		w := &world{T: t, fakeStore: f, store: swapping{f}, maxAge: maxAge}
+		e, _ := w.start(w.replica())
+		var mine atomic.Int32
+		for range 20 {
+			k := w.replica()
+			go func() {
+				if _, release, _ := k.Turn(t.Context(), e, false); release != nil {
+					mine.Add(1)
+				}
+			}()
+		}
+		synctest.Wait()
+		if got := mine.Load(); got != 1 {
+			t.Errorf("%d replicas renew, want one", got)
+		}
+	})
+}
+
+func TestTurnWithoutWaiting(t *testing.T) {
+	withStores(t, func(t *testing.T, w *world) {
+		k, other := w.replica(), w.replica()
+		e, _ := w.start(k)
+		_, release, err := k.Turn(t.Context(), e, true)
+		if err != nil || release == nil {
+			t.Fatalf("the first one: %v", err)
+		}
+		began := time.Now()
+		if current, release, err := other.Turn(t.Context(), e, false); err != nil || release != nil || current.Version != e.Version || time.Since(began) > 0 {
+			t.Errorf("the second one: version %d, %v, after %v", current.Version, err, time.Since(began))
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 12*time.Second)
+		defer cancel()
+		if _, release, err := other.Turn(ctx, e, true); release != nil || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("one that waits: %v", err)
+		}
+	})
+}
+
+// A replica that died while it renewed is not waited for longer than its lease
+// lasts, whatever its clock said.
+func TestAbandonedLease(t *testing.T) {
+	for _, ahead := range []time.Duration{0, -time.Minute, time.Minute} {
+		withStores(t, func(t *testing.T, w *world) {
+			dead, k := w.replicaWith(func() time.Time { return time.Now().Add(ahead) }), w.replica()
+			e, _ := w.start(k)
+			if _, release, err := dead.Turn(t.Context(), e, true); err != nil || release == nil {
+				t.Fatalf("the first one: %v", err)
+			}
+			began := time.Now()
+			_, release, err := k.Turn(t.Context(), e, true)
+			if err != nil || release == nil {
+				t.Fatalf("the second one: %v", err)
+			}
+			if took := time.Since(began); took < leaseLifetime || took > leaseLifetime+time.Second {
+				t.Errorf("it waited for %v, want %v", took, leaseLifetime)
+			}
+		})
+	}
+}
+
+// While the renewed version is not stored, no other replica may use the old
+// tokens.
+func TestLeaseIsKeptUntilSaved(t *testing.T) {
+	withStores(t, func(t *testing.T, w *world) {
+		k, other := w.replica(), w.replica()
+		e, _ := w.start(k)
+		_, release, err := k.Turn(t.Context(), e, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.fail("swap session", "commit session")
+		w.renew(k, e, "token 2")
+		release()
+		if _, release, _ := other.Turn(t.Context(), e, false); release != nil {
+			t.Error("another replica renews with tokens that are used up")
+		}
+		w.mend()
+		time.Sleep(2 * firstPause)
+		if current, _, err := other.Turn(t.Context(), e, false); err != nil || current.Data.Token != "token 2" {
+			t.Errorf("once it is stored: %v, %v", current, err)
+		}
+	})
+}
+
+func TestTurnOfAnEndedSession(t *testing.T) {
+	withAll(t, func(t *testing.T, w *world) {
+		k := w.replica()
+		e, value := w.start(k)
+		k.End(t.Context(), value)
+		if _, release, err := k.Turn(t.Context(), e, true); release != nil || !errors.Is(err, ErrEnded) {
+			t.Errorf("%v, want %v", err, ErrEnded)
+		}
+		if w.store != nil {
+			if _, release, err := w.replica().Turn(t.Context(), e, true); release != nil || !errors.Is(err, ErrEnded) {
+				t.Errorf("another replica: %v, want %v", err, ErrEnded)
+			}
+			if n := w.count("lease"); n != 0 {
+				t.Errorf("%d leases are left", n)
+			}
+		}
+	})
+}
+
+// What a request and a renewal cost.
+func TestCalls(t *testing.T) {
+	withStores(t, func(t *testing.T, w *world) {
+		_, swaps := w.store.(SwapStore)
+		check := func(what string, swap, plain []string) {
+			t.Helper()
+			want := plain
+			if swaps {
+				want = swap
+			}
+			if got := w.take(); !slices.Equal(got, want) {
+				t.Errorf("%s: %q, want %q", what, got, want)
+			}
+		}
+		k := w.replica()
+		e, value := w.start(k)
+		check("sign-in",
+			[]string{"find epoch", "find list", "swap list", "commit session"},
+			[]string{"find epoch", "find list", "find list", "commit list", "find list", "commit session"})
+		w.expect(k, value, "token 1")
+		check("request",
+			[]string{"find session", "find epoch"},
+			[]string{"find ended", "find session", "find epoch"})
+		_, release, _ := k.Turn(t.Context(), e, true)
+		w.renew(k, e, "token 2")
+		release()
+		check("renewal",
+			[]string{"swap lease", "find session", "find epoch", "find session", "swap session", "swap lease"},
+			[]string{"find lease", "commit lease", "find lease", "find ended", "find session", "find epoch",
+				"find ended", "find session", "find session", "commit session", "find session", "find lease", "delete lease"})
+		k.End(t.Context(), value)
+		check("sign-out",
+			[]string{"find session", "commit session", "find list", "swap list"},
+			[]string{"find ended", "find session", "commit ended", "delete session", "find list", "find list", "delete list"})
+	})
+}
