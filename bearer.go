@@ -8,7 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"reflect"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -22,7 +25,7 @@ const (
 	noBearerLifetime = 30 * time.Second
 	maxBearers       = 10_000
 	maxBearerLength  = 8 << 10
-	maxBearerOrgs    = 50_000 // in the remembered users together, at some 330 bytes
+	maxBearerBytes   = 32 << 20 // of the remembered sessions together
 	// maxBearerCalls bounds the tokens that are being verified at one time:
 	// invented ones must not use up our credit with the provider. Some others
 	// wait for their turn.
@@ -30,14 +33,106 @@ const (
 	maxBearerWaiting = 256
 )
 
-func (c *Client) newBearers() *flight.Group[[32]byte, *Session] {
-	size := func(s *Session) int {
-		if s == nil {
-			return 0
-		}
-		return len(s.User.Orgs)
+// BearerOptions says whose tokens [Client.AcceptBearer] accepts. The zero
+// value accepts the OAuth access tokens that the Hub issued to this app, as the
+// user who signed in to it.
+type BearerOptions struct {
+	// Apps are the client IDs of other apps whose tokens are accepted, too: each
+	// of them can act here as any user who signed in to it.
+	Apps []string
+
+	// AnyApp accepts the tokens of all apps, as the Hub's own MCP server does:
+	// any app that a user ever signed in to can act here as that user, and
+	// anyone can register an app. A token whose app or scopes cannot be read is
+	// accepted as well, with unknown scopes, which never pass
+	// [Client.RequireScope].
+	AnyApp bool
+
+	// UserTokens accepts user access tokens (hf_…) from the settings of the Hub:
+	// whoever holds one can act here as the user who made it, whatever it was
+	// made for. Their scopes are unknown, so they never pass
+	// [Client.RequireScope].
+	UserTokens bool
+
+	// Resource is the path of what the tokens are for, such as "/mcp". If empty,
+	// "/".
+	Resource string
+
+	// Scopes are those that programs are told to ask for; Config.Scopes if nil.
+	Scopes Scopes
+}
+
+// AcceptBearer lets the Require handlers, [Client.UserFromRequest] and
+// [Client.SessionFromRequest] inside next take the user from a bearer token of
+// the Hub ("Authorization: Bearer hf_…", RFC 6750) instead of the session's
+// cookie. Wrap it around Require handlers, and around no more than programs
+// need. A request with a token is judged by that alone, also if it is not
+// valid; one without by its cookie.
+//
+// The provider is asked about each token once in five minutes, so that is how
+// long a token may still be accepted after it was revoked. Tokens that tell
+// their scopes need openid and profile among them: others, such as those of
+// trusted publishers in CI, are no sign-in. Tokens of organizations and refresh
+// tokens are refused.
+//
+// Call it while the app is set up, not per request: it panics if
+// BearerOptions.Resource is not a path, or was named before with other options.
+func (c *Client) AcceptBearer(options BearerOptions) func(http.Handler) http.Handler {
+	route := c.resources.add(c.config.complete(options))
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), bearerKey{c}, route)))
+		})
 	}
-	return flight.New[[32]byte](callbackTimeout, flight.Limits[*Session]{Results: maxBearers, Size: size, Total: maxBearerOrgs}, func() time.Time { return c.now() })
+}
+
+// complete fills in the options that were left out.
+func (c *Config) complete(options BearerOptions) *BearerOptions {
+	setIfEmpty(&options.Resource, "/")
+	if options.Scopes == nil {
+		options.Scopes = c.Scopes
+	}
+	options.Apps = append(slices.Clone(options.Apps), c.ClientID)
+	return &options
+}
+
+// resources are those that accept bearer tokens, by their paths.
+type resources struct {
+	mu     sync.Mutex
+	byPath map[string]*BearerOptions
+}
+
+func (r *resources) add(options *BearerOptions) *BearerOptions {
+	path := options.Resource
+	if err := checkPath(path); err != nil && path != "/" {
+		panic("hfoauth: BearerOptions.Resource: " + err.Error())
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if before, ok := r.byPath[path]; ok {
+		if !reflect.DeepEqual(before, options) {
+			panic(fmt.Sprintf("hfoauth: BearerOptions.Resource: %q was named before with other options: give each its own path", path))
+		}
+		return before
+	}
+	if r.byPath == nil {
+		r.byPath = map[string]*BearerOptions{}
+	}
+	r.byPath[path] = options
+	return options
+}
+
+type bearerKey struct{ client *Client }
+
+// bearerRoute returns what a request may be judged by instead of its cookie,
+// nil if by nothing.
+func (c *Client) bearerRoute(r *http.Request) *BearerOptions {
+	route, _ := r.Context().Value(bearerKey{c}).(*BearerOptions)
+	return route
+}
+
+func (c *Client) newBearers() *flight.Group[[32]byte, *Session] {
+	return flight.New[[32]byte](callbackTimeout, flight.Limits[*Session]{Results: maxBearers, Size: (*Session).memory, Total: maxBearerBytes}, func() time.Time { return c.now() })
 }
 
 // bearerToken returns the token of an Authorization header (RFC 6750 section
@@ -53,7 +148,7 @@ func bearerToken(r *http.Request) (string, bool) {
 // hasBearer reports whether a request is to be judged by its token.
 func (c *Client) hasBearer(r *http.Request) bool {
 	_, ok := bearerToken(r)
-	return ok && c.config.AcceptBearer
+	return ok && c.bearerRoute(r) != nil
 }
 
 // challenge is the WWW-Authenticate header for a failure (RFC 6750 section 3),
@@ -74,9 +169,12 @@ func (c *Client) challenge(r *http.Request, err error) string {
 
 // bearerSession returns the session of a token, verified with the provider
 // and remembered for a while under the token's hash.
-func (c *Client) bearerSession(ctx context.Context, token string) (*Session, error) {
-	if !strings.HasPrefix(token, "hf_") || len(token) > maxBearerLength ||
-		strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
+func (c *Client) bearerSession(ctx context.Context, route *BearerOptions, token string) (*Session, error) {
+	if len(token) > maxBearerLength || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return nil, ErrNotSignedIn
+	}
+	told := readToken(token)
+	if !route.accepts(token, told) {
 		return nil, ErrNotSignedIn
 	}
 	s, err := c.bearers.Do(ctx, sha256.Sum256([]byte(token)), func(ctx context.Context) (*Session, time.Time, error) {
@@ -84,7 +182,7 @@ func (c *Client) bearerSession(ctx context.Context, token string) (*Session, err
 			return nil, time.Time{}, fmt.Errorf("%w: too many tokens are being verified", ErrProviderUnavailable)
 		}
 		defer c.bearerSlots.free()
-		s, err := c.verifyBearer(ctx, token)
+		s, err := c.verifyBearer(ctx, strings.Clone(token), told)
 		switch {
 		case err == nil:
 			return s, s.Expiry, nil
@@ -94,6 +192,28 @@ func (c *Client) bearerSession(ctx context.Context, token string) (*Session, err
 		return nil, time.Time{}, err
 	})
 	return s, unavailable(err)
+}
+
+const (
+	userTokenPrefix    = "hf_"
+	oauthTokenPrefix   = "hf_oauth_"
+	refreshTokenPrefix = "hf_oauth__refresh_"
+)
+
+// accepts reports whether a token is of a kind that counts here, if it is
+// valid. One that is not needs no call to the provider.
+func (o *BearerOptions) accepts(token string, told toldByToken) bool {
+	switch {
+	case strings.HasPrefix(token, refreshTokenPrefix):
+		return false
+	case !strings.HasPrefix(token, oauthTokenPrefix):
+		return o.UserTokens && strings.HasPrefix(token, userTokenPrefix)
+	case told.hasScopes && !(told.scopes.Has(ScopeOpenID) && told.scopes.Has(ScopeProfile)):
+		return false
+	case told.app == "":
+		return o.AnyApp
+	}
+	return o.AnyApp || slices.Contains(o.Apps, told.app)
 }
 
 // slots let some in, make others wait, and turn the rest away.
@@ -124,11 +244,7 @@ func (s slots) free() {
 	<-s.admitted
 }
 
-func (c *Client) verifyBearer(ctx context.Context, token string) (*Session, error) {
-	told := readToken(token)
-	if told.app != "" && told.app != c.config.ClientID {
-		return nil, ErrNotSignedIn
-	}
+func (c *Client) verifyBearer(ctx context.Context, token string, told toldByToken) (*Session, error) {
 	user, err := c.bearerUser(ctx, token)
 	if err != nil {
 		return nil, err
@@ -154,7 +270,7 @@ func (c *Client) verifyBearer(ctx context.Context, token string) (*Session, erro
 // tokens, whoami-v2 all kinds.
 func (c *Client) bearerUser(ctx context.Context, token string) (*User, error) {
 	ask := c.provider.WhoAmI
-	if strings.HasPrefix(token, "hf_oauth_") {
+	if strings.HasPrefix(token, oauthTokenPrefix) {
 		ask = c.provider.UserInfo
 	}
 	body, err := ask(ctx, token)
@@ -179,14 +295,16 @@ func (c *Client) bearerUser(ctx context.Context, token string) (*User, error) {
 // which covers the whole of it.
 type toldByToken struct {
 	app    string // client ID it was issued to
-	scopes Scopes
 	expiry time.Time
+
+	hasScopes bool // whether it tells its scopes
+	scopes    Scopes
 }
 
 // readToken reads the payload of a token that is a JWT behind its prefix; of
 // any other it knows nothing.
 func readToken(token string) (told toldByToken) {
-	parts := strings.Split(strings.TrimPrefix(token, "hf_oauth_"), ".")
+	parts := strings.Split(strings.TrimPrefix(token, oauthTokenPrefix), ".")
 	if len(parts) != 3 {
 		return told
 	}
@@ -200,6 +318,7 @@ func readToken(token string) (told toldByToken) {
 	}
 	// client_id is that of RFC 9068 section 2.2.
 	told.app = cmp.Or(c.string("oauthApp"), c.string("azp"), c.string("client_id"))
+	_, told.hasScopes = c["scope"]
 	told.scopes = parseScopes(strings.Join(c.strings("scope"), " "))
 	if seconds, ok := c["exp"].(float64); ok {
 		told.expiry = time.Unix(int64(seconds), 0)

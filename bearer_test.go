@@ -2,11 +2,13 @@ package hfoauth_test
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,17 +19,28 @@ import (
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
+// bearer returns the user of a token where tokens of the app and user tokens
+// count.
 func bearer(client *hfoauth.Client, token string, cookies ...*http.Cookie) (*hfoauth.User, error) {
+	return bearerAt(client, hfoauth.BearerOptions{UserTokens: true}, token, cookies...)
+}
+
+// bearerAt returns the user of a token behind AcceptBearer.
+func bearerAt(client *hfoauth.Client, options hfoauth.BearerOptions, token string, cookies ...*http.Cookie) (user *hfoauth.User, err error) {
 	r := httptest.NewRequest("GET", "/", nil)
 	r.Header.Set("Authorization", "Bearer "+token)
 	for _, cookie := range cookies {
 		r.AddCookie(cookie)
 	}
-	return client.UserFromRequest(r)
+	handler := client.AcceptBearer(options)(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		user, err = client.UserFromRequest(r)
+	}))
+	handler.ServeHTTP(httptest.NewRecorder(), r)
+	return user, err
 }
 
 func TestBearer(t *testing.T) {
-	s := newSite(t, func(c *hfoauth.Config) { c.AcceptBearer = true })
+	s := newSite(t, nil)
 	clock := s.newClock()
 	oauthToken := s.hub.AccessToken("ada", s.app.ClientID)
 	for name, token := range map[string]string{"OAuth token": oauthToken, "user token": s.hub.UserToken("ada")} {
@@ -57,9 +70,6 @@ func TestBearer(t *testing.T) {
 	}
 	if _, err := bearer(s.client, "hf_bad", cookie); !errors.Is(err, hfoauth.ErrNotSignedIn) {
 		t.Errorf("bad token and good cookie: %v", err)
-	}
-	if _, err := bearer(s.newReplica(nil), oauthToken); !errors.Is(err, hfoauth.ErrNotSignedIn) {
-		t.Errorf("AcceptBearer is off: %v", err)
 	}
 
 	t.Run("remembered", func(t *testing.T) {
@@ -111,11 +121,12 @@ func TestBearer(t *testing.T) {
 		}
 	})
 	t.Run("challenge", func(t *testing.T) {
-		handler := s.client.RequireScope(hfoauth.ScopeInferenceAPI)(http.NotFoundHandler())
+		programs := s.client.AcceptBearer(hfoauth.BearerOptions{UserTokens: true})
+		handler := programs(s.client.RequireScope(hfoauth.ScopeInferenceAPI)(http.NotFoundHandler()))
 		for token, want := range map[string]string{
 			"hf_bad": `401 Bearer realm="Hugging Face", error="invalid_token"`,
-			s.hub.AccessToken("grace", s.app.ClientID):                            `403 Bearer realm="Hugging Face", error="insufficient_scope", scope="inference-api"`,
-			s.hub.AccessToken("grace", s.app.ClientID, "openid", "inference-api"): `404 `,
+			s.hub.AccessToken("grace", s.app.ClientID):                                       `403 Bearer realm="Hugging Face", error="insufficient_scope", scope="inference-api"`,
+			s.hub.AccessToken("grace", s.app.ClientID, "openid", "profile", "inference-api"): `404 `,
 		} {
 			r := httptest.NewRequest("GET", "/", nil)
 			r.Header.Set("Authorization", "bearer "+token)
@@ -130,7 +141,6 @@ func TestBearer(t *testing.T) {
 
 func TestOnSignInSeesBearers(t *testing.T) {
 	s := newSite(t, func(c *hfoauth.Config) {
-		c.AcceptBearer = true
 		c.OnLogin = func(_ context.Context, session *hfoauth.Session) error {
 			if session.User.Username == "ada" {
 				return &hfoauth.ForbiddenError{Message: "Closed."}
@@ -149,7 +159,7 @@ func TestOnSignInSeesBearers(t *testing.T) {
 // Invented tokens are asked about a few at a time; some wait, the others are
 // turned away. Valid ones that come at once all get their turn.
 func TestManyTokensAtOnce(t *testing.T) {
-	s := newSite(t, func(c *hfoauth.Config) { c.AcceptBearer = true })
+	s := newSite(t, nil)
 	if err := s.client.Ping(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -205,7 +215,7 @@ func TestManyTokensAtOnce(t *testing.T) {
 }
 
 func TestBurstOfTokens(t *testing.T) {
-	s := newSite(t, func(c *hfoauth.Config) { c.AcceptBearer = true })
+	s := newSite(t, nil)
 	s.hub.SetFault(hfoauthtest.WhoAmIEndpoint, hfoauthtest.Delay(20*time.Millisecond))
 	var wg sync.WaitGroup
 	for range 100 {
@@ -223,7 +233,6 @@ func TestBurstOfTokens(t *testing.T) {
 func TestOnSignInKeepsTheUserOfAToken(t *testing.T) {
 	var kept *hfoauth.Session
 	s := newSite(t, func(c *hfoauth.Config) {
-		c.AcceptBearer = true
 		c.OnLogin = func(_ context.Context, session *hfoauth.Session) error { kept = session; return nil }
 	})
 	token := s.hub.UserToken("ada")
@@ -238,7 +247,7 @@ func TestOnSignInKeepsTheUserOfAToken(t *testing.T) {
 
 // An answer that a token is not valid is remembered for a short while.
 func TestRefusedTokenIsRemembered(t *testing.T) {
-	s := newSite(t, func(c *hfoauth.Config) { c.AcceptBearer = true })
+	s := newSite(t, nil)
 	clock := s.newClock()
 	for range 3 {
 		bearer(s.client, "hf_invented")
@@ -250,5 +259,130 @@ func TestRefusedTokenIsRemembered(t *testing.T) {
 	bearer(s.client, "hf_invented")
 	if calls := s.hub.Calls(hfoauthtest.WhoAmIEndpoint); calls != 2 {
 		t.Errorf("%d calls after half a minute", calls)
+	}
+}
+
+// A token counts behind AcceptBearer and nowhere else.
+func TestTokensCountPerRoute(t *testing.T) {
+	s := newSite(t, nil)
+	token := s.hub.AccessToken("ada", s.app.ClientID)
+	user := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, err := s.client.SessionFromRequest(r); err != nil {
+			w.WriteHeader(hfoauth.HTTPStatus(err))
+		}
+	})
+	programs := s.client.AcceptBearer(hfoauth.BearerOptions{Resource: "/api"})
+	other := s.newReplica(nil).AcceptBearer(hfoauth.BearerOptions{})
+	for name, tt := range map[string]struct {
+		handler http.Handler
+		want    int
+	}{
+		"programs":               {programs(user), 200},
+		"programs, RequireUser":  {programs(s.client.RequireUser(user)), 200},
+		"browsers":               {user, 401},
+		"browsers, RequireUser":  {s.client.RequireUser(user), 401},
+		"programs of another":    {other(user), 401},
+		"RequireUser around all": {s.client.RequireUser(programs(user)), 401},
+	} {
+		r := httptest.NewRequest("POST", "/", nil)
+		r.Header.Set("Authorization", "Bearer "+token)
+		w := httptest.NewRecorder()
+		tt.handler.ServeHTTP(w, r)
+		if w.Code != tt.want {
+			t.Errorf("%s: %d, want %d", name, w.Code, tt.want)
+		}
+	}
+}
+
+// accessToken is an OAuth access token as the Hub's look, that says payload.
+func accessToken(payload string) string {
+	encode := base64.RawURLEncoding.EncodeToString
+	return "hf_oauth_" + encode([]byte(`{"alg":"EdDSA"}`)) + "." + encode([]byte(payload)) + "." + encode([]byte("signature"))
+}
+
+// Which tokens count is as BearerOptions say, of a provider that vouches for
+// all of them; those that do not count are not asked about.
+func TestBearerOptions(t *testing.T) {
+	s := newSite(t, nil)
+	s.hub.SetFault(hfoauthtest.UserInfoEndpoint, hfoauthtest.Answer(200, `{"sub":"5dd96eb166059660ed1ee413","preferred_username":"ada"}`))
+	s.hub.SetFault(hfoauthtest.WhoAmIEndpoint, hfoauthtest.Answer(200, `{"type":"user","id":"5dd96eb166059660ed1ee413","name":"ada"}`))
+	options := map[string]hfoauth.BearerOptions{
+		"the zero value": {}, "Apps": {Resource: "/apps", Apps: []string{"other"}},
+		"AnyApp": {Resource: "/any", AnyApp: true}, "UserTokens": {Resource: "/users", UserTokens: true},
+	}
+	app := func(id, more string) string { return accessToken(`{"oauthApp":"` + id + `"` + more + `}`) }
+	for name, tt := range map[string]struct {
+		token string
+		want  []string // the options that accept it
+	}{
+		"of the app":        {app(s.app.ClientID, `,"scope":["openid","profile"]`), []string{"the zero value", "Apps", "AnyApp", "UserTokens"}},
+		"that hides scopes": {app(s.app.ClientID, ``), []string{"the zero value", "Apps", "AnyApp", "UserTokens"}},
+		"of another app":    {app("other", `,"scope":"openid profile"`), []string{"Apps", "AnyApp"}},
+		"of a third app":    {app("third", ``), []string{"AnyApp"}},
+		"of no app":         {accessToken(`{"scope":"openid profile"}`), []string{"AnyApp"}},
+		"of an odd app":     {accessToken(`{"oauthApp":["` + s.app.ClientID + `"]}`), []string{"AnyApp"}},
+		"that is opaque":    {"hf_oauth_opaque", []string{"AnyApp"}},
+		"of a user":         {"hf_user", []string{"UserTokens"}},
+		"for repositories":  {app(s.app.ClientID, `,"scope":["gated-repos"]`), nil}, // a trusted publisher's
+		"without openid":    {app(s.app.ClientID, `,"scope":["profile","email"]`), nil},
+		"without profile":   {app(s.app.ClientID, `,"scope":["openid","email"]`), nil},
+		"without scopes":    {app(s.app.ClientID, `,"scope":""`), nil},
+		"to refresh":        {"hf_oauth__refresh_" + strings.Repeat("x", 34), nil},
+		"of something else": {"gh_token", nil},
+	} {
+		for option, options := range options {
+			calls := s.hub.Calls(hfoauthtest.UserInfoEndpoint) + s.hub.Calls(hfoauthtest.WhoAmIEndpoint)
+			user, err := bearerAt(s.client, options, tt.token)
+			if slices.Contains(tt.want, option) {
+				if err != nil || user.Username != "ada" {
+					t.Errorf("a token %s with %s: %v, %v", name, option, user, err)
+				}
+				continue
+			}
+			if !errors.Is(err, hfoauth.ErrNotSignedIn) {
+				t.Errorf("a token %s with %s: %v, %v, want ErrNotSignedIn", name, option, user, err)
+			}
+			if got := s.hub.Calls(hfoauthtest.UserInfoEndpoint) + s.hub.Calls(hfoauthtest.WhoAmIEndpoint); got != calls {
+				t.Errorf("a token %s with %s: the provider is asked", name, option)
+			}
+		}
+	}
+}
+
+// A user token says nothing about demands that are not met: it opens what is
+// open to any member, and with a role only if whoami says both are met.
+func TestUserTokenIsNoProofOfMembership(t *testing.T) {
+	s := newSite(t, nil)
+	programs := s.client.AcceptBearer(hfoauth.BearerOptions{UserTokens: true})
+	handler := programs(s.client.RequireOrg("engines", hfoauth.RoleRead)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(204) })))
+	for demands, want := range map[string]int{
+		``: 403, `,"pendingSSO":false`: 403, `,"pendingSSO":false,"missingMFA":true`: 403, `,"pendingSSO":false,"missingMFA":false`: 204,
+	} {
+		s.hub.SetFault(hfoauthtest.WhoAmIEndpoint, hfoauthtest.Answer(200, `{"type":"user","id":"5dd9","name":"ada","orgs":[{"id":"6a","name":"engines","roleInOrg":"admin"`+demands+`}]}`))
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header.Set("Authorization", "Bearer "+s.hub.UserToken("ada"))
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		if w.Code != want {
+			t.Errorf("whoami with %q: %d, want %d", demands, w.Code, want)
+		}
+	}
+}
+
+func TestAcceptBearerPanics(t *testing.T) {
+	s := newSite(t, nil)
+	s.client.AcceptBearer(hfoauth.BearerOptions{Resource: "/mcp", AnyApp: true})
+	s.client.AcceptBearer(hfoauth.BearerOptions{Resource: "/mcp", AnyApp: true})
+	for _, options := range []hfoauth.BearerOptions{
+		{Resource: "mcp"}, {Resource: "//evil.example"}, {Resource: "https://app.example/mcp"}, {Resource: "/mcp?x"}, {Resource: "/mcp"},
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%+v does not panic", options)
+				}
+			}()
+			s.client.AcceptBearer(options)
+		}()
 	}
 }

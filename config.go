@@ -90,21 +90,6 @@ type Config struct {
 	// memory of this process, which holds at most 64 MiB of them.
 	Store Store
 
-	// AcceptBearer lets requests with "Authorization: Bearer hf_…" in, as the
-	// user whose token it is: an OAuth access token, or a user access token
-	// from the Hub's settings; tokens of organizations are refused. The
-	// provider is asked about each token once in five minutes. A token beats a
-	// cookie, also a token that is not valid.
-	//
-	// Anyone who holds a user's token acts as that user here: another app the
-	// user signed in to, too, unless its name stands in the token. The Hub's
-	// OAuth tokens carry the app they were issued to, and those of other apps
-	// are refused; a token that does not tell is accepted. A user access token
-	// does not tell its scopes either, and so never passes
-	// [Client.RequireScope]. The Session of a token expires with what is known
-	// about it, after five minutes, not with the token.
-	AcceptBearer bool
-
 	// TokenHosts are the hosts that [Client.HTTPClient] sends users' tokens
 	// to: names, or patterns such as "*.example.com" for all names below one.
 	// If nil, the provider's host, *.huggingface.co and *.hf.co; never
@@ -128,8 +113,8 @@ type Config struct {
 	// [*ForbiddenError] turns the user away with its Message; any other error is
 	// an internal error, whose text goes to the Logger alone. If nil,
 	// everybody may sign in. It is called concurrently, with what is left of
-	// the twelve seconds a sign-in may take, and with AcceptBearer also for
-	// tokens, about once in five minutes each.
+	// the twelve seconds a sign-in may take, and behind [Client.AcceptBearer]
+	// for tokens as well, about once in five minutes each.
 	OnLogin func(ctx context.Context, session *Session) error
 
 	// ErrorHandler answers a request that failed, and reports whether it did; if

@@ -171,7 +171,7 @@ func ExampleClient_DeviceLogin() {
 }
 
 // An API for programs that have a token of the Hub.
-func ExampleConfig_acceptBearer() {
+func ExampleClient_AcceptBearer() {
 	hub, err := hfoauthtest.Listen("127.0.0.1:0") // huggingface.co, in earnest
 	if err != nil {
 		log.Fatal(err)
@@ -183,14 +183,14 @@ func ExampleConfig_acceptBearer() {
 		ClientSecret: registered.ClientSecret,
 		ProviderURL:  hub.URL,
 		RedirectURL:  "https://app.example/login/callback",
-		AcceptBearer: true,
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
-	api := client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	programs := client.AcceptBearer(hfoauth.BearerOptions{UserTokens: true})
+	api := programs(client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "Hello, %s", hfoauth.UserFromContext(r.Context()).Username)
-	}))
+	})))
 
 	request := httptest.NewRequest("GET", "/api", nil)
 	request.Header.Set("Authorization", "Bearer "+hub.UserToken("ada"))

@@ -52,7 +52,7 @@
 //
 // # Programs
 //
-// Config.AcceptBearer lets programs in that have a token of the Hub.
+// [Client.AcceptBearer] lets programs in that have a token of the Hub.
 // [Client.DeviceLogin] signs users of a command-line tool in.
 //
 // # When something fails
@@ -95,6 +95,7 @@ type Client struct {
 	renewals    *flight.Group[[32]byte, *renewal]
 	bearers     *flight.Group[[32]byte, *Session]
 	bearerSlots slots
+	resources   *resources
 	crossOrigin http.CrossOriginProtection
 	now         func() time.Time
 }
@@ -124,6 +125,7 @@ func New(config Config) (*Client, error) {
 	}
 	c.renewals = c.newRenewals()
 	c.bearers = c.newBearers()
+	c.resources = &resources{}
 	c.bearerSlots = newSlots(maxBearerCalls, maxBearerWaiting)
 	c.store = newSessionStore(config.Store, func() time.Time { return c.now() })
 	c.provider = provider.New(provider.Config{

@@ -148,8 +148,9 @@ func TestMiddleware(t *testing.T) {
 // Cookies of a Space go along with requests of other sites: what changes
 // something must come from our own pages.
 func TestMiddlewareRefusesOtherSites(t *testing.T) {
-	s := newSite(t, func(c *hfoauth.Config) { c.AcceptBearer = true })
-	handler := s.client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+	s := newSite(t, nil)
+	programs := s.client.AcceptBearer(hfoauth.BearerOptions{})
+	handler := programs(s.client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNoContent) })))
 	cookie := s.newSession(ada)
 	token := s.hub.AccessToken("ada", s.app.ClientID)
 	for _, tt := range []struct {

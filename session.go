@@ -99,6 +99,14 @@ func (s Session) MarshalJSON() ([]byte, error) {
 	return nil, errors.New("hfoauth: a Session holds tokens and does not marshal: marshal Session.User")
 }
 
+// memory is about how many bytes of memory a session takes.
+func (s *Session) memory() int {
+	if s == nil {
+		return 0
+	}
+	return 1024 + 2*len(encode(sessionSize, s.code)) + 256*len(s.User.Orgs)
+}
+
 func (s *Session) clone() *Session {
 	clone := *s
 	token := *s.Token
@@ -166,7 +174,7 @@ func (c *Client) session(r *http.Request) (*Session, error) {
 		return s, nil
 	}
 	if token, _ := bearerToken(r); c.hasBearer(r) {
-		return c.bearerSession(r.Context(), token)
+		return c.bearerSession(r.Context(), c.bearerRoute(r), token)
 	}
 	ctx := r.Context()
 	if c.config.Store != nil { // all that is asked of it for a request

@@ -94,7 +94,6 @@ func startProcess(p simulation.Process) simulation.App {
 		SessionKeys:  p.Keys,
 		HTTPClient:   &http.Client{Transport: p.Transport},
 		Scopes:       hfoauth.Scopes{hfoauth.ScopeOpenID},
-		AcceptBearer: true,
 		Logger:       slog.New(slog.DiscardHandler),
 	}
 	if p.Site.Space {
@@ -120,7 +119,8 @@ func startProcess(p simulation.Process) simulation.App {
 		}
 	}
 	mux.HandleFunc("GET /{$}", show)
-	mux.HandleFunc("GET /program", show)
+	programs := client.AcceptBearer(hfoauth.BearerOptions{UserTokens: true})
+	mux.Handle("GET /program", programs(http.HandlerFunc(show)))
 	mux.Handle("GET /private", client.RequireUser(http.HandlerFunc(show)))
 	mux.Handle("GET /token", client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		source, err := client.TokenSource(w, r)
