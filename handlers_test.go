@@ -3,6 +3,7 @@ package hfoauth_test
 import (
 	"bytes"
 	"context"
+	"crypto/rsa"
 	"encoding/json"
 	"errors"
 	"io"
@@ -341,7 +342,7 @@ func TestNothingLeaks(t *testing.T) {
 		},
 		func() {
 			s.hub.Configure(func(c *hfoauthtest.Settings) {
-				c.Sign = func(header, claims map[string]any) string { return "not.a.token" }
+				c.Sign = func(*rsa.PrivateKey, map[string]any, map[string]any) string { return "not.a.token" }
 			})
 		},
 		func() {

@@ -2,10 +2,8 @@ package hfoauth_test
 
 import (
 	"bytes"
-	"crypto/hmac"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
@@ -18,6 +16,7 @@ import (
 
 	"github.com/hfoauth/hfoauth"
 	"github.com/hfoauth/hfoauth/hfoauthtest"
+	"github.com/hfoauth/hfoauth/internal/jwt"
 )
 
 // conformanceTest is a test of the OpenID Foundation's relying-party plans
@@ -55,10 +54,10 @@ func dropClaim(name string) func(*site) {
 }
 
 // signed replaces the signing of the ID token.
-func signed(sign func(s *site, header, claims map[string]any) string) func(*site) {
+func signed(sign func(s *site, key *rsa.PrivateKey, header, claims map[string]any) string) func(*site) {
 	return func(s *site) {
 		s.hub.Configure(func(c *hfoauthtest.Settings) {
-			c.Sign = func(header, claims map[string]any) string { return sign(s, header, claims) }
+			c.Sign = func(key *rsa.PrivateKey, header, claims map[string]any) string { return sign(s, key, header, claims) }
 		})
 	}
 }
@@ -82,10 +81,7 @@ func part(v any) string {
 // hmacJWT signs with HS256 under a key.
 func hmacJWT(key []byte, header, claims map[string]any) string {
 	header["alg"] = "HS256"
-	payload := part(header) + "." + part(claims)
-	mac := hmac.New(sha256.New, key)
-	mac.Write([]byte(payload))
-	return payload + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+	return jwt.HS256(key, header, claims)
 }
 
 func publicPEM(key *rsa.PrivateKey) []byte {
@@ -151,44 +147,41 @@ var conformanceTests = []conformanceTest{
 			}
 		}},
 	{"oidcc-client-test-idtoken-sig-rs256", core + "2", "signs with RS256", func(*site) {}, 303, nil},
-	{"oidcc-client-test-idtoken-sig-none", core + "3.1.3.7 step 7, RFC 8725 3.2", "does not sign", signed(func(s *site, header, claims map[string]any) string {
+	{"oidcc-client-test-idtoken-sig-none", core + "3.1.3.7 step 7, RFC 8725 3.2", "does not sign", signed(func(s *site, key *rsa.PrivateKey, header, claims map[string]any) string {
 		header["alg"] = "none"
-		return part(header) + "." + part(claims) + "."
+		return jwt.Unsigned(header, claims)
 	}), 502, nil},
-	{"idtoken-sig-none-with-signature", "RFC 8725 3.2", "says none and signs", signed(func(s *site, header, claims map[string]any) string {
+	{"idtoken-sig-none-with-signature", "RFC 8725 3.2", "says none and signs", signed(func(s *site, key *rsa.PrivateKey, header, claims map[string]any) string {
 		header["alg"] = "none"
-		_, key := s.hub.SigningKey()
-		return hfoauthtest.SignJWT(key, header, claims)
+		return jwt.RS256(key, header, claims)
 	}), 502, nil},
-	{"oidcc-client-test-invalid-sig-rs256", core + "3.1.3.7 step 6", "signs with an unpublished key of the published ID", signed(func(s *site, header, claims map[string]any) string {
+	{"oidcc-client-test-invalid-sig-rs256", core + "3.1.3.7 step 6", "signs with an unpublished key of the published ID", signed(func(s *site, key *rsa.PrivateKey, header, claims map[string]any) string {
 		other, err := rsa.GenerateKey(rand.Reader, 2048)
 		if err != nil {
 			panic(err)
 		}
-		return hfoauthtest.SignJWT(other, header, claims)
+		return jwt.RS256(other, header, claims)
 	}), 502, nil},
-	{"oidcc-client-test-invalid-sig-hs256", core + "3.1.3.7 step 8", "signs with HS256 and the client secret", signed(func(s *site, header, claims map[string]any) string {
+	{"oidcc-client-test-invalid-sig-hs256", core + "3.1.3.7 step 8", "signs with HS256 and the client secret", signed(func(s *site, key *rsa.PrivateKey, header, claims map[string]any) string {
 		return hmacJWT([]byte(s.app.ClientSecret), header, claims)
 	}), 502, nil},
-	{"invalid-sig-hs256-public-key", "RFC 8725 2.1", "signs with HS256 and its public key", signed(func(s *site, header, claims map[string]any) string {
-		_, key := s.hub.SigningKey()
+	{"invalid-sig-hs256-public-key", "RFC 8725 2.1", "signs with HS256 and its public key", signed(func(s *site, key *rsa.PrivateKey, header, claims map[string]any) string {
 		return hmacJWT(publicPEM(key), header, claims)
 	}), 502, nil},
-	{"idtoken-sig-tampered", core + "3.1.3.7 step 6", "changes a claim after signing", signed(func(s *site, header, claims map[string]any) string {
-		_, key := s.hub.SigningKey()
-		parts := strings.Split(hfoauthtest.SignJWT(key, header, claims), ".")
+	{"idtoken-sig-tampered", core + "3.1.3.7 step 6", "changes a claim after signing", signed(func(s *site, key *rsa.PrivateKey, header, claims map[string]any) string {
+		parts := strings.Split(jwt.RS256(key, header, claims), ".")
 		claims["sub"] = "somebody else"
-		return parts[0] + "." + part(claims) + "." + parts[2]
+		return parts[0] + "." + jwt.Encode(claims) + "." + parts[2]
 	}), 502, nil},
-	{"idtoken-embedded-key", "RFC 8725 3.5", "signs with a key in the header", signed(func(s *site, header, claims map[string]any) string {
+	{"idtoken-embedded-key", "RFC 8725 3.5", "signs with a key in the header", signed(func(s *site, key *rsa.PrivateKey, header, claims map[string]any) string {
 		other, err := rsa.GenerateKey(rand.Reader, 2048)
 		if err != nil {
 			panic(err)
 		}
 		header["jwk"] = map[string]any{"kty": "RSA", "n": base64.RawURLEncoding.EncodeToString(other.N.Bytes()), "e": "AQAB"}
-		return hfoauthtest.SignJWT(other, header, claims)
+		return jwt.RS256(other, header, claims)
 	}), 502, nil},
-	{"idtoken-not-a-jwt", core + "2", "sends something else", signed(func(*site, map[string]any, map[string]any) string { return "not.a.jwt" }), 502, nil},
+	{"idtoken-not-a-jwt", core + "2", "sends something else", signed(func(*site, *rsa.PrivateKey, map[string]any, map[string]any) string { return "not.a.jwt" }), 502, nil},
 	{"oidcc-client-test-kid-absent-single-jwks", core + "10.1", "names no key and publishes one", adjust(func(c *hfoauthtest.Settings) {
 		c.IDToken = func(header, _ map[string]any) { delete(header, "kid") }
 	}), 303, nil},

@@ -27,10 +27,16 @@ type App struct {
 	Name string
 
 	// RedirectURIs match exactly; those on loopback over http match on any
-	// port (RFC 8252 section 7.3). If nil, all on loopback over http do.
+	// port (RFC 8252 section 7.3). If nil, and SpaceHost is empty, all on
+	// loopback over http do.
 	RedirectURIs []string
 
-	// Scopes the app may ask for; all that exist if nil.
+	// SpaceHost is the host of the Space that the app is, "ada-app.hf.space"
+	// for example: any https URL there, and any http URL if it is on loopback,
+	// is a redirect URI of the app, besides RedirectURIs.
+	SpaceHost string
+
+	// Scopes the app may ask for; all that exist if empty.
 	Scopes []string
 
 	// Org is the username of the organization that owns the app. Token
@@ -41,20 +47,26 @@ type App struct {
 // RegisterApp registers an app, or replaces the one with the same ClientID,
 // and returns it complete.
 func (s *Server) RegisterApp(app App) App {
+	app = completeApp(app)
+	s.recordSecret(app.ClientSecret)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.apps[app.ClientID] = app
+	return app
+}
+
+// completeApp fills in what an app leaves out.
+func completeApp(app App) App {
 	if app.ClientID == "" {
 		app.ClientID = uuid()
 	}
 	if app.ClientSecret == "" && !app.Public {
 		app.ClientSecret = "oauth_app_secret_" + alphanumeric(34)
 	}
-	if app.Scopes == nil {
+	if len(app.Scopes) == 0 {
 		app.Scopes = knownScopes()
 	}
 	app.Name = orElse(app.Name, app.ClientID)
-	s.recordSecret(app.ClientSecret)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.apps[app.ClientID] = app
 	return app
 }
 
@@ -65,6 +77,9 @@ func (s *Server) app(ctx context.Context, clientID string) (App, error) {
 	s.mu.Unlock()
 	if ok {
 		return app, nil
+	}
+	if app, ok := s.registered.Get(clientID, s.now()); ok {
+		return *app, nil
 	}
 	if u, err := url.Parse(clientID); err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http" && loopback(u.Hostname())) {
 		return s.fetchApp(ctx, clientID)
@@ -136,8 +151,11 @@ func (a *App) parseScopesOrAll(requested string) ([]string, *oauthError) {
 
 // allowsRedirect reports whether an app registered a redirect URI.
 func (a *App) allowsRedirect(uri string) bool {
+	if a.ownsURL(uri) {
+		return true
+	}
 	portless, onLoopback := withoutLoopbackPort(uri)
-	if a.RedirectURIs == nil {
+	if a.RedirectURIs == nil && a.SpaceHost == "" {
 		return onLoopback
 	}
 	return slices.ContainsFunc(a.RedirectURIs, func(registered string) bool {

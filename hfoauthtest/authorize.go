@@ -19,6 +19,7 @@ type grant struct {
 	orgs      []string // IDs
 	redirect  string
 	nonce     string
+	signIn    string // the same for all tokens that came of one sign-in
 	challenge string // code_challenge of RFC 7636
 
 	// Of an access token.
@@ -45,6 +46,8 @@ const (
 	codeLifetime    = time.Minute
 	refreshLifetime = 30 * 24 * time.Hour
 	consentLifetime = 365 * 24 * time.Hour
+
+	registrationLifetime = 365 * 24 * time.Hour
 )
 
 // authorize is the authorization endpoint (RFC 6749 section 3.1): GET shows
@@ -83,7 +86,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 
 func checkAuthorization(query url.Values, app *App) *oauthError {
 	for name, values := range query {
-		if len(values) > 1 && name != "orgIds" {
+		if len(values) > 1 && name != "orgIds" && name != "resource" {
 			return badRequest("invalid_request", name+" is given more than once")
 		}
 	}

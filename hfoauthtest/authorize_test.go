@@ -159,7 +159,7 @@ func TestConsentForm(t *testing.T) {
 func TestPagesCannotBeFramed(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
 	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{redirect}})
-	for _, path := range []string{"/oauth/authorize?" + authorization(app, nil).Encode(), "/oauth/authorize", "/device"} {
+	for _, path := range []string{"/oauth/authorize?" + authorization(app, nil).Encode(), "/oauth/authorize", "/oauth/device", "/"} {
 		resp, err := browser.Get(hub.URL + path)
 		if err != nil {
 			t.Fatal(err)

@@ -2,10 +2,11 @@ package hfoauthtest
 
 import (
 	"cmp"
-	"crypto/rand"
 	"fmt"
 	"html/template"
+	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -27,31 +28,47 @@ func (s *Server) device(w http.ResponseWriter, r *http.Request) {
 		problem.write(w)
 		return
 	}
-	deviceCode, userCode := s.recordSecret(random("", 30)), newUserCode()
+	deviceCode, userCode := s.recordSecret(uuid()), newUserCode()
 	g := &grant{client: app.ClientID, scopes: scopes, userCode: userCode}
 	s.devices.Put(deviceCode, g, 1, s.now(), s.now().Add(deviceLifetime))
 	response := map[string]any{
 		"device_code":      deviceCode,
 		"user_code":        userCode,
-		"verification_uri": s.URL + "/device",
+		"verification_uri": s.verificationURL(),
 		"expires_in":       int(deviceLifetime / time.Second),
 	}
-	if interval := s.currentSettings().DeviceInterval; interval > 0 {
-		response["interval"] = int(interval / time.Second)
+	settings := s.currentSettings()
+	if settings.DeviceInterval > 0 {
+		response["interval"] = int(settings.DeviceInterval / time.Second)
+	}
+	if settings.DeviceResponse != nil {
+		settings.DeviceResponse(response)
 	}
 	writeJSON(w, http.StatusOK, response)
 }
 
-// newUserCode returns eight letters that are hard to mistake (RFC 8628
-// section 6.1).
-func newUserCode() string {
-	const letters = "BCDFGHJKLMNPQRSTVWXZ"
-	code := make([]byte, 8)
-	rand.Read(code)
-	for i := range code {
-		code[i] = letters[int(code[i])%len(letters)]
+// verificationURL is where people type the code of a device. On the Hub that
+// is at hf.co, another host than the issuer's: a Server on loopback has two
+// names as well.
+func (s *Server) verificationURL() string {
+	issuer, err := url.Parse(s.URL)
+	if err != nil || issuer.Scheme != "http" {
+		return s.URL + string(DeviceEndpoint)
 	}
-	return string(code[:4]) + "-" + string(code[4:])
+	switch issuer.Hostname() {
+	case "127.0.0.1":
+		issuer.Host = net.JoinHostPort("localhost", issuer.Port())
+	case "localhost":
+		issuer.Host = net.JoinHostPort("127.0.0.1", issuer.Port())
+	}
+	return issuer.String() + string(DeviceEndpoint)
+}
+
+// newUserCode returns a code that looks like those of the Hub, with vowels and
+// digits.
+func newUserCode() string {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+	return randomOf(letters, 4) + "-" + randomOf(letters, 4)
 }
 
 // redeemDeviceCode answers a poll (RFC 8628 section 3.5).
@@ -129,8 +146,13 @@ func asError(problem *oauthError) error {
 	return fmt.Errorf("hfoauthtest: %s: %s", problem.Code, problem.Description)
 }
 
-// devicePage is where a person types the code of a device.
+// devicePage is where a person types the code of a device. At the other name
+// of loopback it leads to the issuer's, whose cookie says who is signed in.
 func (s *Server) devicePage(w http.ResponseWriter, r *http.Request) {
+	if s.answersTo(r.Host) && !strings.EqualFold("http://"+r.Host, s.URL) && strings.HasPrefix(s.URL, "http://") {
+		http.Redirect(w, r, s.URL+string(DeviceEndpoint), http.StatusFound)
+		return
+	}
 	pageHeaders(w)
 	deviceTemplate.Execute(w, struct {
 		Users    []User

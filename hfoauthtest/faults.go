@@ -43,6 +43,12 @@ func Answer(status int, body string, header ...string) Fault {
 	}
 }
 
+// Aborted answers as the Hub's token endpoint does when it times out: with
+// invalid_grant, though the grant is still good.
+func Aborted() Fault {
+	return Answer(http.StatusBadRequest, `{"error":"invalid_grant","error_description":"This operation was aborted"}`)
+}
+
 // Delay answers after d.
 func Delay(d time.Duration) Fault {
 	return func(next http.Handler) http.Handler {

@@ -353,9 +353,27 @@ func TestConsentPage(t *testing.T) {
 }
 
 func TestListenOnlyOnLoopback(t *testing.T) {
-	if s, err := hfoauthtest.Listen("0.0.0.0:0"); err == nil {
-		s.Close()
-		t.Error("listens for everyone")
+	for _, address := range []string{"0.0.0.0:0", ":0", "[::]:0"} {
+		if s, err := hfoauthtest.Listen(address); err == nil {
+			s.Close()
+			t.Errorf("%s listens for everyone", address)
+		}
+	}
+}
+
+func TestListenKeepsTheHost(t *testing.T) {
+	for _, host := range []string{"localhost", "127.0.0.1"} {
+		s, err := hfoauthtest.Listen(host + ":0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		if got := mustParse(t, s.URL).Hostname(); got != host {
+			t.Errorf("the issuer is at %s, want %s", got, host)
+		}
+		if resp, err := browser.Get(s.URL + "/"); body(resp, err) == "" || resp.StatusCode != 200 {
+			t.Errorf("%s: %v", s.URL, err)
+		}
 	}
 }
 

@@ -1,14 +1,11 @@
 package hfoauthtest
 
 import (
-	"crypto"
-	"crypto/hmac"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"math/big"
 	"net/http"
@@ -44,12 +41,11 @@ func (s *Server) RotateKeys(drop bool) {
 	s.keys = append([]signingKey{key}, s.keys...)
 }
 
-// SigningKey returns the key that signs now and its ID, for tests that make
-// tokens of their own.
-func (s *Server) SigningKey() (id string, key *rsa.PrivateKey) {
+// signingKey returns the key that signs now.
+func (s *Server) signingKey() signingKey {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.keys[0].id, s.keys[0].private
+	return s.keys[0]
 }
 
 func (s *Server) jwks(w http.ResponseWriter, r *http.Request) {
@@ -69,41 +65,6 @@ func (s *Server) jwks(w http.ResponseWriter, r *http.Request) {
 		change(document)
 	}
 	writeJSON(w, http.StatusOK, document)
-}
-
-// SignJWT returns a JWT of header and claims with an RS256 signature,
-// whatever the header says.
-func SignJWT(key *rsa.PrivateKey, header, claims map[string]any) string {
-	payload := encodeJSON(header) + "." + encodeJSON(claims)
-	hash := sha256.Sum256([]byte(payload))
-	signature, err := rsa.SignPKCS1v15(nil, key, crypto.SHA256, hash[:])
-	if err != nil {
-		panic(fmt.Sprintf("hfoauthtest: signing: %v", err))
-	}
-	return payload + "." + encode(signature)
-}
-
-// SignHMAC returns a JWT of header and claims with an HS256 signature, whatever
-// the header says.
-func SignHMAC(secret []byte, header, claims map[string]any) string {
-	payload := encodeJSON(header) + "." + encodeJSON(claims)
-	mac := hmac.New(sha256.New, secret)
-	mac.Write([]byte(payload))
-	return payload + "." + encode(mac.Sum(nil))
-}
-
-// Unsigned returns a JWT of header and claims without a signature, whatever
-// the header says.
-func Unsigned(header, claims map[string]any) string {
-	return encodeJSON(header) + "." + encodeJSON(claims) + "."
-}
-
-func encodeJSON(v any) string {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(fmt.Sprintf("hfoauthtest: encoding a token: %v", err))
-	}
-	return encode(b)
 }
 
 func encode(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }

@@ -1,10 +1,13 @@
 package hfoauthtest
 
 import (
+	"crypto/rsa"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -18,6 +21,7 @@ type TB interface {
 	Helper()
 	Cleanup(func())
 	Fatalf(format string, args ...any)
+	Setenv(key, value string)
 }
 
 // Endpoint is one of the addresses a provider answers at.
@@ -31,7 +35,11 @@ const (
 	UserInfoEndpoint  Endpoint = "/oauth/userinfo"
 	JWKSEndpoint      Endpoint = "/oauth/jwks"
 	DeviceEndpoint    Endpoint = "/oauth/device"
+	RegisterEndpoint  Endpoint = "/oauth/register"
 	WhoAmIEndpoint    Endpoint = "/api/whoami-v2"
+
+	// ServerMetadataEndpoint is that of RFC 8414.
+	ServerMetadataEndpoint Endpoint = "/.well-known/oauth-authorization-server"
 )
 
 // maxGrants is how many codes, and tokens of a kind, are kept.
@@ -58,7 +66,9 @@ type Server struct {
 	oldest   int             // in requests
 	secrets  map[string]bool // nil: not recorded
 
-	codes, access, refresh, devices, consents *expiring.Map[string, *grant]
+	codes, access, refresh, usedRefresh, devices, consents, signs *expiring.Map[string, *grant]
+
+	registered *expiring.Map[string, *App] // by RFC 7591
 }
 
 // New returns a Server for an issuer such as "https://hub.example", to be
@@ -77,11 +87,14 @@ func New(issuer string, users ...User) *Server {
 		calls:  map[Endpoint]int{},
 	}
 	s.SetUsers(users...)
-	for _, grants := range []**expiring.Map[string, *grant]{&s.codes, &s.access, &s.refresh, &s.devices, &s.consents} {
+	for _, grants := range []**expiring.Map[string, *grant]{&s.codes, &s.access, &s.refresh, &s.usedRefresh, &s.devices, &s.consents, &s.signs} {
 		*grants = expiring.New[string, *grant](maxGrants, maxGrants)
 	}
+	s.registered = expiring.New[string, *App](maxGrants, maxGrants)
 	s.mux.Handle(string(AuthorizeEndpoint), s.endpoint(AuthorizeEndpoint, s.authorize))
 	s.handle("GET", MetadataEndpoint, s.metadata)
+	s.handle("GET", ServerMetadataEndpoint, s.serverMetadata)
+	s.handle("POST", RegisterEndpoint, s.register)
 	s.handle("POST", TokenEndpoint, s.token)
 	s.handle("GET", UserInfoEndpoint, s.userInfo)
 	s.handle("GET", JWKSEndpoint, s.jwks)
@@ -91,25 +104,28 @@ func New(issuer string, users ...User) *Server {
 	s.mux.HandleFunc("POST /login", s.login)
 	s.mux.HandleFunc("GET /logout", s.startPage)
 	s.mux.HandleFunc("POST /logout", s.logout)
-	s.mux.HandleFunc("GET /device", s.devicePage)
+	s.mux.HandleFunc("GET "+string(DeviceEndpoint), s.devicePage)
 	s.mux.HandleFunc("POST /device", s.deviceDecision)
 	s.mux.HandleFunc("GET "+avatarPath+"{username}", s.avatar)
 	return s
 }
 
 // Listen starts a Server on a TCP address, which must be on loopback: use
-// "127.0.0.1:0" for a free port. Close it when done. Without users it has
+// "127.0.0.1:0" for a free port. The issuer has the host of the address as it
+// is given, "localhost" for example. Close it when done. Without users it has
 // [DefaultUsers].
 func Listen(address string, users ...User) (*Server, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("hfoauthtest: %w", err)
 	}
-	if ip := listener.Addr().(*net.TCPAddr).IP; !ip.IsLoopback() {
+	bound := listener.Addr().(*net.TCPAddr)
+	if !bound.IP.IsLoopback() {
 		listener.Close()
 		return nil, fmt.Errorf("hfoauthtest: %s is not on loopback, and anyone who reaches this server may sign in as anyone: use 127.0.0.1", address)
 	}
-	s := New("http://"+listener.Addr().String(), users...)
+	name, _ := splitPort(address)
+	s := New("http://"+net.JoinHostPort(name, strconv.Itoa(bound.Port)), users...)
 	s.server = &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}
 	s.ended = make(chan struct{})
 	go func() {
@@ -159,6 +175,10 @@ type Settings struct {
 	// NoRefreshTokens withholds refresh tokens.
 	NoRefreshTokens bool
 
+	// ReuseDetection ends all tokens of a sign-in when one of its refresh
+	// tokens is used a second time (RFC 9700 section 4.14.2).
+	ReuseDetection bool
+
 	// IssuerParameter adds iss to authorization responses, and says so in the
 	// metadata (RFC 9207).
 	IssuerParameter bool
@@ -189,11 +209,12 @@ type Settings struct {
 	TokenResponse         func(response map[string]any)
 	IDToken               func(header, claims map[string]any)
 	UserInfo              func(claims map[string]any)
+	WhoAmI                func(answer map[string]any)
+	DeviceResponse        func(response map[string]any)
 
-	// Sign makes the ID token in place of the provider: a JWT from its header
-	// and claims, after IDToken changed them. [SignJWT], [SignHMAC] and
-	// [Unsigned] are of use.
-	Sign func(header, claims map[string]any) string
+	// Sign makes the ID token in place of the provider: from its header and
+	// claims, after IDToken changed them, and the key that signs now.
+	Sign func(key *rsa.PrivateKey, header, claims map[string]any) string
 }
 
 // Configure changes the settings, from the next request on.
@@ -243,8 +264,23 @@ func (s *Server) endpoint(endpoint Endpoint, handler http.HandlerFunc) http.Hand
 	})
 }
 
+// grantTypes are those of the token endpoint.
+var grantTypes = []string{codeGrant, refreshGrant, deviceGrant, exchangeGrant}
+
 // metadata is the configuration of OpenID Connect Discovery section 4.
 func (s *Server) metadata(w http.ResponseWriter, r *http.Request) {
+	s.writeMetadata(w, nil)
+}
+
+// serverMetadata is that of RFC 8414, where apps that nobody registered look.
+func (s *Server) serverMetadata(w http.ResponseWriter, r *http.Request) {
+	s.writeMetadata(w, map[string]any{
+		"registration_endpoint":                 s.URL + string(RegisterEndpoint),
+		"client_id_metadata_document_supported": true,
+	})
+}
+
+func (s *Server) writeMetadata(w http.ResponseWriter, more map[string]any) {
 	document := map[string]any{
 		"issuer":                                s.URL,
 		"authorization_endpoint":                s.URL + string(AuthorizeEndpoint),
@@ -253,12 +289,13 @@ func (s *Server) metadata(w http.ResponseWriter, r *http.Request) {
 		"jwks_uri":                              s.URL + string(JWKSEndpoint),
 		"device_authorization_endpoint":         s.URL + string(DeviceEndpoint),
 		"response_types_supported":              []string{"code"},
-		"grant_types_supported":                 []string{"authorization_code", "refresh_token", deviceGrant, exchangeGrant},
+		"grant_types_supported":                 grantTypes,
 		"subject_types_supported":               []string{"public"},
 		"id_token_signing_alg_values_supported": []string{"RS256"},
 		"token_endpoint_auth_methods_supported": []string{"client_secret_basic", "client_secret_post"},
 		"code_challenge_methods_supported":      []string{"S256"},
 	}
+	maps.Copy(document, more)
 	settings := s.currentSettings()
 	if settings.IssuerParameter {
 		document["authorization_response_iss_parameter_supported"] = true

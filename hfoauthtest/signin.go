@@ -35,8 +35,9 @@ func (s *Server) Browser(person Person) *http.Client {
 
 // SignIn signs a user in at an app by opening its login address and approving
 // what it asks for, and returns the browser. It fails the test if the app does
-// not answer with success in the end. For anything else, open the login address
-// with a [Server.Browser].
+// not answer with success in the end; that the page it leads to after the
+// callback does not exist is no failure. For anything else, open the login
+// address with a [Server.Browser].
 func (s *Server) SignIn(t TB, loginURL, username string) *http.Client {
 	t.Helper()
 	browser := s.Browser(Person{Username: username})
@@ -46,11 +47,18 @@ func (s *Server) SignIn(t TB, loginURL, username string) *http.Client {
 		t.Fatalf("signing in at %s: %v", loginURL, withoutURL(err))
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode >= 400 {
+	if resp.StatusCode >= 400 && !(resp.StatusCode == http.StatusNotFound && s.afterCallback(resp)) {
 		body, _ := io.ReadAll(io.LimitReader(resp.Body, 4096))
 		t.Fatalf("signing in at %s ended with %s: %s", loginURL, resp.Status, body)
 	}
 	return browser
+}
+
+// afterCallback reports whether an answer is of a page to which the app sent the
+// browser from its callback.
+func (s *Server) afterCallback(resp *http.Response) bool {
+	callback := resp.Request.Response // what led to the page
+	return callback != nil && callback.Request.Response != nil && s.isAuthorization(callback.Request.Response.Request)
 }
 
 // withoutURL leaves out the address that failed: a code may be in it.
@@ -72,7 +80,7 @@ func (p *personTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Header.Get("Accept") == "" {
 		req.Header.Set("Accept", "text/html, */*;q=0.8")
 	}
-	if p.toProvider(req) {
+	if p.server.isAuthorization(req) {
 		req.Header.Set(personHeader, url.QueryEscape(p.person.Username))
 	}
 	resp, err := p.person.Transport.RoundTrip(req)
@@ -87,11 +95,11 @@ func (p *personTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 func (p *personTransport) isConsentPage(req *http.Request, resp *http.Response) bool {
 	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	return req.Method == http.MethodGet && resp.StatusCode == http.StatusOK && kind == "text/html" &&
-		p.toProvider(req)
+		p.server.isAuthorization(req)
 }
 
-func (p *personTransport) toProvider(req *http.Request) bool {
-	return strings.HasPrefix(req.URL.String(), p.server.URL+string(AuthorizeEndpoint)+"?")
+func (s *Server) isAuthorization(req *http.Request) bool {
+	return strings.HasPrefix(req.URL.String(), s.URL+string(AuthorizeEndpoint)+"?")
 }
 
 // decision returns the form that the person sends from the consent page.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -37,8 +38,9 @@ func TestBrowserDenies(t *testing.T) {
 // failure records what SignIn says when it fails a test.
 type failure struct{ message string }
 
-func (f *failure) Helper()        {}
-func (f *failure) Cleanup(func()) {}
+func (f *failure) Helper()               {}
+func (f *failure) Cleanup(func())        {}
+func (f *failure) Setenv(string, string) {}
 func (f *failure) Fatalf(format string, args ...any) {
 	f.message = fmt.Sprintf(format, args...)
 	panic(f)
@@ -70,6 +72,38 @@ func TestSignInFails(t *testing.T) {
 	defer leaks.Close()
 	if got := signIn(leaks.URL); strings.Contains(got, "c0de") || got == "" {
 		t.Errorf("the failure tells the code: %s", got)
+	}
+}
+
+// An app need not have a start page, but its callback must answer, and the
+// provider must have been asked.
+func TestSignInWithoutStartPage(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	registered := hub.RegisterApp(hfoauthtest.App{})
+	mux := http.NewServeMux()
+	app := httptest.NewServer(mux)
+	defer app.Close()
+	authorize := func(callback string) http.Handler {
+		query := url.Values{"response_type": {"code"}, "client_id": {registered.ClientID}, "redirect_uri": {app.URL + callback}}
+		return http.RedirectHandler(hub.URL+"/oauth/authorize?"+query.Encode(), http.StatusSeeOther)
+	}
+	mux.Handle("/login", authorize("/callback"))
+	mux.Handle("/callback", http.RedirectHandler("/missing", http.StatusSeeOther))
+	mux.Handle("/wrong", authorize("/missing"))
+	mux.Handle("/elsewhere", http.RedirectHandler("/missing", http.StatusSeeOther))
+	mux.Handle("/twice", http.RedirectHandler("/elsewhere", http.StatusSeeOther))
+	mux.Handle("/forbidden", authorize("/refuses"))
+	mux.Handle("/refuses", http.RedirectHandler("/no", http.StatusSeeOther))
+	mux.HandleFunc("/no", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusForbidden) })
+	for path, fails := range map[string]bool{"/login": false, "/wrong": true, "/elsewhere": true, "/twice": true, "/forbidden": true, "/missing": true} {
+		func() {
+			defer func() {
+				if (recover() != nil) != fails {
+					t.Errorf("%s: fails is %v, want %v", path, !fails, fails)
+				}
+			}()
+			hub.SignIn(&failure{}, app.URL+path, "ada")
+		}()
 	}
 }
 

@@ -8,10 +8,14 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/hfoauth/hfoauth/internal/expiring"
+	"github.com/hfoauth/hfoauth/internal/jwt"
 )
 
 const (
 	codeGrant     = "authorization_code"
+	refreshGrant  = "refresh_token"
 	deviceGrant   = "urn:ietf:params:oauth:grant-type:device_code"
 	exchangeGrant = "urn:ietf:params:oauth:grant-type:token-exchange"
 	emailType     = "urn:huggingface:token-type:user-email"
@@ -64,7 +68,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 	switch r.PostForm.Get("grant_type") {
 	case codeGrant:
 		g, problem = s.redeemCode(r, &app)
-	case "refresh_token":
+	case refreshGrant:
 		g, problem = s.redeemRefreshToken(r, &app)
 	case deviceGrant:
 		g, problem = s.redeemDeviceCode(r, &app)
@@ -76,6 +80,9 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 	if problem != nil {
 		problem.write(w)
 		return
+	}
+	if g.signIn == "" {
+		g.signIn = random("", 16)
 	}
 	response := s.issue(g)
 	settings := s.currentSettings()
@@ -119,6 +126,7 @@ func (s *Server) redeemRefreshToken(r *http.Request, app *App) (*grant, *oauthEr
 	token := r.PostForm.Get("refresh_token")
 	g, ok := s.refresh.Get(token, s.now())
 	if !ok || g.client != app.ClientID {
+		s.refreshReused(token)
 		return nil, badRequest("invalid_grant", "the refresh token is unknown, used or expired")
 	}
 	for _, name := range strings.Fields(r.PostForm.Get("scope")) {
@@ -129,10 +137,25 @@ func (s *Server) redeemRefreshToken(r *http.Request, app *App) (*grant, *oauthEr
 	if _, ok := s.userNamed(g.username); !ok {
 		return nil, badRequest("invalid_grant", "the user is gone")
 	}
-	if _, ok := s.refresh.Take(token, s.now()); !ok {
+	now := s.now()
+	if _, ok := s.refresh.Take(token, now); !ok {
+		s.refreshReused(token)
 		return nil, badRequest("invalid_grant", "the refresh token was used meanwhile")
 	}
+	s.usedRefresh.Put(token, g, 1, now, now.Add(refreshLifetime))
 	return g, nil
+}
+
+// refreshReused ends all tokens of the sign-in that a used refresh token is of
+// (RFC 9700 section 4.14.2), if the settings say so.
+func (s *Server) refreshReused(token string) {
+	used, ok := s.usedRefresh.Get(token, s.now())
+	if !ok || !s.currentSettings().ReuseDetection {
+		return
+	}
+	for _, grants := range []*expiring.Map[string, *grant]{s.access, s.refresh} {
+		grants.DeleteFunc(func(_ string, g *grant) bool { return g.signIn == used.signIn })
+	}
 }
 
 // exchangeEmail gives an organization's app a token of one of its members
@@ -195,7 +218,7 @@ func (s *Server) newRefreshToken(g *grant) string {
 // app, of about 400 bytes.
 func (s *Server) accessToken(g *grant, now time.Time, lifetime time.Duration) string {
 	user, _ := s.userNamed(g.username)
-	return "hf_oauth_" + encodeJSON(map[string]any{"alg": "EdDSA"}) + "." + encodeJSON(map[string]any{
+	return "hf_oauth_" + jwt.Encode(map[string]any{"alg": "EdDSA"}) + "." + jwt.Encode(map[string]any{
 		"scope": g.scopes, "aud": s.URL, "oauthApp": g.client, "sessionId": random("", 16),
 		"iat": now.Unix(), "sub": user.ID(), "exp": now.Add(lifetime).Unix(), "iss": s.URL,
 	}) + "." + random("", 64)
@@ -226,13 +249,13 @@ func (s *Server) idToken(g *grant, accessToken string, now time.Time) string {
 	if g.nonce != "" {
 		claims["nonce"] = g.nonce
 	}
-	kid, key := s.SigningKey()
-	header := map[string]any{"alg": "RS256", "typ": "JWT", "kid": kid}
+	key := s.signingKey()
+	header := map[string]any{"alg": "RS256", "typ": "JWT", "kid": key.id}
 	if settings.IDToken != nil {
 		settings.IDToken(header, claims)
 	}
 	if settings.Sign != nil {
-		return settings.Sign(header, claims)
+		return settings.Sign(key.private, header, claims)
 	}
-	return SignJWT(key, header, claims)
+	return jwt.RS256(key.private, header, claims)
 }

@@ -31,8 +31,10 @@ type User struct {
 	Claims map[string]any
 }
 
-// Org is an organization of a user. Role, CanPay, ResourceGroups and what
-// keeps the app out are told only where the user granted the organization.
+// Org is an organization of a user. Apps see Role, PendingSSO and MissingMFA
+// if the user granted the organization or the scope read-memberships, and
+// CanPay, SecurityRestrictions and ResourceGroups if the user granted the
+// organization.
 type Org struct {
 	Sub                  string // stable ID; derived from Username if empty
 	Username             string // preferred_username; needed
@@ -181,15 +183,17 @@ func (u User) claims(issuer string, g *grant) map[string]any {
 	}
 	orgs := []map[string]any{}
 	for _, o := range u.Orgs {
-		orgs = append(orgs, o.claims(issuer, slices.Contains(g.orgs, o.ID())))
+		orgs = append(orgs, o.claims(issuer, g))
 	}
 	claims["orgs"] = orgs
 	maps.Copy(claims, u.Claims)
 	return claims
 }
 
-// claims returns what the userinfo endpoint tells of an organization.
-func (o Org) claims(issuer string, granted bool) map[string]any {
+// claims returns what the userinfo endpoint shows of an organization to an app
+// with a grant. The scope read-memberships shows the role, and whether the
+// member may act, in all of them.
+func (o Org) claims(issuer string, g *grant) map[string]any {
 	claims := map[string]any{
 		"sub":                o.ID(),
 		"name":               orElse(o.Name, o.Username),
@@ -200,11 +204,14 @@ func (o Org) claims(issuer string, granted bool) map[string]any {
 	if o.Plan != "" {
 		claims["plan"] = o.Plan
 	}
-	if granted {
-		claims["roleInOrg"] = orElse(o.Role, "read")
-		claims["canPay"] = o.CanPay
+	granted := slices.Contains(g.orgs, o.ID())
+	if granted || g.has("read-memberships") {
+		claims["roleInOrg"] = o.role()
 		claims["pendingSSO"] = o.PendingSSO
 		claims["missingMFA"] = o.MissingMFA
+	}
+	if granted {
+		claims["canPay"] = o.CanPay
 		if len(o.SecurityRestrictions) > 0 {
 			claims["securityRestrictions"] = o.SecurityRestrictions
 		}
@@ -215,6 +222,8 @@ func (o Org) claims(issuer string, granted bool) map[string]any {
 	maps.Copy(claims, o.Claims)
 	return claims
 }
+
+func (o Org) role() string { return orElse(o.Role, "read") }
 
 // enterprise is the claim isEnterprise: false rather than null.
 func (o Org) enterprise() any {

@@ -107,6 +107,23 @@ func TestPictures(t *testing.T) {
 	}
 }
 
+// The scope read-memberships shows the role in each organization, without
+// access to it.
+func TestReadMemberships(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	tokens := signedIn(t, hub, "openid read-memberships", url.Values{"user": {"ada"}, "org-ada": {hfoauthtest.Org{Username: "notes"}.ID()}})
+	orgs := userInfo(t, hub, tokens)["orgs"].([]any)
+	engines, notes := orgs[0].(map[string]any), orgs[1].(map[string]any)
+	has(t, "engines", engines, map[string]any{"roleInOrg": "admin", "pendingSSO": false, "missingMFA": false})
+	hasNames(t, "engines", engines, "sub", "name", "preferred_username", "picture", "plan", "isEnterprise", "roleInOrg", "pendingSSO", "missingMFA")
+	has(t, "notes", notes, map[string]any{"roleInOrg": "read", "canPay": false})
+	for i, role := range []string{"admin", "read"} {
+		if got := whoAmI(t, hub, tokens["access_token"].(string))["orgs"].([]any)[i].(map[string]any)["roleInOrg"]; got != role {
+			t.Errorf("whoami: organization %d has the role %v, want %s", i, got, role)
+		}
+	}
+}
+
 func TestOddClaims(t *testing.T) {
 	hub := hfoauthtest.NewServer(t, hfoauthtest.User{
 		Username: "odd", Claims: map[string]any{"isPro": "yes", "extra": 1.0},

@@ -30,6 +30,9 @@ func (s *Server) whoAmI(w http.ResponseWriter, r *http.Request) {
 		answer = user.whoAmI(g, s.now())
 	}
 	answer["auth"] = g.auth()
+	if change := s.currentSettings().WhoAmI; change != nil {
+		change(answer)
+	}
 	writeJSON(w, http.StatusOK, answer)
 }
 
@@ -69,8 +72,8 @@ func (u User) whoAmI(g *grant, now time.Time) map[string]any {
 	for _, o := range u.Orgs {
 		granted := g.own() || slices.Contains(g.orgs, o.ID())
 		org := o.whoAmI(granted)
-		if granted {
-			org["roleInOrg"] = orElse(o.Role, "read")
+		if granted || g.has("read-memberships") {
+			org["roleInOrg"] = o.role()
 		}
 		orgs = append(orgs, org)
 	}

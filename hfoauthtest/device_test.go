@@ -1,0 +1,139 @@
+package hfoauthtest_test
+
+import (
+	"net"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/hfoauth/hfoauth/hfoauthtest"
+)
+
+// device starts a device login of a new public app.
+func device(t *testing.T, hub *hfoauthtest.Server) map[string]any {
+	t.Helper()
+	app := hub.RegisterApp(hfoauthtest.App{Public: true})
+	status, answer := call(t, hub.URL+"/oauth/device", "", "", url.Values{"client_id": {app.ClientID}})
+	if status != 200 {
+		t.Fatalf("%d %v", status, answer)
+	}
+	return answer
+}
+
+func TestDeviceCodes(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	answer := device(t, hub)
+	for name, shape := range map[string]string{
+		"user_code":   `[A-Z0-9]{4}-[A-Z0-9]{4}`,
+		"device_code": `[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}`,
+	} {
+		if got := answer[name].(string); !regexp.MustCompile(`^` + shape + `$`).MatchString(got) {
+			t.Errorf("%s is %s, want %s", name, got, shape)
+		}
+	}
+	var codes strings.Builder
+	for range 50 {
+		codes.WriteString(device(t, hub)["user_code"].(string))
+	}
+	if !strings.ContainsAny(codes.String(), "AEIOU") || !strings.ContainsAny(codes.String(), "0123456789") {
+		t.Errorf("no vowel or no digit in fifty codes: %s", codes.String())
+	}
+}
+
+// The page is at another host name than the issuer, as hf.co is, and leads to
+// the issuer's, where the person is signed in.
+func TestVerificationURI(t *testing.T) {
+	local, err := hfoauthtest.Listen("localhost:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer local.Close()
+	address := hfoauthtest.NewServer(t)
+	for hub, name := range map[*hfoauthtest.Server]string{local: "127.0.0.1", address: "localhost"} {
+		issuer := mustParse(t, hub.URL)
+		want := "http://" + net.JoinHostPort(name, issuer.Port()) + "/oauth/device"
+		if got := device(t, hub)["verification_uri"]; got != want {
+			t.Fatalf("%s: verification_uri %v, want %s", hub.URL, got, want)
+		}
+		resp, err := browser.Get(want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusFound || resp.Header.Get("Location") != hub.URL+"/oauth/device" {
+			t.Errorf("%s: %s to %s", want, resp.Status, resp.Header.Get("Location"))
+		}
+		resp, err = browser.Get(hub.URL + "/oauth/device")
+		if page := body(resp, err); resp.StatusCode != 200 || !strings.Contains(page, "Connect a device") {
+			t.Errorf("%s: %s", hub.URL, resp.Status)
+		}
+	}
+}
+
+func TestVerificationURIElsewhere(t *testing.T) {
+	for _, issuer := range []string{"https://hub.example", "https://localhost", "http://hub.example"} {
+		hub := hfoauthtest.New(issuer)
+		app := hub.RegisterApp(hfoauthtest.App{Public: true})
+		req, err := http.NewRequest(http.MethodPost, issuer+"/oauth/device", strings.NewReader("client_id="+app.ClientID))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		answer := &textWriter{statusWriter: statusWriter{header: http.Header{}}}
+		hub.ServeHTTP(answer, req)
+		if want := `"verification_uri":"` + issuer + `/oauth/device"`; !strings.Contains(answer.text.String(), want) {
+			t.Errorf("%s: %s", issuer, answer.text.String())
+		}
+		req, err = http.NewRequest(http.MethodGet, strings.Replace(issuer, "http://", "https://", 1)+"/oauth/device", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		page := &statusWriter{header: http.Header{}}
+		hub.ServeHTTP(page, req)
+		if page.status != 0 && page.status != 200 {
+			t.Errorf("%s: the page answers %d", issuer, page.status)
+		}
+	}
+}
+
+type textWriter struct {
+	statusWriter
+	text strings.Builder
+}
+
+func (w *textWriter) Write(b []byte) (int, error) { return w.text.Write(b) }
+
+// The form on the page approves for the account that is chosen.
+func TestDeviceForm(t *testing.T) {
+	v := newVisitor(t, hfoauthtest.NewServer(t))
+	v.read(v.PostForm(v.hub.URL+"/login", url.Values{"user": {"grace"}}))
+	page := v.read(v.Get(v.hub.URL + "/oauth/device")).Header.Get("Text")
+	if !strings.Contains(page, `value="grace" checked`) || strings.Contains(page, `value="ada" checked`) {
+		t.Errorf("grace is signed in, but not chosen: %s", page)
+	}
+	app := v.hub.RegisterApp(hfoauthtest.App{Public: true})
+	_, start := call(t, v.hub.URL+"/oauth/device", "", "", url.Values{"client_id": {app.ClientID}})
+	if resp := v.read(v.PostForm(v.hub.URL+"/device", url.Values{"user_code": {start["user_code"].(string)}, "user": {"grace"}, "decision": {"approve"}})); resp.StatusCode != 200 {
+		t.Errorf("approving: %s", resp.Status)
+	}
+	_, tokens := call(t, v.hub.URL+"/oauth/token", "", "", url.Values{"client_id": {app.ClientID}, "device_code": {start["device_code"].(string)},
+		"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}})
+	if got := userInfo(t, v.hub, tokens)["preferred_username"]; got != "grace" {
+		t.Errorf("signed in as %v", got)
+	}
+	if resp := v.read(v.PostForm(v.hub.URL+"/device", url.Values{"user_code": {"AAAA-AAAA"}, "user": {"grace"}, "decision": {"approve"}})); resp.StatusCode != 400 {
+		t.Errorf("an unknown code: %s", resp.Status)
+	}
+}
+
+func TestDeviceResponseHook(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	hub.Configure(func(s *hfoauthtest.Settings) {
+		s.DeviceResponse = func(response map[string]any) { response["verification_uri_complete"] = "https://hf.co/x" }
+	})
+	if got := device(t, hub)["verification_uri_complete"]; got != "https://hf.co/x" {
+		t.Errorf("changed response: %v", got)
+	}
+}

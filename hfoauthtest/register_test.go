@@ -1,0 +1,140 @@
+package hfoauthtest_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hfoauth/hfoauth/hfoauthtest"
+)
+
+// register sends client metadata to the registration endpoint.
+func register(t *testing.T, hub *hfoauthtest.Server, metadata map[string]any) (int, map[string]any) {
+	t.Helper()
+	body, err := json.Marshal(metadata)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req, err := http.NewRequest(http.MethodPost, hub.URL+"/oauth/register", strings.NewReader(string(body)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	return answer(t, req)
+}
+
+func TestServerMetadata(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	document := func(path string) map[string]any {
+		req, err := http.NewRequest(http.MethodGet, hub.URL+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		status, document := answer(t, req)
+		if status != 200 {
+			t.Fatalf("%s: %d", path, status)
+		}
+		return document
+	}
+	openid, oauth := document("/.well-known/openid-configuration"), document("/.well-known/oauth-authorization-server")
+	has(t, "RFC 8414", oauth, map[string]any{
+		"issuer": hub.URL, "registration_endpoint": hub.URL + "/oauth/register", "client_id_metadata_document_supported": true, "token_endpoint": hub.URL + "/oauth/token",
+	})
+	for _, name := range []string{"registration_endpoint", "client_id_metadata_document_supported"} {
+		if value, ok := openid[name]; ok {
+			t.Errorf("openid-configuration has %s: %v", name, value)
+		}
+	}
+	if len(oauth) != len(openid)+2 {
+		t.Errorf("RFC 8414 has %d members, openid-configuration %d", len(oauth), len(openid))
+	}
+}
+
+// An app that registered itself signs a user in.
+func TestRegisteredApp(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	for method, secret := range map[string]bool{"none": false, "client_secret_basic": true, "client_secret_post": true, "": true} {
+		metadata := map[string]any{"client_name": "Robot", "redirect_uris": []string{redirect}, "scope": "openid profile made-up"}
+		if method != "" {
+			metadata["token_endpoint_auth_method"] = method
+		}
+		status, answer := register(t, hub, metadata)
+		if status != http.StatusCreated {
+			t.Fatalf("%q: %d %v", method, status, answer)
+		}
+		has(t, method, answer, map[string]any{"client_name": "Robot", "scope": "openid profile"})
+		if want := method; want != "" && answer["token_endpoint_auth_method"] != want || want == "" && answer["token_endpoint_auth_method"] != "client_secret_basic" {
+			t.Errorf("%q: token_endpoint_auth_method %v", method, answer["token_endpoint_auth_method"])
+		}
+		if (answer["client_secret"] != nil) != secret || (answer["client_secret_expires_at"] == 0.0) != secret {
+			t.Errorf("%q: secret %v that expires at %v", method, answer["client_secret"], answer["client_secret_expires_at"])
+		}
+		app := hfoauthtest.App{ClientID: answer["client_id"].(string)}
+		_, response := consent(t, hub, authorization(app, func(p url.Values) {
+			p.Add("resource", "https://mcp.example/a")
+			p.Add("resource", "https://mcp.example/b")
+		}), url.Values{"user": {"grace"}})
+		form := url.Values{"grant_type": {"authorization_code"}, "code": {response.Get("code")}, "redirect_uri": {redirect}, "code_verifier": {verifier}, "client_id": {app.ClientID}}
+		if secret {
+			form.Set("client_secret", answer["client_secret"].(string))
+		}
+		if status, tokens := call(t, hub.URL+"/oauth/token", "", "", form); status != 200 || userInfo(t, hub, tokens)["preferred_username"] != "grace" {
+			t.Errorf("%q: %d %v", method, status, tokens)
+		}
+		if status, response := consent(t, hub, authorization(app, func(p url.Values) { p.Set("scope", "openid email") }), url.Values{"user": {"grace"}}); status != 302 || response.Get("error") != "invalid_scope" {
+			t.Errorf("%q: a scope that was not registered: %d %v", method, status, response)
+		}
+	}
+	_, answer := register(t, hub, map[string]any{"redirect_uris": []string{redirect}})
+	if answer["grant_types"].([]any)[0] != "authorization_code" || answer["response_types"].([]any)[0] != "code" {
+		t.Errorf("defaults: %v", answer)
+	}
+	if _, ok := answer["client_name"]; ok {
+		t.Errorf("a name that was not given: %v", answer["client_name"])
+	}
+	if issued := time.Unix(int64(answer["client_id_issued_at"].(float64)), 0); time.Since(issued) > time.Minute {
+		t.Errorf("issued at %v", issued)
+	}
+}
+
+func TestRegisterRefuses(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	for _, uri := range []string{"", "/login/callback", "http://app.example/cb", "https://app.example/cb#", "https://app.example/cb#a", "https:///cb", "javascript:alert(1)", "data:text/html,x", "%zz"} {
+		if status, answer := register(t, hub, map[string]any{"redirect_uris": []string{redirect, uri}}); status != 400 || answer["error"] != "invalid_redirect_uri" {
+			t.Errorf("redirect URI %q: %d %v", uri, status, answer)
+		}
+	}
+	for _, uri := range []string{"http://localhost:1234/callback", "http://127.0.0.1/cb", "http://[::1]:1/cb", "cursor://anysphere.cursor-mcp/oauth/callback", "com.example.app:/cb"} {
+		if status, answer := register(t, hub, map[string]any{"redirect_uris": []string{uri}}); status != 201 {
+			t.Errorf("redirect URI %q: %d %v", uri, status, answer)
+		}
+	}
+	for name, metadata := range map[string]map[string]any{
+		"no redirect":          {},
+		"empty redirects":      {"redirect_uris": []string{}},
+		"method":               {"redirect_uris": []string{redirect}, "token_endpoint_auth_method": "private_key_jwt"},
+		"grant":                {"redirect_uris": []string{redirect}, "grant_types": []string{"authorization_code", "password"}},
+		"response":             {"redirect_uris": []string{redirect}, "response_types": []string{"code", "token"}},
+		"a text for redirects": {"redirect_uris": redirect},
+	} {
+		if status, answer := register(t, hub, metadata); status != 400 || answer["error"] == nil {
+			t.Errorf("%s: %d %v", name, status, answer)
+		}
+	}
+}
+
+func TestRegistrationExpires(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	clock := newClock(hub)
+	_, answer := register(t, hub, map[string]any{"redirect_uris": []string{redirect}})
+	app := hfoauthtest.App{ClientID: answer["client_id"].(string)}
+	clock.advance(364 * 24 * time.Hour)
+	approved(t, hub, app)
+	clock.advance(2 * 24 * time.Hour)
+	if status, _ := consent(t, hub, authorization(app, nil), url.Values{"user": {"ada"}}); status != 400 {
+		t.Errorf("after more than a year: %d", status)
+	}
+}

@@ -1,0 +1,26 @@
+package hfoauthtest
+
+import "strings"
+
+// Setenv registers an app that runs at appURL, for example that of an
+// httptest.Server, and sets the variables that a Space sets, until the test
+// ends: OAUTH_CLIENT_ID, OAUTH_CLIENT_SECRET, OPENID_PROVIDER_URL,
+// OAUTH_SCOPES, and OAUTH_REDIRECT_URL to appURL/login/callback; SPACE_HOST is
+// empty. hfoauth.New(hfoauth.Config{}) then works as in production. As with
+// t.Setenv, such a test must not be parallel.
+func (s *Server) Setenv(t TB, appURL string, scopes ...string) App {
+	t.Helper()
+	redirectURL := strings.TrimRight(appURL, "/") + "/login/callback"
+	app := s.RegisterApp(App{RedirectURIs: []string{redirectURL}})
+	for name, value := range map[string]string{
+		"OAUTH_CLIENT_ID":     app.ClientID,
+		"OAUTH_CLIENT_SECRET": app.ClientSecret,
+		"OAUTH_SCOPES":        strings.Join(scopes, " "),
+		"OAUTH_REDIRECT_URL":  redirectURL,
+		"OPENID_PROVIDER_URL": s.URL,
+		"SPACE_HOST":          "",
+	} {
+		t.Setenv(name, value)
+	}
+	return app
+}

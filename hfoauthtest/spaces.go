@@ -1,0 +1,76 @@
+package hfoauthtest
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/hfoauth/hfoauth/internal/jwt"
+)
+
+const (
+	signParameter = "__sign"
+	signCookie    = "spaces-jwt"
+	signLifetime  = 24 * time.Hour
+)
+
+// ownsURL reports whether a redirect URI is on the host of the app's Space.
+// That of a loopback host is on any port, and may be http.
+func (a *App) ownsURL(uri string) bool {
+	u, err := url.Parse(uri)
+	if err != nil || u.User != nil || a.SpaceHost == "" || strings.Contains(uri, "#") {
+		return false
+	}
+	if name, _ := splitPort(a.SpaceHost); loopback(name) && u.Scheme == "http" {
+		return strings.EqualFold(u.Hostname(), name)
+	}
+	return u.Scheme == "https" && strings.EqualFold(u.Host, a.SpaceHost)
+}
+
+// PrivateSpace plays the platform in front of next, a private Space: a request
+// gets 404 unless its parameter __sign, or the cookie spaces-jwt, which is set
+// from it, is of [Server.SignedURL]. next sees both, as a Space does.
+func (s *Server) PrivateSpace(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if sign := r.URL.Query().Get(signParameter); s.isSigned(sign) {
+			cookie := &http.Cookie{Name: signCookie, Value: sign, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode}
+			if r.TLS != nil {
+				cookie.Secure, cookie.SameSite, cookie.Partitioned = true, http.SameSiteNoneMode, true
+			}
+			http.SetCookie(w, cookie)
+			next.ServeHTTP(w, r)
+			return
+		}
+		if cookie, err := r.Cookie(signCookie); err != nil || !s.isSigned(cookie.Value) {
+			http.NotFound(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (s *Server) isSigned(sign string) bool {
+	_, ok := s.signs.Get(sign, s.now())
+	return ok
+}
+
+// SignedURL returns the address of a page of a private Space as the Hub's own
+// page opens it for a user: with the parameter __sign, which is valid for a day
+// and must not leak into links and logs. It is among [Server.Secrets].
+func (s *Server) SignedURL(page, username string) (string, error) {
+	u, err := url.Parse(page)
+	if err != nil {
+		return "", err
+	}
+	now := s.now()
+	user, _ := s.userNamed(username)
+	sign := s.recordSecret(jwt.RS256(s.signingKey().private, map[string]any{"alg": "RS256"}, map[string]any{
+		"sub": user.ID(), "aud": u.Host, "iat": now.Unix(), "exp": now.Add(signLifetime).Unix(), "jti": random("", 16),
+	}))
+	s.signs.Put(sign, &grant{username: username}, 1, now, now.Add(signLifetime))
+	query := u.Query()
+	query.Set(signParameter, sign)
+	u.RawQuery = query.Encode()
+	return u.String(), nil
+}

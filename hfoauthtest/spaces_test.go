@@ -1,0 +1,108 @@
+package hfoauthtest_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hfoauth/hfoauth/hfoauthtest"
+)
+
+func TestRedirectURIsOfSpace(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	space := hub.RegisterApp(hfoauthtest.App{SpaceHost: "ada-app.hf.space"})
+	both := hub.RegisterApp(hfoauthtest.App{SpaceHost: "ada-app.hf.space", RedirectURIs: []string{"http://localhost/cb"}})
+	local := hub.RegisterApp(hfoauthtest.App{SpaceHost: "localhost:7860", RedirectURIs: []string{}})
+	for _, tt := range []struct {
+		app    hfoauthtest.App
+		uri    string
+		status int
+	}{
+		{space, "https://ada-app.hf.space/login/callback", 303},
+		{space, "https://ada-app.hf.space/login/callback?_target_url=%2F%3Fa%3Db", 303},
+		{space, "https://ADA-app.hf.space", 303},
+		{space, "http://ada-app.hf.space/login/callback", 400},
+		{space, "https://ada-app.hf.space:8443/", 400},
+		{space, "https://ada-app.hf.space.evil.example/", 400},
+		{space, "https://user@ada-app.hf.space/", 400},
+		{space, "https://ada-app.hf.space/#", 400},
+		{space, "https://ada-other.hf.space/", 400},
+		{space, "//ada-app.hf.space/", 400},
+		{space, "http://localhost:7860/cb", 400},
+		{both, "https://ada-app.hf.space/x", 303},
+		{both, "http://localhost:1/cb", 303},
+		{both, "http://localhost:1/other", 400},
+		{local, "http://localhost:7860/login/callback?_target_url=/", 303},
+		{local, "http://localhost:1/", 303},
+		{local, "http://127.0.0.1:7860/", 400},
+		{local, "https://localhost:7860/", 303},
+		{local, "https://localhost:1/", 400},
+	} {
+		params := authorization(tt.app, func(p url.Values) { p.Set("redirect_uri", tt.uri) })
+		if status, _ := consent(t, hub, params, url.Values{"user": {"ada"}}); status != tt.status {
+			t.Errorf("%s: %q: %d, want %d", tt.app.SpaceHost, tt.uri, status, tt.status)
+		}
+	}
+}
+
+func TestPrivateSpace(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	clock := newClock(hub)
+	handler := hub.PrivateSpace(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.URL.RawQuery) }))
+	for name, start := range map[string]func(http.Handler) *httptest.Server{"http": httptest.NewServer, "https": httptest.NewTLSServer} {
+		space := start(handler)
+		defer space.Close()
+		client := space.Client()
+		jar, err := cookiejar.New(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		client.Jar = jar
+		status := func(address string) int {
+			t.Helper()
+			resp, err := client.Get(address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			return resp.StatusCode
+		}
+		if got := status(space.URL + "/"); got != 404 {
+			t.Errorf("%s: a stranger: %d", name, got)
+		}
+		if got := status(space.URL + "/?__sign=made-up"); got != 404 {
+			t.Errorf("%s: a made-up signature: %d", name, got)
+		}
+		signed, err := hub.SignedURL(space.URL+"/?a=b", "ada")
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := client.Get(signed)
+		query := body(resp, err)
+		sign := strings.TrimPrefix(query, "__sign=")
+		sign, rest, _ := strings.Cut(sign, "&")
+		if resp.StatusCode != 200 || rest != "a=b" || !slices.Contains(hub.Secrets(), sign) {
+			t.Errorf("%s: signed: %s with query %s", name, resp.Status, query)
+		}
+		if cookie := resp.Cookies()[0]; cookie.Name != "spaces-jwt" || cookie.Secure != (name == "https") || cookie.Partitioned != (name == "https") || !cookie.HttpOnly {
+			t.Errorf("%s: cookie %v", name, cookie)
+		}
+		clock.advance(23 * time.Hour)
+		if got := status(space.URL + "/other"); got != 200 {
+			t.Errorf("%s: with the cookie: %d", name, got)
+		}
+		clock.advance(time.Hour)
+		if got := status(space.URL + "/other"); got != 404 {
+			t.Errorf("%s: with the cookie a day later: %d", name, got)
+		}
+	}
+	if _, err := hub.SignedURL("%zz", "ada"); err == nil {
+		t.Error("an address that is none was signed")
+	}
+}
