@@ -1,10 +1,17 @@
 package provider
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
+	"net/url"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // What a provider answers to a device login is shown on a terminal.
@@ -51,4 +58,174 @@ func TestDeviceAnswer(t *testing.T) {
 			t.Errorf("%s: %v, want an invalid answer", name, err)
 		}
 	}
+}
+
+const deviceAnswer = `{"device_code":"the-device-code","user_code":"AAAA-BBBB","verification_uri":"https://hub.example/device","expires_in":600,"interval":2}`
+
+// RFC 8628 section 3.1: what is sent, exactly.
+func TestDeviceRequest(t *testing.T) {
+	for name, tt := range map[string]struct{ secret, authorization string }{
+		"with a secret": {clientSecret, basic(clientID, clientSecret)},
+		"public":        {"", ""},
+	} {
+		h, p := newHub(func(c *Config) { c.ClientSecret = tt.secret })
+		h.answers("/d", 200, deviceAnswer)
+		if _, err := p.StartDevice(t.Context(), "openid profile"); err != nil {
+			t.Fatal(err)
+		}
+		r := h.received("/d")[0]
+		if want := (url.Values{"client_id": {clientID}, "scope": {"openid profile"}}); !reflect.DeepEqual(r.form, want) {
+			t.Errorf("%s: form %v, want %v", name, r.form, want)
+		}
+		if got := r.Header.Get("Authorization"); got != tt.authorization {
+			t.Errorf("%s: Authorization %q, want %q", name, got, tt.authorization)
+		}
+	}
+}
+
+// The app's credentials go along with the device request alone.
+func TestDeviceRequestLeavesTheClientAlone(t *testing.T) {
+	h, p := newHub()
+	h.answers("/d", 200, deviceAnswer)
+	h.answers("/u", 200, `{"sub":"ada"}`)
+	if _, err := p.StartDevice(t.Context(), "openid"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.UserInfo(t.Context(), "token"); err != nil {
+		t.Fatal(err)
+	}
+	if got := h.received("/u")[0].Header.Get("Authorization"); got != "Bearer token" {
+		t.Errorf("userinfo is asked with %q", got)
+	}
+}
+
+func TestDeviceAnswersThatLackSomething(t *testing.T) {
+	for _, member := range []string{"device_code", "user_code", "expires_in", "verification_uri"} {
+		h, p := newHub()
+		var response map[string]any
+		if err := json.Unmarshal([]byte(deviceAnswer), &response); err != nil {
+			t.Fatal(err)
+		}
+		delete(response, member)
+		h.respond["/d"] = func(request) (*http.Response, error) { return jsonAnswer(response), nil }
+		_, err := p.StartDevice(t.Context(), "openid")
+		checkError(t, member, err, Invalid, "device endpoint")
+	}
+	h, p := newHub()
+	delete(h.metadata, "device_authorization_endpoint")
+	_, err := p.StartDevice(t.Context(), "openid")
+	checkError(t, "no endpoint", err, Invalid, "device_authorization_endpoint")
+
+	h, p = newHub()
+	h.answers("/d", 400, `{"error":"invalid_client","error_description":"secret `+clientSecret+`"}`)
+	_, err = p.StartDevice(t.Context(), "openid")
+	checkError(t, "refused", err, Refused, "secret [redacted]")
+}
+
+// Polls of the token endpoint, in virtual time (RFC 8628 sections 3.4 and 3.5).
+func TestDevicePolls(t *testing.T) {
+	const pending = `{"error":"authorization_pending"}`
+	for name, tt := range map[string]struct {
+		interval string   // of the answer
+		answers  []string // of the token endpoint; "" is an outage, the last one stays
+		want     []time.Duration
+		err      string // in the error
+		kind     Kind
+	}{
+		"approved at once":    {"2", []string{"ok"}, []time.Duration{2}, "", 0},
+		"approved later":      {"2", []string{pending, pending, "ok"}, []time.Duration{2, 4, 6}, "", 0},
+		"interval of 0":       {"0", []string{pending, "ok"}, []time.Duration{5, 10}, "", 0},
+		"negative interval":   {"-1", []string{pending, "ok"}, []time.Duration{5, 10}, "", 0},
+		"slow down":           {"2", []string{`{"error":"slow_down"}`, pending, "ok"}, []time.Duration{2, 9, 16}, "", 0},
+		"slow down twice":     {"2", []string{`{"error":"slow_down"}`, `{"error":"slow_down"}`, "ok"}, []time.Duration{2, 9, 21}, "", 0},
+		"outage":              {"2", []string{"", "ok"}, []time.Duration{2, 9}, "", 0},
+		"denied":              {"2", []string{pending, `{"error":"access_denied"}`}, []time.Duration{2, 4}, "access_denied", Refused},
+		"expired there":       {"2", []string{`{"error":"expired_token"}`}, []time.Duration{2}, "expired_token", Refused},
+		"nonsense":            {"2", []string{"<html>"}, []time.Duration{2}, "token endpoint", Invalid},
+		"expired by our time": {"250", []string{pending}, []time.Duration{250, 500}, "expired_token", Refused},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			began := time.Now()
+			h, p := newHub(func(c *Config) { c.Now = time.Now })
+			h.claims["iat"], h.claims["exp"] = began.Unix(), began.Add(time.Hour).Unix()
+			h.answers("/d", 200, strings.Replace(deviceAnswer, `"interval":2`, `"interval":`+tt.interval, 1))
+			device, err := p.StartDevice(t.Context(), "openid")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var polls []time.Duration
+			h.respond["/t"] = func(r request) (*http.Response, error) {
+				polls = append(polls, time.Since(began)/time.Second)
+				said := tt.answers[min(len(polls), len(tt.answers))-1]
+				switch said {
+				case "":
+					return nil, errors.New("connection refused")
+				case "ok":
+					return jsonAnswer(h.tokenResponse()), nil
+				}
+				return answer(400, said), nil
+			}
+			token, subject, err := p.AwaitDevice(t.Context(), device)
+			checkError(t, name, err, tt.kind, tt.err)
+			if err == nil && (token.AccessToken != "hf_oauth_access" || subject != "ada") {
+				t.Errorf("%s: token of %q", name, subject)
+			}
+			if !slices.Equal(polls, tt.want) {
+				t.Errorf("%s: polls after %d s, want %d", name, polls, tt.want)
+			}
+			want := url.Values{
+				"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}, "device_code": {"the-device-code"}, "client_id": {clientID},
+			}
+			for _, r := range h.received("/t") {
+				if !reflect.DeepEqual(r.form, want) {
+					t.Errorf("%s: poll sends %v, want %v", name, r.form, want)
+				}
+			}
+		})
+	}
+}
+
+// The ID token of a device login is held to what one of a renewal is.
+func TestIDTokenOfADevice(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change func(*hub)
+		want   string
+	}{
+		"good":        {func(*hub) {}, ""},
+		"no ID token": {func(h *hub) { h.claims = nil }, ""},
+		"another app": {func(h *hub) { h.claims["aud"] = "another" }, "expected audience"},
+		"forged": {func(h *hub) {
+			h.sign = func(header, claims map[string]any) string { return signRSA(otherKey(), header, claims) }
+		}, "signature"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			h, p := newHub(func(c *Config) { c.Now = time.Now })
+			h.claims["iat"], h.claims["exp"] = time.Now().Unix(), time.Now().Add(time.Hour).Unix()
+			h.answers("/d", 200, deviceAnswer)
+			tt.change(h)
+			device, err := p.StartDevice(t.Context(), "openid")
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _, err = p.AwaitDevice(t.Context(), device)
+			checkError(t, name, err, Invalid, tt.want)
+		})
+	}
+}
+
+func TestDeviceContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, p := newHub(func(c *Config) { c.Now = time.Now })
+		h.answers("/d", 200, deviceAnswer)
+		h.answers("/t", 400, `{"error":"authorization_pending"}`)
+		device, err := p.StartDevice(t.Context(), "openid")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 7*time.Second)
+		defer cancel()
+		if _, _, err := p.AwaitDevice(ctx, device); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%v, want the context's error", err)
+		}
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -100,21 +101,34 @@ func refused(endpoint string, answer *oauth2.RetrieveError, secrets []string) er
 		Kind:        Refused,
 		Endpoint:    endpoint,
 		Status:      status,
-		Code:        Redact(answer.ErrorCode, secrets...),
+		Code:        redactCode(answer.ErrorCode, secrets),
 		Description: Redact(answer.ErrorDescription, secrets...),
 		Err:         fmt.Errorf("status %d", status),
 	}
 }
 
-// minSecret is the length below which nothing is a secret: taking a letter or
-// two out of an error code would make it another one.
-const minSecret = 3
+// registeredCodes are the error codes of RFC 6749 section 5.2, RFC 8628
+// section 3.5 and RFC 8693 section 2.2.2.
+var registeredCodes = []string{
+	"invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope",
+	"authorization_pending", "slow_down", "access_denied", "expired_token", "invalid_target",
+}
+
+// redactCode leaves registered codes as they are, since they decide what
+// happens next, even if a secret happens to be a part of one. Any other code
+// is text for the log.
+func redactCode(code string, secrets []string) string {
+	if slices.Contains(registeredCodes, code) {
+		return code
+	}
+	return Redact(code, secrets...)
+}
 
 // Redact makes text of the provider fit to be logged: printable, at most 200
 // bytes long, and without the given secrets.
 func Redact(text string, secrets ...string) string {
 	for _, secret := range secrets {
-		if len(secret) >= minSecret {
+		if secret != "" {
 			text = strings.ReplaceAll(text, secret, "[redacted]")
 		}
 	}

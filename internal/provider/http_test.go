@@ -1,0 +1,186 @@
+package provider
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestAnswersAreBounded(t *testing.T) {
+	for size, want := range map[int]string{
+		0:             "",
+		maxAnswer / 2: "",
+		1 << 20:       "",
+		1<<20 + 1:     "larger than",
+		1 << 22:       "larger than",
+	} {
+		for _, announced := range []int64{-1, int64(size)} {
+			h, p := newHub()
+			h.respond["/u"] = func(request) (*http.Response, error) {
+				resp := answer(200, strings.Repeat("x", size))
+				resp.ContentLength = announced
+				return resp, nil
+			}
+			body, err := p.UserInfo(t.Context(), "token")
+			checkError(t, strconv.Itoa(size), err, Invalid, want)
+			if err == nil && len(body) != size {
+				t.Errorf("%d bytes arrived of %d", len(body), size)
+			}
+		}
+	}
+}
+
+// closing reports whether a body was closed.
+type closing struct {
+	*strings.Reader
+	closed bool
+}
+
+func (c *closing) Close() error { c.closed = true; return nil }
+
+func TestBodiesAreClosed(t *testing.T) {
+	for _, status := range []int{200, 404, 503} {
+		body := &closing{Reader: strings.NewReader("{}")}
+		h, p := newHub()
+		h.respond["/u"] = func(request) (*http.Response, error) {
+			resp := answer(status, "")
+			resp.Body = body
+			return resp, nil
+		}
+		p.UserInfo(t.Context(), "token")
+		if !body.closed {
+			t.Errorf("status %d: the body stays open", status)
+		}
+	}
+}
+
+func TestAnswersAreLimitedInTime(t *testing.T) {
+	for name, tt := range map[string]struct{ configured, want time.Duration }{
+		"ten seconds":      {0, 10 * time.Second},
+		"less by choice":   {3 * time.Second, 3 * time.Second},
+		"never more":       {time.Minute, 10 * time.Second},
+		"not by a mistake": {-time.Second, 10 * time.Second},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			h, p := newHub(func(c *Config) { c.HTTPClient.Timeout = tt.configured })
+			h.respond["/u"] = func(r request) (*http.Response, error) {
+				<-r.Context().Done()
+				return nil, r.Context().Err()
+			}
+			began := time.Now()
+			_, err := p.UserInfo(t.Context(), "token")
+			checkError(t, name, err, Unavailable, "deadline")
+			if got := time.Since(began); got != tt.want {
+				t.Errorf("%s: waited %s, want %s", name, got, tt.want)
+			}
+		})
+	}
+}
+
+func TestStatuses(t *testing.T) {
+	for status, kind := range map[int]Kind{429: Unavailable, 500: Unavailable, 502: Unavailable, 599: Unavailable, 400: Invalid, 499: Invalid, 304: Invalid} {
+		h, p := newHub()
+		h.answers("/u", status, "{}")
+		_, err := p.UserInfo(t.Context(), "token")
+		checkError(t, strconv.Itoa(status), err, kind, "status "+strconv.Itoa(status))
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	for value, want := range map[string]time.Duration{
+		"":                              0,
+		"7":                             7 * time.Second,
+		"-7":                            0,
+		"soon":                          0,
+		"3600":                          time.Hour,
+		"3601":                          time.Hour,
+		"9223372036854775":              time.Hour,
+		"Wed, 21 Oct 2026 07:28:00 GMT": 0,
+	} {
+		if got := retryAfter(http.Header{"Retry-After": {value}}); got != want {
+			t.Errorf("Retry-After %q: %s, want %s", value, got, want)
+		}
+	}
+}
+
+// A redirected token request would carry the code and the secret to a host
+// nobody configured (RFC 9700 section 4.11).
+func TestRedirectsAreNotFollowed(t *testing.T) {
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		h, p := newHub()
+		for _, path := range []string{"/t", "/u", "/d"} {
+			h.answers(path, status, "", "Location", issuer+"/elsewhere")
+		}
+		exchange(t, p)
+		p.UserInfo(t.Context(), "token")
+		p.StartDevice(t.Context(), "openid")
+		if n := len(h.received("/elsewhere")); n != 0 {
+			t.Errorf("status %d was followed %d times", status, n)
+		}
+	}
+}
+
+// The app's own client is used, and not changed.
+func TestClientOfTheApp(t *testing.T) {
+	jar := &http.Client{}
+	base := &http.Client{Transport: jar.Transport, Timeout: time.Minute}
+	got := newHTTPClient(base)
+	if base.Transport != nil || base.Timeout != time.Minute || base.CheckRedirect != nil {
+		t.Errorf("the given client was changed: %+v", base)
+	}
+	if got.Transport.(*limitedTransport).base != http.DefaultTransport {
+		t.Error("a client without a transport does not get the default one")
+	}
+}
+
+// Without a client of the app's, the program's default transport is used,
+// with room for many connections to one host.
+func TestDefaultClient(t *testing.T) {
+	base, ok := newHTTPClient(nil).Transport.(*limitedTransport).base.(*http.Transport)
+	if !ok {
+		t.Fatal("the default transport is not net/http's")
+	}
+	if base == http.DefaultTransport {
+		t.Error("the program's own transport is shared, and was changed")
+	}
+	if base.MaxIdleConnsPerHost != 64 || base.DisableKeepAlives {
+		t.Errorf("%d idle connections, keep-alives off: %v", base.MaxIdleConnsPerHost, base.DisableKeepAlives)
+	}
+	if base.Proxy == nil {
+		t.Error("the proxy of the environment is ignored")
+	}
+
+	original := http.DefaultTransport
+	defer func() { http.DefaultTransport = original }()
+	wrapped := transport(func(*http.Request) (*http.Response, error) { return answer(200, ""), nil })
+	http.DefaultTransport = wrapped
+	if _, ok := newHTTPClient(nil).Transport.(*limitedTransport).base.(transport); !ok {
+		t.Error("a default transport that the program replaced is not used")
+	}
+}
+
+// oauth2 would read text/plain as a form.
+func TestFormIsNoTokenResponse(t *testing.T) {
+	h, p := newHub()
+	for _, contentType := range []string{"text/plain", "application/x-www-form-urlencoded", ""} {
+		h.answers("/t", 200, "access_token=x&token_type=bearer", "Content-Type", contentType)
+		_, err := p.Refresh(t.Context(), "refresh", "ada")
+		checkError(t, contentType, err, Invalid, "token endpoint")
+	}
+}
+
+// A body that breaks off is no answer.
+func TestBrokenBody(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", "100")
+		w.Write([]byte(`{"sub":"ada"}`))
+	}))
+	defer server.Close()
+	p := New(Config{Issuer: server.URL, ClientID: "client", Now: time.Now})
+	_, err := p.get(t.Context(), "userinfo", server.URL, "token")
+	checkError(t, "broken", err, Unavailable, "EOF")
+}
