@@ -1,0 +1,192 @@
+// Mutants changes the sources of this repository one rule at a time, and lists
+// the changes that no test notices. The changes are in the folder catalog.
+// Results are kept in .mutants, so that a run can be interrupted, and a later
+// one tries only what changed.
+//
+//	go run ./internal/mutants [-j jobs] [-check] [regexp]
+//
+// A regexp selects mutants by file and rule. -check applies all of them
+// without testing any.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+func main() {
+	jobs := flag.Int("j", runtime.NumCPU(), "mutants at a time")
+	check := flag.Bool("check", false, "only apply them")
+	timeout := flag.Duration("timeout", 2*time.Minute, "limit for the tests of one package")
+	list := flag.Bool("dead", false, "list those that died, too")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, *jobs, *check, *list, *timeout, flag.Arg(0)); err != nil {
+		fmt.Fprintln(os.Stderr, "mutants:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, jobs int, check, list bool, timeout time.Duration, selection string) error {
+	root, err := os.Getwd()
+	if err != nil {
+		return err
+	}
+	mutants, err := readCatalog(filepath.Join(root, "internal/mutants/catalog"))
+	if err != nil {
+		return err
+	}
+	if err := applyAll(root, mutants); err != nil {
+		return err
+	}
+	if selection == "" {
+		if err := checkRows(root, mutants); err != nil {
+			return err
+		}
+	}
+	selected, err := regexp.Compile(selection)
+	if err != nil {
+		return err
+	}
+	mutants = slices.DeleteFunc(mutants, func(m mutant) bool { return !selected.MatchString(m.file + " " + m.rule) })
+	if check {
+		fmt.Printf("%d mutants apply\n", len(mutants))
+		return nil
+	}
+	t, err := newTrial(ctx, root, timeout, mutants)
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(t.temp)
+	results, err := t.tryAll(ctx, jobs, mutants)
+	if err != nil {
+		return err
+	}
+	return report(os.Stdout, mutants, results, list)
+}
+
+// applyAll reports every mutant that no longer fits its source.
+func applyAll(root string, mutants []mutant) error {
+	var errs []error
+	for i := range mutants {
+		source, err := os.ReadFile(filepath.Join(root, mutants[i].file))
+		if err == nil {
+			_, err = mutants[i].apply(string(source))
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// checkRows reports the rows of SECURITY.md that no mutant weakens, and the
+// mutants that name no row.
+func checkRows(root string, mutants []mutant) error {
+	text, err := os.ReadFile(filepath.Join(root, "SECURITY.md"))
+	if err != nil {
+		return err
+	}
+	rows := map[string]bool{}
+	for line := range strings.Lines(string(text)) {
+		cells := strings.Split(line, "|")
+		if len(cells) != 6 || strings.Contains(cells[1], "---") {
+			continue
+		}
+		if threat := strings.TrimSpace(cells[1]); threat != "threat" {
+			rows[threat] = false
+		}
+	}
+	var errs []error
+	for _, m := range mutants {
+		if _, exists := rows[m.row]; m.row != "" && !exists {
+			errs = append(errs, fmt.Errorf("%s: SECURITY.md has no row %q", m.place, m.row))
+		}
+		rows[m.row] = true
+	}
+	for row, weakened := range rows {
+		if !weakened {
+			errs = append(errs, fmt.Errorf("no mutant weakens the defence against %q of SECURITY.md", row))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// newTrial prepares to try mutants, of which it opens the kept results.
+func newTrial(ctx context.Context, root string, timeout time.Duration, mutants []mutant) (*trial, error) {
+	kept, err := openCache(filepath.Join(root, ".mutants"))
+	if err != nil {
+		return nil, err
+	}
+	temp, err := os.MkdirTemp("", "mutants")
+	if err != nil {
+		return nil, err
+	}
+	t := &trial{root: root, temp: temp, timeout: timeout, cache: kept, hashes: map[string]string{}}
+	var suites []suite
+	for i := range mutants {
+		for _, s := range mutants[i].tests {
+			if t.hashes[s.dir] == "" {
+				if t.hashes[s.dir], err = sourceHash(root, s.dir); err != nil {
+					return nil, err
+				}
+			}
+		}
+		if _, known := kept.get(t.key(&mutants[i])); !known {
+			suites = append(suites, mutants[i].tests...)
+		}
+	}
+	return t, t.checkUnchanged(ctx, suites)
+}
+
+// checkUnchanged makes sure that tests pass as long as nothing is changed.
+func (t *trial) checkUnchanged(ctx context.Context, suites []suite) error {
+	slices.SortFunc(suites, func(a, b suite) int { return strings.Compare(a.String(), b.String()) })
+	for _, s := range slices.Compact(suites) {
+		fmt.Printf("without a mutant: %s\n", s)
+		binary, err := t.compile(ctx, t.temp, s.dir, "")
+		if err != nil {
+			return err
+		}
+		if out, err := t.test(ctx, s, binary, ""); err != nil {
+			return fmt.Errorf("the tests in %s fail without any mutant:\n%s", s, out)
+		}
+	}
+	return nil
+}
+
+// tryAll tries mutants, some at a time. One that cannot be tried does not keep
+// the others from it.
+func (t *trial) tryAll(ctx context.Context, jobs int, mutants []mutant) ([]result, error) {
+	results := make([]result, len(mutants))
+	errs := make([]error, len(mutants))
+	next := make(chan int)
+	var wg sync.WaitGroup
+	for range jobs {
+		wg.Go(func() {
+			for i := range next {
+				results[i], errs[i] = t.try(ctx, &mutants[i])
+			}
+		})
+	}
+	for i := range mutants {
+		if ctx.Err() != nil {
+			errs[i] = ctx.Err()
+			break
+		}
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+	return results, errors.Join(errs...)
+}

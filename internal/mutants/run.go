@@ -1,0 +1,150 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// trial tries mutants in a repository.
+type trial struct {
+	root    string
+	temp    string
+	timeout time.Duration
+	cache   *cache
+	hashes  map[string]string // of the sources, by folder of tests
+}
+
+// key identifies a mutant together with the sources it is tried in.
+func (t *trial) key(m *mutant) string {
+	hash := sha256.New()
+	fmt.Fprintln(hash, m.file, m.hunks)
+	for _, s := range m.tests {
+		fmt.Fprintln(hash, s, t.hashes[s.dir])
+	}
+	return fmt.Sprintf("%x", hash.Sum(nil))
+}
+
+// try runs the tests of a mutant until one fails.
+func (t *trial) try(ctx context.Context, m *mutant) (result, error) {
+	key := t.key(m)
+	if r, found := t.cache.get(key); found {
+		return r, nil
+	}
+	work, err := os.MkdirTemp(t.temp, "")
+	if err != nil {
+		return result{}, err
+	}
+	defer os.RemoveAll(work)
+	overlay, err := t.overlay(work, m)
+	if err != nil {
+		return result{}, err
+	}
+	began := time.Now()
+	r := result{Key: key}
+	binaries := map[string]string{}
+	for _, s := range m.tests {
+		if binaries[s.dir] == "" {
+			if binaries[s.dir], err = t.compile(ctx, work, s.dir, overlay); err != nil {
+				return result{}, fmt.Errorf("%s: %q does not compile: %w", m.place, m.rule, err)
+			}
+		}
+		out, err := t.test(ctx, s, binaries[s.dir], overlay)
+		if ctx.Err() != nil {
+			return result{}, ctx.Err()
+		}
+		if err != nil {
+			r.Dead, r.By = true, cause(out)
+			break
+		}
+	}
+	r.Seconds = time.Since(began).Seconds()
+	return r, t.cache.put(r)
+}
+
+// overlay writes what the flag -overlay of the go command reads: the changed
+// file, and which one it replaces.
+func (t *trial) overlay(work string, m *mutant) (string, error) {
+	original := filepath.Join(t.root, m.file)
+	source, err := os.ReadFile(original)
+	if err != nil {
+		return "", err
+	}
+	changed, err := m.apply(string(source))
+	if err != nil {
+		return "", err
+	}
+	replacement := filepath.Join(work, filepath.Base(m.file))
+	if err := os.WriteFile(replacement, []byte(changed), 0o644); err != nil {
+		return "", err
+	}
+	description, err := json.Marshal(map[string]any{"Replace": map[string]string{original: replacement}})
+	if err != nil {
+		return "", err
+	}
+	overlay := filepath.Join(work, "overlay.json")
+	return overlay, os.WriteFile(overlay, description, 0o644)
+}
+
+// compile builds the tests of a folder, with an overlay unless it is empty.
+func (t *trial) compile(ctx context.Context, work, dir, overlay string) (string, error) {
+	binary := filepath.Join(work, strings.NewReplacer("/", "_", ".", "_").Replace(dir)+".test")
+	out, err := t.run(ctx, dir, overlay, "go", "test", "-c", "-vet=off", "-ldflags=-s -w", "-o", binary, ".")
+	if err != nil {
+		return "", fmt.Errorf("%w\n%s", err, out)
+	}
+	return binary, nil
+}
+
+// test runs a suite until a test fails.
+func (t *trial) test(ctx context.Context, s suite, binary, overlay string) (string, error) {
+	return t.run(ctx, s.dir, overlay, binary, "-test.failfast", "-test.run="+s.run, fmt.Sprint("-test.timeout=", t.timeout))
+}
+
+// run runs a program in a folder; the go commands that it starts know the
+// overlay, too.
+func (t *trial) run(ctx context.Context, dir, overlay, program string, args ...string) (string, error) {
+	command := exec.CommandContext(ctx, program, args...)
+	command.Dir = filepath.Join(t.root, dir)
+	command.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=")
+	if overlay != "" {
+		command.Env = append(command.Env, "GOFLAGS=-overlay="+overlay)
+	}
+	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
+	command.WaitDelay = 10 * time.Second
+	var out bytes.Buffer
+	command.Stdout, command.Stderr = &out, &out
+	err := command.Run()
+	return out.String(), err
+}
+
+var failedTest = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
+
+// cause names the innermost test that failed first, or what else ended the
+// run.
+func cause(out string) string {
+	var name string
+	for _, match := range failedTest.FindAllStringSubmatch(out, -1) {
+		if !strings.HasPrefix(match[1], name) {
+			break
+		}
+		name = match[1]
+	}
+	switch {
+	case strings.Contains(out, "panic: test timed out"):
+		return "timeout"
+	case name != "":
+		return name
+	case strings.Contains(out, "panic:"), strings.Contains(out, "fatal error:"):
+		return "panic"
+	}
+	return "failed"
+}
