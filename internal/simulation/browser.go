@@ -19,6 +19,7 @@ type browser struct {
 	person     string
 	thirdParty bool // cookies that are not partitioned are sent from iframes of other sites
 	jar        []*cookie
+	current    map[string]*session // who signed in last, by partition
 }
 
 type cookie struct {
@@ -112,12 +113,13 @@ type exchange struct {
 	cookies []sent
 	grant   *grant // that the callback is about
 
-	name    string
-	call    *call
-	proc    *process
-	cancel  context.CancelFunc
-	started time.Time
-	given   bool // the browser has its answer, or does not wait for it
+	name     string
+	call     *call
+	proc     *process
+	cancel   context.CancelFunc
+	started  time.Time
+	expected *session // who signed in last where the request comes from
+	given    bool     // the browser has its answer, or does not wait for it
 
 	status   int
 	location string
@@ -132,6 +134,7 @@ type exchange struct {
 // sent is a cookie of a session in a request.
 type sent struct {
 	name, value string
+	copied      *copied
 	session     *session
 	must        string // why the session must not be let in
 	live        bool   // it must be
@@ -167,6 +170,7 @@ func (x *exchange) leave(c *call) {
 	line := strings.Join(header, "; ")
 	if x.browser != nil {
 		w.oracle.header(x, line)
+		x.expected = x.browser.current[x.at.partition()]
 	}
 	w.driver.after(w.dice.between(0, 20*time.Millisecond, c.id), func() { x.arrive(line) })
 }

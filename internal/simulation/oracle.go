@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -21,9 +22,24 @@ type oracle struct {
 	w          *world
 	violations []Violation
 	sessions   []*session
-	values     map[string]*session // by the value of a cookie
-	claims     map[string]*grant   // by the challenge of an iframe
-	loggedOut  map[string]time.Time
+	values     map[string]*copied // by the value of a cookie
+	claims     map[string]*grant  // by the challenge of an iframe
+	logouts    map[string]*logouts
+}
+
+// copied is a cookie of a session, which without a store holds the tokens
+// that were the latest when it was made.
+type copied struct {
+	session *session
+	made    time.Time
+	issue   int
+}
+
+// logouts are the calls that ended all sessions of a user.
+type logouts struct {
+	running int
+	until   time.Time // sessions that began before may be ended or not
+	last    time.Time // when one succeeded
 }
 
 // session is a sign-in that the app told a browser of.
@@ -36,15 +52,19 @@ type session struct {
 	shared  bool   // with an iframe
 	claimed bool
 
-	ending  bool                 // somebody began to end it
-	ended   time.Time            // by when it must be over, everywhere
-	endedBy string               // the rule that demands it
-	endedAt map[string]time.Time // by when it must be over at a process
-	excused string               // why it may be lost
+	ending  bool              // somebody began to end it
+	ended   time.Time         // by when it must be over, everywhere
+	endedBy string            // the rule that demands it
+	endedAt map[string]string // likewise, at one process: the rule by its name
+	excused string            // why it may be lost
 }
 
 func newOracle(w *world) *oracle {
-	return &oracle{w: w, values: map[string]*session{}, claims: map[string]*grant{}, loggedOut: map[string]time.Time{}}
+	o := &oracle{w: w, values: map[string]*copied{}, claims: map[string]*grant{}, logouts: map[string]*logouts{}}
+	for _, person := range append(people, "crowd") {
+		o.logouts[person] = &logouts{}
+	}
+	return o
 }
 
 func (o *oracle) violated(rule, format string, args ...any) {
@@ -60,11 +80,10 @@ func (s *session) must(p *process) string {
 	if !s.ended.IsZero() {
 		return s.endedBy
 	}
-	if at, ok := s.endedAt[p.name]; ok && !at.After(now) {
-		return "sign-out"
+	if rule, ok := s.endedAt[p.name]; ok {
+		return rule
 	}
-	maxAge := p.w.site.MaxAge
-	if maxAge > 0 && now.After(s.started.Add(maxAge+slack)) {
+	if now.After(s.started.Add(p.w.site.MaxAge + slack)) {
 		return "age"
 	}
 	if s.grant.current == "" && now.After(s.grant.expiry.Add(slack)) {
@@ -73,25 +92,22 @@ func (s *session) must(p *process) string {
 	return ""
 }
 
-// live reports whether a session must be let in by a process.
-func (s *session) live(p *process) bool {
-	now := time.Now()
-	if s.ending || s.excused != "" || !s.ended.IsZero() || s.grant.revoked {
+// live reports whether a process must let a cookie in.
+func (c *copied) live(p *process) bool {
+	now, s, g := time.Now(), c.session, c.session.grant
+	if s.ending || s.excused != "" || !s.ended.IsZero() || g.revoked {
 		return false
 	}
-	if _, ok := s.endedAt[p.name]; ok {
+	if _, ok := s.endedAt[p.name]; ok || !now.Before(s.started.Add(p.w.site.MaxAge-slack)) {
 		return false
 	}
-	if p.w.setup.Store == "" && len(p.w.replicas) > 1 {
-		return false // accepted: cookie-only sessions on several replicas
+	if g.current == "" {
+		return now.Before(g.expiry.Add(-slack))
 	}
-	if maxAge := p.w.site.MaxAge; maxAge > 0 && !now.Before(s.started.Add(maxAge-slack)) {
-		return false
+	if p.w.setup.Store == "" && (!now.Before(c.made.Add(idleLifetime-slack)) || c.issue != g.issues && g.lastUse.proc != p) {
+		return false // accepted: what a cookie-only session renewed is in the newer cookie or its process
 	}
-	if s.grant.current == "" {
-		return now.Before(s.grant.expiry.Add(-slack))
-	}
-	return now.Before(s.grant.issued.Add(idleLifetime-slack)) && s.grant.heard()
+	return now.Before(g.issued.Add(idleLifetime-slack)) && g.heard()
 }
 
 // heard reports whether the tokens that the provider issued last have
@@ -105,8 +121,9 @@ func (o *oracle) started(x *exchange) {
 	})
 	for i := range x.cookies {
 		c := &x.cookies[i]
-		if c.session = o.values[c.value]; c.session != nil {
-			c.must, c.live = c.session.must(x.proc), c.session.live(x.proc)
+		if c.copied = o.values[c.value]; c.copied != nil {
+			c.session = c.copied.session
+			c.must, c.live = c.session.must(x.proc), c.copied.live(x.proc)
 		}
 	}
 	if x.path == logoutPath {
@@ -154,15 +171,7 @@ func (o *oracle) handled(x *exchange) {
 	case x.user != "":
 		o.letIn(x)
 	case x.signedOut():
-		for _, c := range x.cookies {
-			if c.live && c.session.live(x.proc) {
-				rule := "lost"
-				if at, ok := o.loggedOut[c.session.user]; ok && c.session.started.After(at) {
-					rule = "stillborn"
-				}
-				o.violated(rule, "%s at %s: session %d of %s is refused", x.name, x.proc.name, c.session.n, c.session.user)
-			}
-		}
+		o.refused(x)
 	}
 	if x.path == logoutPath {
 		o.logout(x)
@@ -173,6 +182,29 @@ func (o *oracle) handled(x *exchange) {
 	w.counts[fmt.Sprintf("answer %s %d", x.path, x.status)]++
 }
 
+// refused asks whether an answer may say that nobody is signed in.
+func (o *oracle) refused(x *exchange) {
+	for _, c := range x.cookies {
+		switch s := c.session; {
+		case s == nil:
+		case c.live && c.copied.live(x.proc):
+			rule := "lost"
+			if last := o.logouts[s.user].last; !last.IsZero() && s.started.After(last) {
+				rule = "stillborn"
+			}
+			switch {
+			case x.path == framePath+"check":
+				rule = "check"
+			case slices.ContainsFunc(x.cookies, func(other sent) bool { return other.session != nil && other.session != s && !other.live }):
+				rule = "shadowed"
+			}
+			o.violated(rule, "%s at %s: session %d of %s is refused", x.name, x.proc.name, s.n, s.user)
+		case s.grant.revoked && len(x.cookies) == 1 && time.Now().After(s.grant.expiry.Add(slack)) && o.w.setup.Store != "":
+			s.endedAt[x.proc.name] = "refused"
+		}
+	}
+}
+
 // letIn asks whether the user of an answer may be shown.
 func (o *oracle) letIn(x *exchange) {
 	problem := ""
@@ -181,6 +213,7 @@ func (o *oracle) letIn(x *exchange) {
 		case c.session == nil || c.session.user != x.user:
 		case c.must == "":
 			o.fresh(x, c.session)
+			o.latest(x)
 			return
 		default:
 			problem = c.must
@@ -191,6 +224,13 @@ func (o *oracle) letIn(x *exchange) {
 		return
 	}
 	o.violated(problem, "%s at %s lets %s in: %s", x.name, x.proc.name, x.user, o.describe(x))
+}
+
+// latest asks whether a place shows who signed in there last.
+func (o *oracle) latest(x *exchange) {
+	if s := x.expected; s != nil && s.user != x.user && s.must(x.proc) == "" && !s.ending && s.excused == "" {
+		o.violated("hidden", "%s in the %s shows %s, and %s signed in there later", x.name, x.at, x.user, s.user)
+	}
 }
 
 // fresh asks whether the access token that an app gets is its user's and good.
@@ -256,22 +296,51 @@ func (o *oracle) signIn(x *exchange, value string) {
 	case g.session == nil: // else the iframe was faster
 		o.begin(g, x, value)
 	default:
-		o.values[value] = g.session
+		o.copy(value, g.session)
 	}
 	g.answered = true
+	o.lifetime(x, value, g.session)
 }
 
 // begin adds a session.
 func (o *oracle) begin(g *grant, x *exchange, value string) {
-	s := &session{n: len(o.sessions) + 1, user: g.user, grant: g, started: time.Now(), value: value, endedAt: map[string]time.Time{}}
+	s := &session{n: len(o.sessions) + 1, user: g.user, grant: g, started: time.Now(), value: value, endedAt: map[string]string{}}
 	g.session = s
 	s.shared = g.claimable
+	l := o.logouts[s.user]
+	s.ending = l.running > 0 || x.started.Before(l.until)
 	o.sessions = append(o.sessions, s)
-	o.values[value] = s
+	o.copy(value, s)
 	o.w.storeKeys[x.proc.app.StoreKey(value)] = s
 	o.w.driver.log("session %d of %s begins", s.n, s.user)
 	if o.w.setup.Store == "" && g.claimable { // two copies, of which the iframe's is renewed
 		s.excused = "in the tab it ends with its access token"
+	}
+}
+
+// copy adds a cookie of a session.
+func (o *oracle) copy(value string, s *session) {
+	if o.values[value] == nil {
+		o.values[value] = &copied{s, time.Now(), s.grant.issues}
+	}
+}
+
+// lifetime asks whether a cookie lasts as long as its session may, where the
+// store decides: nothing renews the cookie.
+func (o *oracle) lifetime(x *exchange, value string, s *session) {
+	if o.w.setup.Store == "" {
+		return
+	}
+	end := s.started.Add(o.w.site.MaxAge)
+	if s.grant.current == "" {
+		end = s.grant.expiry
+	}
+	for _, line := range x.set {
+		if c, err := http.ParseSetCookie(line); err == nil && c.Value == value {
+			if until := time.Now().Add(time.Duration(c.MaxAge) * time.Second); until.Before(end.Add(-slack)) {
+				o.violated("lifetime", "%s sets a cookie that ends %s before its session", x.name, end.Sub(until))
+			}
+		}
 	}
 }
 
@@ -295,17 +364,18 @@ func (o *oracle) claim(x *exchange, value string) {
 		o.violated("claim", "%s: session %d was claimed before", x.name, s.n)
 	}
 	s.claimed = true
-	o.values[value] = s
+	o.copy(value, s)
+	o.lifetime(x, value, s)
 }
 
 // renewed learns of a cookie that comes in place of another one.
 func (o *oracle) renewed(x *exchange, name, value string) {
 	for _, c := range x.cookies {
 		if c.name == name && c.session != nil {
-			if known := o.values[value]; known != nil && known != c.session {
+			if known := o.values[value]; known != nil && known.session != c.session {
 				o.violated("other user", "%s sets a cookie of another session", x.name)
 			}
-			o.values[value] = c.session
+			o.copy(value, c.session)
 			if rule := c.session.must(x.proc); rule != "" {
 				o.violated("crossed", "%s sets a cookie of session %d, which has ended", x.name, c.session.n)
 			}
@@ -325,7 +395,7 @@ func (o *oracle) logout(x *exchange) {
 		if x.status == 303 && o.w.setup.Store != "" {
 			o.end(s, "sign-out")
 		} else {
-			s.endedAt[x.proc.name] = time.Now()
+			s.endedAt[x.proc.name] = "sign-out"
 		}
 	}
 }
@@ -358,15 +428,19 @@ func (o *oracle) kept(x *exchange, name, before string, now *cookie) {
 	if now == nil || name != x.proc.app.SessionCookie && name != x.proc.app.FrameCookie {
 		return
 	}
-	s := o.values[now.value]
-	if s == nil || x.path == callbackPath || x.path == framePath+"claim" {
+	kept, old := o.values[now.value], o.values[before]
+	if kept == nil {
+		return
+	}
+	s := kept.session
+	if x.path == callbackPath || x.path == framePath+"claim" {
+		x.browser.current[x.at.partition()] = s
 		return
 	}
 	s.grant.saved = true
-	old := o.values[before]
 	switch {
-	case old != nil && old != s && old.started.After(s.started):
-		o.violated("crossed", "%s: session %d comes back in place of session %d", x.name, s.n, old.n)
+	case old != nil && old.session != s && old.session.started.After(s.started):
+		o.violated("crossed", "%s: session %d comes back in place of session %d", x.name, s.n, old.session.n)
 	case o.w.setup.Store != "" && !s.ended.IsZero():
 		o.violated("crossed", "%s: the cookie of session %d, which has ended, comes back", x.name, s.n)
 	}
@@ -379,17 +453,34 @@ func (o *oracle) header(x *exchange, line string) {
 	}
 }
 
-// bound asks how long a request took.
+// bound asks how long a request took: a second for all that it asks the
+// store, more only to sign in, or to renew tokens that nothing works without.
 func (o *oracle) bound(x *exchange) {
 	const margin = 50 * time.Millisecond
-	took, limit := time.Since(x.started), 13*time.Second
+	took, limit := time.Since(x.started), time.Second
 	switch x.path {
-	case "/", logoutPath, framePath + "claim", framePath + "check", framePath + "done":
-		limit = time.Second
+	case loginPath, callbackPath, framePath + "popup", "/program":
+		limit = 13 * time.Second
+	case "/private", "/token":
+		for _, c := range x.cookies {
+			if c.session != nil && (time.Now().After(c.session.grant.expiry.Add(-time.Minute)) || c.session.grant.renewing(x)) {
+				limit = 13 * time.Second
+			}
+		}
 	}
 	if took > limit+margin {
 		o.violated("bound", "%s took %s, more than %s", x.name, took, limit)
 	}
+}
+
+// renewing reports whether the process of a request renewed tokens meanwhile.
+func (g *grant) renewing(x *exchange) bool {
+	for _, u := range g.sent {
+		if u.proc == x.proc && (u.status == 0 || u.at.After(x.started.Add(-13*time.Second))) {
+			return true
+		}
+	}
+	return false
 }
 
 // statuses are those that are documented for each address.
@@ -412,7 +503,7 @@ func (o *oracle) status(x *exchange) {
 	if !slices.Contains(statuses[x.path], x.status) {
 		o.violated("status", "%s: %d %s", x.name, x.status, x.body)
 	}
-	if x.status >= 500 && o.w.calm() {
+	if o.w.calm() && (x.status >= 500 || x.status != 303 && (x.path == callbackPath || x.path == logoutPath || x.path == loginPath && x.at == tab)) {
 		o.violated("calm", "%s: %d without a fault: %s", x.name, x.status, x.body)
 	}
 }
@@ -432,6 +523,9 @@ func (o *oracle) refreshSent(token string, u *use) {
 		return
 	}
 	p, c := u.proc, u.call
+	if p.knows[g] > g.generation[token] {
+		o.violated("refresh twice", "%s sends a refresh token of %s whose successor it knows", c.id, g.user)
+	}
 	for _, before := range g.uses[token] {
 		open := !before.call.answered && !before.call.abandoned
 		switch {
@@ -445,18 +539,46 @@ func (o *oracle) refreshSent(token string, u *use) {
 		}
 	}
 	g.uses[token] = append(g.uses[token], u)
+	g.sent = append(g.sent, u)
 }
 
 // issued notes that the provider issued tokens to a process.
 func (o *oracle) issued(g *grant, u *use) {
 	g.lastUse, g.saved = u, false
+	g.issues++
+	g.generation[g.current] = g.issues
+	u.generation = g.issues
 	o.w.counts["issued"]++
 }
 
-// stored notes that a process wrote something.
-func (o *oracle) stored(p *process, key string) {
-	if s := o.w.storeKeys[key]; s != nil && s.grant.lastUse != nil && s.grant.lastUse.proc == p && s.grant.lastUse.status == 200 {
+// heard notes that a process has the answer to a code or a refresh token.
+func (o *oracle) heard(u *use, status int) {
+	u.status = status
+	if status == 200 && u.grant != nil {
+		u.proc.knows[u.grant] = max(u.proc.knows[u.grant], u.generation)
+	}
+}
+
+// stored notes that a process wrote something, and returns which tokens are
+// in it: the latest that the process knows.
+func (o *oracle) stored(p *process, key string, known int) {
+	if s := o.w.storeKeys[key]; s != nil && known == s.grant.issues {
 		s.grant.saved = true
+	}
+}
+
+// knows is which tokens of the session under a key a process knows.
+func (o *oracle) known(p *process, key string) int {
+	if s := o.w.storeKeys[key]; s != nil {
+		return p.knows[s.grant]
+	}
+	return 0
+}
+
+// read notes that a process has read tokens from the store.
+func (o *oracle) read(p *process, key string, known int) {
+	if s := o.w.storeKeys[key]; s != nil {
+		p.knows[s.grant] = max(p.knows[s.grant], known)
 	}
 }
 
@@ -464,8 +586,8 @@ func (o *oracle) stored(p *process, key string) {
 func (o *oracle) settled() {
 	for _, s := range o.sessions {
 		for _, p := range o.w.replicas {
-			if _, ok := s.endedAt[p.name]; ok && o.w.setup.Store != "" {
-				o.end(s, "sign-out")
+			if rule, ok := s.endedAt[p.name]; ok && o.w.setup.Store != "" {
+				o.end(s, rule)
 			}
 		}
 	}
@@ -494,7 +616,11 @@ func (o *oracle) failedOver() {
 	}
 }
 
+// logoutUserBegins and logoutUserReturned note what ending all sessions of a
+// user promises: those that began before are over, those that begin after are
+// not. One that failed may still take effect when its writes land late.
 func (o *oracle) logoutUserBegins(person string) {
+	o.logouts[person].running++
 	for _, s := range o.sessions {
 		if s.user == person {
 			s.ending = true
@@ -503,10 +629,16 @@ func (o *oracle) logoutUserBegins(person string) {
 }
 
 func (o *oracle) logoutUserReturned(person string, began time.Time, err error) {
+	l := o.logouts[person]
+	l.running--
 	if err != nil {
+		l.until = time.Now().Add(time.Minute)
 		return
 	}
-	o.loggedOut[person] = time.Now()
+	l.last = time.Now()
+	if l.until.Before(l.last) {
+		l.until = l.last
+	}
 	for _, s := range o.sessions {
 		if s.user == person && s.started.Before(began) {
 			o.end(s, "logout user")

@@ -12,14 +12,15 @@ type process struct {
 	name      string // "r1.2" for its second life
 	app       App
 	dead      bool
-	exchanges []*exchange // under way
-	waiting   []*call     // of who called it in another way than by HTTP
+	exchanges []*exchange    // under way
+	knows     map[*grant]int // the latest tokens it has seen
+	waiting   []*call        // of who called it in another way than by HTTP
 }
 
 // launch starts a replica, or starts it again.
 func (w *world) launch(n int) {
 	w.lives[n]++
-	p := &process{w: w, replica: fmt.Sprintf("r%d", n+1)}
+	p := &process{w: w, replica: fmt.Sprintf("r%d", n+1), knows: map[*grant]int{}}
 	p.name = fmt.Sprintf("%s.%d", p.replica, w.lives[n])
 	skew := w.setup.Skew[n]
 	plain := PlainStore{p}

@@ -82,6 +82,7 @@ func Generate(seed uint64) *Program {
 	s.LateExpiry = d.chance(0.2, "late expiry")
 	s.Tight = d.chance(0.2, "tight")
 	s.ThirdParty = d.chance(0.5, "third party")
+	s.MaxAge = 30 * 24 * time.Hour
 	s.Crowd = d.chance(0.1, "crowd")
 	for i := range s.Replicas {
 		s.Skew = append(s.Skew, d.between(-20*time.Second, 20*time.Second, fmt.Sprint("skew", i)))

@@ -40,6 +40,10 @@ type grant struct {
 	lastUse *use      // which the latest tokens came of
 	saved   bool      // the latest tokens are kept outside the process that got them
 	uses    map[string][]*use
+	sent    []*use // all of them
+
+	issues     int            // how often tokens were issued
+	generation map[string]int // of each refresh token: the how many-th issue it is of
 
 	claimable bool     // by an iframe
 	answered  bool     // a callback signed in with it
@@ -54,9 +58,12 @@ type accessToken struct {
 
 // use is one time that a process sent a code or a refresh token.
 type use struct {
-	proc   *process
-	call   *call
-	status int // that the process heard, 0 if none
+	proc       *process
+	call       *call
+	at         time.Time
+	status     int // that the process heard, 0 if none
+	grant      *grant
+	generation int // of what was issued
 }
 
 // signingKey is small: a run makes many ID tokens.
@@ -85,7 +92,7 @@ func (p *provider) authorize(address *url.URL, person string) (back string, g *g
 	code := p.token("code")
 	g = &grant{
 		user: person, nonce: query.Get("nonce"), challenge: query.Get("code_challenge"), scope: query.Get("scope"),
-		uses: map[string][]*use{},
+		uses: map[string][]*use{}, generation: map[string]int{},
 	}
 	p.codes[code] = g
 	return query.Get("redirect_uri") + "?" + url.Values{"code": {code}, "state": {query.Get("state")}}.Encode(), g
@@ -123,7 +130,7 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	var sent *use
 	c := &call{name: fmt.Sprintf("%s %s provider %s", callerOf(req.Context()), proc.name, req.URL.Path), proc: proc}
 	c.arrive = func(c *call) {
-		sent = &use{proc: proc, call: c}
+		sent = &use{proc: proc, call: c, at: time.Now()}
 		if form.Get("grant_type") == "refresh_token" {
 			w.oracle.refreshSent(form.Get("refresh_token"), sent)
 		}
@@ -143,7 +150,7 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 			w.driver.log("%s: %d %s", c.id, status, told)
 		}, func() {
 			if c.err == nil {
-				sent.status = status
+				w.oracle.heard(sent, status)
 			}
 		})
 	}
@@ -263,6 +270,7 @@ func (p *provider) issue(u *use, g *grant, nonce string) (status int, body, told
 		p.refresh[g.current] = g
 		refresh = fmt.Sprintf(`,"refresh_token":%q`, g.current)
 	}
+	u.grant = g
 	p.w.oracle.issued(g, u)
 	return 200, fmt.Sprintf(`{"access_token":%q,"token_type":"bearer","expires_in":%d,"scope":%q,"id_token":%q%s}`,
 		access, int(lifetime/time.Second), g.scope, p.idToken(g, nonce), refresh), "tokens of " + g.user

@@ -25,6 +25,7 @@ type store struct {
 type entry struct {
 	value  []byte
 	expiry time.Time
+	known  int // which tokens are in it, if it is a session
 }
 
 // change is what a write replaced, for a failover that loses it.
@@ -56,14 +57,14 @@ func (s *store) find(key string) ([]byte, bool) {
 	return bytes.Clone(e.value), true
 }
 
-func (s *store) put(key string, value []byte, expiry time.Time) {
+func (s *store) put(key string, value []byte, expiry time.Time, known int) {
 	old, had := s.entries[key]
 	s.journal = append(s.journal, change{time.Now(), key, old, had})
 	if value == nil {
 		delete(s.entries, key)
 		return
 	}
-	s.entries[key] = entry{bytes.Clone(value), expiry}
+	s.entries[key] = entry{bytes.Clone(value), expiry, known}
 }
 
 // failover loses the writes since a time, as a primary that dies before it
@@ -90,11 +91,12 @@ type PlainStore struct{ proc *process }
 type SwapStore struct{ PlainStore }
 
 func (p *PlainStore) FindCtx(ctx context.Context, key string) (b []byte, found bool, err error) {
-	s := p.proc.w.store
+	s, known := p.proc.w.store, 0
 	err = p.call(ctx, "find", key, func() string {
 		b, found = s.find(key)
+		known = s.entries[key].known
 		return s.valueName(b)
-	}, nil)
+	}, func() { s.w.oracle.read(p.proc, key, known) })
 	if err != nil {
 		return nil, false, err
 	}
@@ -104,9 +106,10 @@ func (p *PlainStore) FindCtx(ctx context.Context, key string) (b []byte, found b
 func (p *PlainStore) CommitCtx(ctx context.Context, key string, b []byte, expiry time.Time) error {
 	s := p.proc.w.store
 	b = bytes.Clone(b)
+	known := s.w.oracle.known(p.proc, key)
 	return p.call(ctx, "commit", key, func() string {
-		s.put(key, b, expiry)
-		s.w.oracle.stored(p.proc, key)
+		s.put(key, b, expiry, known)
+		s.w.oracle.stored(p.proc, key, known)
 		return s.valueName(b)
 	}, nil)
 }
@@ -114,7 +117,7 @@ func (p *PlainStore) CommitCtx(ctx context.Context, key string, b []byte, expiry
 func (p *PlainStore) DeleteCtx(ctx context.Context, key string) error {
 	s := p.proc.w.store
 	return p.call(ctx, "delete", key, func() string {
-		s.put(key, nil, time.Time{})
+		s.put(key, nil, time.Time{}, 0)
 		return "gone"
 	}, nil)
 }
@@ -133,14 +136,15 @@ func (p *PlainStore) Delete(key string) error { return p.DeleteCtx(context.Backg
 func (p *SwapStore) SwapCtx(ctx context.Context, key string, old, new []byte, expiry time.Time) (swapped bool, err error) {
 	s := p.proc.w.store
 	old, new = bytes.Clone(old), bytes.Clone(new)
+	known := s.w.oracle.known(p.proc, key)
 	err = p.call(ctx, "swap", key, func() string {
 		current, found := s.find(key)
 		if found != (old != nil) || !bytes.Equal(current, old) {
 			return "refused: " + s.valueName(current)
 		}
 		swapped = true
-		s.put(key, new, expiry)
-		s.w.oracle.stored(p.proc, key)
+		s.put(key, new, expiry, known)
+		s.w.oracle.stored(p.proc, key, known)
 		return s.valueName(new)
 	}, nil)
 	return swapped && err == nil, err

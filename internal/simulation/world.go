@@ -53,7 +53,7 @@ func Run(start Start, p *Program) *Result {
 		w.launch(n)
 	}
 	for _, person := range people {
-		w.browsers[person] = &browser{w: w, name: "browser of " + person, person: person, thirdParty: p.Setup.ThirdParty}
+		w.browsers[person] = &browser{w: w, name: "browser of " + person, person: person, thirdParty: p.Setup.ThirdParty, current: map[string]*session{}}
 	}
 	if p.Setup.Crowd {
 		w.browsers["ada"].person = "crowd"
@@ -93,6 +93,9 @@ func (w *world) do(op Op) {
 	b := w.browsers[op.Person]
 	switch op.Kind {
 	case "sign in":
+		if w.dice.chance(0.25, op.ID+" as") {
+			b.person = one(w.dice, op.ID+" as whom", people...)
+		}
 		w.begin(op.ID, b, func(f *flow) { f.open(tab, "/login?next="+op.Path) })
 	case "visit":
 		w.begin(op.ID, b, func(f *flow) {
