@@ -1,0 +1,295 @@
+package hfcli_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/hfoauth/hfoauth"
+	"github.com/hfoauth/hfoauth/hfcli"
+	"github.com/hfoauth/hfoauth/hfoauthtest"
+)
+
+// fetch gets an address without following redirects.
+func fetch(t *testing.T, client *http.Client, address string, change func(*http.Request)) (status int, location *url.URL, body string) {
+	t.Helper()
+	req, err := http.NewRequest(http.MethodGet, address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if change != nil {
+		change(req)
+	}
+	still := *client
+	still.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	resp, err := still.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	content, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	location, err = resp.Location()
+	if err != nil {
+		location = &url.URL{}
+	}
+	return resp.StatusCode, location, string(content)
+}
+
+func newBrowser(t *testing.T) *http.Client {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	browser := &http.Client{Jar: jar, Transport: http.DefaultTransport.(*http.Transport).Clone()}
+	t.Cleanup(browser.CloseIdleConnections)
+	return browser
+}
+
+// approve answers the provider's page as a user, and returns the address that
+// the browser is sent back to.
+func (tl *tool) approve(location *url.URL, person hfoauthtest.Person) *url.URL {
+	tl.t.Helper()
+	provider := tl.hub.Browser(person)
+	defer provider.CloseIdleConnections()
+	_, callback, body := fetch(tl.t, provider, location.String(), nil)
+	if callback.Path != "/login/callback" {
+		tl.t.Errorf("the provider sends the browser to %s: %s", callback, body)
+	}
+	return callback
+}
+
+func TestBrowserRequest(t *testing.T) {
+	tl := newTool(t)
+	_, err := tl.login(func() {
+		browser := newBrowser(t)
+		address := tl.screen.find(loginAddress)
+		status, location, _ := fetch(t, browser, address, nil)
+		query := location.Query()
+		if status != http.StatusSeeOther || !strings.HasPrefix(location.String(), tl.hub.URL+"/oauth/authorize?") {
+			t.Errorf("the address leads with status %d to %s", status, location)
+		}
+		for _, name := range []string{"state", "nonce", "code_challenge"} {
+			if len(query.Get(name)) < 43 {
+				t.Errorf("%s has %d characters, want 43 or more", name, len(query.Get(name)))
+			}
+		}
+		redirect, err := url.Parse(query.Get("redirect_uri"))
+		if err != nil || redirect.Scheme != "http" || redirect.Hostname() != "127.0.0.1" || redirect.Path != "/login/callback" {
+			t.Errorf("redirect_uri is %q", query.Get("redirect_uri"))
+		}
+		if query.Get("scope") != "openid profile" || query.Get("code_challenge_method") != "S256" {
+			t.Errorf("the request is %v", query)
+		}
+		status, _, body := fetch(t, browser, tl.approve(location, hfoauthtest.Person{Username: "ada"}).String(), nil)
+		if status != http.StatusOK || !strings.Contains(body, "You are signed in as ada") {
+			t.Errorf("the last page has status %d: %s", status, body)
+		}
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// Everyone on the machine can connect to the port. Nothing they send there ends
+// or takes over the sign-in of the user, who then still signs in.
+func TestBrowserAttacks(t *testing.T) {
+	for name, attack := range map[string]func(tl *tool, address string, victim *http.Client){
+		"a code of the attacker's with an invented state": func(tl *tool, address string, _ *http.Client) {
+			callback, _ := url.Parse(address)
+			callback.Path, callback.RawQuery = "/login/callback", "code=theirs&state="+strings.Repeat("A", 52)
+			tl.refused(newBrowser(tl.t), callback.String(), nil)
+		},
+		"a guessed address": func(tl *tool, address string, _ *http.Client) {
+			callback, _ := url.Parse(address)
+			callback.Path = "/login/" + strings.Repeat("A", 52)
+			tl.refused(newBrowser(tl.t), callback.String(), nil)
+		},
+		"the state is known, the browser is another": func(tl *tool, address string, victim *http.Client) {
+			_, location, _ := fetch(tl.t, victim, address, nil)
+			tl.refused(newBrowser(tl.t), tl.approve(location, hfoauthtest.Person{Username: "grace"}).String(), nil)
+		},
+		"the browser is the user's, led there with an invented state": func(tl *tool, address string, victim *http.Client) {
+			_, location, _ := fetch(tl.t, victim, address, nil)
+			callback := tl.approve(location, hfoauthtest.Person{Username: "grace"})
+			query := callback.Query()
+			query.Set("state", strings.Repeat("A", 52))
+			callback.RawQuery = query.Encode()
+			tl.refused(victim, callback.String(), nil)
+		},
+		"the browser is the user's, led there with an error": func(tl *tool, address string, victim *http.Client) {
+			fetch(tl.t, victim, address, nil)
+			callback, _ := url.Parse(address)
+			callback.Path, callback.RawQuery = "/login/callback", "error=access_denied"
+			tl.refused(victim, callback.String(), nil)
+		},
+		"a page of another site that names its own host 127.0.0.1": func(tl *tool, address string, victim *http.Client) {
+			tl.refused(victim, address, func(r *http.Request) { r.Host = "evil.example" })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tl := newTool(t)
+			session, err := tl.login(func() {
+				victim := newBrowser(t)
+				address := tl.screen.find(loginAddress)
+				attack(tl, address, victim)
+				_, location, _ := fetch(t, victim, address, nil)
+				callback := tl.approve(location, hfoauthtest.Person{Username: "ada"})
+				if status, _, body := fetch(t, victim, callback.String(), nil); status != http.StatusOK {
+					t.Errorf("the user's browser gets %d: %s", status, body)
+				}
+			})
+			if err != nil || session.User.Username != "ada" {
+				t.Errorf("%v, %v, want ada", session, err)
+			}
+		})
+	}
+}
+
+// refused asks for an address, which must get no cookie and no redirect.
+func (tl *tool) refused(browser *http.Client, address string, change func(*http.Request)) {
+	tl.t.Helper()
+	status, location, _ := fetch(tl.t, browser, address, change)
+	if status/100 != 4 || location.String() != "" {
+		tl.t.Errorf("the answer is %d to %q, want a refusal", status, location)
+	}
+}
+
+func TestBrowserFailures(t *testing.T) {
+	for name, tt := range map[string]struct {
+		person hfoauthtest.Person
+		change func(*tool)
+		want   error
+		page   string
+	}{
+		"denied": {hfoauthtest.Person{Deny: true}, func(*tool) {}, hfoauth.ErrDenied, "Sign-in cancelled"},
+		"another issuer": {hfoauthtest.Person{Username: "ada"}, func(tl *tool) {
+			tl.hub.Configure(func(s *hfoauthtest.Settings) {
+				s.AuthorizationResponse = func(params url.Values) { params.Set("iss", "https://evil.example") }
+			})
+		}, hfoauth.ErrProviderInvalid, "Sign-in failed"},
+		"nonce of another sign-in": {hfoauthtest.Person{Username: "ada"}, func(tl *tool) {
+			tl.hub.Configure(func(s *hfoauthtest.Settings) {
+				s.IDToken = func(_, claims map[string]any) { claims["nonce"] = "other" }
+			})
+		}, hfoauth.ErrProviderInvalid, "Sign-in failed"},
+		"userinfo of another user": {hfoauthtest.Person{Username: "ada"}, func(tl *tool) {
+			tl.hub.Configure(func(s *hfoauthtest.Settings) { s.UserInfo = func(claims map[string]any) { claims["sub"] = "other" } })
+		}, hfoauth.ErrProviderInvalid, "Sign-in failed"},
+		"token endpoint down": {hfoauthtest.Person{Username: "ada"}, func(tl *tool) {
+			tl.hub.SetFault(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(503, ""))
+		}, hfoauth.ErrProviderUnavailable, "Sign-in failed"},
+		"userinfo down for a moment": {hfoauthtest.Person{Username: "ada"}, func(tl *tool) {
+			tl.hub.SetFault(hfoauthtest.UserInfoEndpoint, hfoauthtest.Times(1, hfoauthtest.Answer(503, "")))
+		}, nil, "You are signed in as ada"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tl := newTool(t)
+			tt.change(tl)
+			_, err := tl.login(func() {
+				browser := tl.hub.Browser(tt.person)
+				defer browser.CloseIdleConnections()
+				resp, err := browser.Get(tl.screen.find(loginAddress))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer resp.Body.Close()
+				body, _ := io.ReadAll(resp.Body)
+				if !strings.Contains(string(body), tt.page) {
+					t.Errorf("the page says %s, want %s", body, tt.page)
+				}
+			})
+			if !errors.Is(err, tt.want) {
+				t.Errorf("error %v, want %v", err, tt.want)
+			}
+			if err != nil {
+				tl.openFails(hfoauth.ErrNotSignedIn)
+			}
+		})
+	}
+}
+
+func TestBrowserProviderError(t *testing.T) {
+	tl := newTool(t)
+	tl.config.Scopes = hfoauth.Scopes{"no-such-scope"}
+	_, err := tl.login(func() { tl.inBrowser(hfoauthtest.Person{Username: "ada"}) })
+	if e, ok := errors.AsType[*hfoauth.ProviderError](err); !ok || e.Code != "invalid_scope" {
+		t.Errorf("%v, want invalid_scope", err)
+	}
+}
+
+func TestBrowserIsCancelled(t *testing.T) {
+	tl := newTool(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		tl.screen.find(loginAddress)
+		cancel()
+	}()
+	if _, err := hfcli.Login(ctx, tl.config); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
+// The command in BROWSER gets the address as its last argument.
+func TestBrowserCommand(t *testing.T) {
+	tl := newTool(t)
+	command, seen := filepath.Join(t.TempDir(), "browser"), filepath.Join(t.TempDir(), "seen")
+	if err := os.WriteFile(command, []byte("#!/bin/sh\necho \"$@\" >"+seen+"\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("BROWSER", command+" -new")
+	t.Setenv("SSH_CONNECTION", "192.0.2.1 22 192.0.2.2 22")
+	var address string
+	_, err := tl.login(func() {
+		address = tl.screen.find(loginAddress)
+		tl.inBrowser(hfoauthtest.Person{Username: "ada"})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(seen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "-new " + address + "\n"; string(got) != want {
+		t.Errorf("the command gets %q, want %q", got, want)
+	}
+}
+
+// Without a browser the user gets a code.
+func TestNoBrowser(t *testing.T) {
+	for name, environment := range map[string]map[string]string{
+		"no display":                  {"BROWSER": ""},
+		"SSH":                         {"BROWSER": "", "DISPLAY": ":0", "SSH_CONNECTION": "192.0.2.1 22 192.0.2.2 22"},
+		"BROWSER does not exist":      {"BROWSER": "/no/such/browser"},
+		"BROWSER fails":               {"BROWSER": "false"},
+		"xdg-open is not installed":   {"BROWSER": "", "DISPLAY": ":0", "PATH": ""},
+		"a Wayland display, likewise": {"BROWSER": "", "WAYLAND_DISPLAY": "wayland-0", "PATH": ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tl := newTool(t)
+			for variable, value := range environment {
+				t.Setenv(variable, value)
+			}
+			session, err := tl.login(func() {
+				if err := tl.hub.ApproveDevice(tl.screen.find(userCode), "ada"); err != nil {
+					t.Error(err)
+				}
+			})
+			if err != nil || session.User.Username != "ada" {
+				t.Errorf("%v, %v", session, err)
+			}
+		})
+	}
+}

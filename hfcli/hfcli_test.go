@@ -1,0 +1,368 @@
+package hfcli_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hfoauth/hfoauth"
+	"github.com/hfoauth/hfoauth/hfcli"
+	"github.com/hfoauth/hfoauth/hfoauthtest"
+)
+
+// tool is a command-line tool, its provider, and its user's machine.
+type tool struct {
+	t      *testing.T
+	hub    *hfoauthtest.Server
+	config hfcli.Config
+	screen *screen
+	dir    string // where the sign-in is kept
+}
+
+func newTool(t *testing.T) *tool {
+	t.Helper()
+	home := t.TempDir()
+	for name, value := range map[string]string{
+		"XDG_CONFIG_HOME": home, "HOME": home, "BROWSER": "true", "SSH_CONNECTION": "", "DISPLAY": "", "WAYLAND_DISPLAY": "",
+		"OAUTH_CLIENT_ID": "", "OPENID_PROVIDER_URL": "", "HF_TOKEN": "", "HUGGING_FACE_HUB_TOKEN": "", "HF_TOKEN_PATH": "", "HF_HOME": "",
+		"XDG_CACHE_HOME": "", "HF_ENDPOINT": "",
+	} {
+		t.Setenv(name, value)
+	}
+	tl := &tool{t: t, hub: hfoauthtest.NewServer(t), screen: newScreen(), dir: filepath.Join(home, "tool")}
+	tl.hub.Configure(func(s *hfoauthtest.Settings) { s.DeviceInterval = time.Second })
+	app := tl.hub.RegisterApp(hfoauthtest.App{Public: true, RedirectURIs: []string{"http://127.0.0.1/login/callback"}})
+	tl.config = hfcli.Config{Name: "tool", ClientID: app.ClientID, ProviderURL: tl.hub.URL, Output: tl.screen}
+	return tl
+}
+
+// screen is what a tool prints.
+type screen struct {
+	mu   sync.Mutex
+	more *sync.Cond
+	text bytes.Buffer
+}
+
+func newScreen() *screen {
+	s := &screen{}
+	s.more = sync.NewCond(&s.mu)
+	return s
+}
+
+func (s *screen) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer s.more.Broadcast()
+	return s.text.Write(p)
+}
+
+func (s *screen) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
+}
+
+// find waits until something is printed and returns the first group of
+// pattern.
+func (s *screen) find(pattern string) string {
+	expression := regexp.MustCompile(pattern)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for {
+		if match := expression.FindStringSubmatch(s.text.String()); match != nil {
+			return match[1]
+		}
+		s.more.Wait()
+	}
+}
+
+const (
+	loginAddress = `(http://127\.0\.0\.1:\d+/login/[A-Z2-7]{52})\n`
+	userCode     = `(?m)^  ([A-Z0-9]{4}-[A-Z0-9]{4})$`
+)
+
+// login is Login with what the user does meanwhile.
+func (tl *tool) login(act func()) (*hfcli.Session, error) {
+	tl.t.Helper()
+	var acting sync.WaitGroup
+	acting.Go(act)
+	session, err := hfcli.Login(tl.t.Context(), tl.config)
+	acting.Wait()
+	return session, err
+}
+
+// inBrowser opens the address that the tool printed and answers the provider.
+func (tl *tool) inBrowser(person hfoauthtest.Person) {
+	browser := tl.hub.Browser(person)
+	defer browser.CloseIdleConnections()
+	resp, err := browser.Get(tl.screen.find(loginAddress))
+	if err != nil {
+		tl.t.Error(err)
+		return
+	}
+	resp.Body.Close()
+}
+
+// mustLogin signs a user in by the browser.
+func (tl *tool) mustLogin(username string) *hfcli.Session {
+	tl.t.Helper()
+	session, err := tl.login(func() { tl.inBrowser(hfoauthtest.Person{Username: username}) })
+	if err != nil {
+		tl.t.Fatal(err)
+	}
+	tl.screen.text.Reset()
+	return session
+}
+
+// open is Open, which must find the sign-in of a user.
+func (tl *tool) mustOpen(username string) *hfcli.Session {
+	tl.t.Helper()
+	session, err := hfcli.Open(tl.t.Context(), tl.config)
+	if err != nil {
+		tl.t.Fatalf("Open: %v", err)
+	}
+	if session.User.Username != username {
+		tl.t.Fatalf("Open finds %s, want %s", session.User.Username, username)
+	}
+	return session
+}
+
+// openFails is Open, which must fail with an error.
+func (tl *tool) openFails(want error) {
+	tl.t.Helper()
+	session, err := hfcli.Open(tl.t.Context(), tl.config)
+	if !errors.Is(err, want) {
+		tl.t.Errorf("Open: %v, %v, want %v", session, err, want)
+	}
+}
+
+// token is Session.Token, which must be one that the provider accepts.
+func (tl *tool) token(session *hfcli.Session) string {
+	tl.t.Helper()
+	token, err := session.Token()
+	if err != nil {
+		tl.t.Fatalf("Token: %v", err)
+	}
+	if token.RefreshToken != "" {
+		tl.t.Errorf("Token comes with a refresh token")
+	}
+	req, _ := http.NewRequest(http.MethodGet, tl.hub.URL+"/oauth/userinfo", nil)
+	token.SetAuthHeader(req)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		tl.t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		tl.t.Errorf("the provider does not accept the token: %s", resp.Status)
+	}
+	return token.AccessToken
+}
+
+func (tl *tool) keptPath() string { return filepath.Join(tl.dir, "sign-in.json") }
+
+// kept reads the file of the sign-in.
+func (tl *tool) kept() map[string]any {
+	tl.t.Helper()
+	content, err := os.ReadFile(tl.keptPath())
+	if err != nil {
+		tl.t.Fatal(err)
+	}
+	var kept map[string]any
+	if err := json.Unmarshal(content, &kept); err != nil {
+		tl.t.Fatalf("the file is torn: %v: %s", err, content)
+	}
+	return kept
+}
+
+// change rewrites the file of the sign-in.
+func (tl *tool) change(change func(kept map[string]any)) {
+	tl.t.Helper()
+	kept := tl.kept()
+	change(kept)
+	content, err := json.Marshal(kept)
+	if err != nil {
+		tl.t.Fatal(err)
+	}
+	if err := os.WriteFile(tl.keptPath(), content, 0o600); err != nil {
+		tl.t.Fatal(err)
+	}
+}
+
+// age lets the access token that is kept expire in d, after eight hours.
+func (tl *tool) age(d time.Duration) {
+	tl.t.Helper()
+	tl.change(func(kept map[string]any) {
+		kept["issued"], kept["expiry"] = time.Now().Add(d-8*time.Hour), time.Now().Add(d)
+	})
+}
+
+// later moves all clocks.
+func (tl *tool) later(d time.Duration) {
+	now := func() time.Time { return time.Now().Add(d) }
+	hfcli.SetClock(tl.t, now)
+	tl.hub.Configure(func(s *hfoauthtest.Settings) { s.Now = now })
+}
+
+// renewals is how many refresh tokens the provider was sent.
+func (tl *tool) renewals() int {
+	n := 0
+	for _, request := range tl.hub.Requests(hfoauthtest.TokenEndpoint) {
+		if request.Form.Get("grant_type") == "refresh_token" {
+			n++
+		}
+	}
+	return n
+}
+
+func TestLoginAndOpen(t *testing.T) {
+	tl := newTool(t)
+	tl.config.Scopes = hfoauth.Scopes{hfoauth.ScopeEmail, hfoauth.ScopeProfile}
+	tl.openFails(hfoauth.ErrNotSignedIn)
+	session := tl.mustLogin("ada")
+	if session.User.Name != "Ada Lovelace" || session.User.Email != "ada@example.com" {
+		t.Errorf("user %+v", session.User)
+	}
+	if got := fmt.Sprint(session.Scopes); got != "openid profile email" && got != "[openid profile email]" {
+		t.Errorf("scopes %s", got)
+	}
+	token := tl.token(session)
+	opened := tl.mustOpen("ada")
+	if got := tl.token(opened); got != token {
+		t.Error("Open has another token than Login")
+	}
+	if len(opened.User.Orgs) != 2 || !opened.Scopes.Has(hfoauth.ScopeEmail) {
+		t.Errorf("Open has the user %+v with scopes %v", opened.User, opened.Scopes)
+	}
+	if err := opened.Logout(t.Context()); err != nil {
+		t.Error(err)
+	}
+	tl.openFails(hfoauth.ErrNotSignedIn)
+	if _, err := opened.Token(); !errors.Is(err, hfoauth.ErrNotSignedIn) {
+		t.Errorf("Token after Logout: %v", err)
+	}
+	if err := opened.Logout(t.Context()); err != nil {
+		t.Errorf("second Logout: %v", err)
+	}
+}
+
+// One sign-in is for one app at one provider.
+func TestOpenElsewhere(t *testing.T) {
+	tl := newTool(t)
+	tl.mustLogin("ada")
+	other := *tl
+	other.config.ClientID = "other"
+	other.openFails(hfoauth.ErrNotSignedIn)
+	other = *tl
+	other.config.ProviderURL = "http://127.0.0.1:1"
+	other.openFails(hfoauth.ErrNotSignedIn)
+	other = *tl
+	other.config.Name = "other"
+	other.openFails(hfoauth.ErrNotSignedIn)
+	tl.mustOpen("ada")
+}
+
+// What a person, a backup or another version left there leads to a new sign-in.
+func TestOpenOfWhatIsNoSignIn(t *testing.T) {
+	tl := newTool(t)
+	tl.mustLogin("ada")
+	for name, content := range map[string]string{
+		"empty": "", "null": "null", "torn": `{"version":1,"user":{"sub":"x"`, "no JSON": "hello", "other version": `{"version":2}`,
+		"no user": `{"version":1,"access_token":"x"}`, "header injection": `{"version":1,"user":{"sub":"x"},"access_token":"a\r\nb"}`,
+		"huge": strings.Repeat(" ", 2<<20),
+	} {
+		if err := os.WriteFile(tl.keptPath(), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := hfcli.Open(t.Context(), tl.config)
+		if !errors.Is(err, hfoauth.ErrNotSignedIn) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	tl.mustLogin("grace")
+	tl.mustOpen("grace")
+}
+
+func TestPermissions(t *testing.T) {
+	tl := newTool(t)
+	if err := os.Mkdir(tl.dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	tl.mustLogin("ada")
+	for path, want := range map[string]os.FileMode{tl.dir: 0o700, tl.keptPath(): 0o600, filepath.Join(tl.dir, "sign-in.lock"): 0o600} {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := info.Mode().Perm(); got != want {
+			t.Errorf("%s has mode %o, want %o", path, got, want)
+		}
+	}
+	if err := os.Chmod(tl.keptPath(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	tl.age(time.Minute)
+	tl.mustOpen("ada")
+	info, err := os.Stat(tl.keptPath())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := info.Mode().Perm(); got != 0o600 {
+		t.Errorf("after a renewal the file has mode %o, want 600", got)
+	}
+}
+
+func TestSessionPrintsNoSecret(t *testing.T) {
+	tl := newTool(t)
+	session := tl.mustLogin("ada")
+	encoded, err := json.Marshal(session)
+	if err != nil {
+		t.Fatal(err)
+	}
+	printed := fmt.Sprintf("%v %+v %#v %s", session, session, *session, encoded)
+	for _, secret := range tl.hub.Secrets() {
+		if strings.Contains(printed, secret) {
+			t.Errorf("a session prints a secret: %s", printed)
+		}
+	}
+}
+
+func TestConfigErrors(t *testing.T) {
+	for name, change := range map[string]func(*hfcli.Config){
+		"Name: \"\"":         func(c *hfcli.Config) { c.Name = "" },
+		"Name: \"..\"":       func(c *hfcli.Config) { c.Name = ".." },
+		"Name: \"a/b\"":      func(c *hfcli.Config) { c.Name = "a/b" },
+		"Name: \"a\\\\b\"":   func(c *hfcli.Config) { c.Name = `a\b` },
+		"ClientID is empty":  func(c *hfcli.Config) { c.ClientID = "" },
+		"http://hub.example": func(c *hfcli.Config) { c.ProviderURL = "http://hub.example" },
+		"is not an https":    func(c *hfcli.Config) { c.ProviderURL = "hub.example" },
+	} {
+		tl := newTool(t)
+		change(&tl.config)
+		for call, do := range map[string]func(context.Context, hfcli.Config) (*hfcli.Session, error){"Login": hfcli.Login, "Open": hfcli.Open} {
+			_, err := do(t.Context(), tl.config)
+			if err == nil || !strings.Contains(err.Error(), name) || errors.Is(err, hfoauth.ErrNotSignedIn) {
+				t.Errorf("%s: error %v, want one with %s", call, err, name)
+			}
+		}
+	}
+}
+
+func TestConfigFromEnvironment(t *testing.T) {
+	tl := newTool(t)
+	t.Setenv("OAUTH_CLIENT_ID", tl.config.ClientID)
+	t.Setenv("OPENID_PROVIDER_URL", tl.config.ProviderURL+"/")
+	tl.config.ClientID, tl.config.ProviderURL = "", ""
+	tl.mustLogin("ada")
+	tl.mustOpen("ada")
+}

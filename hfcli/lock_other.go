@@ -1,0 +1,13 @@
+//go:build !darwin && !dragonfly && !freebsd && !illumos && !linux && !netbsd && !openbsd && !windows
+
+package hfcli
+
+import (
+	"errors"
+	"os"
+)
+
+// tryLock refuses: without locks two processes would renew at once.
+func tryLock(*os.File) (bool, error) { return false, errors.ErrUnsupported }
+
+func unsupported(err error) bool { return errors.Is(err, errors.ErrUnsupported) }

@@ -1,0 +1,49 @@
+package hfcli_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/hfoauth/hfoauth/hfcli"
+)
+
+// TestMain lets the test binary play another process of the tool: see child.
+func TestMain(m *testing.M) {
+	if os.Getenv("HFCLI_CHILD") == "" {
+		os.Exit(m.Run())
+	}
+	os.Exit(childMain())
+}
+
+// childMain opens the sign-in and prints the steps of its renewal and the
+// token. At the step in HFCLI_KILL ("rename 2" is the second time) it kills
+// itself.
+func childMain() int {
+	times := map[string]int{}
+	hfcli.OnStep(func(step string) {
+		times[step]++
+		step = fmt.Sprint(step, " ", times[step])
+		fmt.Println("step", step)
+		if step == os.Getenv("HFCLI_KILL") {
+			self, _ := os.FindProcess(os.Getpid())
+			self.Kill()
+			select {}
+		}
+	})
+	config := hfcli.Config{Name: "tool", Output: os.Stdout}
+	session, err := hfcli.Open(context.Background(), config)
+	if err != nil {
+		fmt.Println("error", strings.ReplaceAll(err.Error(), "\n", " "))
+		return 1
+	}
+	token, err := session.Token()
+	if err != nil {
+		fmt.Println("error", err)
+		return 1
+	}
+	fmt.Println("token", token.AccessToken)
+	return 0
+}

@@ -1,0 +1,185 @@
+package hfcli_test
+
+import (
+	"bufio"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/hfoauth/hfoauth"
+	"github.com/hfoauth/hfoauth/hfoauthtest"
+)
+
+// child is another process of the tool, which opens the sign-in.
+func (tl *tool) child(killAt string) *exec.Cmd {
+	tl.t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		tl.t.Fatal(err)
+	}
+	command := exec.CommandContext(tl.t.Context(), self)
+	command.Env = append(os.Environ(), "HFCLI_CHILD=1", "HFCLI_KILL="+killAt,
+		"OAUTH_CLIENT_ID="+tl.config.ClientID, "OPENID_PROVIDER_URL="+tl.config.ProviderURL)
+	return command
+}
+
+// printed returns what follows a word at the beginning of lines.
+func printed(output []byte, word string) (lines []string) {
+	for line := range strings.Lines(string(output)) {
+		if rest, ok := strings.CutPrefix(line, word+" "); ok {
+			lines = append(lines, strings.TrimSpace(rest))
+		}
+	}
+	return lines
+}
+
+// Processes that find the same token due renew it once.
+func TestProcessesRenewOnce(t *testing.T) {
+	tl := newTool(t)
+	tl.mustLogin("ada")
+	tl.age(time.Minute)
+	const processes = 6
+	outputs := make([][]byte, processes)
+	var running sync.WaitGroup
+	for i := range processes {
+		child := tl.child("")
+		running.Go(func() {
+			var err error
+			if outputs[i], err = child.CombinedOutput(); err != nil {
+				t.Errorf("process %d: %v: %s", i, err, outputs[i])
+			}
+		})
+	}
+	running.Wait()
+	if got := tl.renewals(); got != 1 {
+		t.Errorf("%d renewals, want 1", got)
+	}
+	tokens := map[string]bool{}
+	for _, output := range outputs {
+		for _, token := range printed(output, "token") {
+			tokens[token] = true
+		}
+	}
+	if want := tl.token(tl.mustOpen("ada")); len(tokens) != 1 || !tokens[want] {
+		t.Errorf("the processes have %d different tokens, want the one that is kept", len(tokens))
+	}
+}
+
+// A process that is killed at any step of a renewal leaves the whole sign-in,
+// the old one or the new one, and no lock behind. It is lost only between the
+// provider's answer and the moment in which the new one takes its name.
+func TestKilledRenewal(t *testing.T) {
+	tl := newTool(t)
+	var name atomic.Int64 // another one each time, so that it is kept as well
+	tl.hub.Configure(func(s *hfoauthtest.Settings) {
+		s.UserInfo = func(claims map[string]any) { claims["name"] = fmt.Sprint("Ada ", name.Add(1)) }
+	})
+	tl.mustLogin("ada")
+	tl.age(time.Minute)
+	output, err := tl.child("").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, output)
+	}
+	steps := printed(output, "step")
+	rotated, renamed := slices.Index(steps, "rotated 1"), slices.Index(steps, "sync directory 1")
+	if rotated < 0 || renamed < rotated || len(steps) < 14 {
+		t.Fatalf("a renewal has the steps %q", steps)
+	}
+	for i, step := range steps {
+		for state, age := range map[string]time.Duration{"due": time.Minute, "expired": -time.Minute} {
+			tl.mustLogin("ada")
+			tl.age(age)
+			output, err := tl.child(step).CombinedOutput()
+			if err == nil || len(printed(output, "token")) > 0 {
+				t.Fatalf("killed before %q: the process went on: %s", step, output)
+			}
+			tl.kept() // is not torn
+			if lost := rotated <= i && i < renamed; lost {
+				tl.openFails(hfoauth.ErrNotSignedIn)
+				tl.openFails(hfoauth.ErrNotSignedIn)
+			} else {
+				tl.token(tl.mustOpen("ada"))
+			}
+			if t.Failed() {
+				t.Fatalf("killed before %q with a token that is %s", step, state)
+			}
+		}
+	}
+}
+
+// The provider has renewed, and its answer is on the way.
+func TestKilledBeforeTheAnswer(t *testing.T) {
+	tl := newTool(t)
+	tl.mustLogin("ada")
+	tl.age(time.Minute)
+	renewed := make(chan bool)
+	tl.hub.SetFault(hfoauthtest.TokenEndpoint, hfoauthtest.Times(1, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			next.ServeHTTP(httptest.NewRecorder(), r)
+			renewed <- true
+			<-r.Context().Done()
+		})
+	}))
+	child := tl.child("")
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	<-renewed
+	child.Process.Kill()
+	child.Wait()
+	tl.openFails(hfoauth.ErrNotSignedIn)
+	tl.mustLogin("ada")
+	tl.token(tl.mustOpen("ada"))
+}
+
+// A process that waits for the lock of one that hangs gives up with its
+// context, and gets the lock once that one is killed.
+func TestLockOfAProcessThatHangs(t *testing.T) {
+	tl := newTool(t)
+	tl.mustLogin("ada")
+	tl.age(time.Minute)
+	asked := make(chan bool)
+	tl.hub.SetFault(hfoauthtest.TokenEndpoint, hfoauthtest.Times(1, func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			asked <- true
+			<-r.Context().Done()
+		})
+	}))
+	child := tl.child("")
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	<-asked
+	second := tl.child("")
+	output, err := second.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := second.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(output)
+	lines.Scan()
+	if lines.Text() != "step lock 1" {
+		t.Errorf("the second process begins with %q", lines.Text())
+	}
+	child.Process.Kill()
+	child.Wait()
+	for lines.Scan() {
+		if strings.HasPrefix(lines.Text(), "error") {
+			t.Error(lines.Text())
+		}
+	}
+	if err := second.Wait(); err != nil {
+		t.Error(err)
+	}
+	tl.token(tl.mustOpen("ada"))
+}

@@ -1,0 +1,303 @@
+package hfcli_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hfoauth/hfoauth"
+	"github.com/hfoauth/hfoauth/hfcli"
+	"github.com/hfoauth/hfoauth/hfoauthtest"
+)
+
+func TestRenewal(t *testing.T) {
+	for name, tt := range map[string]struct {
+		age  time.Duration
+		want int
+	}{
+		"good for six minutes":  {6 * time.Minute, 0},
+		"good for four minutes": {4 * time.Minute, 1},
+		"expired":               {-time.Hour, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tl := newTool(t)
+			tl.mustLogin("ada")
+			tl.age(tt.age)
+			tl.token(tl.mustOpen("ada"))
+			if got := tl.renewals(); got != tt.want {
+				t.Errorf("%d renewals, want %d", got, tt.want)
+			}
+			token, err := tl.mustOpen("ada").Token()
+			if err != nil || time.Until(token.Expiry) < 5*time.Minute {
+				t.Errorf("the token is good for %s, %v", time.Until(token.Expiry), err)
+			}
+			if got := tl.renewals(); got != tt.want {
+				t.Errorf("%d renewals after one more Open, want %d", got, tt.want)
+			}
+		})
+	}
+}
+
+// A session that is open renews as well, once for all who ask.
+func TestTokenRenews(t *testing.T) {
+	tl := newTool(t)
+	session := tl.mustLogin("ada")
+	before := tl.token(session)
+	tl.later(7*time.Hour + 56*time.Minute)
+	var asking sync.WaitGroup
+	for range 8 {
+		asking.Go(func() {
+			if tl.token(session) == before {
+				t.Error("the token is not renewed")
+			}
+		})
+	}
+	asking.Wait()
+	if got := tl.renewals(); got != 1 {
+		t.Errorf("%d renewals, want 1", got)
+	}
+}
+
+// The user is as the provider describes them now.
+func TestRenewalUpdatesTheUser(t *testing.T) {
+	tl := newTool(t)
+	tl.mustLogin("ada")
+	tl.age(time.Minute)
+	ada := hfoauthtest.DefaultUsers()[0]
+	ada.Name = "Augusta Ada King"
+	tl.hub.AddUser(ada)
+	for range 2 {
+		if got := tl.mustOpen("ada").User.Name; got != ada.Name {
+			t.Errorf("the user's name is %q, want %q", got, ada.Name)
+		}
+	}
+}
+
+func TestRenewalOfAnotherUser(t *testing.T) {
+	tl := newTool(t)
+	tl.mustLogin("ada")
+	tl.age(time.Minute)
+	tl.hub.Configure(func(s *hfoauthtest.Settings) {
+		s.TokenResponse = func(response map[string]any) { delete(response, "id_token") }
+		s.UserInfo = func(claims map[string]any) { claims["sub"] = "another" }
+	})
+	tl.openFails(hfoauth.ErrNotSignedIn)
+	if _, err := os.Stat(tl.keptPath()); err == nil {
+		t.Error("the sign-in is still kept")
+	}
+}
+
+func TestRevokedSignIn(t *testing.T) {
+	tl := newTool(t)
+	tl.mustLogin("ada")
+	tl.age(time.Minute)
+	tl.hub.Revoke("ada")
+	tl.openFails(hfoauth.ErrNotSignedIn)
+	if _, err := os.Stat(tl.keptPath()); err == nil {
+		t.Error("the sign-in is still kept")
+	}
+}
+
+// A provider that is down signs nobody out.
+func TestProviderDown(t *testing.T) {
+	tl := newTool(t)
+	tl.mustLogin("ada")
+	tl.hub.SetFault(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(503, ""))
+	tl.age(-time.Minute)
+	tl.openFails(hfoauth.ErrProviderUnavailable)
+	tl.age(time.Minute)
+	session := tl.mustOpen("ada")
+	tl.token(session)
+	calls := tl.hub.Calls(hfoauthtest.TokenEndpoint)
+	tl.token(session)
+	if got := tl.hub.Calls(hfoauthtest.TokenEndpoint); got != calls {
+		t.Errorf("a provider that is down is asked again at once")
+	}
+	tl.hub.SetFault(hfoauthtest.TokenEndpoint, nil)
+	tl.age(-time.Minute)
+	tl.token(tl.mustOpen("ada"))
+}
+
+// Without a refresh token a sign-in ends with its access token.
+func TestNoRefreshToken(t *testing.T) {
+	tl := newTool(t)
+	tl.hub.Configure(func(s *hfoauthtest.Settings) { s.NoRefreshTokens = true })
+	tl.mustLogin("ada")
+	tl.age(time.Minute)
+	tl.token(tl.mustOpen("ada"))
+	tl.age(-time.Minute)
+	tl.openFails(hfoauth.ErrNotSignedIn)
+}
+
+// Another user who signed in meanwhile is not acted for by a session that was
+// opened before, nor signed out by it.
+func TestAnotherUserSignsIn(t *testing.T) {
+	tl := newTool(t)
+	before := tl.mustLogin("ada")
+	tl.mustLogin("grace")
+	if err := before.Logout(t.Context()); err != nil {
+		t.Error(err)
+	}
+	tl.mustOpen("grace")
+
+	before = tl.mustOpen("grace")
+	tl.mustLogin("ada")
+	tl.later(9 * time.Hour)
+	if _, err := before.Token(); !errors.Is(err, hfoauth.ErrNotSignedIn) {
+		t.Errorf("Token of a session that another user's has replaced: %v", err)
+	}
+	tl.token(tl.mustOpen("ada"))
+}
+
+// keeper keeps in memory, and fails if told to.
+type keeper struct {
+	mu   sync.Mutex
+	kept []byte
+	err  error
+}
+
+func (k *keeper) Update(_ context.Context, change func([]byte) ([]byte, error)) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	next, err := change(k.kept)
+	if err != nil {
+		return err
+	}
+	if k.err != nil {
+		return k.err
+	}
+	k.kept = next
+	return nil
+}
+
+// expire makes the token that is kept expired.
+func (k *keeper) expire() {
+	k.kept = []byte(strings.NewReplacer(`"expiry": "20`, `"expiry": "19`, `"issued": "20`, `"issued": "19`).Replace(string(k.kept)))
+}
+
+func TestKeeper(t *testing.T) {
+	tl := newTool(t)
+	k := &keeper{}
+	tl.config.Keep = k
+	tl.mustLogin("ada")
+	k.expire()
+	session := tl.mustOpen("ada")
+	tl.token(session)
+	if _, err := os.Stat(tl.dir); err == nil {
+		t.Error("there are files besides the Keeper")
+	}
+	if err := session.Logout(t.Context()); err != nil || k.kept != nil {
+		t.Errorf("Logout: %v, and %q is kept", err, k.kept)
+	}
+	tl.openFails(hfoauth.ErrNotSignedIn)
+}
+
+// Tokens that cannot be kept are not lost while the process lives.
+func TestKeeperFails(t *testing.T) {
+	tl := newTool(t)
+	k := &keeper{}
+	tl.config.Keep = k
+	tl.mustLogin("ada")
+	k.expire()
+	k.err = errors.New("no space left on device")
+	session := tl.mustOpen("ada")
+	token := tl.token(session)
+	if !strings.Contains(tl.screen.String(), "tool: the renewed sign-in cannot be kept: no space left on device") {
+		t.Errorf("the user reads %q", tl.screen)
+	}
+	k.err = nil
+	if got := tl.token(session); got != token {
+		t.Error("the token was renewed again")
+	}
+	if got := tl.token(tl.mustOpen("ada")); got != token || tl.renewals() != 1 {
+		t.Errorf("the tokens are not kept once they can be: %d renewals", tl.renewals())
+	}
+	k.err = errors.New("locked")
+	if _, err := tl.login(func() { tl.inBrowser(hfoauthtest.Person{Username: "ada"}) }); !errors.Is(err, k.err) {
+		t.Errorf("Login: %v", err)
+	}
+	if err := session.Logout(t.Context()); !errors.Is(err, k.err) {
+		t.Errorf("Logout: %v", err)
+	}
+}
+
+// The directory cannot be made: the error is neither that nobody is signed in
+// nor the provider's.
+func TestOpenCannotRead(t *testing.T) {
+	tl := newTool(t)
+	if err := os.WriteFile(tl.dir, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := hfcli.Open(t.Context(), tl.config)
+	if err == nil || errors.Is(err, hfoauth.ErrNotSignedIn) || !strings.Contains(err.Error(), tl.dir) {
+		t.Error(err)
+	}
+}
+
+// What a process that was killed left behind is in nobody's way.
+func TestLeftovers(t *testing.T) {
+	tl := newTool(t)
+	tl.mustLogin("ada")
+	leftover := filepath.Join(tl.dir, "sign-in.json.tmp")
+	if err := os.WriteFile(leftover, []byte("torn"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	tl.age(time.Minute)
+	session := tl.mustOpen("ada")
+	tl.token(session)
+	if err := os.WriteFile(leftover, []byte("tokens"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := session.Logout(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(leftover); err == nil {
+		t.Error("Logout leaves a file with tokens")
+	}
+}
+
+func TestHTTPClient(t *testing.T) {
+	tl := newTool(t)
+	var seen string
+	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen = r.Header.Get("Authorization") }))
+	defer other.Close()
+	elsewhere := strings.Replace(other.URL, "127.0.0.1", "localhost", 1)
+	session := tl.mustLogin("ada")
+	client := session.HTTPClient()
+
+	resp, err := client.Get(tl.hub.URL + "/api/whoami-v2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		t.Errorf("whoami: %s", resp.Status)
+	}
+	for _, address := range []string{elsewhere, "https://huggingface.co.evil.example/", "http://router.huggingface.co/"} {
+		if _, err := client.Get(address); err == nil || !strings.Contains(err.Error(), "hfcli: the user's token is not sent to") {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+	tl.hub.SetFault(hfoauthtest.WhoAmIEndpoint, hfoauthtest.Answer(http.StatusFound, "", "Location", elsewhere))
+	resp, err = client.Get(tl.hub.URL + "/api/whoami-v2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if seen != "" {
+		t.Error("a redirect took the token to another host")
+	}
+	if err := session.Logout(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if _, err := client.Get(tl.hub.URL + "/api/whoami-v2"); !errors.Is(err, hfoauth.ErrNotSignedIn) {
+		t.Errorf("after Logout: %v", err)
+	}
+}
