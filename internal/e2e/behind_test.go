@@ -16,7 +16,7 @@ type background struct {
 	t       *testing.T
 	argv    []string
 	env     []string
-	port    string // that it listens on, of 127.0.0.1
+	ports   []string // that it listens on, of 127.0.0.1; the first is for everyone
 	command *exec.Cmd
 	output  strings.Builder
 }
@@ -33,11 +33,11 @@ func freePort(t *testing.T) string {
 	return port
 }
 
-// newBackground starts a provider that listens on port, and ends it with the
+// newBackground starts a provider that listens on ports, and ends it with the
 // test.
-func newBackground(t *testing.T, port string, env []string, argv ...string) *background {
+func newBackground(t *testing.T, ports, env []string, argv ...string) *background {
 	t.Helper()
-	b := &background{t: t, argv: argv, env: env, port: port}
+	b := &background{t: t, ports: ports, env: env, argv: argv}
 	b.start()
 	t.Cleanup(func() {
 		b.kill()
@@ -56,16 +56,21 @@ func (b *background) start() {
 	if err := b.command.Start(); err != nil {
 		b.t.Fatalf("%v (run make setup)", err)
 	}
-	if !eventually(func() bool {
-		conn, err := net.Dial("tcp", "127.0.0.1:"+b.port)
-		if err == nil {
-			conn.Close()
+	for _, port := range b.ports {
+		if !eventually(func() bool { return listens(port) }) {
+			b.kill()
+			b.t.Fatalf("%s does not listen on %s: %s", b.argv[0], port, b.output.String())
 		}
-		return err == nil
-	}) {
-		b.kill()
-		b.t.Fatalf("%s does not listen on %s: %s", b.argv[0], b.port, b.output.String())
 	}
+}
+
+func listens(port string) bool {
+	conn, err := net.Dial("tcp", "127.0.0.1:"+port)
+	if err != nil {
+		return false
+	}
+	conn.Close()
+	return true
 }
 
 func (b *background) kill() {
@@ -83,7 +88,7 @@ func (b *background) restart() {
 // handler passes requests on to the provider, with the Host that the browser
 // named.
 func (b *background) handler() http.Handler {
-	target := &url.URL{Scheme: "http", Host: "127.0.0.1:" + b.port}
+	target := &url.URL{Scheme: "http", Host: "127.0.0.1:" + b.ports[0]}
 	return &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(target)
 		r.Out.Host = r.In.Host

@@ -20,7 +20,7 @@ func newPanvaSite(t *testing.T, secret string) *panvaSite {
 	p := &panvaSite{}
 	p.site = newSite(t, secret, "/token", func(s *site) http.Handler {
 		port := freePort(t)
-		p.provider = newBackground(t, port, []string{"PORT=" + port, "ISSUER=" + s.issuer, "REDIRECT_URI=" + s.redirectURL(),
+		p.provider = newBackground(t, []string{port}, []string{"PORT=" + port, "ISSUER=" + s.issuer, "REDIRECT_URI=" + s.redirectURL(),
 			fmt.Sprintf("TOKEN_LIFETIME=%d", int(shortLife.Seconds()))}, "node", "testdata/oidcprovider.mjs")
 		return p.provider.handler()
 	})

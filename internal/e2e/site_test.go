@@ -8,6 +8,7 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -21,6 +22,25 @@ type site struct {
 	issuer string
 	app    string
 	tokens atomic.Int64 // requests to the provider's token endpoint
+	log    logged       // the library's
+}
+
+// logged is a log that is written to and read at the same time.
+type logged struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logged) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(line)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 // signedIn is the app's start page.
@@ -51,7 +71,7 @@ func newSite(t *testing.T, secret, tokenPath string, provider func(s *site) http
 		ProviderURL:  s.issuer,
 		RedirectURL:  s.redirectURL(),
 		Scopes:       hfoauth.Scopes{"email", "offline_access"},
-		Logger:       slog.New(slog.DiscardHandler),
+		Logger:       slog.New(slog.NewTextHandler(&s.log, nil)),
 	})
 	if err != nil {
 		t.Fatal(err)
