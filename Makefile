@@ -7,7 +7,7 @@ MODULES  := scripts/each-module.sh
 FUZZTIME ?= 20s
 
 .DEFAULT_GOAL := help
-.PHONY: help test setup lint deps tools api fuzz browsers bench
+.PHONY: help test setup lint deps tools api fuzz browsers providers bench
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -41,6 +41,12 @@ fuzz: ## run every fuzz target for FUZZTIME (20s), one at a time
 browsers: ## sign in inside an iframe with Firefox and WebKit, which make test leaves to Chromium
 	scripts/setup.sh browsers
 	cd internal/e2e && GOWORK=off go vet -tags otherbrowsers . && GOWORK=off go test -tags otherbrowsers -race -count 1 -v -run TestOtherBrowsers .
+
+providers: ## sign in at Ory Hydra, Glewlwyd and Django OAuth Toolkit, which take too long for make test
+	scripts/setup.sh providers
+	GOWORK=off go -C internal/tools/hydra mod tidy -diff
+	GOWORK=off GOBIN=$(BIN) go -C internal/tools/hydra install -tags sqlite tool
+	cd internal/e2e && GOWORK=off go vet -tags providers . && GOWORK=off go test -tags providers -race -count 1 -v -run '^(TestHydra|TestGlewlwyd|TestDjango)' .
 
 bench: ## measure against other libraries, into docs/benchmarks.md
 	scripts/bench.sh

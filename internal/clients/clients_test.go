@@ -24,6 +24,7 @@ var clients = []client{
 	{name: "huggingface.js", program: "huggingfacejs.mjs", userinfo: true},
 	{name: "Auth.js", program: "authjs.mjs", idToken: true, wrongSecret: "CHALLENGE"},
 	{name: "openid-client", program: "openidclient.mjs", idToken: true, userinfo: true, refresh: true, wrongSecret: "CHALLENGE"},
+	{name: "MCP SDK", program: "mcp.mjs", refresh: true},
 	{name: "authlib", program: "authlib_starlette.py", idToken: true, userinfo: true, refresh: true, wrongSecret: "invalid_client"},
 }
 
