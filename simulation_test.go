@@ -20,24 +20,31 @@ var (
 	simulateFrom    = flag.Uint64("seed", 1, "the first of the seeds")
 	simulateShow    = flag.Int("show", 1, "how many seeds are cut down for each promise that is broken")
 	simulatePending = flag.Bool("pending", false, "fail for promises that are known to be broken, too")
+	simulateFirst   = flag.Bool("first", false, "stop at the first seed that breaks a promise")
 	simulateTrace   = flag.Bool("traces", false, "print the trace of each seed")
 )
 
 // TestSimulation asks for the promises under a few hundred seeds. A seed that
 // breaks one is cut down to a few operations and printed with its trace.
 func TestSimulation(t *testing.T) {
-	counts, rules := map[string]int{}, map[string]int{}
+	counts, accepted, rules := map[string]int{}, map[string]int{}, map[string]int{}
 	for seed := *simulateFrom; seed < *simulateFrom+*simulateSeeds; seed++ {
 		program := simulation.Generate(seed)
 		result := simulate(t, program)
 		for name, n := range result.Counts {
 			counts[name] += n
 		}
+		for name, n := range result.Accepted {
+			accepted[name] += n
+		}
 		if *simulateTrace {
 			t.Logf("%s\n%s", program, result.Text())
 		}
 		for _, v := range result.Violations {
 			rules[v.Rule]++
+			if _, known := pending[v.Rule]; *simulateFirst && (!known || *simulatePending) {
+				t.Fatalf("broken by seed %d: %s", seed, v)
+			}
 			_, known := pending[v.Rule]
 			if known && !*simulatePending || rules[v.Rule] > *simulateShow {
 				continue
@@ -46,8 +53,7 @@ func TestSimulation(t *testing.T) {
 			t.Errorf("seed %d: %s\n%s\n%s", seed, v, smallest, simulate(t, smallest).Text())
 		}
 	}
-	t.Log(counts)
-	t.Log(rules)
+	t.Logf("what happened: %v\naccepted: %v\nbroken: %v", counts, accepted, rules)
 }
 
 // pending are the promises that are known to be broken, with the number of

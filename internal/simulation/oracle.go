@@ -25,6 +25,7 @@ type oracle struct {
 	values     map[string]*copied // by the value of a cookie
 	claims     map[string]*grant  // by the challenge of an iframe
 	logouts    map[string]*logouts
+	accepted   map[string]int
 }
 
 // copied is a cookie of a session, which without a store holds the tokens
@@ -38,19 +39,20 @@ type copied struct {
 // logouts are the calls that ended all sessions of a user.
 type logouts struct {
 	running int
-	until   time.Time // sessions that began before may be ended or not
 	last    time.Time // when one succeeded
+	until   time.Time // by when one that failed may still end sessions
 }
 
 // session is a sign-in that the app told a browser of.
 type session struct {
-	n       int
-	user    string
-	grant   *grant
-	started time.Time
-	value   string // of the first cookie
-	shared  bool   // with an iframe
-	claimed bool
+	n         int
+	user      string
+	grant     *grant
+	started   time.Time
+	value     string // of the first cookie
+	shared    bool   // with an iframe
+	copies    bool   // one in the tab, which ends with its access token, one in the iframe
+	claimedBy *process
 
 	ending  bool              // somebody began to end it
 	ended   time.Time         // by when it must be over, everywhere
@@ -60,7 +62,7 @@ type session struct {
 }
 
 func newOracle(w *world) *oracle {
-	o := &oracle{w: w, values: map[string]*copied{}, claims: map[string]*grant{}, logouts: map[string]*logouts{}}
+	o := &oracle{w: w, values: map[string]*copied{}, claims: map[string]*grant{}, logouts: map[string]*logouts{}, accepted: map[string]int{}}
 	for _, person := range append(people, "crowd") {
 		o.logouts[person] = &logouts{}
 	}
@@ -92,22 +94,37 @@ func (s *session) must(p *process) string {
 	return ""
 }
 
-// live reports whether a process must let a cookie in.
-func (c *copied) live(p *process) bool {
+// live reports whether a process must let a cookie in, and if not because of
+// something that is accepted, what.
+func (c *copied) live(p *process) (live bool, accepted string) {
 	now, s, g := time.Now(), c.session, c.session.grant
-	if s.ending || s.excused != "" || !s.ended.IsZero() || g.revoked {
-		return false
-	}
-	if _, ok := s.endedAt[p.name]; ok || !now.Before(s.started.Add(p.w.site.MaxAge-slack)) {
-		return false
-	}
+	until := earlier(s.started.Add(p.w.site.MaxAge), g.issued.Add(idleLifetime))
 	if g.current == "" {
-		return now.Before(g.expiry.Add(-slack))
+		until = g.expiry
+	} else if p.w.setup.Store == "" {
+		until = earlier(until, c.made.Add(idleLifetime))
 	}
-	if p.w.setup.Store == "" && (!now.Before(c.made.Add(idleLifetime-slack)) || c.issue != g.issues && g.lastUse.proc != p) {
-		return false // accepted: what a cookie-only session renewed is in the newer cookie or its process
+	_, ended := s.endedAt[p.name]
+	switch {
+	case s.copies || s.ending || ended || !s.ended.IsZero() || !now.Before(until.Add(-slack)):
+		return false, ""
+	case s.excused != "":
+		return false, s.excused
+	case g.revoked:
+		return false, familyDead
+	case g.current != "" && !g.heard():
+		return false, answerLost
+	case p.w.setup.Store == "" && c.issue != g.issues && g.lastUse.proc != p:
+		return false, noStore
 	}
-	return now.Before(g.issued.Add(idleLifetime-slack)) && g.heard()
+	return true, ""
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // heard reports whether the tokens that the provider issued last have
@@ -123,7 +140,8 @@ func (o *oracle) started(x *exchange) {
 		c := &x.cookies[i]
 		if c.copied = o.values[c.value]; c.copied != nil {
 			c.session = c.copied.session
-			c.must, c.live = c.session.must(x.proc), c.copied.live(x.proc)
+			c.must = c.session.must(x.proc)
+			c.live, _ = c.copied.live(x.proc)
 		}
 	}
 	if x.path == logoutPath {
@@ -185,9 +203,16 @@ func (o *oracle) handled(x *exchange) {
 // refused asks whether an answer may say that nobody is signed in.
 func (o *oracle) refused(x *exchange) {
 	for _, c := range x.cookies {
-		switch s := c.session; {
-		case s == nil:
-		case c.live && c.copied.live(x.proc):
+		s := c.session
+		if s == nil {
+			continue
+		}
+		live, accepted := c.copied.live(x.proc)
+		if accepted != "" {
+			o.accept(accepted)
+		}
+		switch {
+		case c.live && live:
 			rule := "lost"
 			if last := o.logouts[s.user].last; !last.IsZero() && s.started.After(last) {
 				rule = "stillborn"
@@ -308,13 +333,16 @@ func (o *oracle) begin(g *grant, x *exchange, value string) {
 	g.session = s
 	s.shared = g.claimable
 	l := o.logouts[s.user]
-	s.ending = l.running > 0 || x.started.Before(l.until)
+	s.ending = l.running > 0 || x.started.Before(l.last)
+	if x.started.Before(l.until) {
+		s.excused = logoutLate
+	}
 	o.sessions = append(o.sessions, s)
 	o.copy(value, s)
 	o.w.storeKeys[x.proc.app.StoreKey(value)] = s
 	o.w.driver.log("session %d of %s begins", s.n, s.user)
 	if o.w.setup.Store == "" && g.claimable { // two copies, of which the iframe's is renewed
-		s.excused = "in the tab it ends with its access token"
+		s.copies = true
 	}
 }
 
@@ -360,10 +388,14 @@ func (o *oracle) claim(x *exchange, value string) {
 		o.begin(g, x, value)
 	}
 	s := g.session
-	if s.claimed {
+	switch {
+	case s.claimedBy == nil:
+	case s.claimedBy != x.proc && o.w.setup.Store == "plain":
+		o.accept(doubleTake)
+	default:
 		o.violated("claim", "%s: session %d was claimed before", x.name, s.n)
 	}
-	s.claimed = true
+	s.claimedBy = x.proc
 	o.copy(value, s)
 	o.lifetime(x, value, s)
 }
@@ -401,7 +433,7 @@ func (o *oracle) logout(x *exchange) {
 }
 
 func (o *oracle) end(s *session, rule string) {
-	if s.ended.IsZero() && s.excused != "the store lost writes" {
+	if s.ended.IsZero() && s.excused != writeLost {
 		s.ended, s.endedBy = time.Now(), rule
 		o.w.driver.log("session %d must be over: %s", s.n, rule)
 	}
@@ -510,7 +542,7 @@ func (o *oracle) status(x *exchange) {
 
 // unclaimed is an iframe that gets no session though its tab is signed in.
 func (o *oracle) unclaimed(f *flow, challenge string) {
-	if g := o.claims[challenge]; g != nil && g.session != nil && !g.session.claimed && !g.session.ending && g.session.excused == "" {
+	if g := o.claims[challenge]; g != nil && g.session != nil && g.session.claimedBy == nil && !g.session.ending && g.session.excused == "" {
 		o.violated("unclaimed", "%s: the tab is signed in, the iframe gets nothing", f.id)
 	}
 }
@@ -532,9 +564,10 @@ func (o *oracle) refreshSent(token string, u *use) {
 		case before.proc == p && (open || before.status != 0 && before.status < 500):
 			o.violated("refresh twice", "%s sends a refresh token of %s again", c.id, g.user)
 		case before.proc != p && !before.proc.dead && (open || before.status == 200 && g.saved):
-			o.w.counts["races"]++
 			if o.w.setup.Store == "swap" {
 				o.violated("race", "%s sends a refresh token of %s that %s has sent", c.id, g.user, before.proc.name)
+			} else {
+				o.accept(doubleUse)
 			}
 		}
 	}
@@ -582,11 +615,27 @@ func (o *oracle) read(p *process, key string, known int) {
 	}
 }
 
+// accept counts something that is accepted.
+func (o *oracle) accept(what string) {
+	if _, ok := Accepted[what]; !ok {
+		panic("simulation: not in the list: " + what)
+	}
+	o.accepted[what]++
+}
+
 // settled is when all faults are over and had time to be made good for.
 func (o *oracle) settled() {
+	if o.w.setup.Store == "" {
+		return
+	}
 	for _, s := range o.sessions {
+		for range s.endedAt {
+			if s.ended.IsZero() {
+				o.accept(diedEarly)
+			}
+		}
 		for _, p := range o.w.replicas {
-			if rule, ok := s.endedAt[p.name]; ok && o.w.setup.Store != "" {
+			if rule, ok := s.endedAt[p.name]; ok {
 				o.end(s, rule)
 			}
 		}
@@ -597,7 +646,7 @@ func (o *oracle) settled() {
 func (o *oracle) died(p *process) {
 	for _, s := range o.sessions {
 		if u := s.grant.lastUse; u != nil && u.proc == p && !s.grant.saved {
-			o.excuse(s, "tokens died with a process")
+			o.excuse(s, tokensDied)
 		}
 	}
 }
@@ -612,7 +661,7 @@ func (o *oracle) excuse(s *session, why string) {
 // failedOver forgets what was promised: an acknowledged write is lost.
 func (o *oracle) failedOver() {
 	for _, s := range o.sessions {
-		s.excused, s.ended = "the store lost writes", time.Time{}
+		s.excused, s.ended = writeLost, time.Time{}
 	}
 }
 
@@ -636,9 +685,6 @@ func (o *oracle) logoutUserReturned(person string, began time.Time, err error) {
 		return
 	}
 	l.last = time.Now()
-	if l.until.Before(l.last) {
-		l.until = l.last
-	}
 	for _, s := range o.sessions {
 		if s.user == person && s.started.Before(began) {
 			o.end(s, "logout user")

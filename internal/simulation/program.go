@@ -150,6 +150,9 @@ func operation(d dice, id string, at time.Duration, s *Setup, calm bool, i int) 
 	}
 	if !calm {
 		kinds = append(kinds, "kill", "outage", "outage", "rotate", "revoke")
+		if d.chance(0.2, "evictions") {
+			kinds = append(kinds, "evict", "logout user", "logout user")
+		}
 		if d.chance(0.1, "failovers") {
 			kinds = append(kinds, "failover")
 		}

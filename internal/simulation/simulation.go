@@ -81,6 +81,7 @@ type Result struct {
 	Violations []Violation
 	Trace      []string
 	Counts     map[string]int // what happened how often
+	Accepted   map[string]int // what of Accepted did
 }
 
 // Broken returns the first violation of one of rules, or of any if there are

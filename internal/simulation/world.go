@@ -1,9 +1,11 @@
 package simulation
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"testing/synctest"
 	"time"
@@ -72,7 +74,7 @@ func Run(start Start, p *Program) *Result {
 	w.lastLook()
 	w.driver.run(time.Hour, calm)
 	w.finish()
-	return &Result{Violations: w.oracle.violations, Trace: w.driver.trace, Counts: w.counts}
+	return &Result{Violations: w.oracle.violations, Trace: w.driver.trace, Counts: w.counts, Accepted: w.oracle.accepted}
 }
 
 // faulty reports whether calls of an operation may have faults.
@@ -152,12 +154,40 @@ func (w *world) do(op Op) {
 			o.replica = w.replicas[op.N].replica
 		}
 		w.store.outages = append(w.store.outages, o)
+	case "evict":
+		w.disturbed = true
+		w.evict(op)
 	case "failover":
 		w.disturbed = true
 		lost := w.store.failover(time.Now().Add(-op.For))
 		w.driver.log("%s: %d writes are lost", op.ID, lost)
 		if lost > 0 {
 			w.oracle.failedOver()
+		}
+	}
+}
+
+// evict makes the store lose an entry, always of the same kind in a run:
+// either the epoch of a user or the list of a user's sessions. Ending all
+// sessions of a user needs one of the two.
+func (w *world) evict(op Op) {
+	kind := one(w.dice, "evicted", "hfoauth-epoch-", "hfoauth-list-")
+	var keys []string
+	for key := range w.store.entries {
+		if strings.HasPrefix(key, kind) {
+			keys = append(keys, key)
+		}
+	}
+	if len(keys) == 0 {
+		return
+	}
+	slices.SortFunc(keys, func(a, b string) int { return cmp.Compare(w.driver.keyName(a), w.driver.keyName(b)) })
+	key := keys[w.dice.below(len(keys), op.ID+" key")]
+	delete(w.store.entries, key)
+	w.driver.log("%s: %s is lost", op.ID, w.driver.keyName(key))
+	if kind == "hfoauth-epoch-" { // sessions that do not know it may be refused
+		for _, s := range w.oracle.sessions {
+			w.oracle.excuse(s, writeLost)
 		}
 	}
 }

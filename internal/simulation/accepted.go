@@ -1,0 +1,28 @@
+package simulation
+
+// Accepted is what the promises leave out, each with the reason why nobody can
+// keep it. A session that one of them may have cost is not asked for any more;
+// Result.Accepted counts them.
+var Accepted = map[string]string{
+	tokensDied: "The provider has replaced the refresh token, and the process that got the new one ended before a store or a browser had it.",
+	answerLost: "The provider replaced the refresh token and its answer reached nobody: the old one is dead.",
+	familyDead: "The provider ended all tokens of the sign-in, because the user said so or because it saw a refresh token twice.",
+	writeLost:  "A store that loses what it said it has (a failover to a replica that is behind, an eviction) loses sessions and sign-outs.",
+	diedEarly:  "A sign-out that was answered with 503 is known to one process until the store takes it, and that process ended.",
+	noStore:    "A session that lives in its cookie is known to no other process: there it is neither signed out nor are its renewed tokens known.",
+	doubleUse:  "Without compare-and-swap two replicas that renew at one moment may both send the refresh token.",
+	doubleTake: "Without compare-and-swap two replicas that answer one claim at one moment may both give the session out, to the same iframe.",
+	logoutLate: "Ending all sessions of a user failed, and its writes land late: sessions that began meanwhile end, too.",
+}
+
+const (
+	tokensDied = "tokens died with a process"
+	answerLost = "an answer of the provider was lost"
+	familyDead = "the provider ended the sign-in"
+	writeLost  = "the store lost an acknowledged write"
+	diedEarly  = "a process ended before the store took a sign-out"
+	noStore    = "cookie-only sessions of several processes"
+	doubleUse  = "double refresh without compare-and-swap"
+	doubleTake = "double claim without compare-and-swap"
+	logoutLate = "a failed logout of a user lands late"
+)
