@@ -1,7 +1,6 @@
 package hfoauth_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -22,7 +21,7 @@ func TestUnregisteredApp(t *testing.T) {
 		ClientName:  "My <app>",
 		ProviderURL: hub.URL,
 		RedirectURL: app.URL + "/login/callback",
-		SessionKeys: [][]byte{bytes.Repeat([]byte{1}, 32)},
+		SessionKeys: [][]byte{testKey("one")},
 	})
 	if err != nil {
 		t.Fatal(err)

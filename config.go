@@ -25,6 +25,10 @@ const (
 // value is what a Space needs: [New] takes every field that is left out from
 // the environment, or from the default that its comment names. A field that
 // is set wins over the environment.
+//
+// A Config prints without its secrets, and does not marshal. In a struct keep
+// it in an exported field or behind a pointer: fmt cannot ask one that is held
+// by value in an unexported field how it prints, and shows what is in it.
 type Config struct {
 	// ClientID is the ID of the OAuth app, from OAUTH_CLIENT_ID if empty.
 	// Required. A Space with `hf_oauth: true` in its README.md has one;
@@ -33,13 +37,17 @@ type Config struct {
 
 	// ClientSecret authenticates the app at the token endpoint by HTTP Basic,
 	// and the keys that seal cookies are derived from it. From
-	// OAUTH_CLIENT_SECRET if both it and ClientID are empty. Without one the app is a public client
-	// (RFC 6749 section 2.1) that relies on PKCE alone, and SessionKeys are
-	// required.
+	// OAUTH_CLIENT_SECRET if both it and ClientID are empty. Without one the app
+	// is a public client (RFC 6749 section 2.1) that relies on PKCE alone.
+	//
+	// A secret of less than 24 bytes, or of fewer than eight different ones,
+	// could be guessed from a cookie: with one, or with none, SessionKeys are
+	// required. Those of Hugging Face are strong.
 	ClientSecret string
 
 	// Scopes are requested at every sign-in, from OAUTH_SCOPES (separated by
-	// spaces or commas) if nil. openid and profile are always among them.
+	// spaces or commas) if they are nil and ClientID is empty. openid and profile
+	// are always among them.
 	Scopes Scopes
 
 	// ProviderURL is the issuer of the OpenID provider, from
@@ -103,10 +111,13 @@ type Config struct {
 	// SessionKeys are required.
 	ClientName string
 
-	// HTTPClient speaks to the provider. If nil, one with connection reuse. In
-	// either case an answer may take ten seconds and one mebibyte, and
-	// redirects are not followed. Its Transport also serves [Client.HTTPClient].
-	HTTPClient *http.Client
+	// Transport makes the requests to the provider, each of which may take ten
+	// seconds and one mebibyte; redirects are not followed. It also makes those
+	// of [Client.HTTPClient]. If nil, they are made by http.DefaultTransport, or
+	// for the provider by a clone of it that does not connect to loopback and
+	// link-local addresses unless ProviderURL is such an address or a proxy is
+	// used. A Transport of the app's own has to see to that itself.
+	Transport http.RoundTripper
 
 	// OnLogin is called with the session of a user who just signed in, before
 	// the session starts: the place to upsert a record under User.Sub. A
@@ -137,6 +148,11 @@ type Config struct {
 	Logger *slog.Logger
 }
 
+// Format prints c without its secrets, for every verb.
+func (c Config) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "hfoauth.Config{ClientID: %q, RedirectURL: %q}", c.ClientID, c.RedirectURL)
+}
+
 // ConfigFromEnv returns a Config with what the environment says: ClientID
 // (OAUTH_CLIENT_ID), ClientSecret (OAUTH_CLIENT_SECRET), Scopes
 // (OAUTH_SCOPES), ProviderURL (OPENID_PROVIDER_URL), RedirectURL
@@ -161,11 +177,11 @@ func configFrom(getenv func(string) string) Config {
 // withDefaults fills the fields left out from env and the defaults.
 func (c Config) withDefaults(env Config) Config {
 	if c.ClientID == "" {
-		setIfEmpty(&c.ClientID, env.ClientID)
+		c.ClientID = env.ClientID
 		setIfEmpty(&c.ClientSecret, env.ClientSecret)
-	}
-	if c.Scopes == nil {
-		c.Scopes = env.Scopes
+		if c.Scopes == nil {
+			c.Scopes = env.Scopes
+		}
 	}
 	c.Scopes = c.Scopes.signIn()
 	setIfEmpty(&c.ProviderURL, env.ProviderURL, defaultProviderURL)
@@ -241,20 +257,52 @@ func (c *Config) checkClientID() error {
 	return nil
 }
 
+const (
+	minSecretBytes    = 24
+	minSecretDistinct = 8
+	minKeyDistinct    = 12
+)
+
 func (c *Config) checkSessionKeys() error {
-	if len(c.SessionKeys) == 0 && c.ClientSecret == "" {
-		return errors.New("hfoauth: Config.SessionKeys: an app without a client secret needs a key of its own to seal cookies: " +
-			"set OAUTH_CLIENT_SECRET, or make a key with `openssl rand -base64 32`, keep it secret, and give its 32 decoded bytes")
-	}
 	if c.ClientName != "" && c.ClientSecret != "" && c.ClientID == c.metadataURL() {
 		return errors.New("hfoauth: Config.ClientSecret: an app that is not registered has none: leave it empty, or set Config.ClientID")
 	}
+	if len(c.SessionKeys) == 0 {
+		return c.checkSecretAsKey()
+	}
 	for i, key := range c.SessionKeys {
-		if len(key) != sessionKeySize {
+		switch {
+		case len(key) != sessionKeySize:
 			return fmt.Errorf("hfoauth: Config.SessionKeys: key %d has %d bytes, not %d: make one with `openssl rand -base64 32` and decode it", i, len(key), sessionKeySize)
+		case distinct(key) < minKeyDistinct:
+			return fmt.Errorf("hfoauth: Config.SessionKeys: key %d is not random, most of its bytes are the same: make one with `openssl rand -base64 32` and decode it", i)
 		}
 	}
 	return nil
+}
+
+// checkSecretAsKey refuses a client secret that can be guessed offline from a
+// cookie that is sealed with a key derived from it.
+func (c *Config) checkSecretAsKey() error {
+	const remedy = "or make a key with `openssl rand -base64 32`, keep it secret, and give its 32 decoded bytes"
+	switch {
+	case c.ClientSecret == "":
+		return errors.New("hfoauth: Config.SessionKeys: an app without a client secret needs a key of its own to seal cookies: " +
+			"set OAUTH_CLIENT_SECRET, " + remedy)
+	case len(c.ClientSecret) < minSecretBytes || distinct([]byte(c.ClientSecret)) < minSecretDistinct:
+		return field("ClientSecret", "OAUTH_CLIENT_SECRET", errors.New("is so weak that the key it makes for cookies could be guessed: "+
+			"copy the app's secret again from its settings (Hugging Face's have 51 characters), "+remedy+" in Config.SessionKeys"))
+	}
+	return nil
+}
+
+// distinct returns how many different bytes there are in b.
+func distinct(b []byte) int {
+	seen := map[byte]bool{}
+	for _, value := range b {
+		seen[value] = true
+	}
+	return len(seen)
 }
 
 func (c *Config) checkRedirectURL() error {

@@ -3,23 +3,25 @@ package hfoauth_test
 import (
 	"bytes"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
 
 	"github.com/hfoauth/hfoauth"
+	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
 func TestConfigFromEnv(t *testing.T) {
 	clearEnv(t)
 	t.Setenv("OAUTH_CLIENT_ID", " id\n")
-	t.Setenv("OAUTH_CLIENT_SECRET", "secret")
+	t.Setenv("OAUTH_CLIENT_SECRET", clientSecret)
 	t.Setenv("OAUTH_SCOPES", "email, read-repos  email")
 	t.Setenv("OPENID_PROVIDER_URL", "https://hub.example/")
 	t.Setenv("OAUTH_REDIRECT_URL", "https://app.example/cb")
 	t.Setenv("SPACE_HOST", "user-app.hf.space,app.example")
 	got := hfoauth.ConfigFromEnv()
-	if got.ClientID != "id" || got.ClientSecret != "secret" || got.Scopes.String() != "email read-repos" ||
+	if got.ClientID != "id" || got.ClientSecret != clientSecret || got.Scopes.String() != "email read-repos" ||
 		got.ProviderURL != "https://hub.example/" || got.RedirectURL != "https://app.example/cb" || got.SpaceHost != "user-app.hf.space,app.example" {
 		t.Errorf("ConfigFromEnv() = %+v", got)
 	}
@@ -29,8 +31,8 @@ func TestConfigFromEnv(t *testing.T) {
 }
 
 func TestNewNamesEveryProblem(t *testing.T) {
-	key := bytes.Repeat([]byte{1}, 32)
-	good := hfoauth.Config{ClientID: "id", ClientSecret: "secret", RedirectURL: "https://app.example/login/callback"}
+	key := testKey("one")
+	good := hfoauth.Config{ClientID: "id", ClientSecret: clientSecret, RedirectURL: "https://app.example/login/callback"}
 	tests := []struct {
 		name   string
 		change func(*hfoauth.Config)
@@ -42,6 +44,12 @@ func TestNewNamesEveryProblem(t *testing.T) {
 		{"no secret, no keys", func(c *hfoauth.Config) { c.ClientSecret = "" }, []string{"SessionKeys", "OAUTH_CLIENT_SECRET", "openssl rand -base64 32"}},
 		{"no secret but keys", func(c *hfoauth.Config) { c.ClientSecret = ""; c.SessionKeys = [][]byte{key} }, nil},
 		{"short key", func(c *hfoauth.Config) { c.SessionKeys = [][]byte{key, key[:16]} }, []string{"SessionKeys", "key 1 has 16 bytes", "openssl"}},
+		{"key of one byte", func(c *hfoauth.Config) { c.SessionKeys = [][]byte{bytes.Repeat([]byte{1}, 32)} }, []string{"SessionKeys", "key 0", "openssl"}},
+		{"key of few bytes", func(c *hfoauth.Config) { c.SessionKeys = [][]byte{[]byte("0123456789a0123456789a0123456789")} }, []string{"SessionKeys", "key 0", "openssl"}},
+		{"short secret", func(c *hfoauth.Config) { c.ClientSecret = "0123456789abcdefghijklm" }, []string{"ClientSecret", "OAUTH_CLIENT_SECRET", "SessionKeys", "openssl"}},
+		{"secret of few bytes", func(c *hfoauth.Config) { c.ClientSecret = strings.Repeat("1234567", 8) }, []string{"ClientSecret", "OAUTH_CLIENT_SECRET", "SessionKeys", "openssl"}},
+		{"shortest secret", func(c *hfoauth.Config) { c.ClientSecret = "012345670123456701234567" }, nil},
+		{"short secret and a key", func(c *hfoauth.Config) { c.ClientSecret = "x"; c.SessionKeys = [][]byte{key} }, nil},
 		{"http provider", func(c *hfoauth.Config) { c.ProviderURL = "http://hub.example" }, []string{"ProviderURL", "OPENID_PROVIDER_URL", "use https"}},
 		{"http provider on loopback", func(c *hfoauth.Config) { c.ProviderURL = "http://127.0.0.1:8080" }, nil},
 		{"unparsable provider", func(c *hfoauth.Config) { c.ProviderURL = "https://hub example" }, []string{"ProviderURL", "absolute URL"}},
@@ -123,7 +131,7 @@ func FuzzParseScopes(f *testing.F) {
 }
 
 func FuzzConfigFromEnv(f *testing.F) {
-	f.Add("id", "secret", "openid", "https://huggingface.co", "https://app.example/cb", "a.hf.space,b.example")
+	f.Add("id", clientSecret, "openid", "https://huggingface.co", "https://app.example/cb", "a.hf.space,b.example")
 	f.Add("", "", "a,\x00", "http://x", "::", ",")
 	f.Fuzz(func(t *testing.T, id, secret, scopes, providerURL, redirect, space string) {
 		env := map[string]string{"OAUTH_CLIENT_ID": id, "OAUTH_CLIENT_SECRET": secret, "OAUTH_SCOPES": scopes,
@@ -149,4 +157,43 @@ func TestWrappedDefaultTransport(t *testing.T) {
 	http.DefaultTransport = roundTripper{original}
 	defer func() { http.DefaultTransport = original }()
 	newClient(t, hfoauth.Config{})
+}
+
+// A second client takes neither secret nor scopes of the app that the
+// environment describes.
+func TestEnvironmentIsOfOneApp(t *testing.T) {
+	clearEnv(t)
+	t.Setenv("OAUTH_CLIENT_ID", "first")
+	t.Setenv("OAUTH_CLIENT_SECRET", clientSecret)
+	t.Setenv("OAUTH_SCOPES", "email")
+	t.Setenv("OAUTH_REDIRECT_URL", "https://app.example/login/callback")
+	hub := hfoauthtest.NewServer(t)
+	t.Setenv("OPENID_PROVIDER_URL", hub.URL)
+	for name, tt := range map[string]struct {
+		config        hfoauth.Config
+		client, scope string
+	}{
+		"first":  {hfoauth.Config{}, "first", "openid profile email"},
+		"second": {hfoauth.Config{ClientID: "second", ClientSecret: "second_" + clientSecret}, "second", "openid profile"},
+	} {
+		client, err := hfoauth.New(tt.config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := httptest.NewRecorder()
+		client.LoginHandler().ServeHTTP(w, httptest.NewRequest("GET", "https://app.example/login", nil))
+		location, err := w.Result().Location()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := location.Query().Get("client_id"); got != tt.client {
+			t.Errorf("%s signs in as the app %q, want %q", name, got, tt.client)
+		}
+		if got := location.Query().Get("scope"); got != tt.scope {
+			t.Errorf("%s asks for %q, want %q", name, got, tt.scope)
+		}
+	}
+	if _, err := hfoauth.New(hfoauth.Config{ClientID: "second"}); err == nil || !strings.Contains(err.Error(), "without a client secret") {
+		t.Errorf("a second client takes the first one's secret: %v", err)
+	}
 }

@@ -1,7 +1,6 @@
 package hfoauth_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"strings"
@@ -64,7 +63,7 @@ func newDeviceSite(t *testing.T) *site {
 	s := &site{t: t, hub: hfoauthtest.NewServer(t), log: &lockedBuffer{}, URL: "http://127.0.0.1"}
 	s.hub.Configure(func(c *hfoauthtest.Settings) { c.DeviceInterval = time.Second })
 	s.app = s.hub.RegisterApp(hfoauthtest.App{Public: true})
-	s.client = s.newReplica(func(c *hfoauth.Config) { c.SessionKeys = [][]byte{bytes.Repeat([]byte{1}, 32)} })
+	s.client = s.newReplica(func(c *hfoauth.Config) { c.SessionKeys = [][]byte{testKey("device")} })
 	return s
 }
 

@@ -40,7 +40,7 @@ func Example() {
 func ExampleNew() {
 	_, err := hfoauth.New(hfoauth.Config{
 		ClientID:     "your-client-id",
-		ClientSecret: "your-client-secret",
+		ClientSecret: "oauth_app_secret_of_your_own",
 		RedirectURL:  "http://example.com/login/callback",
 	})
 	fmt.Println(err)
@@ -276,7 +276,7 @@ func ExampleConfig_errorHandler() {
 }
 
 func exampleClient() *hfoauth.Client {
-	client, err := hfoauth.New(hfoauth.Config{ClientID: "id", ClientSecret: "secret", RedirectURL: "https://app.example/login/callback"})
+	client, err := hfoauth.New(hfoauth.Config{ClientID: "id", ClientSecret: "oauth_app_secret_of_the_examples", RedirectURL: "https://app.example/login/callback"})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -194,7 +194,7 @@ func (c *Client) completeSignIn(ctx context.Context, a *attempt, query url.Value
 	s := newSession(user, token, granted(token, a.scopes), c.now())
 	s.requested, s.askedOrgs = a.scopes, a.askedOrgs
 	if c.config.OnLogin != nil {
-		if err := c.config.OnLogin(ctx, s); err != nil {
+		if err := c.config.OnLogin(ctx, s.clone()); err != nil {
 			return nil, err
 		}
 	}

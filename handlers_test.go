@@ -1,7 +1,6 @@
 package hfoauth_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/rsa"
 	"encoding/json"
@@ -21,7 +20,7 @@ import (
 
 func TestTokenRequest(t *testing.T) {
 	s := newSite(t, nil)
-	s.app = s.hub.RegisterApp(hfoauthtest.App{ClientID: "id with &: /", ClientSecret: "s%ecret:+ ö", RedirectURIs: s.app.RedirectURIs})
+	s.app = s.hub.RegisterApp(hfoauthtest.App{ClientID: "id with &: /", ClientSecret: "s%ecret:+ ö 0123456789abcdef", RedirectURIs: s.app.RedirectURIs})
 	client := s.newReplica(nil)
 	login := httptest.NewRecorder()
 	client.LoginHandler().ServeHTTP(login, httptest.NewRequest("GET", "/login", nil))
@@ -390,7 +389,7 @@ func echoFault(status int) hfoauthtest.Fault {
 }
 
 func TestPublicApp(t *testing.T) {
-	key := bytes.Repeat([]byte{1}, 32)
+	key := testKey("one")
 	s := newSite(t, func(c *hfoauth.Config) { c.ClientSecret = ""; c.SessionKeys = [][]byte{key} })
 	s.hub.RegisterApp(hfoauthtest.App{ClientID: s.app.ClientID, Public: true, RedirectURIs: []string{s.URL + "/login/callback"}})
 	if resp := s.signIn(s.browser(), ada, "/"); resp.StatusCode != 303 {

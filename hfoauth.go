@@ -69,6 +69,7 @@ package hfoauth
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -83,7 +84,7 @@ import (
 // Client signs users in on behalf of one app. Make one with [New] and keep it
 // for the life of the program. It is safe for concurrent use.
 type Client struct {
-	config      Config
+	config      *Config
 	redirectURL *url.URL
 	provider    *provider.Provider
 	cookies     cookieRules
@@ -96,8 +97,17 @@ type Client struct {
 	bearers     *flight.Group[[32]byte, *Session]
 	bearerSlots slots
 	resources   *resources
-	crossOrigin http.CrossOriginProtection
+	crossOrigin *http.CrossOriginProtection
 	now         func() time.Time
+}
+
+// Format prints c without its secrets, for every verb.
+func (c Client) Format(f fmt.State, _ rune) {
+	if c.config == nil {
+		fmt.Fprint(f, "hfoauth.Client{}")
+		return
+	}
+	fmt.Fprintf(f, "hfoauth.Client{ClientID: %q, RedirectURL: %q}", c.config.ClientID, c.config.RedirectURL)
 }
 
 // New returns a Client for config, with its empty fields taken from the
@@ -115,12 +125,13 @@ func New(config Config) (*Client, error) {
 	}
 	redirectURL.Host = normalHost(redirectURL.Scheme, redirectURL.Host)
 	c := &Client{
-		config:      config,
+		config:      &config,
 		redirectURL: redirectURL,
 		cookies:     newCookieRules(&config, redirectURL),
 		opened:      expiring.New[string, opened](openedSessions, openedBytes),
 		parked:      expiring.New[string, string](maxParked, maxParkedBytes),
 		ended:       expiring.New[[32]byte, struct{}](maxEnded, maxEnded),
+		crossOrigin: http.NewCrossOriginProtection(),
 		now:         time.Now,
 	}
 	c.renewals = c.newRenewals()
@@ -133,7 +144,7 @@ func New(config Config) (*Client, error) {
 		ClientID:     config.ClientID,
 		ClientSecret: config.ClientSecret,
 		RedirectURL:  config.RedirectURL,
-		HTTPClient:   config.HTTPClient,
+		Transport:    config.Transport,
 		Now:          func() time.Time { return c.now() },
 	})
 	if err := c.trustOrigins(); err != nil {

@@ -2,6 +2,7 @@ package hfoauth_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -283,12 +284,21 @@ func clearEnv(t testing.TB) {
 	}
 }
 
+// clientSecret is one that keys may be derived from.
+const clientSecret = "oauth_app_secret_0123456789abcdefghijklmnopqrstuvwx"
+
+// testKey returns a session key, another one for each seed.
+func testKey(seed string) []byte {
+	key := sha256.Sum256([]byte(seed))
+	return key[:]
+}
+
 // newClient returns a client for config with what is missing filled in.
 func newClient(t testing.TB, config hfoauth.Config) *hfoauth.Client {
 	t.Helper()
 	clearEnv(t)
 	if config.ClientID == "" {
-		config.ClientID, config.ClientSecret = "client", "secret"
+		config.ClientID, config.ClientSecret = "client", clientSecret
 	}
 	if config.RedirectURL == "" && config.SpaceHost == "" {
 		config.RedirectURL = "https://app.example/login/callback"

@@ -105,7 +105,7 @@ func (c *countingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 
 func TestHTTPClientUsesTheTransport(t *testing.T) {
 	transport := &countingTransport{}
-	s := newSite(t, func(c *hfoauth.Config) { c.HTTPClient = &http.Client{Transport: transport} })
+	s := newSite(t, func(c *hfoauth.Config) { c.Transport = transport })
 	r := httptest.NewRequest("GET", "/", nil)
 	r.AddCookie(s.newSession(ada))
 	api, err := s.client.HTTPClient(httptest.NewRecorder(), r)

@@ -109,6 +109,7 @@ func (s *Session) memory() int {
 
 func (s *Session) clone() *Session {
 	clone := *s
+	clone.cookie = ""
 	token := *s.Token
 	clone.Token = &token
 	clone.User = s.User.clone()

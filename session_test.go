@@ -24,7 +24,7 @@ func TestReplicasShareSessions(t *testing.T) {
 	if !signedIn(s.newReplica(nil), cookie) {
 		t.Error("a replica with the same secret does not know the session")
 	}
-	if signedIn(s.newReplica(func(c *hfoauth.Config) { c.ClientSecret = "other" }), cookie) {
+	if signedIn(s.newReplica(func(c *hfoauth.Config) { c.ClientSecret = "other_" + clientSecret }), cookie) {
 		t.Error("another secret opens the session")
 	}
 	if other := s.newReplica(func(c *hfoauth.Config) { c.ClientID = "other" }); signedIn(other, &http.Cookie{Name: other.SessionCookie(), Value: cookie.Value}) {
@@ -45,7 +45,7 @@ func TestReplicasShareSessions(t *testing.T) {
 }
 
 func TestSessionKeys(t *testing.T) {
-	oldKey, newKey := bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 32)
+	oldKey, newKey := testKey("old"), testKey("new")
 	keys := func(keys ...[]byte) func(*hfoauth.Config) {
 		return func(c *hfoauth.Config) { c.SessionKeys = keys }
 	}

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"strings"
 	"testing"
 	"time"
 
@@ -134,7 +133,7 @@ func TestSignOutDuringRenewal(t *testing.T) {
 
 func TestSignOutUserDuringKeyRotation(t *testing.T) {
 	store := newMapStore()
-	key1, key2 := []byte(strings.Repeat("1", 32)), []byte(strings.Repeat("2", 32))
+	key1, key2 := testKey("1"), testKey("2")
 	s := newSite(t, func(c *hfoauth.Config) { c.Store = store; c.SessionKeys = [][]byte{key1} })
 	cookie := s.newSession(ada)
 	rotated := s.newReplica(func(c *hfoauth.Config) { c.Store = store; c.SessionKeys = [][]byte{key2, key1} })
@@ -168,7 +167,7 @@ func TestSignInAfterSignOutUserAndNewKeys(t *testing.T) {
 	keys := func(key string) func(*hfoauth.Config) {
 		return func(c *hfoauth.Config) {
 			c.Store = store
-			c.SessionKeys = [][]byte{[]byte(strings.Repeat(key, 32))}
+			c.SessionKeys = [][]byte{testKey(key)}
 		}
 	}
 	s := newSite(t, keys("2"))

@@ -103,7 +103,7 @@ func startProcess(p simulation.Process) simulation.App {
 		ProviderURL:  p.Site.Provider,
 		RedirectURL:  p.Site.Origin + "/login/callback",
 		SessionKeys:  p.Keys,
-		HTTPClient:   &http.Client{Transport: p.Transport},
+		Transport:    p.Transport,
 		Scopes:       hfoauth.Scopes{hfoauth.ScopeOpenID},
 		Logger:       slog.New(slog.DiscardHandler),
 	}

@@ -53,7 +53,7 @@ func (c *Client) TokenSource(w http.ResponseWriter, r *http.Request) (oauth2.Tok
 // HTTPClient returns an http.Client that acts for the request's user: it adds
 // the access token of [Client.TokenSource] to requests for Config.TokenHosts.
 // A request to another host is an error, and a redirect to another host is
-// followed without the token. It uses the transport of Config.HTTPClient.
+// followed without the token. It uses Config.Transport.
 // Errors are those of TokenSource.
 func (c *Client) HTTPClient(w http.ResponseWriter, r *http.Request) (*http.Client, error) {
 	source, err := c.TokenSource(w, r)
@@ -61,8 +61,8 @@ func (c *Client) HTTPClient(w http.ResponseWriter, r *http.Request) (*http.Clien
 		return nil, err
 	}
 	base := http.DefaultTransport
-	if c.config.HTTPClient != nil && c.config.HTTPClient.Transport != nil {
-		base = c.config.HTTPClient.Transport
+	if c.config.Transport != nil {
+		base = c.config.Transport
 	}
 	return &http.Client{Transport: &tokenhosts.Transport{Source: source, Hosts: c.config.TokenHosts, Base: base, Refuse: refuseTokenHost}}, nil
 }

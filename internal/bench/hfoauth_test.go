@@ -22,7 +22,7 @@ func hfoauthConfig(p *provider) hfoauth.Config {
 		Scopes:       hfoauth.Scopes{hfoauth.ScopeEmail},
 		ProviderURL:  p.URL,
 		RedirectURL:  appURL + callbackPath,
-		HTTPClient:   p.client,
+		Transport:    p.client.Transport,
 		Logger:       slog.New(slog.DiscardHandler),
 	}
 }

@@ -213,7 +213,7 @@ func TestUnreachableProviders(t *testing.T) {
 		"TLS error":          untrusted.URL,
 	} {
 		t.Run(name, func(t *testing.T) {
-			q := newProgramAt(t, "quickstart", issuer, hfoauthtest.App{ClientID: "id", ClientSecret: "secret"})
+			q := newProgramAt(t, "quickstart", issuer, hfoauthtest.App{ClientID: "id", ClientSecret: "oauth_app_secret_for_an_outage"})
 			start := time.Now()
 			resp, err := http.Get(q.URL + "/login")
 			if err != nil {
@@ -260,8 +260,8 @@ func TestRotations(t *testing.T) {
 		t.Errorf("old session after the keys were rotated: %d", got)
 	}
 	q.kill()
-	q.app = q.hub.RegisterApp(hfoauthtest.App{ClientID: q.app.ClientID, ClientSecret: "a new secret"})
-	q.env = append(q.env, "OAUTH_CLIENT_SECRET=a new secret")
+	q.app = q.hub.RegisterApp(hfoauthtest.App{ClientID: q.app.ClientID, ClientSecret: "oauth_app_secret_that_is_new"})
+	q.env = append(q.env, "OAUTH_CLIENT_SECRET=oauth_app_secret_that_is_new")
 	q.start()
 	if got := status(); got != 401 {
 		t.Errorf("old session under a replaced secret: %d", got)

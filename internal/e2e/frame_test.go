@@ -103,12 +103,12 @@ func newSpace(t *testing.T, options spaceOptions) *space {
 		ProviderURL:  s.provider,
 		SpaceHost:    appHost,
 		Logger:       slog.New(slog.NewTextHandler(os.Stderr, nil)),
-		HTTPClient: &http.Client{Transport: &http.Transport{
+		Transport: &http.Transport{
 			TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // the provider is this test
 			DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 				return (&net.Dialer{}).DialContext(ctx, network, listener.Addr().String())
 			},
-		}},
+		},
 	}
 	config.PageTemplate = options.pages
 	if options.replicas > 0 {

@@ -5,10 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
-	"strings"
 	"sync"
 	"time"
 
@@ -163,9 +161,8 @@ func (p *Provider) parseMetadata(body []byte) (*metadata, error) {
 	}, nil
 }
 
-// checkEndpoint accepts https, and plain http or a loopback host only where
-// the issuer itself is on loopback: metadata must not turn our requests to
-// services inside (SSRF).
+// checkEndpoint accepts https, and plain http or an address inside only if the
+// issuer itself is there.
 func (p *Provider) checkEndpoint(endpoint string) error {
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Host == "" {
@@ -181,21 +178,10 @@ func (p *Provider) checkEndpoint(endpoint string) error {
 	if u.Scheme != "https" {
 		return fmt.Errorf("%q is not an https URL", endpoint)
 	}
-	if Loopback(u.Hostname()) && !Loopback(issuer.Hostname()) {
-		return fmt.Errorf("%q is on this machine, the provider is not", endpoint)
+	if checkHost(issuer.Hostname()) != nil {
+		return nil
 	}
-	return nil
-}
-
-// Loopback reports whether host, without a port, names this machine (RFC 6761
-// section 6.3, RFC 8252 section 7.3).
-func Loopback(host string) bool {
-	host = strings.ToLower(strings.TrimSuffix(host, "."))
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return true
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
+	return checkHost(u.Hostname())
 }
 
 // get fetches a JSON document, with the access token as bearer if there is

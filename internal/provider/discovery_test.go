@@ -22,7 +22,7 @@ func answer(status int, body string) *http.Response {
 }
 
 func newProvider(issuer string, t transport) *Provider {
-	return New(Config{Issuer: issuer, ClientID: "client", HTTPClient: &http.Client{Transport: t}, Now: time.Now})
+	return New(Config{Issuer: issuer, ClientID: "client", Transport: t, Now: time.Now})
 }
 
 const (

@@ -17,31 +17,14 @@ const (
 	maxRetryAfter = time.Hour
 )
 
-// newHTTPClient returns a client with our limits around the transport of
-// base. Redirects are not followed: a redirected token request would carry
-// code and client secret to a host nobody configured.
-func newHTTPClient(base *http.Client) *http.Client {
-	client := &http.Client{}
-	if base != nil {
-		*client = *base
-	} else {
-		client.Transport = http.DefaultTransport
-		if transport, ok := http.DefaultTransport.(*http.Transport); ok { // some programs wrap it
-			transport = transport.Clone()
-			transport.MaxIdleConnsPerHost = 64
-			client.Transport = transport
-		}
+// newHTTPClient returns a client with our limits around a transport.
+// Redirects are not followed: a redirected token request would carry code and
+// client secret to a host nobody configured.
+func newHTTPClient(base http.RoundTripper) *http.Client {
+	return &http.Client{
+		Transport:     &limitedTransport{base: base, timeout: answerTimeout},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	if client.Transport == nil {
-		client.Transport = http.DefaultTransport
-	}
-	limited := &limitedTransport{base: client.Transport, timeout: answerTimeout}
-	if client.Timeout > 0 {
-		limited.timeout = min(client.Timeout, answerTimeout)
-	}
-	client.Transport, client.Timeout = limited, 0
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return client
 }
 
 // limitedTransport reads every answer whole, within maxAnswer after

@@ -59,26 +59,19 @@ func TestBodiesAreClosed(t *testing.T) {
 }
 
 func TestAnswersAreLimitedInTime(t *testing.T) {
-	for name, tt := range map[string]struct{ configured, want time.Duration }{
-		"ten seconds":      {0, 10 * time.Second},
-		"less by choice":   {3 * time.Second, 3 * time.Second},
-		"never more":       {time.Minute, 10 * time.Second},
-		"not by a mistake": {-time.Second, 10 * time.Second},
-	} {
-		synctest.Test(t, func(t *testing.T) {
-			h, p := newHub(func(c *Config) { c.HTTPClient.Timeout = tt.configured })
-			h.respond["/u"] = func(r request) (*http.Response, error) {
-				<-r.Context().Done()
-				return nil, r.Context().Err()
-			}
-			began := time.Now()
-			_, err := p.UserInfo(t.Context(), "token")
-			checkError(t, name, err, Unavailable, "deadline")
-			if got := time.Since(began); got != tt.want {
-				t.Errorf("%s: waited %s, want %s", name, got, tt.want)
-			}
-		})
-	}
+	synctest.Test(t, func(t *testing.T) {
+		h, p := newHub()
+		h.respond["/u"] = func(r request) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		}
+		began := time.Now()
+		_, err := p.UserInfo(t.Context(), "token")
+		checkError(t, "a provider that does not answer", err, Unavailable, "deadline")
+		if got, want := time.Since(began), 10*time.Second; got != want {
+			t.Errorf("waited %s, want %s", got, want)
+		}
+	})
 }
 
 func TestStatuses(t *testing.T) {
@@ -124,41 +117,33 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	}
 }
 
-// The app's own client is used, and not changed.
-func TestClientOfTheApp(t *testing.T) {
-	jar := &http.Client{}
-	base := &http.Client{Transport: jar.Transport, Timeout: time.Minute}
-	got := newHTTPClient(base)
-	if base.Transport != nil || base.Timeout != time.Minute || base.CheckRedirect != nil {
-		t.Errorf("the given client was changed: %+v", base)
-	}
-	if got.Transport.(*limitedTransport).base != http.DefaultTransport {
-		t.Error("a client without a transport does not get the default one")
-	}
-}
-
-// Without a client of the app's, the program's default transport is used,
-// with room for many connections to one host.
-func TestDefaultClient(t *testing.T) {
-	base, ok := newHTTPClient(nil).Transport.(*limitedTransport).base.(*http.Transport)
+// Without a transport of the app's, the program's default one is used, with
+// room for many connections to one host.
+func TestOwnTransport(t *testing.T) {
+	checked, ok := newTransport(true).(*checkedTransport)
 	if !ok {
-		t.Fatal("the default transport is not net/http's")
+		t.Fatal("the transport does not check addresses")
 	}
-	if base == http.DefaultTransport {
-		t.Error("the program's own transport is shared, and was changed")
+	unchecked, ok := newTransport(false).(*http.Transport)
+	if !ok {
+		t.Fatal("the unchecked transport is not net/http's")
 	}
-	if base.MaxIdleConnsPerHost != 64 || base.DisableKeepAlives {
-		t.Errorf("%d idle connections, keep-alives off: %v", base.MaxIdleConnsPerHost, base.DisableKeepAlives)
+	for name, base := range map[string]*http.Transport{"direct": checked.direct, "proxied": checked.proxied, "unchecked": unchecked} {
+		if base == http.DefaultTransport {
+			t.Errorf("%s: the program's own transport is shared, and was changed", name)
+		}
+		if base.MaxIdleConnsPerHost != 64 || base.DisableKeepAlives {
+			t.Errorf("%s: %d idle connections, keep-alives off: %v", name, base.MaxIdleConnsPerHost, base.DisableKeepAlives)
+		}
 	}
-	if base.Proxy == nil {
+	if checked.proxied.Proxy == nil || unchecked.Proxy == nil {
 		t.Error("the proxy of the environment is ignored")
 	}
 
 	original := http.DefaultTransport
 	defer func() { http.DefaultTransport = original }()
-	wrapped := transport(func(*http.Request) (*http.Response, error) { return answer(200, ""), nil })
-	http.DefaultTransport = wrapped
-	if _, ok := newHTTPClient(nil).Transport.(*limitedTransport).base.(transport); !ok {
+	http.DefaultTransport = transport(func(*http.Request) (*http.Response, error) { return answer(200, ""), nil })
+	if _, ok := newTransport(true).(transport); !ok {
 		t.Error("a default transport that the program replaced is not used")
 	}
 }

@@ -80,8 +80,8 @@ func newHub(change ...func(*Config)) (*hub, *Provider) {
 	}
 	config := Config{
 		Issuer: issuer, ClientID: clientID, ClientSecret: clientSecret, RedirectURL: redirectURL,
-		HTTPClient: &http.Client{Transport: transport(h.roundTrip)},
-		Now:        func() time.Time { return now },
+		Transport: transport(h.roundTrip),
+		Now:       func() time.Time { return now },
 	}
 	for _, f := range change {
 		f(&config)

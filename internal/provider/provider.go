@@ -22,7 +22,7 @@ type Config struct {
 	ClientID     string
 	ClientSecret string // empty for a public client
 	RedirectURL  string
-	HTTPClient   *http.Client // nil for one of our own
+	Transport    http.RoundTripper // nil for one of our own
 	Now          func() time.Time
 }
 
@@ -43,7 +43,11 @@ type Provider struct {
 
 // New returns a Provider without asking the provider anything.
 func New(config Config) *Provider {
-	return &Provider{config: config, client: newHTTPClient(config.HTTPClient)}
+	transport := config.Transport
+	if transport == nil {
+		transport = newTransport(!isInside(config.Issuer))
+	}
+	return &Provider{config: config, client: newHTTPClient(transport)}
 }
 
 // AuthorizationRequest is what differs from one authorization request to the
