@@ -33,6 +33,6 @@ echo "fault cases passed: $(count '(TestFaults|TestProviderRestarts|TestUnreacha
 echo "browser cases passed: $(count '(TestCookiePolicy|TestSignInInside|TestReplicasInside|TestPageTemplateInside|TestPrivatePage|TestDenied|TestPopup|TestTwoIframes|TestNoPartitioned|TestWithoutScript|TestForeignForm|TestOwnButton|TestQuickstart|TestExample|TestButtons)' "$browsers")"
 echo "browser harness cases passed: $(count '(TestBrowserNotes|TestBrowserWithout|TestBrowsersShare|TestAxe|TestWithoutChromium)' "$browsers")"
 echo "cases at other providers passed: $(count '(TestZitadel|TestDex|TestOIDCProvider)')"
-echo "sign-ins and refusals of real clients passed: $(count '(TestClient(SignsIn|Refreshes|IsDenied|WithWrongSecret)|TestHubLogin|TestHuggingFaceJS)')"
+echo "sign-ins and refusals of real clients passed: $(count '(TestClient(SignsIn|Refreshes|IsDenied|WithWrongSecret)|TestHubLogin|TestExamples|TestHuggingFaceJS)')"
 echo "skipped tests: $(grep -c -e '--- SKIP' "$log" || true)"
 exit $failed

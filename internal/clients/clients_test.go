@@ -41,7 +41,7 @@ func (c client) start(t *testing.T, change func(*hfoauthtest.App)) (*hfoauthtest
 	if change != nil {
 		change(&app)
 	}
-	return hub, &web{t, newDriver(t, c.program, hub.URL, app).line()}
+	return hub, &web{t, newDriver(t, "drivers/"+c.program, hub.URL, app).line()}
 }
 
 func TestClientSignsIn(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
-// driver is a program of the directory drivers, running.
+// driver is a program in another language, running.
 type driver struct {
 	t      *testing.T
 	stdout *bufio.Scanner
@@ -30,9 +30,9 @@ func newDriver(t *testing.T, program, issuer string, app hfoauthtest.App) *drive
 		interpreter = "/usr/bin/python3" // Debian's, which has Debian's packages
 	}
 	d := &driver{t: t}
-	command := exec.Command(interpreter, filepath.Join("drivers", program))
+	command := exec.Command(interpreter, program)
 	command.Env = append(os.Environ(), "OPENID_PROVIDER_URL="+issuer, "OAUTH_CLIENT_ID="+app.ClientID,
-		"OAUTH_CLIENT_SECRET="+app.ClientSecret, "OAUTH_SCOPES="+scopes, "PYTHONDONTWRITEBYTECODE=1")
+		"OAUTH_CLIENT_SECRET="+app.ClientSecret, "OAUTH_SCOPES="+scopes, "PORT=0", "PYTHONDONTWRITEBYTECODE=1")
 	command.Stderr = &d.stderr
 	stdout, err := command.StdoutPipe()
 	if err != nil {

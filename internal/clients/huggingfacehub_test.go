@@ -28,7 +28,7 @@ func newHubLogin(t *testing.T) (hub *hfoauthtest.Server, next func() event) {
 	hub = hfoauthtest.NewServer(t)
 	hub.Configure(func(s *hfoauthtest.Settings) { s.DeviceInterval = time.Second })
 	app := hub.RegisterApp(hfoauthtest.App{Name: "hf", Public: true, Scopes: strings.Fields(scopes)})
-	d := newDriver(t, "huggingface_hub.py", hub.URL, app)
+	d := newDriver(t, "drivers/huggingface_hub.py", hub.URL, app)
 	return hub, func() event {
 		t.Helper()
 		var e event

@@ -31,7 +31,7 @@ const escape = (text) => text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`
 
 const app = express();
 app.set("trust proxy", true);
-app.use("/auth/*splat", ExpressAuth(auth));
+app.use("/auth", ExpressAuth(auth));
 
 app.get("/", async (request, response) => {
   const session = await getSession(request, auth);
@@ -48,4 +48,4 @@ app.get("/private", async (request, response) => {
   response.json(session.user);
 });
 
-app.listen(PORT, "localhost", () => console.log(`http://localhost:${PORT}`));
+const server = app.listen(PORT, "localhost", () => console.log(`http://localhost:${server.address().port}`));

@@ -9,6 +9,7 @@ import secrets
 from authlib.integrations.base_client.errors import OAuthError
 from authlib.integrations.flask_client import OAuth
 from flask import Flask, redirect, render_template_string, session, url_for
+from werkzeug.serving import make_server
 
 app = Flask(__name__)
 app.secret_key = os.environ.get("SECRET_KEY") or secrets.token_hex()
@@ -64,4 +65,6 @@ def failed(error):
 
 
 if __name__ == "__main__":
-    app.run("localhost", int(os.environ.get("PORT", "3000")))
+    server = make_server("localhost", int(os.environ.get("PORT", "3000")), app, threaded=True)
+    print(f"http://localhost:{server.server_port}", flush=True)
+    server.serve_forever()

@@ -18,7 +18,7 @@ const bundle = await build({
 const page = (await readFile(file("index.html"), "utf8"))
   .replace("<script", `<script>window.huggingface = { variables: ${variables} };</script>\n<script`);
 
-createServer((request, response) => {
+const server = createServer((request, response) => {
   const { pathname } = new URL(request.url, "http://localhost");
   if (pathname === "/") {
     response.writeHead(200, { "content-type": "text/html; charset=utf-8" }).end(page);
@@ -27,4 +27,4 @@ createServer((request, response) => {
   } else {
     response.writeHead(404).end();
   }
-}).listen(PORT, "localhost", () => console.log(`http://localhost:${PORT}`));
+}).listen(PORT, "localhost", () => console.log(`http://localhost:${server.address().port}`));

@@ -1,0 +1,111 @@
+package clients
+
+import (
+	"cmp"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/hfoauth/hfoauth/hfoauthtest"
+)
+
+// example is an app of examples/hfhub, which is tried as a person would.
+type example struct {
+	name    string
+	program string
+	begin   func(t *testing.T, app *web, browser *http.Client) *http.Response // clicks "sign in"
+	denied  string                                                            // what its page says then
+}
+
+var examples = []example{
+	{"Express", "express/app.mjs", beginWithAuthJS, "Try signing in with a different account"},
+	{"Flask", "flask/app.py", beginAtLogin, "access_denied"},
+}
+
+func beginAtLogin(t *testing.T, app *web, browser *http.Client) *http.Response {
+	t.Helper()
+	resp, err := browser.Get(app.url + "/login")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp
+}
+
+var csrfToken = regexp.MustCompile(`name="csrfToken" value="([^"]+)"`)
+
+// beginWithAuthJS clicks the button of Auth.js's own sign-in page.
+func beginWithAuthJS(t *testing.T, app *web, browser *http.Client) *http.Response {
+	t.Helper()
+	_, page := app.open(browser, "GET", "/auth/signin")
+	token := csrfToken.FindStringSubmatch(page)
+	if token == nil {
+		t.Fatalf("no form on the page: %s", page)
+	}
+	resp, err := browser.PostForm(app.url+"/auth/signin/huggingface", url.Values{"csrfToken": {token[1]}, "callbackUrl": {app.url + "/"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp
+}
+
+func (e example) start(t *testing.T) (*hfoauthtest.Server, *web) {
+	t.Helper()
+	hub := hfoauthtest.NewServer(t)
+	app := hub.RegisterApp(hfoauthtest.App{Name: e.name, RedirectURIs: []string{
+		"http://localhost/login/callback", "http://localhost/auth/callback/huggingface",
+	}})
+	return hub, &web{t, newDriver(t, "../../examples/hfhub/"+e.program, hub.URL, app).line()}
+}
+
+func TestExamples(t *testing.T) {
+	for _, e := range examples {
+		t.Run(e.name, func(t *testing.T) {
+			hub, app := e.start(t)
+			for _, user := range hfoauthtest.DefaultUsers() {
+				t.Run(user.Username, func(t *testing.T) {
+					app := &web{t, app.url}
+					browser := hub.Browser(hfoauthtest.Person{Username: user.Username})
+					defer browser.CloseIdleConnections()
+					if status, _ := app.open(browser, "GET", "/private"); status != http.StatusUnauthorized {
+						t.Errorf("before the sign-in /private answers %d, want 401", status)
+					}
+					e.begin(t, app, browser).Body.Close()
+					if _, home := app.open(browser, "GET", "/"); !strings.Contains(home, "Hello, "+cmp.Or(user.Name, user.Username)+" ("+user.Username+")") {
+						t.Errorf("the start page does not greet %s: %s", user.Username, home)
+					}
+					status, private := app.open(browser, "GET", "/private")
+					var account struct{ Sub string }
+					if status != http.StatusOK || json.Unmarshal([]byte(private), &account) != nil || account.Sub != user.ID() {
+						t.Errorf("/private: %d %s, want sub %s", status, private, user.ID())
+					}
+				})
+			}
+		})
+	}
+}
+
+func TestExamplesDenied(t *testing.T) {
+	for _, e := range examples {
+		t.Run(e.name, func(t *testing.T) {
+			hub, app := e.start(t)
+			browser := hub.Browser(hfoauthtest.Person{Username: "ada", Deny: true})
+			defer browser.CloseIdleConnections()
+			resp := e.begin(t, app, browser)
+			defer resp.Body.Close()
+			page, err := io.ReadAll(resp.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(string(page), e.denied) {
+				t.Errorf("the page does not say %q: %s", e.denied, page)
+			}
+			if status, _ := app.open(browser, "GET", "/private"); status != http.StatusUnauthorized {
+				t.Errorf("/private answers %d, want 401", status)
+			}
+		})
+	}
+}
