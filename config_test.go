@@ -88,48 +88,6 @@ func TestNewNamesEveryProblem(t *testing.T) {
 	}
 }
 
-func TestScopes(t *testing.T) {
-	for text, want := range map[string]string{
-		"":                            "",
-		"email":                       "email",
-		"openid profile email":        "openid profile email",
-		"email,read-repos":            "email read-repos",
-		" email ,, read-repos\temail": "email read-repos",
-		"something-new":               "something-new",
-	} {
-		if got := hfoauth.ParseScopes(text).String(); got != want {
-			t.Errorf("ParseScopes(%q) = %q, want %q", text, got, want)
-		}
-	}
-	granted := hfoauth.ParseScopes("write-endpoints email")
-	for scope, want := range map[hfoauth.Scope]bool{
-		hfoauth.ScopeEmail: true, hfoauth.ScopeReadEndpoints: true, hfoauth.ScopeWriteEndpoints: true, hfoauth.ScopeJobs: false, "": false,
-	} {
-		if granted.Has(scope) != want {
-			t.Errorf("Has(%q) = %v, want %v", scope, !want, want)
-		}
-	}
-}
-
-func FuzzParseScopes(f *testing.F) {
-	for _, seed := range []string{"", "openid profile", "a,b, c", "a\x00b", "\"", "é"} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		scopes := hfoauth.ParseScopes(text)
-		seen := map[hfoauth.Scope]bool{}
-		for _, scope := range scopes {
-			if scope == "" || seen[scope] || strings.ContainsAny(string(scope), " ,\t\r\n") {
-				t.Errorf("ParseScopes(%q) = %q", text, scopes)
-			}
-			seen[scope] = true
-		}
-		if again := hfoauth.ParseScopes(scopes.String()); again.String() != scopes.String() {
-			t.Errorf("ParseScopes(%q) is not stable: %q", text, again)
-		}
-	})
-}
-
 func FuzzConfigFromEnv(f *testing.F) {
 	f.Add("id", clientSecret, "openid", "https://huggingface.co", "https://app.example/cb", "a.hf.space,b.example")
 	f.Add("", "", "a,\x00", "http://x", "::", ",")
@@ -195,5 +153,37 @@ func TestEnvironmentIsOfOneApp(t *testing.T) {
 	}
 	if _, err := hfoauth.New(hfoauth.Config{ClientID: "second"}); err == nil || !strings.Contains(err.Error(), "without a client secret") {
 		t.Errorf("a second client takes the first one's secret: %v", err)
+	}
+}
+
+// What the protocol sets itself cannot be given by the app.
+func TestReservedParameters(t *testing.T) {
+	s := newSite(t, nil)
+	for _, name := range []string{
+		"client_id", "client_secret", "code_challenge", "code_challenge_method", "nonce", "redirect_uri",
+		"request", "request_uri", "response_mode", "response_type", "scope", "state",
+	} {
+		w := httptest.NewRecorder()
+		s.client.Login(w, httptest.NewRequest("GET", "/x", nil), hfoauth.LoginOptions{AuthorizationParams: url.Values{name: {"x"}}})
+		if w.Code != http.StatusInternalServerError {
+			t.Errorf("LoginOptions with %s: status %d, want 500", name, w.Code)
+		}
+		if location := w.Header().Get("Location"); location != "" {
+			t.Errorf("LoginOptions with %s leads to %s", name, location)
+		}
+	}
+}
+
+// A host that looks like this machine is not, for a redirect by http.
+func TestLoopbackRedirects(t *testing.T) {
+	clearEnv(t)
+	for host, ok := range map[string]bool{
+		"localhost": true, "LOCALHOST:7860": true, "x.localhost": true, "127.0.0.1:80": true, "127.1.2.3": true, "[::1]:7860": true,
+		"localhost.example": false, "mylocalhost": false, "127.0.0.1.example": false, "0.0.0.0": false, "10.0.0.1": false, "[::2]": false,
+	} {
+		_, err := hfoauth.New(hfoauth.Config{ClientID: "id", ClientSecret: clientSecret, RedirectURL: "http://" + host + "/login/callback"})
+		if (err == nil) != ok {
+			t.Errorf("http://%s: error %v, want none: %v", host, err, ok)
+		}
 	}
 }

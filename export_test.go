@@ -23,6 +23,20 @@ func (c *Client) SetClock(now func() time.Time) { c.now = now }
 func (c *Client) SessionCookie() string { return c.cookies.session }
 func (c *Client) AttemptCookie() string { return c.cookies.attempt }
 
+// SealAttempt seals bytes as the attempt of a state, and OpenAttempt opens them.
+func (c *Client) SealAttempt(state string, plain []byte) string {
+	return encodeCookie(c.sealer.attempt.Seal(plain, c.attemptCookie(state)))
+}
+
+func (c *Client) OpenAttempt(state, value string) []byte {
+	sealed, err := decodeCookie(value)
+	if err != nil {
+		return nil
+	}
+	plain, _ := c.sealer.attempt.Open(sealed, c.attemptCookie(state))
+	return plain
+}
+
 // NewMemoryStore returns the Store of a client that is given none.
 func NewMemoryStore() Store { return newSessionStore(nil, time.Now) }
 

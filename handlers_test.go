@@ -427,18 +427,47 @@ func TestRedirectURLInASpace(t *testing.T) {
 	}
 }
 
+// The callback gets a good state each time, so that all behind it is reached:
+// whatever else the query says, nobody is signed in and the page is ours.
 func FuzzCallbackQuery(f *testing.F) {
 	s := newSite(f, nil)
-	f.Add("code=x&state=y")
-	f.Add("error=access_denied&state=%zz")
-	f.Add("state=a&state=b&iss=c")
+	browser := s.browser()
+	authorize, err := url.Parse(s.begin(browser, "/"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	home, err := url.Parse(s.URL)
+	if err != nil {
+		f.Fatal(err)
+	}
+	attempt := browser.Jar.Cookies(home)[0]
+	state := "state=" + authorize.Query().Get("state")
+	for _, query := range []string{
+		"", "code=x", "code=", "code=a&code=b", "error=access_denied", "error=access_denied&code=x", "error=server_error&error_description=%3Cscript%3E",
+		"error=%3Cscript%3E", "error=a&error=b", "code=x&iss=" + url.QueryEscape(s.hub.URL), "code=x&iss=https%3A%2F%2Fevil.example",
+		"code=x&iss=", "error=invalid_scope&iss=c", "code=%zz", "error_uri=javascript:alert(1)&error=x", "state=other", "%73tate=other&code=x", "code=x;state=y",
+	} {
+		f.Add(query)
+	}
 	f.Fuzz(func(t *testing.T, query string) {
 		r := httptest.NewRequest("GET", "/login/callback", nil)
-		r.URL.RawQuery = query
+		r.URL.RawQuery = state + "&" + query
+		r.AddCookie(attempt)
 		recorder := httptest.NewRecorder()
 		s.client.CallbackHandler().ServeHTTP(recorder, r)
-		if recorder.Code != 400 || strings.Contains(recorder.Body.String(), "<script") {
-			t.Errorf("%q: %d %s", query, recorder.Code, recorder.Body)
+		if recorder.Code != 400 && recorder.Code != 403 {
+			t.Errorf("%q: status %d, want 400 or 403", query, recorder.Code)
+		}
+		if body := recorder.Body.String(); strings.Contains(body, "<script") || strings.Contains(body, "javascript:") {
+			t.Errorf("%q: page %s", query, body)
+		}
+		for _, cookie := range recorder.Result().Cookies() {
+			if cookie.MaxAge > 0 && !strings.HasPrefix(cookie.Name, s.client.AttemptCookie()) {
+				t.Errorf("%q sets %v", query, cookie)
+			}
+		}
+		if location := recorder.Header().Get("Location"); location != "" {
+			t.Errorf("%q leads to %s", query, location)
 		}
 	})
 }

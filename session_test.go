@@ -94,17 +94,50 @@ func TestSessionExpiry(t *testing.T) {
 	}
 }
 
+// A session shows whose it is and until when, and nothing that opens a door:
+// neither tokens nor the cookie it came from, at sign-in and in a request.
 func TestSessionPrintsNoSecrets(t *testing.T) {
-	var session *hfoauth.Session
-	s := newSite(t, func(c *hfoauth.Config) {
-		c.OnLogin = func(_ context.Context, got *hfoauth.Session) error { session = got; return nil }
-	})
-	s.signIn(s.browser(), ada, "/")
+	for name, change := range keptIn() {
+		t.Run(name, func(t *testing.T) {
+			var begun *hfoauth.Session
+			s := newSite(t, func(c *hfoauth.Config) {
+				c.OnLogin = func(_ context.Context, got *hfoauth.Session) error { begun = got; return nil }
+				if change != nil {
+					change(c)
+				}
+			})
+			cookie := s.newSession(ada)
+			r := httptest.NewRequest("GET", "/", nil)
+			r.AddCookie(cookie)
+			later, err := s.client.SessionFromRequest(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			secrets := append(s.hub.Secrets(), cookie.Value, begun.Token.AccessToken, begun.Token.RefreshToken)
+			for i, session := range []*hfoauth.Session{begun, later} {
+				text := printedSession(t, session)
+				for _, secret := range secrets {
+					if secret != "" && strings.Contains(text, secret) {
+						t.Errorf("session %d prints the secret %.20q…", i, secret)
+					}
+				}
+				if !strings.Contains(text, session.User.Sub) {
+					t.Errorf("session %d does not say whose it is: %s", i, text)
+				}
+			}
+		})
+	}
+}
+
+// printedSession returns a session in every form in which programs print things.
+func printedSession(t *testing.T, session *hfoauth.Session) string {
+	t.Helper()
 	var out bytes.Buffer
-	logger := slog.New(slog.NewJSONHandler(&out, nil))
-	logger.Info("session", "session", session, "value", *session, "group", []any{*session, session})
-	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x"} {
-		fmt.Fprintf(&out, verb+verb+"\n", session, *session)
+	for _, logger := range []*slog.Logger{slog.New(slog.NewJSONHandler(&out, nil)), slog.New(slog.NewTextHandler(&out, nil))} {
+		logger.Info("session", "session", session, "value", *session, "group", []any{*session, session})
+	}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x", "%t"} {
+		fmt.Fprintf(&out, verb+verb+verb+"\n", session, *session, []any{session, *session})
 	}
 	fmt.Fprintln(&out, session, *session)
 	for _, v := range []any{session, *session, map[string]any{"s": *session}, []hfoauth.Session{*session}} {
@@ -112,12 +145,7 @@ func TestSessionPrintsNoSecrets(t *testing.T) {
 			t.Errorf("a session marshals to JSON: %s", text)
 		}
 	}
-	if strings.Contains(out.String(), session.Token.AccessToken) || strings.Contains(out.String(), session.Token.RefreshToken) {
-		t.Errorf("a session prints its tokens: %s", out.String())
-	}
-	if !strings.Contains(out.String(), session.User.Sub) {
-		t.Errorf("a session does not say whose it is: %s", out.String())
-	}
+	return out.String()
 }
 
 func TestUserIsTheCallersToChange(t *testing.T) {
@@ -134,5 +162,53 @@ func TestUserIsTheCallersToChange(t *testing.T) {
 	again := userOf(s.client, cookie)
 	if again.Username != "ada" || again.Orgs[0].Role != hfoauth.RoleAdmin || again.Orgs[0].ResourceGroups[0].Role != hfoauth.RoleWrite || again.Orgs[1].Username != "notes" {
 		t.Errorf("a caller's change shows: %+v", again)
+	}
+}
+
+// Keys that are made of one secret differ by provider and client: what one
+// app put into a store that another one shares does not open there.
+func TestKeysAreBoundToTheApp(t *testing.T) {
+	store := newMapStore()
+	key := [][]byte{testKey("one")}
+	s := newSite(t, func(c *hfoauth.Config) { c.Store, c.SessionKeys = store, key })
+	id := s.newSession(ada).Value
+	for name, tt := range map[string]struct {
+		change func(*hfoauth.Config)
+		want   bool
+	}{
+		"same app":         {func(*hfoauth.Config) {}, true},
+		"another client":   {func(c *hfoauth.Config) { c.ClientID = "another" }, false},
+		"another provider": {func(c *hfoauth.Config) { c.ProviderURL = "https://hub.example" }, false},
+		"another key":      {func(c *hfoauth.Config) { c.SessionKeys = [][]byte{testKey("two")} }, false},
+	} {
+		client := s.newReplica(func(c *hfoauth.Config) {
+			c.Store, c.SessionKeys = store, key
+			tt.change(c)
+		})
+		if got := signedIn(client, &http.Cookie{Name: client.SessionCookie(), Value: id}); got != tt.want {
+			t.Errorf("%s: signed in %v, want %v", name, got, tt.want)
+		}
+	}
+}
+
+// Two apps on one host do not read each other's cookies: cookies do not tell
+// ports apart.
+func TestCookieNamesAreBoundToTheApp(t *testing.T) {
+	base := hfoauth.Config{ClientID: "id", ClientSecret: clientSecret, RedirectURL: "https://app.example/login/callback", ProviderURL: "https://hub.example"}
+	names := map[string]string{}
+	for name, change := range map[string]func(*hfoauth.Config){
+		"app":              func(*hfoauth.Config) {},
+		"another client":   func(c *hfoauth.Config) { c.ClientID = "other" },
+		"another provider": func(c *hfoauth.Config) { c.ProviderURL = "https://other.example" },
+		"another port":     func(c *hfoauth.Config) { c.RedirectURL = "https://app.example:8443/login/callback" },
+		"another path":     func(c *hfoauth.Config) { c.RedirectURL = "https://app.example/guests/callback" },
+	} {
+		config := base
+		change(&config)
+		cookie := newClient(t, config).SessionCookie()
+		if other := names[cookie]; other != "" {
+			t.Errorf("%s has the cookie name of %s: %s", name, other, cookie)
+		}
+		names[cookie] = name
 	}
 }

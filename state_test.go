@@ -1,33 +1,60 @@
 package hfoauth_test
 
 import (
+	"bytes"
+	"encoding/base64"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 )
 
+// A cookie that this app sealed opens whatever is in it, so that its decoding
+// is reached: only one of the state it is presented with counts. One that it
+// did not seal never does.
 func FuzzAttemptCookie(f *testing.F) {
 	s := newSite(f, nil)
 	browser := s.browser()
-	home, _ := url.Parse(s.URL)
-	authorize, _ := url.Parse(s.begin(browser, "/"))
+	home, err := url.Parse(s.URL)
+	if err != nil {
+		f.Fatal(err)
+	}
+	authorize, err := url.Parse(s.begin(browser, "/"))
+	if err != nil {
+		f.Fatal(err)
+	}
 	state := authorize.Query().Get("state")
 	attempt := browser.Jar.Cookies(home)[0]
-	f.Add(attempt.Value, state)
-	f.Add("", "")
-	f.Fuzz(func(t *testing.T, value, query string) {
-		if value == attempt.Value && query == state {
-			return
+	plain := s.client.OpenAttempt(state, attempt.Value)
+	if len(plain) == 0 {
+		f.Fatal("the attempt does not open")
+	}
+	f.Add(plain)
+	f.Add([]byte(nil))
+	f.Add(plain[:len(plain)-1])
+	f.Add(append(slices.Clone(plain), 0))
+	f.Add(slices.Concat([]byte{1}, make([]byte, 96), plain[97:])) // the state that has no bits
+	f.Add(slices.Concat(plain[:97], []byte{0}, plain[98:]))
+	f.Fuzz(func(t *testing.T, changed []byte) {
+		cookies := []*http.Cookie{{Name: attempt.Name, Value: base64.RawURLEncoding.EncodeToString(changed)}}
+		if !bytes.Equal(changed, plain) {
+			cookies = append(cookies, &http.Cookie{Name: attempt.Name, Value: s.client.SealAttempt(state, changed)})
 		}
-		r := httptest.NewRequest("GET", "/login/callback", nil)
-		r.URL.RawQuery = url.Values{"state": {query}, "code": {"x"}}.Encode()
-		r.Header.Set("Cookie", attempt.Name+"="+value)
-		recorder := httptest.NewRecorder()
-		s.client.CallbackHandler().ServeHTTP(recorder, r)
-		if recorder.Code != 400 {
-			t.Errorf("cookie %q with state %q: %d", value, query, recorder.Code)
+		for i, cookie := range cookies {
+			r := httptest.NewRequest("GET", "/login/callback?code=x&state="+state, nil)
+			r.AddCookie(cookie)
+			recorder := httptest.NewRecorder()
+			s.client.CallbackHandler().ServeHTTP(recorder, r)
+			if recorder.Code != 400 {
+				t.Errorf("cookie %d of %x: status %d, want 400", i, changed, recorder.Code)
+			}
+			reached := strings.Contains(recorder.Body.String(), "invalid_grant") // the code is asked for
+			if reached && (len(changed) < 97 || !bytes.Equal(changed[1:33], plain[1:33])) {
+				t.Errorf("cookie %d of %x: another state was taken", i, changed)
+			}
 		}
 	})
 }

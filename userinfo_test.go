@@ -2,10 +2,12 @@ package hfoauth_test
 
 import (
 	"encoding/json"
+	"maps"
 	"reflect"
 	"testing"
 
 	"github.com/hfoauth/hfoauth"
+	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
 const adaClaims = `{"sub":"5dd96eb166059660ed1ee413","name":"Ada Lovelace","preferred_username":"ada",
@@ -116,5 +118,86 @@ func TestOrgNamedLikeAnID(t *testing.T) {
 	user := hfoauth.User{Orgs: []hfoauth.Org{{Sub: "6affffffffffffffffffffff", Username: id}}}
 	if org := user.Org(id); org != nil {
 		t.Errorf("%+v passes for the organization with this ID", org)
+	}
+}
+
+// Every field of a user and of an organization arrives, from the userinfo
+// endpoint through a cookie or a store, and stays the caller's own.
+func TestEveryFieldOfTheUserIsKept(t *testing.T) {
+	var claims map[string]any
+	if err := json.Unmarshal([]byte(adaClaims), &claims); err != nil {
+		t.Fatal(err)
+	}
+	org := claims["orgs"].([]any)[0].(map[string]any)
+	org["billingMode"] = "prepaid"
+	for name, change := range keptIn() {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, change)
+			s.hub.Configure(func(c *hfoauthtest.Settings) {
+				c.UserInfo = func(answer map[string]any) {
+					sub := answer["sub"]
+					maps.Copy(answer, claims)
+					answer["sub"] = sub
+				}
+			})
+			cookie := s.newSession(ada)
+			user := userOf(s.newReplica(change), cookie)
+			if user == nil {
+				t.Fatal("not signed in at another replica")
+			}
+			var want hfoauth.User
+			if err := json.Unmarshal(mustMarshal(t, claims), &want); err != nil {
+				t.Fatal(err)
+			}
+			want.Sub = user.Sub
+			if !reflect.DeepEqual(*user, want) {
+				t.Errorf("kept\n%+v\nwant\n%+v", *user, want)
+			}
+			checkNoZero(t, "User", reflect.ValueOf(*user))
+			checkNoZero(t, "Org", reflect.ValueOf(user.Orgs[0]))
+			checkNoZero(t, "ResourceGroup", reflect.ValueOf(user.Orgs[0].ResourceGroups[0]))
+
+			scribble(reflect.ValueOf(user).Elem())
+			if again := userOf(s.client, cookie); !reflect.DeepEqual(*again, want) {
+				t.Errorf("a caller's changes show:\n%+v", *again)
+			}
+		})
+	}
+}
+
+func mustMarshal(t *testing.T, v any) []byte {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// checkNoZero makes sure that a test has a value for every field there is.
+func checkNoZero(t *testing.T, name string, v reflect.Value) {
+	t.Helper()
+	for i := range v.NumField() {
+		if field := v.Type().Field(i); field.IsExported() && v.Field(i).IsZero() {
+			t.Errorf("%s.%s is zero: the test says nothing about it", name, field.Name)
+		}
+	}
+}
+
+// scribble changes all that can be reached from a value, in place.
+func scribble(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			scribble(v.Field(i))
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			scribble(v.Index(i))
+		}
+	case reflect.String:
+		v.SetString("scribbled")
+	case reflect.Bool:
+		v.SetBool(!v.Bool())
 	}
 }

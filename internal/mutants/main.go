@@ -71,10 +71,7 @@ func run(ctx context.Context, jobs int, check, list bool, timeout time.Duration,
 	}
 	defer os.RemoveAll(t.temp)
 	results, err := t.tryAll(ctx, jobs, mutants)
-	if err != nil {
-		return err
-	}
-	return report(os.Stdout, mutants, results, list)
+	return errors.Join(report(os.Stdout, mutants, results, list), err)
 }
 
 // applyAll reports every mutant that no longer fits its source.

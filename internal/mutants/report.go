@@ -21,6 +21,9 @@ func report(w io.Writer, mutants []mutant, results []result, listDead bool) erro
 	seconds := 0.0
 	for i, m := range mutants {
 		r := results[i]
+		if r.Key == "" {
+			continue // it could not be tried
+		}
 		seconds += r.Seconds
 		c := files[m.file]
 		c.all, total.all = c.all+1, total.all+1

@@ -1,0 +1,152 @@
+package hfoauth
+
+import (
+	"bytes"
+	"errors"
+	"math"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+// sample has a field of every kind that the encoding knows.
+type sample struct {
+	number  uint64
+	text    string
+	array   [4]byte
+	flags   [8]bool
+	when    time.Time
+	names   []Scope
+	records []record
+	last    string
+}
+
+type record struct{ a, b string }
+
+func (s *sample) code(c *coder) {
+	c.version(7)
+	c.uint(&s.number)
+	c.string(&s.text)
+	c.bytes(s.array[:])
+	c.bools(&s.flags[0], &s.flags[1], &s.flags[2], &s.flags[3], &s.flags[4], &s.flags[5], &s.flags[6], &s.flags[7])
+	c.time(&s.when)
+	stringsOf(c, &s.names)
+	list(c, &s.records, func(r *record) { c.string(&r.a); c.string(&r.b) })
+	c.string(&s.last)
+}
+
+func fullSample() sample {
+	return sample{
+		number: 1 << 40, text: "text", array: [4]byte{1, 2, 3, 4}, flags: [8]bool{true, false, true, true, false, false, false, true},
+		when: time.UnixMilli(1_772_366_400_123).UTC(), names: []Scope{"openid", "", "profile"},
+		records: []record{{"a", "b"}, {"", "c"}}, last: "last",
+	}
+}
+
+func TestEncodingKeepsValues(t *testing.T) {
+	for name, want := range map[string]sample{
+		"zero":            {},
+		"full":            fullSample(),
+		"largest number":  {number: math.MaxUint64},
+		"one byte":        {number: 127},
+		"two bytes":       {number: 128},
+		"long text":       {text: strings.Repeat("x", 100_000), last: "y"},
+		"bytes of a text": {text: "\x00\xff\xc3\x28"},
+		"a flag":          {flags: [8]bool{5: true}},
+		"the last flag":   {flags: [8]bool{7: true}},
+		"a millisecond":   {when: time.UnixMilli(1).UTC()},
+		"an empty record": {records: []record{{}}},
+	} {
+		encoded := encode(16, want.code)
+		// What is read into is not empty, as when a value is read again.
+		got := fullSample()
+		got.names, got.records = append(got.names, "x"), append(got.records, record{"x", "x"})
+		if err := decode(encoded, got.code); err != nil {
+			t.Errorf("%s: %v", name, err)
+		} else if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: read %+v, want %+v", name, got, want)
+		}
+	}
+}
+
+// Writing leaves a value alone: it may be shared.
+func TestEncodingOnlyReads(t *testing.T) {
+	s := fullSample()
+	encode(16, s.code)
+	if !reflect.DeepEqual(s, fullSample()) {
+		t.Errorf("writing changed it to %+v", s)
+	}
+}
+
+func TestEncodingOfTimes(t *testing.T) {
+	for name, tt := range map[string]struct{ in, want time.Time }{
+		"zero":           {time.Time{}, time.Time{}},
+		"another zone":   {time.UnixMilli(5000).In(time.FixedZone("x", 3600)), time.UnixMilli(5000).UTC()},
+		"nanoseconds":    {time.Unix(5, 1_999_999).UTC(), time.UnixMilli(5001).UTC()},
+		"before 1970":    {time.Unix(-5, 0), time.Time{}},
+		"the year 10000": {time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)},
+	} {
+		encoded := encode(16, (&sample{when: tt.in}).code)
+		var got sample
+		if err := decode(encoded, got.code); err != nil || !got.when.Equal(tt.want) {
+			t.Errorf("%s: read %s (%v), want %s", name, got.when, err, tt.want)
+		}
+	}
+}
+
+// What was cut off, prolonged, or written by another version is no value.
+func TestEncodingOfOtherVersions(t *testing.T) {
+	s := fullSample()
+	encoded := encode(16, s.code)
+	for n := range encoded {
+		if err := decode(encoded[:n], new(sample).code); !errors.Is(err, errEncoding) {
+			t.Errorf("the first %d of %d bytes: %v, want errEncoding", n, len(encoded), err)
+		}
+	}
+	for name, b := range map[string][]byte{
+		"a byte more":             append(bytes.Clone(encoded), 0),
+		"another version":         append([]byte{8}, encoded[1:]...),
+		"a number without an end": append([]byte{7}, bytes.Repeat([]byte{0x80}, 20)...),
+		"a length of 2^63":        append([]byte{7, 0}, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f),
+		"a length past the end":   {7, 0, 200, 1, 'x'},
+	} {
+		if err := decode(b, new(sample).code); !errors.Is(err, errEncoding) {
+			t.Errorf("%s: %v, want errEncoding", name, err)
+		}
+	}
+}
+
+// A list that claims more elements than there are bytes makes nothing large.
+func TestEncodingOfHugeLists(t *testing.T) {
+	calls := 0
+	var records []record
+	encoded := encode(16, func(c *coder) {
+		n := uint64(1 << 30)
+		c.uint(&n)
+	})
+	err := decode(encoded, func(c *coder) {
+		list(c, &records, func(*record) { calls++ })
+	})
+	if !errors.Is(err, errEncoding) || calls > 0 || cap(records) > 0 {
+		t.Errorf("%v after %d elements, room for %d", err, calls, cap(records))
+	}
+}
+
+// Whatever the bytes, reading ends without a panic, and what it accepts says
+// the same when it is written again.
+func FuzzDecode(f *testing.F) {
+	for _, s := range []sample{{}, fullSample(), {number: math.MaxUint64, text: "x"}} {
+		f.Add(encode(16, s.code))
+	}
+	f.Add([]byte{7, 0x80, 0x80, 0})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var first, second sample
+		if decode(b, first.code) != nil {
+			return
+		}
+		if err := decode(encode(16, first.code), second.code); err != nil || !reflect.DeepEqual(first, second) {
+			t.Errorf("%x reads as %+v, and that as %+v (%v)", b, first, second, err)
+		}
+	})
+}

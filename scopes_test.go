@@ -1,0 +1,143 @@
+package hfoauth_test
+
+import (
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/hfoauth/hfoauth"
+	"github.com/hfoauth/hfoauth/hfoauthtest"
+)
+
+func TestScopes(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                            "",
+		"email":                       "email",
+		"openid profile email":        "openid profile email",
+		"email,read-repos":            "email read-repos",
+		" email ,, read-repos\temail": "email read-repos",
+		"something-new":               "something-new",
+	} {
+		if got := hfoauth.ParseScopes(text).String(); got != want {
+			t.Errorf("ParseScopes(%q) = %q, want %q", text, got, want)
+		}
+	}
+	granted := hfoauth.ParseScopes("write-endpoints email")
+	for scope, want := range map[hfoauth.Scope]bool{
+		hfoauth.ScopeEmail: true, hfoauth.ScopeReadEndpoints: true, hfoauth.ScopeWriteEndpoints: true, hfoauth.ScopeJobs: false, "": false,
+	} {
+		if granted.Has(scope) != want {
+			t.Errorf("Has(%q) = %v, want %v", scope, !want, want)
+		}
+	}
+}
+
+func FuzzParseScopes(f *testing.F) {
+	for _, seed := range []string{"", "openid profile", "a,b, c", "a\x00b", "\"", "é"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		scopes := hfoauth.ParseScopes(text)
+		seen := map[hfoauth.Scope]bool{}
+		for _, scope := range scopes {
+			if scope == "" || seen[scope] || strings.ContainsAny(string(scope), " ,\t\r\n") {
+				t.Errorf("ParseScopes(%q) = %q", text, scopes)
+			}
+			seen[scope] = true
+		}
+		if again := hfoauth.ParseScopes(scopes.String()); again.String() != scopes.String() {
+			t.Errorf("ParseScopes(%q) is not stable: %q", text, again)
+		}
+	})
+}
+
+func TestScopeNames(t *testing.T) {
+	clearEnv(t)
+	for name, ok := range map[string]bool{
+		"email": true, "read-repos": true, "a:b/c.d": true, "!": true, "~": true, "#$%&'()*+,-./[]^_`{|}": true,
+		"": false, "em ail": false, "em\tail": false, "em\"ail": false, `em\ail`: false, "e\x00": false, "\x7f": false, "é": false,
+	} {
+		_, err := hfoauth.New(hfoauth.Config{
+			ClientID: "id", ClientSecret: clientSecret, RedirectURL: "https://app.example/cb", Scopes: hfoauth.Scopes{hfoauth.Scope(name)},
+		})
+		if (err == nil) != ok {
+			t.Errorf("scope %q: error %v, want none: %v", name, err, ok)
+		}
+	}
+}
+
+// openid and profile are asked for at every sign-in, in front, once.
+func TestScopesOfASignIn(t *testing.T) {
+	for given, want := range map[string]string{
+		"":                             "openid profile",
+		"email":                        "openid profile email",
+		"openid":                       "openid profile",
+		"profile":                      "openid profile",
+		"email openid":                 "email openid profile",
+		"profile openid":               "profile openid",
+		"email email openid profile":   "email openid profile",
+		"read-repos profile openid":    "read-repos profile openid",
+		"openid profile inference-api": "openid profile inference-api",
+	} {
+		hub := hfoauthtest.NewServer(t)
+		config := hfoauth.Config{ProviderURL: hub.URL, Scopes: hfoauth.ParseScopes(given)}
+		if config.Scopes == nil {
+			config.Scopes = hfoauth.Scopes{}
+		}
+		before := config.Scopes.String()
+		w := httptest.NewRecorder()
+		newClient(t, config).LoginHandler().ServeHTTP(w, httptest.NewRequest("GET", "/login", nil))
+		location, err := w.Result().Location()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := location.Query().Get("scope"); got != want {
+			t.Errorf("Scopes %q ask for %q, want %q", given, got, want)
+		}
+		if after := config.Scopes.String(); after != before {
+			t.Errorf("Scopes %q of the caller became %q", before, after)
+		}
+	}
+}
+
+// What one sign-in asks for is asked for by no other: neither scopes nor
+// parameters, and not even where the app's own slice has room behind it.
+func TestLoginOptionsStayTheirOwn(t *testing.T) {
+	scopes := append(make(hfoauth.Scopes, 0, 10), "openid", "profile")
+	s := newSite(t, func(c *hfoauth.Config) { c.Scopes = scopes })
+	ask := func(options hfoauth.LoginOptions) url.Values {
+		t.Helper()
+		w := httptest.NewRecorder()
+		s.client.Login(w, httptest.NewRequest("GET", "/x", nil), options)
+		location, err := w.Result().Location()
+		if err != nil {
+			t.Fatal(w.Code, err)
+		}
+		return location.Query()
+	}
+	for range 2 {
+		for _, tt := range []struct {
+			options       hfoauth.LoginOptions
+			scope, orgIDs string
+		}{
+			{hfoauth.LoginOptions{Scopes: hfoauth.Scopes{"write-repos"}}, "openid profile write-repos", ""},
+			{hfoauth.LoginOptions{}, "openid profile", ""},
+			{hfoauth.LoginOptions{AuthorizationParams: url.Values{"orgIds": {"6a"}}}, "openid profile", "6a"},
+			{hfoauth.LoginOptions{}, "openid profile", ""},
+			{hfoauth.LoginOptions{Scopes: hfoauth.Scopes{"email"}, AuthorizationParams: url.Values{"orgIds": {"6b"}}}, "openid profile email", "6b"},
+			{hfoauth.LoginOptions{Scopes: hfoauth.Scopes{"email"}}, "openid profile email", ""},
+		} {
+			query := ask(tt.options)
+			if got := query.Get("scope"); got != tt.scope {
+				t.Errorf("%+v asks for %q, want %q", tt.options, got, tt.scope)
+			}
+			if got := query.Get("orgIds"); got != tt.orgIDs {
+				t.Errorf("%+v asks for orgIds %q, want %q", tt.options, got, tt.orgIDs)
+			}
+		}
+	}
+	if got := scopes[:10]; got[2] != "" {
+		t.Errorf("the app's own slice now holds %q", got)
+	}
+}
