@@ -32,7 +32,7 @@ func newDexSite(t *testing.T, secret string) *dexSite {
 func dexProvider(t *testing.T, s *site, store storage.Storage) http.Handler {
 	t.Helper()
 	logger := slog.New(slog.DiscardHandler)
-	if err := store.CreateClient(t.Context(), storage.Client{ID: "web", Secret: "the secret", Name: "An app", RedirectURIs: []string{s.redirectURL()}}); err != nil {
+	if err := store.CreateClient(t.Context(), storage.Client{ID: "web", Secret: rightSecret, Name: "An app", RedirectURIs: []string{s.redirectURL()}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := store.CreateConnector(t.Context(), storage.Connector{ID: "mock", Type: "mockCallback", Name: "Mock", ResourceVersion: "1"}); err != nil {
@@ -67,7 +67,7 @@ func (d *dexSite) approve(person *http.Client, decision string) (status int, bod
 }
 
 func TestDexSignIn(t *testing.T) {
-	s := newDexSite(t, "the secret")
+	s := newDexSite(t, rightSecret)
 	person := s.person()
 	if status, body := s.approve(person, "approve"); status != http.StatusOK {
 		t.Fatalf("%d %s", status, body)
@@ -84,7 +84,7 @@ func TestDexSignIn(t *testing.T) {
 // invalid_grant as RFC 6749 section 5.2 says. The user is asked to sign in all
 // the same, and the error says why.
 func TestDexForgetsTheUser(t *testing.T) {
-	s := newDexSite(t, "the secret")
+	s := newDexSite(t, rightSecret)
 	person := s.person()
 	s.approve(person, "approve")
 	tokens, err := s.storage.ListRefreshTokens()
@@ -104,7 +104,7 @@ func TestDexForgetsTheUser(t *testing.T) {
 }
 
 func TestDexRefusesTheClient(t *testing.T) {
-	s := newDexSite(t, "another secret")
+	s := newDexSite(t, wrongSecret)
 	if status, body := s.approve(s.person(), "approve"); status != http.StatusBadRequest || !strings.Contains(body, "invalid_client") {
 		t.Errorf("%d %s", status, body)
 	}
@@ -112,7 +112,7 @@ func TestDexRefusesTheClient(t *testing.T) {
 
 // Dex answers a refusal itself, and sends nobody back.
 func TestDexUserDenies(t *testing.T) {
-	s := newDexSite(t, "the secret")
+	s := newDexSite(t, rightSecret)
 	person := s.person()
 	s.approve(person, "rejected")
 	if status, _ := s.get(person, "/"); status != http.StatusUnauthorized {

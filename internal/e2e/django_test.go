@@ -21,7 +21,7 @@ func newDjangoSite(t *testing.T, secret string, env ...string) *djangoSite {
 	return &djangoSite{newSite(t, secret, "/token/", func(s *site) http.Handler {
 		port := freePort(t)
 		provider := newBackground(t, []string{port}, append(env,
-			"PYTHONDONTWRITEBYTECODE=1", "PORT="+port, "ISSUER="+s.issuer, "REDIRECT_URI="+s.redirectURL(), "DATA="+t.TempDir(),
+			"PYTHONDONTWRITEBYTECODE=1", "PORT="+port, "ISSUER="+s.issuer, "REDIRECT_URI="+s.redirectURL(), "CLIENT_SECRET="+rightSecret, "DATA="+t.TempDir(),
 			fmt.Sprintf("TOKEN_LIFETIME=%d", int(shortLife.Seconds())),
 		), "/usr/bin/python3", "testdata/django_provider.py")
 		return provider.handler()
@@ -63,7 +63,7 @@ func (d *djangoSite) answer(person *http.Client, decision url.Values) (status in
 func approval() url.Values { return url.Values{"allow": {"Authorize"}} }
 
 func TestDjangoSignIn(t *testing.T) {
-	s := newDjangoSite(t, "the secret", mended)
+	s := newDjangoSite(t, rightSecret, mended)
 	person := s.person()
 	if status, body := s.answer(person, approval()); status != http.StatusOK {
 		t.Fatalf("%d %s", status, body)
@@ -80,7 +80,7 @@ func TestDjangoSignIn(t *testing.T) {
 // a redirect to the address with a slash, which is not followed. The log says
 // where it leads, and nobody is alarmed.
 func TestDjangoRedirectsDiscovery(t *testing.T) {
-	s := newDjangoSite(t, "the secret")
+	s := newDjangoSite(t, rightSecret)
 	status, body := s.get(s.person(), "/login")
 	if status != http.StatusBadGateway {
 		t.Errorf("status %d, want 502", status)
@@ -94,14 +94,14 @@ func TestDjangoRedirectsDiscovery(t *testing.T) {
 }
 
 func TestDjangoRefusesTheClient(t *testing.T) {
-	s := newDjangoSite(t, "another secret", mended)
+	s := newDjangoSite(t, wrongSecret, mended)
 	if status, body := s.answer(s.person(), approval()); status != http.StatusBadRequest || !strings.Contains(body, "invalid_client") {
 		t.Errorf("%d %s", status, body)
 	}
 }
 
 func TestDjangoUserDenies(t *testing.T) {
-	s := newDjangoSite(t, "the secret", mended)
+	s := newDjangoSite(t, rightSecret, mended)
 	person := s.person()
 	if status, body := s.answer(person, url.Values{}); status != http.StatusForbidden || !strings.Contains(body, "You did not give access") {
 		t.Errorf("%d %s", status, body)

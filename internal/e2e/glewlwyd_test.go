@@ -89,7 +89,7 @@ func (g *glewlwydSite) configure(api string) {
 		"scope": []string{"openid", "profile", "email", "offline_access", "g_profile"},
 	})
 	g.must(admin, "POST", api+"/client/", map[string]any{
-		"client_id": "web", "name": "An app", "confidential": true, "password": "the-secret", "enabled": true,
+		"client_id": "web", "name": "An app", "confidential": true, "password": plainSecret, "enabled": true,
 		"redirect_uri": []string{g.redirectURL()}, "scope": []string{},
 		"authorization_type": []string{"code", "refresh_token"}, "token_endpoint_auth_method": []string{"client_secret_basic"},
 	})
@@ -161,10 +161,13 @@ func (g *glewlwydSite) answer(person *http.Client, password string) (status int,
 	return g.read(resp)
 }
 
-const adasPassword = "the password"
+const (
+	adasPassword = "the password"
+	plainSecret  = "the-secret-of-an-app-that-needs-no-encoding-5d90e2a7"
+)
 
 func TestGlewlwydSignIn(t *testing.T) {
-	s := newGlewlwydSite(t, "the-secret")
+	s := newGlewlwydSite(t, plainSecret)
 	person := s.person()
 	if status, body := s.answer(person, adasPassword); status != http.StatusOK {
 		t.Fatalf("%d %s", status, body)
@@ -181,7 +184,7 @@ func TestGlewlwydSignIn(t *testing.T) {
 // else, where RFC 6749 section 5.2 has invalid_grant. That may as well be a
 // proxy's, so it ends no session, but a new sign-in is all it takes.
 func TestGlewlwydForgetsTheUser(t *testing.T) {
-	s := newGlewlwydSite(t, "the-secret")
+	s := newGlewlwydSite(t, plainSecret)
 	person := s.person()
 	s.answer(person, adasPassword)
 	var tokens []struct {
@@ -204,7 +207,7 @@ func TestGlewlwydForgetsTheUser(t *testing.T) {
 // 6749 section 5.2 says. It also reads HTTP Basic without the form encoding of
 // section 2.3.1, so that secrets must not need any.
 func TestGlewlwydRefusesTheClient(t *testing.T) {
-	s := newGlewlwydSite(t, "another-secret")
+	s := newGlewlwydSite(t, wrongSecret)
 	if status, body := s.answer(s.person(), adasPassword); status != http.StatusBadRequest || !strings.Contains(body, "unauthorized_client") {
 		t.Errorf("%d %s", status, body)
 	}
@@ -212,7 +215,7 @@ func TestGlewlwydRefusesTheClient(t *testing.T) {
 
 // Glewlwyd sends nobody back who does not agree: they stay at its login page.
 func TestGlewlwydRefusesTheUser(t *testing.T) {
-	s := newGlewlwydSite(t, "the-secret")
+	s := newGlewlwydSite(t, plainSecret)
 	person := s.person()
 	s.answer(person, "wrong")
 	if status, _ := s.get(person, "/"); status != http.StatusUnauthorized {

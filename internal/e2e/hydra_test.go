@@ -42,7 +42,7 @@ func newHydraSite(t *testing.T, secret string) *hydraSite {
 		}, path, "serve", "all", "--dev", "--sqa-opt-out")
 		h.call("POST", "/clients", map[string]any{
 			"client_id":      "web",
-			"client_secret":  "the secret",
+			"client_secret":  rightSecret,
 			"redirect_uris":  []string{s.redirectURL()},
 			"grant_types":    []string{"authorization_code", "refresh_token"},
 			"response_types": []string{"code"},
@@ -116,7 +116,7 @@ func (h *hydraSite) signIn(person *http.Client) (status int, body string) {
 }
 
 func TestHydraSignIn(t *testing.T) {
-	s := newHydraSite(t, "the secret")
+	s := newHydraSite(t, rightSecret)
 	person := s.person()
 	if status, body := s.signIn(person); status != http.StatusOK {
 		t.Fatalf("%d %s", status, body)
@@ -130,7 +130,7 @@ func TestHydraSignIn(t *testing.T) {
 }
 
 func TestHydraForgetsTheUser(t *testing.T) {
-	s := newHydraSite(t, "the secret")
+	s := newHydraSite(t, rightSecret)
 	person := s.person()
 	s.signIn(person)
 	s.call("DELETE", "/oauth2/auth/sessions/consent?subject=ada&all=true", nil)
@@ -144,14 +144,14 @@ func TestHydraForgetsTheUser(t *testing.T) {
 }
 
 func TestHydraRefusesTheClient(t *testing.T) {
-	s := newHydraSite(t, "another secret")
+	s := newHydraSite(t, wrongSecret)
 	if status, body := s.signIn(s.person()); status != http.StatusBadRequest || !strings.Contains(body, "invalid_client") {
 		t.Errorf("%d %s", status, body)
 	}
 }
 
 func TestHydraUserDenies(t *testing.T) {
-	s := newHydraSite(t, "the secret")
+	s := newHydraSite(t, rightSecret)
 	person := s.person()
 	denied := s.decide(person, s.consentPage(person), "consent", "reject", map[string]any{
 		"error": "access_denied", "error_description": "The user denied the request",

@@ -20,7 +20,7 @@ func newPanvaSite(t *testing.T, secret string) *panvaSite {
 	p := &panvaSite{}
 	p.site = newSite(t, secret, "/token", func(s *site) http.Handler {
 		port := freePort(t)
-		p.provider = newBackground(t, []string{port}, []string{"PORT=" + port, "ISSUER=" + s.issuer, "REDIRECT_URI=" + s.redirectURL(),
+		p.provider = newBackground(t, []string{port}, []string{"PORT=" + port, "ISSUER=" + s.issuer, "REDIRECT_URI=" + s.redirectURL(), "CLIENT_SECRET=" + rightSecret,
 			fmt.Sprintf("TOKEN_LIFETIME=%d", int(shortLife.Seconds()))}, "node", "testdata/oidcprovider.mjs")
 		return p.provider.handler()
 	})
@@ -44,7 +44,7 @@ func (p *panvaSite) signIn(person *http.Client) (status int, body string) {
 }
 
 func TestOIDCProviderSignIn(t *testing.T) {
-	s := newPanvaSite(t, "the secret")
+	s := newPanvaSite(t, rightSecret)
 	person := s.person()
 	if status, body := s.signIn(person); status != http.StatusOK {
 		t.Fatalf("%d %s", status, body)
@@ -58,7 +58,7 @@ func TestOIDCProviderSignIn(t *testing.T) {
 }
 
 func TestOIDCProviderForgetsTheUser(t *testing.T) {
-	s := newPanvaSite(t, "the secret")
+	s := newPanvaSite(t, rightSecret)
 	person := s.person()
 	s.signIn(person)
 	s.provider.restart()
@@ -72,14 +72,14 @@ func TestOIDCProviderForgetsTheUser(t *testing.T) {
 }
 
 func TestOIDCProviderRefusesTheClient(t *testing.T) {
-	s := newPanvaSite(t, "another secret")
+	s := newPanvaSite(t, wrongSecret)
 	if status, body := s.signIn(s.person()); status != http.StatusBadRequest || !strings.Contains(body, "invalid_client") {
 		t.Errorf("%d %s", status, body)
 	}
 }
 
 func TestOIDCProviderUserDenies(t *testing.T) {
-	s := newPanvaSite(t, "the secret")
+	s := newPanvaSite(t, rightSecret)
 	person := s.person()
 	page := s.begin(person).Request.URL
 	if status, body := s.answer(person, page.String()+"/abort"); status != http.StatusForbidden || !strings.Contains(body, "You did not give access") {

@@ -50,7 +50,14 @@ type signedIn struct {
 	Refresh bool      // is there a refresh token?
 }
 
-// newSite starts an app, registered as "web" with "the secret", and its
+// The secrets of the app: rightSecret shows that HTTP Basic is form-encoded (RFC
+// 6749 section 2.3.1).
+const (
+	rightSecret = "the app's secret + 100% of what form-encoding changes: 7f3e91a5"
+	wrongSecret = "another-secret-of-an-app-that-is-not-this-one-0c42b8d6"
+)
+
+// newSite starts an app, registered as "web" with rightSecret, and its
 // provider. provider makes the latter's handler, once its address is known.
 func newSite(t *testing.T, secret, tokenPath string, provider func(s *site) http.Handler) *site {
 	t.Helper()

@@ -26,7 +26,7 @@ func newZitadelSite(t *testing.T, secret string) *zitadelSite {
 	t.Helper()
 	z := &zitadelSite{}
 	z.site = newSite(t, secret, "/oauth/token", func(s *site) http.Handler {
-		storage.RegisterClients(storage.WebClient("web", "the secret", s.redirectURL()))
+		storage.RegisterClients(storage.WebClient("web", rightSecret, s.redirectURL()))
 		z.storage = storage.NewStorage(storage.NewUserStore(s.issuer))
 		return zitadelProvider(t, s.issuer, z.storage)
 	})
@@ -100,7 +100,7 @@ func (z *zitadelSite) answer(person *http.Client, path, password string) (status
 }
 
 func TestZitadelSignIn(t *testing.T) {
-	s := newZitadelSite(t, "the secret")
+	s := newZitadelSite(t, rightSecret)
 	person := s.person()
 	if status, body := s.answer(person, "/login/username", "verysecure"); status != http.StatusOK {
 		t.Fatalf("%d %s", status, body)
@@ -115,7 +115,7 @@ func TestZitadelSignIn(t *testing.T) {
 
 // The provider ends the session: so does the app, once the access token is over.
 func TestZitadelEndsTheSession(t *testing.T) {
-	s := newZitadelSite(t, "the secret")
+	s := newZitadelSite(t, rightSecret)
 	person := s.person()
 	s.answer(person, "/login/username", "verysecure")
 	if err := s.storage.TerminateSession(t.Context(), s.home(person).User.Sub, "web"); err != nil {
@@ -127,14 +127,14 @@ func TestZitadelEndsTheSession(t *testing.T) {
 }
 
 func TestZitadelRefusesTheClient(t *testing.T) {
-	s := newZitadelSite(t, "another secret")
+	s := newZitadelSite(t, wrongSecret)
 	if status, body := s.answer(s.person(), "/login/username", "verysecure"); status != http.StatusBadRequest || !strings.Contains(body, "invalid_client") {
 		t.Errorf("%d %s", status, body)
 	}
 }
 
 func TestZitadelRefusesTheUser(t *testing.T) {
-	s := newZitadelSite(t, "the secret")
+	s := newZitadelSite(t, rightSecret)
 	person := s.person()
 	s.answer(person, "/login/username", "wrong")
 	if status, _ := s.get(person, "/"); status != http.StatusUnauthorized {
@@ -143,7 +143,7 @@ func TestZitadelRefusesTheUser(t *testing.T) {
 }
 
 func TestZitadelUserDenies(t *testing.T) {
-	s := newZitadelSite(t, "the secret")
+	s := newZitadelSite(t, rightSecret)
 	person := s.person()
 	if status, body := s.answer(person, "/login/deny", ""); status != http.StatusForbidden || !strings.Contains(body, "You did not give access") {
 		t.Errorf("%d %s", status, body)

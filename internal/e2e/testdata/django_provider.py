@@ -76,7 +76,7 @@ call_command("migrate", verbosity=0)
 User.objects.create_user("ada", "ada@example.com", "the password", first_name="Ada", last_name="Lovelace")
 Application.objects.create(
     client_id="web",
-    client_secret="the secret",
+    client_secret=os.environ["CLIENT_SECRET"],
     client_type=Application.CLIENT_CONFIDENTIAL,
     authorization_grant_type=Application.GRANT_AUTHORIZATION_CODE,
     algorithm=Application.RS256_ALGORITHM,

@@ -2,12 +2,12 @@
 // own pages for signing in and consent. Whoever types a name is that user.
 import Provider from "oidc-provider";
 
-const { ISSUER, PORT, REDIRECT_URI, TOKEN_LIFETIME } = process.env;
+const { ISSUER, PORT, REDIRECT_URI, CLIENT_SECRET, TOKEN_LIFETIME } = process.env;
 
 const provider = new Provider(ISSUER, {
   clients: [{
     client_id: "web",
-    client_secret: "the secret",
+    client_secret: CLIENT_SECRET,
     redirect_uris: [REDIRECT_URI],
     grant_types: ["authorization_code", "refresh_token"],
   }],
