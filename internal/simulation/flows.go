@@ -170,6 +170,9 @@ func (f *flow) signInFrame(at place, next string) {
 		x = f.follow(tab, x, false)
 		*done = x.err == "" && x.path == framePath+"done"
 	})
+	if f.w.dice.chance(0.05, f.id+" sleeps") {
+		f.wait(f.w.dice.between(0, 20*time.Minute, f.id+" sleep"))
+	}
 	if f.w.faulty(f.id) && f.w.dice.chance(0.2, f.id+" claims twice") {
 		f.w.begin(f.id+"c", f.browser, func(f *flow) { f.claim(at, verifier, challenge, new(bool)) })
 	}
@@ -181,7 +184,7 @@ func (f *flow) signInFrame(at place, next string) {
 
 // claim asks for the session each second, as the script does.
 func (f *flow) claim(at place, verifier string, challenge [32]byte, done *bool) bool {
-	after := 0
+	began, after := time.Now(), 0
 	for range 30 {
 		x := (&exchange{flow: f, browser: f.browser, at: at, method: "POST", path: framePath + "claim",
 			form: url.Values{"verifier": {verifier}}, query: ""}).perform()
@@ -194,7 +197,7 @@ func (f *flow) claim(at place, verifier string, challenge [32]byte, done *bool) 
 		f.wait(time.Second)
 	}
 	if after > 15 {
-		f.w.oracle.unclaimed(f, encode(challenge[:]))
+		f.w.oracle.unclaimed(f, encode(challenge[:]), began)
 	}
 	return false
 }

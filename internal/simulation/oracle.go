@@ -14,6 +14,8 @@ const slack = 3 * time.Minute
 const (
 	idleLifetime = 30 * 24 * time.Hour // of a session with a refresh token
 	maxHeader    = 8000
+
+	parkedLifetime = 2 * time.Minute // of a session that waits for its iframe
 )
 
 // oracle knows what should be: which sessions there are, whose they are, and
@@ -33,8 +35,13 @@ type oracle struct {
 type copied struct {
 	session *session
 	made    time.Time
+	by      *process
 	issue   int
 }
+
+// kept reports whether the cookie is a name under which the session is kept
+// elsewhere, which is shorter than any session.
+func (c *copied) kept(value string) bool { return len(value) < 64 }
 
 // logouts are the calls that ended all sessions of a user.
 type logouts struct {
@@ -63,7 +70,7 @@ type session struct {
 
 func newOracle(w *world) *oracle {
 	o := &oracle{w: w, values: map[string]*copied{}, claims: map[string]*grant{}, logouts: map[string]*logouts{}, accepted: map[string]int{}}
-	for _, person := range append(people, "crowd") {
+	for _, person := range append(people, crowd) {
 		o.logouts[person] = &logouts{}
 	}
 	return o
@@ -96,7 +103,7 @@ func (s *session) must(p *process) string {
 
 // live reports whether a process must let a cookie in, and if not because of
 // something that is accepted, what.
-func (c *copied) live(p *process) (live bool, accepted string) {
+func (c *copied) live(value string, p *process) (live bool, accepted string) {
 	now, s, g := time.Now(), c.session, c.session.grant
 	until := earlier(s.started.Add(p.w.site.MaxAge), g.issued.Add(idleLifetime))
 	if g.current == "" {
@@ -114,7 +121,8 @@ func (c *copied) live(p *process) (live bool, accepted string) {
 		return false, familyDead
 	case g.current != "" && !g.heard():
 		return false, answerLost
-	case p.w.setup.Store == "" && c.issue != g.issues && g.lastUse.proc != p:
+	case p.w.setup.Store == "" && c.kept(value) && c.by != p, // it was too large for a cookie
+		p.w.setup.Store == "" && c.issue != g.issues && g.lastUse.proc != p:
 		return false, noStore
 	}
 	return true, ""
@@ -141,7 +149,7 @@ func (o *oracle) started(x *exchange) {
 		if c.copied = o.values[c.value]; c.copied != nil {
 			c.session = c.copied.session
 			c.must = c.session.must(x.proc)
-			c.live, _ = c.copied.live(x.proc)
+			c.live, _ = c.copied.live(c.value, x.proc)
 		}
 	}
 	if x.path == logoutPath {
@@ -207,7 +215,7 @@ func (o *oracle) refused(x *exchange) {
 		if s == nil {
 			continue
 		}
-		live, accepted := c.copied.live(x.proc)
+		live, accepted := c.copied.live(c.value, x.proc)
 		if accepted != "" {
 			o.accept(accepted)
 		}
@@ -321,7 +329,7 @@ func (o *oracle) signIn(x *exchange, value string) {
 	case g.session == nil: // else the iframe was faster
 		o.begin(g, x, value)
 	default:
-		o.copy(value, g.session)
+		o.copy(x, value, g.session)
 	}
 	g.answered = true
 	o.lifetime(x, value, g.session)
@@ -338,7 +346,7 @@ func (o *oracle) begin(g *grant, x *exchange, value string) {
 		s.excused = logoutLate
 	}
 	o.sessions = append(o.sessions, s)
-	o.copy(value, s)
+	o.copy(x, value, s)
 	o.w.storeKeys[x.proc.app.StoreKey(value)] = s
 	o.w.driver.log("session %d of %s begins", s.n, s.user)
 	if o.w.setup.Store == "" && g.claimable { // two copies, of which the iframe's is renewed
@@ -347,9 +355,9 @@ func (o *oracle) begin(g *grant, x *exchange, value string) {
 }
 
 // copy adds a cookie of a session.
-func (o *oracle) copy(value string, s *session) {
+func (o *oracle) copy(x *exchange, value string, s *session) {
 	if o.values[value] == nil {
-		o.values[value] = &copied{s, time.Now(), s.grant.issues}
+		o.values[value] = &copied{s, time.Now(), x.proc, s.grant.issues}
 	}
 }
 
@@ -396,7 +404,10 @@ func (o *oracle) claim(x *exchange, value string) {
 		o.violated("claim", "%s: session %d was claimed before", x.name, s.n)
 	}
 	s.claimedBy = x.proc
-	o.copy(value, s)
+	if time.Since(s.started) > parkedLifetime+slack {
+		o.violated("claim", "%s: session %d waited for %s", x.name, s.n, time.Since(s.started))
+	}
+	o.copy(x, value, s)
 	o.lifetime(x, value, s)
 }
 
@@ -407,7 +418,7 @@ func (o *oracle) renewed(x *exchange, name, value string) {
 			if known := o.values[value]; known != nil && known.session != c.session {
 				o.violated("other user", "%s sets a cookie of another session", x.name)
 			}
-			o.copy(value, c.session)
+			o.copy(x, value, c.session)
 			if rule := c.session.must(x.proc); rule != "" {
 				o.violated("crossed", "%s sets a cookie of session %d, which has ended", x.name, c.session.n)
 			}
@@ -541,8 +552,8 @@ func (o *oracle) status(x *exchange) {
 }
 
 // unclaimed is an iframe that gets no session though its tab is signed in.
-func (o *oracle) unclaimed(f *flow, challenge string) {
-	if g := o.claims[challenge]; g != nil && g.session != nil && g.session.claimedBy == nil && !g.session.ending && g.session.excused == "" {
+func (o *oracle) unclaimed(f *flow, challenge string, since time.Time) {
+	if g := o.claims[challenge]; g != nil && g.session != nil && since.Before(g.session.started.Add(parkedLifetime/2)) && g.session.claimedBy == nil && !g.session.ending && g.session.excused == "" {
 		o.violated("unclaimed", "%s: the tab is signed in, the iframe gets nothing", f.id)
 	}
 }

@@ -20,7 +20,7 @@ type Setup struct {
 	Tight      bool
 	ThirdParty bool
 	MaxAge     time.Duration
-	Crowd      bool // a user of many organizations is among the people
+	Crowd      int // how many organizations one of the people is in
 }
 
 // Faults are the probabilities that a call has a fault.
@@ -83,7 +83,9 @@ func Generate(seed uint64) *Program {
 	s.Tight = d.chance(0.2, "tight")
 	s.ThirdParty = d.chance(0.5, "third party")
 	s.MaxAge = 30 * 24 * time.Hour
-	s.Crowd = d.chance(0.1, "crowd")
+	if d.chance(0.1, "crowd") {
+		s.Crowd = one(d, "organizations", 24, 60)
+	}
 	for i := range s.Replicas {
 		s.Skew = append(s.Skew, d.between(-20*time.Second, 20*time.Second, fmt.Sprint("skew", i)))
 	}
@@ -216,7 +218,7 @@ var simplifications = []func(*Program){
 	func(p *Program) { p.Setup.LateExpiry = false },
 	func(p *Program) { p.Setup.Tight = false },
 	func(p *Program) { p.Setup.Reuse = false },
-	func(p *Program) { p.Setup.Crowd = false },
+	func(p *Program) { p.Setup.Crowd = 0 },
 	func(p *Program) { p.Faults = Faults{} },
 	func(p *Program) { p.Faults.StoreSlow, p.Faults.StoreLate = 0, 0 },
 	func(p *Program) { p.Faults.StoreError, p.Faults.StoreErrorAfter, p.Faults.StoreSilent = 0, 0, 0 },

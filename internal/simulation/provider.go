@@ -222,7 +222,7 @@ func (p *provider) user(req *http.Request) (status int, body, told string) {
 	if req.URL.Path == "/api/whoami-v2" {
 		return 200, fmt.Sprintf(`{"type":"user","id":%q,"name":%q,"fullname":%q,"orgs":[]}`, subOf(name), name, name), name
 	}
-	return 200, fmt.Sprintf(`{"sub":%q,"preferred_username":%q,"name":%q,"orgs":[%s]}`, subOf(name), name, name, orgsOf(name)), name
+	return 200, fmt.Sprintf(`{"sub":%q,"preferred_username":%q,"name":%q,"orgs":[%s]}`, subOf(name), name, name, p.orgsOf(name)), name
 }
 
 // tokenEndpoint answers RFC 6749 sections 4.1.3 and 6: a code and a refresh
@@ -299,14 +299,16 @@ func subOf(name string) string {
 	return fmt.Sprintf("%x", hash[:12])
 }
 
-// orgsOf are the organizations of a user: so many for the user "crowd" that
-// the session does not fit in a cookie.
-func orgsOf(name string) string {
-	if name != "crowd" {
+// crowd is a user of many organizations: 24 of them fill a header, and with
+// 60 a session does not fit in a cookie.
+const crowd = "crowd"
+
+func (p *provider) orgsOf(name string) string {
+	if name != crowd {
 		return ""
 	}
 	var orgs []string
-	for i := range 24 {
+	for i := range p.w.setup.Crowd {
 		orgs = append(orgs, fmt.Sprintf(`{"sub":"%024d","name":"Organization number %d","preferred_username":"organization-%d","picture":"https://hub.example/avatars/%d.png","roleInOrg":"write"}`, i, i, i, i))
 	}
 	return strings.Join(orgs, ",")

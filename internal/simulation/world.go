@@ -57,8 +57,8 @@ func Run(start Start, p *Program) *Result {
 	for _, person := range people {
 		w.browsers[person] = &browser{w: w, name: "browser of " + person, person: person, thirdParty: p.Setup.ThirdParty, current: map[string]*session{}}
 	}
-	if p.Setup.Crowd {
-		w.browsers["ada"].person = "crowd"
+	if p.Setup.Crowd > 0 {
+		w.browsers["ada"].person = crowd
 	}
 	calm := func() bool { return w.waiting == 0 && w.flows.value() == 0 }
 	for _, op := range p.Ops {
