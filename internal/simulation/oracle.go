@@ -8,16 +8,6 @@ import (
 	"time"
 )
 
-// slack is how far clocks may be apart, and how exactly ends are asked for.
-const slack = 3 * time.Minute
-
-const (
-	idleLifetime = 30 * 24 * time.Hour // of a session with a refresh token
-	maxHeader    = 8000
-
-	parkedLifetime = 2 * time.Minute // of a session that waits for its iframe
-)
-
 // oracle knows what should be: which sessions there are, whose they are, and
 // which of them must be let in, or must not.
 type oracle struct {
@@ -28,44 +18,6 @@ type oracle struct {
 	claims     map[string]*grant  // by the challenge of an iframe
 	logouts    map[string]*logouts
 	accepted   map[string]int
-}
-
-// copied is a cookie of a session, which without a store holds the tokens
-// that were the latest when it was made.
-type copied struct {
-	session *session
-	made    time.Time
-	by      *process
-	issue   int
-}
-
-// kept reports whether the cookie is a name under which the session is kept
-// elsewhere, which is shorter than any session.
-func (c *copied) kept(value string) bool { return len(value) < 64 }
-
-// logouts are the calls that ended all sessions of a user.
-type logouts struct {
-	running int
-	last    time.Time // when one succeeded
-	until   time.Time // by when one that failed may still end sessions
-}
-
-// session is a sign-in that the app told a browser of.
-type session struct {
-	n         int
-	user      string
-	grant     *grant
-	started   time.Time
-	value     string // of the first cookie
-	shared    bool   // with an iframe
-	copies    bool   // one in the tab, which ends with its access token, one in the iframe
-	claimedBy *process
-
-	ending  bool              // somebody began to end it
-	ended   time.Time         // by when it must be over, everywhere
-	endedBy string            // the rule that demands it
-	endedAt map[string]string // likewise, at one process: the rule by its name
-	excused string            // why it may be lost
 }
 
 func newOracle(w *world) *oracle {
@@ -82,63 +34,6 @@ func (o *oracle) violated(rule, format string, args ...any) {
 	o.w.driver.log("VIOLATED %s", v)
 }
 
-// must returns the rule by which a session must not be let in by a process,
-// or "".
-func (s *session) must(p *process) string {
-	now := time.Now()
-	if !s.ended.IsZero() {
-		return s.endedBy
-	}
-	if rule, ok := s.endedAt[p.name]; ok {
-		return rule
-	}
-	if now.After(s.started.Add(p.w.site.MaxAge + slack)) {
-		return "age"
-	}
-	if s.grant.current == "" && now.After(s.grant.expiry.Add(slack)) {
-		return "age"
-	}
-	return ""
-}
-
-// live reports whether a process must let a cookie in, and if not because of
-// something that is accepted, what.
-func (c *copied) live(value string, p *process) (live bool, accepted string) {
-	now, s, g := time.Now(), c.session, c.session.grant
-	until := earlier(s.started.Add(p.w.site.MaxAge), g.issued.Add(idleLifetime))
-	if g.current == "" {
-		until = g.expiry
-	} else if p.w.setup.Store == "" {
-		until = earlier(until, c.made.Add(idleLifetime))
-	}
-	_, ended := s.endedAt[p.name]
-	switch {
-	case s.copies || s.ending || ended || !s.ended.IsZero() || !now.Before(until.Add(-slack)):
-		return false, ""
-	case s.excused != "":
-		return false, s.excused
-	case g.revoked:
-		return false, familyDead
-	case g.current != "" && !g.heard():
-		return false, answerLost
-	case p.w.setup.Store == "" && c.kept(value) && c.by != p, // it was too large for a cookie
-		p.w.setup.Store == "" && c.issue != g.issues && g.lastUse.proc != p:
-		return false, noStore
-	}
-	return true, ""
-}
-
-func earlier(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
-}
-
-// heard reports whether the tokens that the provider issued last have
-// reached a process.
-func (g *grant) heard() bool { return g.lastUse == nil || g.lastUse.status == 200 }
-
 // started notes what is expected of a request when it reaches its replica.
 func (o *oracle) started(x *exchange) {
 	x.cookies = slices.DeleteFunc(x.cookies, func(c sent) bool {
@@ -152,20 +47,28 @@ func (o *oracle) started(x *exchange) {
 			c.live, _ = c.copied.live(c.value, x.proc)
 		}
 	}
-	if x.path == logoutPath {
-		for _, c := range x.cookies {
-			if c.session != nil {
-				c.session.ending = true
-			}
+	for _, s := range x.mayEnd() {
+		s.ending++
+	}
+}
+
+// mayEnd returns the sessions that a request may end: by a sign-out, or
+// because another one comes in their place.
+func (x *exchange) mayEnd() (sessions []*session) {
+	for _, c := range x.cookies {
+		switch {
+		case c.session == nil:
+		case x.path == logoutPath, (x.path == callbackPath || x.path == framePath+"claim") && !c.session.shared:
+			sessions = append(sessions, c.session)
 		}
 	}
-	if x.path == callbackPath || x.path == framePath+"claim" {
-		for _, c := range x.cookies {
-			if c.session != nil && !c.session.shared {
-				c.session.ending = true // it may be replaced
-			}
-		}
-	}
+	return sessions
+}
+
+// endsNothing reports whether an answer says that nothing was changed.
+func (x *exchange) endsNothing() bool {
+	return x.path == callbackPath && x.status >= 400 && x.status < 500 ||
+		x.path == framePath+"claim" && x.status == 200 && !strings.Contains(x.body, "true")
 }
 
 // signedOut reports whether an answer says that nobody is signed in.
@@ -198,6 +101,11 @@ func (o *oracle) handled(x *exchange) {
 		o.letIn(x)
 	case x.signedOut():
 		o.refused(x)
+	}
+	if x.endsNothing() {
+		for _, s := range x.mayEnd() {
+			s.ending--
+		}
 	}
 	if x.path == logoutPath {
 		o.logout(x)
@@ -261,7 +169,7 @@ func (o *oracle) letIn(x *exchange) {
 
 // latest asks whether a place shows who signed in there last.
 func (o *oracle) latest(x *exchange) {
-	if s := x.expected; s != nil && s.user != x.user && s.must(x.proc) == "" && !s.ending && s.excused == "" {
+	if s := x.expected; s != nil && s.user != x.user && s.must(x.proc) == "" && s.ending == 0 && s.excused == "" {
 		o.violated("hidden", "%s in the %s shows %s, and %s signed in there later", x.name, x.at, x.user, s.user)
 	}
 }
@@ -341,7 +249,9 @@ func (o *oracle) begin(g *grant, x *exchange, value string) {
 	g.session = s
 	s.shared = g.claimable
 	l := o.logouts[s.user]
-	s.ending = l.running > 0 || x.started.Before(l.last)
+	if l.running > 0 || x.started.Before(l.last) {
+		s.ending++
+	}
 	if x.started.Before(l.until) {
 		s.excused = logoutLate
 	}
@@ -428,9 +338,13 @@ func (o *oracle) renewed(x *exchange, name, value string) {
 	o.violated("other user", "%s sets a session cookie for nobody", x.name)
 }
 
-// logout notes what a sign-out promises.
+// logout notes what a sign-out promises: the session is over, at all replicas
+// if it succeeded and else at this one, and the cookies are removed anyway.
 func (o *oracle) logout(x *exchange) {
 	for _, c := range x.cookies {
+		if !slices.ContainsFunc(x.set, func(line string) bool { return strings.HasPrefix(line, c.name+"=;") }) {
+			o.violated("sign-out", "%s does not remove a cookie", x.name)
+		}
 		s := c.session
 		if s == nil {
 			continue
@@ -444,7 +358,7 @@ func (o *oracle) logout(x *exchange) {
 }
 
 func (o *oracle) end(s *session, rule string) {
-	if s.ended.IsZero() && s.excused != writeLost {
+	if s.ended.IsZero() {
 		s.ended, s.endedBy = time.Now(), rule
 		o.w.driver.log("session %d must be over: %s", s.n, rule)
 	}
@@ -553,76 +467,8 @@ func (o *oracle) status(x *exchange) {
 
 // unclaimed is an iframe that gets no session though its tab is signed in.
 func (o *oracle) unclaimed(f *flow, challenge string, since time.Time) {
-	if g := o.claims[challenge]; g != nil && g.session != nil && since.Before(g.session.started.Add(parkedLifetime/2)) && g.session.claimedBy == nil && !g.session.ending && g.session.excused == "" {
+	if g := o.claims[challenge]; g != nil && g.session != nil && since.Before(g.session.started.Add(parkedLifetime/2)) && g.session.claimedBy == nil && g.session.ending == 0 && g.session.excused == "" {
 		o.violated("unclaimed", "%s: the tab is signed in, the iframe gets nothing", f.id)
-	}
-}
-
-// refreshSent notes that a process sends a refresh token, and asks whether it
-// may.
-func (o *oracle) refreshSent(token string, u *use) {
-	g := o.w.provider.refresh[token]
-	if g == nil {
-		return
-	}
-	p, c := u.proc, u.call
-	if p.knows[g] > g.generation[token] {
-		o.violated("refresh twice", "%s sends a refresh token of %s whose successor it knows", c.id, g.user)
-	}
-	for _, before := range g.uses[token] {
-		open := !before.call.answered && !before.call.abandoned
-		switch {
-		case before.proc == p && (open || before.status != 0 && before.status < 500):
-			o.violated("refresh twice", "%s sends a refresh token of %s again", c.id, g.user)
-		case before.proc != p && !before.proc.dead && (open || before.status == 200 && g.saved):
-			if o.w.setup.Store == "swap" {
-				o.violated("race", "%s sends a refresh token of %s that %s has sent", c.id, g.user, before.proc.name)
-			} else {
-				o.accept(doubleUse)
-			}
-		}
-	}
-	g.uses[token] = append(g.uses[token], u)
-	g.sent = append(g.sent, u)
-}
-
-// issued notes that the provider issued tokens to a process.
-func (o *oracle) issued(g *grant, u *use) {
-	g.lastUse, g.saved = u, false
-	g.issues++
-	g.generation[g.current] = g.issues
-	u.generation = g.issues
-	o.w.counts["issued"]++
-}
-
-// heard notes that a process has the answer to a code or a refresh token.
-func (o *oracle) heard(u *use, status int) {
-	u.status = status
-	if status == 200 && u.grant != nil {
-		u.proc.knows[u.grant] = max(u.proc.knows[u.grant], u.generation)
-	}
-}
-
-// stored notes that a process wrote something, and returns which tokens are
-// in it: the latest that the process knows.
-func (o *oracle) stored(p *process, key string, known int) {
-	if s := o.w.storeKeys[key]; s != nil && known == s.grant.issues {
-		s.grant.saved = true
-	}
-}
-
-// knows is which tokens of the session under a key a process knows.
-func (o *oracle) known(p *process, key string) int {
-	if s := o.w.storeKeys[key]; s != nil {
-		return p.knows[s.grant]
-	}
-	return 0
-}
-
-// read notes that a process has read tokens from the store.
-func (o *oracle) read(p *process, key string, known int) {
-	if s := o.w.storeKeys[key]; s != nil {
-		p.knows[s.grant] = max(p.knows[s.grant], known)
 	}
 }
 
@@ -673,6 +519,7 @@ func (o *oracle) excuse(s *session, why string) {
 func (o *oracle) failedOver() {
 	for _, s := range o.sessions {
 		s.excused, s.ended = writeLost, time.Time{}
+		clear(s.endedAt)
 	}
 }
 
@@ -683,7 +530,7 @@ func (o *oracle) logoutUserBegins(person string) {
 	o.logouts[person].running++
 	for _, s := range o.sessions {
 		if s.user == person {
-			s.ending = true
+			s.ending++
 		}
 	}
 }
@@ -701,69 +548,4 @@ func (o *oracle) logoutUserReturned(person string, began time.Time, err error) {
 			o.end(s, "logout user")
 		}
 	}
-}
-
-// describe lists the sessions in a request.
-func (o *oracle) describe(x *exchange) string {
-	var texts []string
-	for _, c := range x.cookies {
-		kind := "session"
-		if x.proc != nil && c.name == x.proc.app.FrameCookie {
-			kind = "frame"
-		}
-		switch {
-		case c.session != nil:
-			state := ""
-			if c.must != "" {
-				state = ", over by " + c.must
-			} else if c.live {
-				state = ", live"
-			}
-			texts = append(texts, fmt.Sprintf("%s cookie %s of session %d%s", kind, o.w.driver.alias("cookie", c.value), c.session.n, state))
-		default:
-			texts = append(texts, kind+" cookie of nothing")
-		}
-	}
-	if x.bearer != "" {
-		texts = append(texts, o.w.driver.alias("token", x.bearer))
-	}
-	if len(texts) == 0 {
-		return "no session"
-	}
-	return strings.Join(texts, "; ")
-}
-
-// outcome describes an answer.
-func (o *oracle) outcome(x *exchange) string {
-	text := fmt.Sprint(x.status)
-	if x.location != "" {
-		path, _, _ := strings.Cut(x.location, "?")
-		text += " to " + path
-	}
-	if x.user != "" {
-		text += " as " + x.user
-	}
-	if x.path == framePath+"claim" || x.path == framePath+"check" {
-		text += " " + strings.TrimSpace(x.body)
-	}
-	for _, line := range x.set {
-		pair, attributes, _ := strings.Cut(line, ";")
-		name, value, _ := strings.Cut(pair, "=")
-		kind := ""
-		switch {
-		case name == x.proc.app.SessionCookie:
-			kind = "session cookie"
-		case name == x.proc.app.FrameCookie:
-			kind = "frame cookie"
-		default:
-			kind = "other cookie"
-		}
-		age, _, _ := strings.Cut(strings.TrimPrefix(attributes, " Max-Age="), ";")
-		if value == "" {
-			text += ", removes " + kind
-		} else {
-			text += fmt.Sprintf(", sets %s %s for %ss", kind, o.w.driver.alias("cookie", value), age)
-		}
-	}
-	return text
 }

@@ -1,0 +1,73 @@
+package simulation
+
+// heard reports whether the tokens that the provider issued last have
+// reached a process.
+func (g *grant) heard() bool { return g.lastUse == nil || g.lastUse.status == 200 }
+
+// refreshSent notes that a process sends a refresh token, and asks whether it
+// may.
+func (o *oracle) refreshSent(token string, u *use) {
+	g := o.w.provider.refresh[token]
+	if g == nil {
+		return
+	}
+	p, c := u.proc, u.call
+	if p.knows[g] > g.generation[token] {
+		o.violated("refresh twice", "%s sends a refresh token of %s whose successor it knows", c.id, g.user)
+	}
+	for _, before := range g.uses[token] {
+		open := !before.call.answered && !before.call.abandoned
+		switch {
+		case before.proc == p && (open || before.status != 0 && before.status < 500):
+			o.violated("refresh twice", "%s sends a refresh token of %s again", c.id, g.user)
+		case before.proc != p && !before.proc.dead && (open || before.status == 200 && g.saved):
+			if o.w.setup.Store == "swap" {
+				o.violated("race", "%s sends a refresh token of %s that %s has sent", c.id, g.user, before.proc.name)
+			} else {
+				o.accept(doubleUse)
+			}
+		}
+	}
+	g.uses[token] = append(g.uses[token], u)
+	g.sent = append(g.sent, u)
+}
+
+// issued notes that the provider issued tokens to a process.
+func (o *oracle) issued(g *grant, u *use) {
+	g.lastUse, g.saved = u, false
+	g.issues++
+	g.generation[g.current] = g.issues
+	u.generation = g.issues
+	o.w.counts["issued"]++
+}
+
+// heard notes that a process has the answer to a code or a refresh token.
+func (o *oracle) heard(u *use, status int) {
+	u.status = status
+	if status == 200 && u.grant != nil {
+		u.proc.knows[u.grant] = max(u.proc.knows[u.grant], u.generation)
+	}
+}
+
+// stored notes that a process wrote something, and returns which tokens are
+// in it: the latest that the process knows.
+func (o *oracle) stored(p *process, key string, known int) {
+	if s := o.w.storeKeys[key]; s != nil && known == s.grant.issues {
+		s.grant.saved = true
+	}
+}
+
+// knows is which tokens of the session under a key a process knows.
+func (o *oracle) known(p *process, key string) int {
+	if s := o.w.storeKeys[key]; s != nil {
+		return p.knows[s.grant]
+	}
+	return 0
+}
+
+// read notes that a process has read tokens from the store.
+func (o *oracle) read(p *process, key string, known int) {
+	if s := o.w.storeKeys[key]; s != nil {
+		p.knows[s.grant] = max(p.knows[s.grant], known)
+	}
+}
