@@ -138,6 +138,7 @@ type sent struct {
 	session     *session
 	must        string // why the session must not be let in
 	live        bool   // it must be
+	good        bool   // its access token will do for this request
 }
 
 // perform sends a request and waits until the browser has the answer, or none.

@@ -44,6 +44,7 @@ func (o *oracle) started(x *exchange) {
 		if c.copied = o.values[c.value]; c.copied != nil {
 			c.session = c.copied.session
 			c.must = c.session.must(x.proc)
+			c.good = c.session.grant.good(x.proc)
 			c.live, _ = c.copied.live(c.value, x.proc)
 		}
 	}
@@ -58,11 +59,26 @@ func (x *exchange) mayEnd() (sessions []*session) {
 	for _, c := range x.cookies {
 		switch {
 		case c.session == nil:
-		case x.path == logoutPath, (x.path == callbackPath || x.path == framePath+"claim") && !c.session.shared:
+		case x.path == logoutPath, x.replaces(c):
 			sessions = append(sessions, c.session)
 		}
 	}
 	return sessions
+}
+
+// replaces reports whether a new session of a request comes in place of that
+// of a cookie: in an iframe of the iframe's, in a tab of all but one that is
+// shared with an iframe of another site.
+func (x *exchange) replaces(c sent) bool {
+	switch x.path {
+	case callbackPath:
+		return !c.session.shared || slices.ContainsFunc(x.cookies, func(other sent) bool {
+			return other.session == c.session && other.name == x.proc.app.FrameCookie
+		})
+	case framePath + "claim":
+		return c.name == x.proc.app.FrameCookie
+	}
+	return false
 }
 
 // endsNothing reports whether an answer says that nothing was changed.
@@ -169,8 +185,11 @@ func (o *oracle) letIn(x *exchange) {
 
 // latest asks whether a place shows who signed in there last.
 func (o *oracle) latest(x *exchange) {
-	if s := x.expected; s != nil && s.user != x.user && s.must(x.proc) == "" && s.ending == 0 && s.excused == "" {
-		o.violated("hidden", "%s in the %s shows %s, and %s signed in there later", x.name, x.at, x.user, s.user)
+	for _, c := range x.cookies {
+		if s := x.expected; s != nil && c.session == s && c.live && s.ending == 0 && s.user != x.user {
+			o.violated("hidden", "%s in the %s shows %s, and %s signed in there later", x.name, x.at, x.user, s.user)
+			return
+		}
 	}
 }
 
@@ -254,6 +273,9 @@ func (o *oracle) begin(g *grant, x *exchange, value string) {
 	}
 	if x.started.Before(l.until) {
 		s.excused = logoutLate
+	}
+	if g.issues == 1 && o.w.setup.Store != "" {
+		g.saved = true
 	}
 	o.sessions = append(o.sessions, s)
 	o.copy(x, value, s)
@@ -366,16 +388,13 @@ func (o *oracle) end(s *session, rule string) {
 
 // superseded ends the sessions in whose place a new one came.
 func (o *oracle) superseded(x *exchange) {
+	g := x.grant
+	if x.path != callbackPath {
+		g = o.claims[challengeOf(x.form.Get("verifier"))]
+	}
 	for _, c := range x.cookies {
-		s := c.session
-		switch {
-		case s == nil || o.w.setup.Store == "":
-		case x.path == callbackPath && (s.shared || c.name == x.proc.app.FrameCookie):
-		case x.path != callbackPath && c.name != x.proc.app.FrameCookie:
-		case x.grant != nil && x.grant.session == s:
-		case x.path == framePath+"claim" && o.claims[challengeOf(x.form.Get("verifier"))].session == s:
-		default:
-			o.end(s, "superseded")
+		if c.session != nil && c.session != g.session && x.replaces(c) && o.w.setup.Store != "" {
+			o.end(c.session, "superseded")
 		}
 	}
 }
@@ -390,11 +409,13 @@ func (o *oracle) kept(x *exchange, name, before string, now *cookie) {
 		return
 	}
 	s := kept.session
+	if kept.issue == s.grant.issues {
+		s.grant.saved = true
+	}
 	if x.path == callbackPath || x.path == framePath+"claim" {
 		x.browser.current[x.at.partition()] = s
 		return
 	}
-	s.grant.saved = true
 	switch {
 	case old != nil && old.session != s && old.session.started.After(s.started):
 		o.violated("crossed", "%s: session %d comes back in place of session %d", x.name, s.n, old.session.n)
@@ -420,7 +441,7 @@ func (o *oracle) bound(x *exchange) {
 		limit = 13 * time.Second
 	case "/private", "/token":
 		for _, c := range x.cookies {
-			if c.session != nil && (time.Now().After(c.session.grant.expiry.Add(-time.Minute)) || c.session.grant.renewing(x)) {
+			if c.session != nil && (!c.good || c.session.grant.renewing(x)) {
 				limit = 13 * time.Second
 			}
 		}
@@ -428,6 +449,12 @@ func (o *oracle) bound(x *exchange) {
 	if took > limit+margin {
 		o.violated("bound", "%s took %s, more than %s", x.name, took, limit)
 	}
+}
+
+// good reports whether a process knows the latest access token, and it does not
+// expire within a minute.
+func (g *grant) good(p *process) bool {
+	return p.knows[g] == g.issues && time.Now().Before(g.expiry.Add(-time.Minute))
 }
 
 // renewing reports whether the process of a request renewed tokens meanwhile.

@@ -174,11 +174,9 @@ func (p *PlainStore) call(ctx context.Context, what, key string, effect func() s
 			}
 		})
 	}
-	c.finish = func(c *call) {
-		if what != "find" {
-			c.err = nil // a process at its end has nothing left to try again
-		}
-	}
+	// At the end of a run everything is done and nothing is there, so that
+	// nobody goes on trying.
+	c.finish = func(c *call) { c.err = nil }
 	return w.driver.do(nil, c)
 }
 
