@@ -66,12 +66,20 @@ func (c *cookieRules) line(name, value string, lifetime time.Duration) string {
 	return name + "=" + value + "; Max-Age=" + strconv.Itoa(max(0, int(lifetime/time.Second))) + attributes
 }
 
-// set adds a Set-Cookie line in place of an earlier one for the same name:
-// RFC 6265 section 4.1.1 wants one a response.
+// set adds a Set-Cookie line in place of an earlier one for the same name, as
+// RFC 6265 section 4.1.1 wants one a response, and keeps the answer out of
+// caches.
 func (c *cookieRules) set(w http.ResponseWriter, name, value string, lifetime time.Duration) {
 	header := w.Header()
 	lines := slices.DeleteFunc(header["Set-Cookie"], func(line string) bool { return strings.HasPrefix(line, name+"=") })
 	header["Set-Cookie"] = append(lines, c.line(name, value, lifetime))
+	forbidCaching(header)
+}
+
+// on reports whether an answer carries a cookie of ours, whose names all begin
+// like the session's.
+func (c *cookieRules) on(header http.Header) bool {
+	return slices.ContainsFunc(header["Set-Cookie"], func(line string) bool { return strings.HasPrefix(line, c.session) })
 }
 
 // remove makes the browser drop a cookie.

@@ -298,7 +298,7 @@ func allowMethods(w http.ResponseWriter, r *http.Request, methods ...string) boo
 // keepPrivate keeps an answer out of caches, and its address, which may hold
 // a code, out of Referer headers (RFC 9700 section 4.2.4).
 func keepPrivate(w http.ResponseWriter) {
-	values := [...]string{"no-store", "no-referrer", "nosniff"}
+	values := [...]string{uncached, "no-referrer", "nosniff"}
 	header := w.Header()
 	header["Cache-Control"] = values[0:1:1]
 	header["Referrer-Policy"] = values[1:2:2]

@@ -158,7 +158,7 @@ func (s *site) checkFailure(resp answer, status int, says string) {
 	if got := resp.Header.Get("Content-Type"); got != "text/html; charset=utf-8" {
 		s.t.Errorf("Content-Type %q", got)
 	}
-	if got := resp.Header.Get("Cache-Control"); got != "no-store" {
+	if got := resp.Header.Get("Cache-Control"); got != "private, no-store" {
 		s.t.Errorf("Cache-Control %q", got)
 	}
 	if got := resp.Header.Get("Content-Security-Policy"); !strings.HasPrefix(got, "default-src 'none'; style-src 'sha256-") || !strings.Contains(got, "frame-ancestors 'none'") {

@@ -48,7 +48,7 @@ func TestSignIn(t *testing.T) {
 	if resp.StatusCode != http.StatusSeeOther || resp.Header.Get("Location") != "/private?a=b" {
 		t.Fatalf("callback: %s to %q: %s", resp.Status, resp.Header.Get("Location"), resp.body)
 	}
-	if resp.Header.Get("Cache-Control") != "no-store" || resp.Header.Get("Referrer-Policy") != "no-referrer" {
+	if resp.Header.Get("Cache-Control") != "private, no-store" || resp.Header.Get("Referrer-Policy") != "no-referrer" {
 		t.Errorf("callback may be cached or leak its address: %v", resp.Header)
 	}
 	if got := s.username(browser); got != "ada" {

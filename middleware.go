@@ -14,6 +14,9 @@ import (
 // requests get 401 with a JSON body and WWW-Authenticate. A session whose
 // token is about to expire is renewed.
 //
+// Answers of next are "Cache-Control: private, no-store" unless it says
+// otherwise, and whatever it says if they carry a renewed session's cookie.
+//
 // A request that may change something and comes from a page of another origin,
 // but for Config.TrustedOrigins, gets [ErrCrossSite] unless it has a bearer
 // token (https://pkg.go.dev/net/http#CrossOriginProtection). So does a WebSocket
@@ -115,6 +118,10 @@ func (c *Client) require(next http.Handler, d demands) http.Handler {
 func (h *required) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := h.client
 	s, err := c.freshSession(w, r)
+	if header := w.Header(); c.cookies.on(header) {
+		w = withoutCaching(w)
+		defer forbidCaching(header) // if the handler writes nothing
+	}
 	if err == nil && !c.hasBearer(r) && c.fromAnotherOrigin(r) {
 		err = ErrCrossSite
 	}
@@ -125,6 +132,7 @@ func (h *required) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.refuse(w, r, s, err)
 		return
 	}
+	w.Header().Set("Cache-Control", uncached)
 	h.next.ServeHTTP(w, r.WithContext(c.withSession(r.Context(), s)))
 }
 

@@ -30,7 +30,9 @@ const (
 // TokenSource returns the access token of the request's user, for other
 // libraries. A token that ends within five minutes is renewed first, where
 // there is a refresh token; the session with the new tokens goes to w, so call
-// this before anything is written there. The token is good for the handling
+// this before anything is written there. The answer is then "Cache-Control:
+// private, no-store"; a handler that overwrites that gives the user's session
+// to everyone behind a shared cache. The token is good for the handling
 // of this request; do not keep the source.
 //
 // The error is [ErrNotSignedIn] where there is no session, or its tokens are

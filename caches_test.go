@@ -1,0 +1,220 @@
+package hfoauth_test
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hfoauth/hfoauth"
+)
+
+// renewing returns a site whose clock makes the next use of a session renew
+// it, and the session's cookie.
+func renewing(t *testing.T) (*site, *http.Cookie) {
+	t.Helper()
+	s := newSite(t, nil)
+	clock := s.newClock()
+	cookie := s.newSession(ada)
+	clock.advance(9 * time.Hour)
+	return s, cookie
+}
+
+// cacheable is what handlers say to caches, each of which some cache obeys
+// (RFC 9111, RFC 9213, Edge Architecture, nginx).
+var cacheable = map[string]string{
+	"Cache-Control":                "public, max-age=600",
+	"CDN-Cache-Control":            "max-age=600",
+	"Cloudflare-CDN-Cache-Control": "max-age=600",
+	"Surrogate-Control":            "max-age=600",
+	"X-Accel-Expires":              "600",
+	"Expires":                      "Thu, 01 Jan 2099 00:00:00 GMT",
+}
+
+func sayCacheable(w http.ResponseWriter) {
+	for name, value := range cacheable {
+		w.Header().Set(name, value)
+	}
+}
+
+// A session's cookie goes out on no answer that a shared cache keeps, whatever
+// the handler says, and however it writes.
+func TestRenewedSessionIsNotCached(t *testing.T) {
+	for name, write := range map[string]http.HandlerFunc{
+		"Write":       func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "page") },
+		"WriteHeader": func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(200) },
+		"nothing":     func(http.ResponseWriter, *http.Request) {},
+		"Flusher": func(w http.ResponseWriter, r *http.Request) {
+			w.(http.Flusher).Flush()
+			sayCacheable(w)
+		},
+		"ResponseController": func(w http.ResponseWriter, r *http.Request) {
+			if err := http.NewResponseController(w).Flush(); err != nil {
+				t.Error(err)
+			}
+		},
+		"io.Copy":     func(w http.ResponseWriter, r *http.Request) { io.Copy(w, strings.NewReader("page")) },
+		"early hints": func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(103); sayCacheable(w); w.WriteHeader(200) },
+		"not modified": func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(http.StatusNotModified)
+		},
+		"http.ServeContent": func(w http.ResponseWriter, r *http.Request) {
+			http.ServeContent(w, r, "page.txt", time.Time{}, strings.NewReader("page"))
+		},
+		"panic that is recovered": func(w http.ResponseWriter, r *http.Request) { panic(errors.New("recovered")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, cookie := renewing(t)
+			page := s.client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				sayCacheable(w)
+				write(w, r)
+			}))
+			app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				defer func() { recover() }()
+				page.ServeHTTP(w, r)
+			}))
+			defer app.Close()
+			s.checkUncached(get(t, s.browser(), app.URL, "Cookie", cookie.Name+"="+cookie.Value))
+		})
+	}
+}
+
+// checkUncached checks an answer with a renewed session.
+func (s *site) checkUncached(resp answer) {
+	s.t.Helper()
+	if len(resp.setCookies(s.client.SessionCookie())) != 1 {
+		s.t.Fatalf("%s without the renewed session: %v", resp.Status, resp.Header)
+	}
+	if got := resp.Header.Values("Cache-Control"); fmt.Sprint(got) != "[private, no-store]" {
+		s.t.Errorf("Cache-Control %q, want private, no-store", got)
+	}
+	for name := range cacheable {
+		if got := resp.Header.Get(name); got != "" && name != "Cache-Control" {
+			s.t.Errorf("%s is %q, want none", name, got)
+		}
+	}
+}
+
+// An answer of the app's ErrorHandler may carry the cookie, too.
+func TestErrorsWithARenewedSessionAreNotCached(t *testing.T) {
+	s := newSite(t, func(c *hfoauth.Config) {
+		c.ErrorHandler = func(w http.ResponseWriter, r *http.Request, err error) bool {
+			sayCacheable(w)
+			w.WriteHeader(hfoauth.HTTPStatus(err))
+			return true
+		}
+	})
+	clock := s.newClock()
+	cookie := s.newSession(ada)
+	clock.advance(9 * time.Hour)
+	app := httptest.NewServer(s.client.RequireScope(hfoauth.ScopeJobs)(http.NotFoundHandler()))
+	defer app.Close()
+	s.checkUncached(get(t, s.browser(), app.URL, "Accept", "*/*", "Cookie", cookie.Name+"="+cookie.Value))
+}
+
+// A call that is given the ResponseWriter has said so when it returns.
+func TestHTTPClientKeepsTheAnswerPrivate(t *testing.T) {
+	s, cookie := renewing(t)
+	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		sayCacheable(w)
+		if _, err := s.client.HTTPClient(w, r); err != nil {
+			t.Error(err)
+		}
+	}))
+	defer app.Close()
+	s.checkUncached(get(t, s.browser(), app.URL, "Cookie", cookie.Name+"="+cookie.Value))
+}
+
+// Pages behind Require* belong to one user unless the handler says otherwise,
+// which it may where no cookie of ours is on them.
+func TestPagesBehindRequireArePrivate(t *testing.T) {
+	s := newSite(t, nil)
+	cookie := s.newSession(ada)
+	for says, want := range map[string]string{"": "private, no-store", "public, max-age=60": "public, max-age=60", "no-cache": "no-cache"} {
+		app := httptest.NewServer(s.client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if says != "" {
+				w.Header().Set("Cache-Control", says)
+			}
+			io.WriteString(w, "page")
+		})))
+		defer app.Close()
+		resp := get(t, s.browser(), app.URL, "Cookie", cookie.Name+"="+cookie.Value)
+		if got := resp.Header.Get("Cache-Control"); got != want {
+			t.Errorf("handler says %q: Cache-Control %q, want %q", says, got, want)
+		}
+	}
+}
+
+// bareWriter can do no more than http.ResponseWriter demands.
+type bareWriter struct{ http.ResponseWriter }
+
+type flushingWriter struct {
+	bareWriter
+	http.Flusher
+}
+
+type hijackingWriter struct{ bareWriter }
+
+func (hijackingWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return nil, nil, errors.New("hijacked")
+}
+
+// What a handler is given offers what the server's own ResponseWriter does,
+// and nothing that it does not.
+func TestInterfacesOfTheResponseWriter(t *testing.T) {
+	recorder := httptest.NewRecorder()
+	for name, w := range map[string]http.ResponseWriter{
+		"none":     bareWriter{recorder},
+		"Flusher":  flushingWriter{bareWriter{recorder}, recorder},
+		"Hijacker": hijackingWriter{bareWriter{recorder}},
+	} {
+		s, cookie := renewing(t)
+		s.client.RequireUser(http.HandlerFunc(func(wrapped http.ResponseWriter, r *http.Request) {
+			_, want := w.(http.Flusher)
+			if _, got := wrapped.(http.Flusher); got != want {
+				t.Errorf("%s: Flusher %t, want %t", name, got, want)
+			}
+			if err := http.NewResponseController(wrapped).Flush(); (err == nil) != want {
+				t.Errorf("%s: Flush by the controller: %v", name, err)
+			}
+			_, want = w.(http.Hijacker)
+			if _, got := wrapped.(http.Hijacker); got != want {
+				t.Errorf("%s: Hijacker %t, want %t", name, got, want)
+			}
+			if _, _, err := http.NewResponseController(wrapped).Hijack(); (err.Error() == "hijacked") != want {
+				t.Errorf("%s: Hijack by the controller: %v", name, err)
+			}
+		})).ServeHTTP(w, requestWith(cookie))
+	}
+	// Where no cookie is on the answer, the handler has the original.
+	s := newSite(t, nil)
+	s.client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if w != http.ResponseWriter(recorder) {
+			t.Errorf("an answer without a cookie is wrapped: %T", w)
+		}
+	})).ServeHTTP(recorder, requestWith(s.newSession(ada)))
+}
+
+// Deadlines reach the connection through what wraps it.
+func TestDeadlinesBehindRequire(t *testing.T) {
+	s, cookie := renewing(t)
+	app := httptest.NewServer(s.client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(time.Minute)); err != nil {
+			t.Error(err)
+		}
+	})))
+	defer app.Close()
+	s.checkUncached(get(t, s.browser(), app.URL, "Cookie", cookie.Name+"="+cookie.Value))
+}
+
+func requestWith(cookie *http.Cookie) *http.Request {
+	r := httptest.NewRequest("GET", "/", nil)
+	r.AddCookie(cookie)
+	return r
+}
