@@ -25,7 +25,7 @@ var logo string
 
 var (
 	signInTemplate = template.Must(template.New("sign in").Parse(
-		`<a class="{{.Class}}" href="{{.URL}}"{{if .NewTab}} target="_blank" rel="noopener"{{end}} data-hfoauth-login{{with .Next}} data-hfoauth-next="{{.}}"{{end}}{{with .Options}} data-hfoauth-options="{{.}}"{{end}}>{{.Logo}}<span>{{.Label}}</span></a>`))
+		`<a class="{{.Class}}" href="{{.URL}}"{{if .NewTab}} target="_blank" rel="noopener"{{end}} data-hfoauth-login="{{.Login}}"{{with .Next}} data-hfoauth-next="{{.}}"{{end}}{{with .Options}} data-hfoauth-options="{{.}}"{{end}}>{{.Logo}}<span>{{.Label}}</span></a>`))
 	userTemplate = template.Must(template.New("user").Parse(
 		`<div class="hfoauth-user">{{with .Picture}}<img src="{{.}}" alt="" width="32" height="32">{{end}}<span>{{.Username}}</span>` +
 			`<form method="post" action="{{.URL}}"><input type="hidden" name="next" value="{{.Next}}"><button class="{{.Class}}">{{.Label}}</button></form></div>`))
@@ -40,8 +40,11 @@ var (
 // on the page as well.
 //
 // Any element of the app's own becomes such a button by the attribute
-// data-hfoauth-login; data-hfoauth-next names where to return to. One that is
-// neither a link nor a button must be there when the page loads.
+// data-hfoauth-login; data-hfoauth-next names where to return to. With several
+// Clients on one page its value is Config.LoginPath of the one it belongs to;
+// empty, it belongs to the first whose assets the page loads. An element that
+// is neither a link nor a button must be present when the page loads, and a
+// form is none.
 func (c *Client) Button(r *http.Request, options ButtonOptions) template.HTML {
 	if options.Next == "" {
 		options.Next = pathOf(r)
@@ -66,6 +69,7 @@ func (c *Client) signInButton(r *http.Request, options ButtonOptions, sealed str
 	return render(signInTemplate, map[string]any{
 		"Class":   buttonClass(options),
 		"Label":   orDefault(options.Label, "Sign in with Hugging Face"),
+		"Login":   c.config.LoginPath,
 		"Logo":    template.HTML(strings.TrimSpace(logo)),
 		"NewTab":  framed(r),
 		"Next":    c.returnTo(options.Next),
@@ -78,10 +82,8 @@ func (c *Client) signInButton(r *http.Request, options ButtonOptions, sealed str
 // buttons, for the head of a page. A Content-Security-Policy needs script-src,
 // style-src and connect-src 'self' for them, and img-src for users' pictures.
 func (c *Client) ButtonAssets() template.HTML {
-	return render(assetsTemplate, map[string]string{"Style": c.framePath() + asset(style, ".css"), "Script": c.scriptURL()})
+	return render(assetsTemplate, map[string]string{"Style": c.style.path, "Script": c.script.path})
 }
-
-func (c *Client) scriptURL() string { return c.framePath() + asset(script, ".js") }
 
 func buttonClass(options ButtonOptions) string {
 	return "hfoauth-button hfoauth-" + orDefault(options.Size, "md") + " hfoauth-" + orDefault(options.Theme, "auto")

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -37,16 +38,34 @@ const (
 )
 
 //go:embed pages/hfoauth.js
-var script []byte
+var script string
 
 //go:embed pages/style.css
 var style []byte
 
-// asset is a file under a name that changes with its content, for caches to
-// keep for ever.
-func asset(content []byte, extension string) string {
+// asset is a file that pages load, below framePath under a name that changes
+// with its content, for caches to keep for ever.
+type asset struct {
+	path        string
+	contentType string
+	content     []byte
+}
+
+func newAsset(framePath, extension, contentType string, content []byte) asset {
 	hash := sha256.Sum256(content)
-	return "hfoauth-" + hex.EncodeToString(hash[:6]) + extension
+	return asset{framePath + "hfoauth-" + hex.EncodeToString(hash[:6]) + extension, contentType, content}
+}
+
+// newScript returns pages/hfoauth.js with the addresses of this client in it:
+// what the script read from the document could be a user's element.
+func newScript(loginPath, framePath string) (asset, error) {
+	client, err := json.Marshal(map[string]string{"login": loginPath, "frame": framePath})
+	content := strings.Replace(script, "(CLIENT);", "("+string(client)+");", 1)
+	return newAsset(framePath, ".js", "text/javascript; charset=utf-8", []byte(content)), err
+}
+
+func newStyle(framePath string) asset {
+	return newAsset(framePath, ".css", "text/css; charset=utf-8", style)
 }
 
 // FrameHandler serves what sign-in inside an iframe, and [Client.Button],
@@ -55,8 +74,8 @@ func asset(content []byte, extension string) string {
 func (c *Client) FrameHandler() http.Handler {
 	mux := http.NewServeMux()
 	path := c.framePath()
-	mux.HandleFunc("GET "+path+asset(script, ".js"), serveAsset("text/javascript; charset=utf-8", script))
-	mux.HandleFunc("GET "+path+asset(style, ".css"), serveAsset("text/css; charset=utf-8", style))
+	mux.HandleFunc("GET "+c.script.path, c.script.serve)
+	mux.HandleFunc("GET "+c.style.path, c.style.serve)
 	mux.HandleFunc("POST "+path+"popup", c.sameOrigin(c.beginInPopup))
 	mux.HandleFunc("GET "+path+"done", c.donePage)
 	mux.HandleFunc("POST "+path+"claim", c.sameOrigin(c.claim))
@@ -64,13 +83,11 @@ func (c *Client) FrameHandler() http.Handler {
 	return mux
 }
 
-func serveAsset(contentType string, content []byte) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", contentType)
-		w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
-		w.Header().Set("X-Content-Type-Options", "nosniff")
-		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
-	}
+func (a asset) serve(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", a.contentType)
+	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(a.content))
 }
 
 // sameOrigin lets only requests through that a page of ours made, which the

@@ -88,6 +88,8 @@ type Client struct {
 	redirectURL *url.URL
 	provider    *provider.Provider
 	cookies     cookieRules
+	script      asset
+	style       asset
 	sealer      struct{ attempt, session, stored *seal.Sealer }
 	store       sessionStore
 	opened      *expiring.Map[string, opened]
@@ -147,6 +149,10 @@ func New(config Config) (*Client, error) {
 		Transport:    config.Transport,
 		Now:          func() time.Time { return c.now() },
 	})
+	c.style = newStyle(c.framePath())
+	if c.script, err = newScript(c.config.LoginPath, c.framePath()); err != nil {
+		return nil, err
+	}
 	if err := c.trustOrigins(); err != nil {
 		return nil, err
 	}

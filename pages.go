@@ -149,7 +149,7 @@ func (c *Client) writePage(w http.ResponseWriter, status int, p page) {
 		data.Head = render(styleTemplate, template.CSS(style))
 	}
 	if p.Script {
-		data.Head += render(scriptTemplate, c.scriptURL())
+		data.Head += render(scriptTemplate, c.script.path)
 		// With no-referrer, browsers post forms without their Origin.
 		w.Header().Set("Referrer-Policy", "same-origin")
 	}

@@ -5,68 +5,90 @@
 // pages keep windows apart (Cross-Origin-Opener-Policy). So the iframe keeps a
 // secret, posts its hash to our own origin in a new window, and afterwards asks
 // the server for the session that was signed in there for this hash.
-(() => {
+//
+// A page may show HTML of its users. An element's name or id takes the place
+// of a property of document (<img name=currentScript>) and of a form, so both
+// are read by functions of their prototypes alone, and all addresses come from
+// the server, which fills in CLIENT.
+((client) => {
   "use strict";
-  const loaded = Symbol.for("hfoauth"); // no element's id can take this name
-  if (window[loaded]) return;
-  window[loaded] = true;
-  const frame = new URL(".", document.currentScript.src); // …/login/frame/
+  const { login, frame } = client;
+  const clients = (window[Symbol.for("hfoauth")] ??= []); // no element can take this name
+  if (clients.includes(login)) return;
+  clients.push(login);
+
+  const create = (name, properties) => Object.assign(Document.prototype.createElement.call(document, name), properties);
+  const find = (selector) => Document.prototype.querySelector.call(document, selector);
+  const findAll = (selector) => Document.prototype.querySelectorAll.call(document, selector);
+
+  // An element belongs to the Client whose login path it names; one that names
+  // none, to the first on the page.
+  const named = `[data-hfoauth-login="${login}"]:not(form)`;
+  const ours = clients[0] === login ? `${named}, [data-hfoauth-login]:not([data-hfoauth-login^="/"]):not(form)` : named;
+  const native = "a[href], button, input, summary";
+
   const framed = window.self !== window.top;
   const minutes = 60 * 1000;
-
+  const wait = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
   const base64url = (bytes) =>
     btoa(String.fromCharCode(...new Uint8Array(bytes))).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
-  const wait = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+  // The address of the iframe of a private Space names its visitor (__sign).
+  // The platform wants to see that in a new window, too: it goes there in the
+  // address that a form posts to, and into no link, no next and no markup.
+  const isSign = (pair) => /^__sign(=|$)/.test(pair);
+  const pairs = (search) => search.slice(1).split("&");
+  const unsigned = (search) => "?" + pairs(search).filter((pair) => !isSign(pair)).join("&");
+  const signed = (url) => {
+    url.search = [...pairs(url.search), ...pairs(location.search).filter(isSign)].filter(Boolean).join("&");
+    return url;
+  };
 
   const post = async (path, fields) => {
-    const response = await fetch(new URL(path, frame), { method: "POST", body: new URLSearchParams(fields), credentials: "same-origin" });
+    const response = await fetch(frame + path, { method: "POST", body: new URLSearchParams(fields), credentials: "same-origin" });
     if (!response.ok) throw new Error(response.status);
     return response.json();
   };
 
   // postInNewWindow works where the answer to window.open would not be told.
   const postInNewWindow = (path, fields) => {
-    const form = document.createElement("form");
-    Object.assign(form, { method: "post", action: new URL(path, frame), target: "_blank", hidden: true });
-    for (const [name, value] of Object.entries(fields)) {
-      form.append(Object.assign(document.createElement("input"), { type: "hidden", name, value }));
-    }
-    document.body.append(form);
+    const form = create("form", { method: "post", action: signed(new URL(frame + path, location.href)), target: "_blank", hidden: true });
+    for (const [name, value] of Object.entries(fields)) form.append(create("input", { type: "hidden", name, value }));
+    find("body").append(form);
     form.submit();
     form.remove();
   };
 
-  // say shows a text, and a link where one helps, next to the button. A screen
-  // reader reads what changes in an element that is there.
-  const say = async (button, text, link) => {
-    let status = button.nextElementSibling;
-    if (!status?.classList.contains("hfoauth-status")) {
-      status = document.createElement("span");
-      status.className = "hfoauth-status";
+  // say shows a text, and what helps, next to the button. A screen reader reads
+  // what changes in an element that is there.
+  const statuses = new WeakMap();
+  const say = async (button, text, help) => {
+    let status = statuses.get(button);
+    if (!status?.isConnected) {
+      status = create("span", { className: "hfoauth-status" });
       status.setAttribute("role", "status");
+      statuses.set(button, status);
       button.after(status);
       await wait(100);
     }
     status.textContent = text;
-    if (link) status.append(" ", link);
+    if (help) status.append(" ", help);
   };
-
-  const newTab = (href, text) =>
-    Object.assign(document.createElement("a"), { href, textContent: text, target: "_blank", rel: "noopener" });
 
   // nextOf is where to go on: on this site, whatever the attribute says.
   const nextOf = (button) => {
     try {
       const next = new URL(button.dataset.hfoauthNext || location.href, location.href);
+      next.search = unsigned(next.search);
       if (next.origin === location.origin && next.protocol === location.protocol) return next;
     } catch { /* not an address */ }
     return new URL("/", location.href);
   };
   const pathOf = (url) => url.pathname + url.search + url.hash;
-  const loginTo = (next) => `${frame.pathname.replace(/\/frame\/$/, "")}?next=${encodeURIComponent(pathOf(next))}`;
 
   // goOn loads a page even where it is this one, or a part of it.
   const goOn = (next) => {
+    signed(next);
     if (next.pathname !== location.pathname || next.search !== location.search) return location.replace(next);
     history.replaceState(null, "", next);
     location.reload();
@@ -89,8 +111,10 @@
     const { verifier, challenge } = secret || await makeSecret();
     secret = null;
     prepare();
-    postInNewWindow("popup", { challenge, next: pathOf(next), options: button.dataset.hfoauthOptions || "" });
-    say(button, "Finish signing in in the other tab. If there is none,", newTab(loginTo(next), "sign in in a new tab"));
+    const open = () => postInNewWindow("popup", { challenge, next: pathOf(next), options: button.dataset.hfoauthOptions || "" });
+    open();
+    const again = create("button", { type: "button", className: "hfoauth-again", textContent: "Open it again.", onclick: open });
+    say(button, "Complete sign-in in the tab that just opened. Didn't see it?", again);
     await claim(button, mine, verifier, next);
   };
 
@@ -106,41 +130,43 @@
       }
       const kept = await post("check", {}).catch(() => ({ signedIn: true }));
       if (kept.signedIn) return goOn(next);
-      say(button, "Your browser does not let this page remember you inside another site.", newTab(next, "Open it in its own tab"));
+      const newTab = create("a", { href: next, textContent: "Open it in a new tab.", target: "_blank", rel: "noopener" });
+      say(button, "Your browser does not let this page keep you signed in here.", newTab);
       return;
     }
-    say(button, "Signing in took too long. Try again.");
+    say(button, "Sign-in took too long. Try again.");
   };
 
-  const native = "a[href], button, input, summary";
-  for (const button of document.querySelectorAll("[data-hfoauth-login]")) {
+  for (const button of findAll(ours)) {
     if (button.matches(native)) continue;
     if (!button.hasAttribute("role")) button.setAttribute("role", "button");
     if (!button.hasAttribute("tabindex")) button.tabIndex = 0;
   }
 
-  document.addEventListener("keydown", (event) => {
-    if (event.key !== "Enter" && event.key !== " ") return;
-    if (!event.target.matches?.("[data-hfoauth-login]") || event.target.matches(native)) return;
+  // closest is the element of ours that an event is about.
+  const closest = (event) => event.target instanceof Element ? Element.prototype.closest.call(event.target, ours) : null;
+
+  addEventListener("keydown", (event) => {
+    const button = closest(event);
+    if (event.key !== "Enter" && event.key !== " " || button !== event.target || button.matches(native)) return;
     event.preventDefault();
-    event.target.click();
+    button.click();
   });
 
-  document.addEventListener("click", (event) => {
-    const button = event.target.closest?.("[data-hfoauth-login]");
+  addEventListener("click", (event) => {
+    const button = closest(event);
     if (!button || event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey) return;
     if (framed) {
       event.preventDefault();
       signIn(button);
     } else if (!button.href) {
-      location.assign(loginTo(nextOf(button)));
+      location.assign(`${login}?next=${encodeURIComponent(pathOf(nextOf(button)))}`);
     }
   });
 
   // Our own two pages in the tab that signs in, the first and the last. On any
-  // other page these attributes may be somebody else's.
-  const at = (path) => location.pathname === new URL(path, frame).pathname;
-  const onward = document.querySelector("a[data-hfoauth-continue]");
-  if (onward && at("popup")) location.replace(onward.href);
-  if (at("done")) window.close();
-})();
+  // other page these attributes may be a user's.
+  const onward = find("a[data-hfoauth-continue]");
+  if (onward && location.pathname === frame + "popup") location.replace(onward.href);
+  if (location.pathname === frame + "done") window.close();
+})(CLIENT);

@@ -417,7 +417,7 @@ func TestPopupClosedHalfway(t *testing.T) {
 		s, b, frame := openSpace(t, spaceOptions{}, blocked)
 		b.click(frame, "[data-hfoauth-login]")
 		b.closeTab(b.attach("page", s.provider+"/oauth/authorize"))
-		b.says(frame, "Finish signing in in the other tab")
+		b.says(frame, "Complete sign-in in the tab that just opened")
 		b.click(frame, "[data-hfoauth-login]")
 		s.consent(b, "approve")
 		b.says(frame, "Start page of ada")
@@ -428,14 +428,14 @@ func TestPopupBlocked(t *testing.T) {
 	eachCookiePolicy(t, func(t *testing.T, blocked bool) {
 		s, b, frame := openSpace(t, spaceOptions{}, blocked)
 		b.run(frame, chromedp.Evaluate(`document.querySelector("[data-hfoauth-login]").click()`, nil)) // nobody's gesture: blocked
-		b.says(frame, "If there is none, sign in in a new tab")
+		b.says(frame, "Didn't see it? Open it again.")
 		if n := b.open("page", s.app) + b.open("page", s.provider+"/oauth"); n > 0 {
 			t.Errorf("%d windows open", n)
 		}
 		b.screenshot(b.ctx, "blocked")
-		b.click(frame, ".hfoauth-status a")
+		b.click(frame, ".hfoauth-again")
 		s.consent(b, "approve")
-		b.says(b.attach("page", s.app+"/"), "Start page of ada")
+		b.says(frame, "Start page of ada")
 	})
 }
 
@@ -466,7 +466,7 @@ func TestNoPartitionedCookies(t *testing.T) {
 	s, b, frame := openSpace(t, spaceOptions{strip: "Partitioned"}, true)
 	b.click(frame, "[data-hfoauth-login]")
 	s.consent(b, "approve")
-	b.says(frame, "Your browser does not let this page remember you")
+	b.says(frame, "Your browser does not let this page keep you signed in here")
 	b.screenshot(b.ctx, "told")
 	b.click(frame, ".hfoauth-status a")
 	b.says(b.attach("page", s.app+"/"), "Start page of ada")
@@ -491,7 +491,7 @@ func TestForeignForm(t *testing.T) {
 	b := newBrowser(t, browserOptions{})
 	b.run(b.ctx, chromedp.Navigate(evil+"/form"))
 	b.click(b.ctx, "button")
-	b.says(b.ctx, "You do not have access to this page")
+	b.says(b.ctx, "This request came from another site")
 	if b.open("page", s.provider) > 0 {
 		t.Error("a sign-in began")
 	}

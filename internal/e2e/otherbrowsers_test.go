@@ -34,7 +34,7 @@ type otherBrowser interface {
 // remembered and told are how a sign-in inside the iframe may end.
 const (
 	remembered = "Start page of ada"
-	told       = "Your browser does not let this page remember you"
+	told       = "Your browser does not let this page keep you signed in here"
 )
 
 func TestOtherBrowsers(t *testing.T) {
