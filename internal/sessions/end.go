@@ -17,13 +17,29 @@ import (
 // counts. If the store does not take that now, the error wraps ErrUnavailable,
 // this process refuses the session, and tries again until the store took it.
 func (k *Keeper[S]) End(ctx context.Context, value string) error {
+	return k.end(ctx, value, false)
+}
+
+// EndUnlessShared is End for a cookie that another one replaces. A session that
+// an iframe holds as well goes on there.
+func (k *Keeper[S]) EndUnlessShared(ctx context.Context, value string) error {
+	return k.end(ctx, value, true)
+}
+
+func (k *Keeper[S]) end(ctx context.Context, value string, unlessShared bool) error {
 	if isStoredValue(value) {
-		return k.endStored(ctx, keyOf("session", value))
+		return k.endStored(ctx, keyOf("session", value), unlessShared)
 	}
-	if e := k.openCookie(value); e != nil && !k.remote {
+	if e := k.openCookie(value); e != nil && !k.remote && !(unlessShared && e.Shared) {
 		k.markEnded(e)
 	}
 	return nil
+}
+
+// Ended reports whether this process knows that a session was ended.
+func (k *Keeper[S]) Ended(id ID) bool {
+	_, ended := k.ended.Get(id, k.config.Now())
+	return ended
 }
 
 // EndEntry is End for a session without its cookie.
@@ -32,34 +48,37 @@ func (k *Keeper[S]) EndEntry(ctx context.Context, e *Entry[S]) error {
 	if !e.Stored() {
 		return nil
 	}
-	return k.endStored(ctx, e.key)
+	return k.endStored(ctx, e.key, false)
 }
 
 // endStored ends a session in the store. An ID that was made up leaves nothing
 // there.
-func (k *Keeper[S]) endStored(ctx context.Context, key string) error {
+func (k *Keeper[S]) endStored(ctx context.Context, key string, unlessShared bool) error {
 	ctx = Limit(context.WithoutCancel(ctx))
-	err := k.bury(ctx, key)
-	if err != nil {
-		now := k.config.Now()
-		if e, ok := k.opened.Get(openedKey{true, key}, now); ok {
-			k.markEnded(e)
-		}
-		end := now.Add(k.config.MaxAge + afterEnd)
-		k.pending.Put(key, struct{}{}, 1, now, end)
-		k.backlog.add("end "+key, end, func(ctx context.Context) error {
-			err := k.bury(ctx, key)
-			if err == nil {
-				k.pending.Take(key, k.config.Now())
-			}
-			return err
-		})
+	err := k.bury(ctx, key, unlessShared)
+	if err == nil {
+		return nil
 	}
+	now := k.config.Now()
+	end := now.Add(k.config.MaxAge + afterEnd)
+	if e, ok := k.opened.Get(openedKey{true, key}, now); ok && !unlessShared {
+		k.markEnded(e)
+	}
+	if !unlessShared {
+		k.pending.Put(key, struct{}{}, 1, now, end)
+	}
+	k.backlog.add("end "+key, end, func(ctx context.Context) error {
+		err := k.bury(ctx, key, unlessShared)
+		if err == nil {
+			k.pending.Take(key, k.config.Now())
+		}
+		return err
+	})
 	return err
 }
 
 // bury puts a tombstone in the place of a session, if there is one.
-func (k *Keeper[S]) bury(ctx context.Context, key string) error {
+func (k *Keeper[S]) bury(ctx context.Context, key string, unlessShared bool) error {
 	stored, err := k.load(ctx, key)
 	if err != nil || stored == nil {
 		return err
@@ -68,6 +87,9 @@ func (k *Keeper[S]) bury(ctx context.Context, key string) error {
 	e := k.unseal(key, stored)
 	if e != nil {
 		until = later(until, e.End.Add(afterEnd))
+	}
+	if e != nil && e.Shared && unlessShared {
+		return nil
 	}
 	if k.store.swapper != nil {
 		err = k.store.commit(ctx, key, []byte(tombstone), until)
@@ -167,7 +189,7 @@ func (k *Keeper[S]) EndUser(ctx context.Context, user string) error {
 		_, err = k.store.swap(ctx, listKey(user), stored, nil, now)
 	}
 	for _, l := range list {
-		k.endStored(newLimit(ctx), l.key()) // tried again if it fails
+		k.endStored(newLimit(ctx), l.key(), false) // tried again if it fails
 	}
 	if err != nil {
 		k.config.Logger.WarnContext(ctx, "hfoauth: a user is signed out, but the list of sessions was not emptied", "error", err, "sub", user)
@@ -232,7 +254,7 @@ func (k *Keeper[S]) list(ctx context.Context, e *Entry[S]) error {
 	})
 	if err == nil {
 		for _, l := range surplus {
-			k.endStored(ctx, l.key())
+			k.endStored(ctx, l.key(), false)
 		}
 	}
 	return err

@@ -16,9 +16,12 @@ import (
 )
 
 // data is what the sessions of these tests hold.
-type data struct{ Token string }
+type data struct{ User, Token string }
 
-func dataFields(c *codec.Coder, d *data) { c.String(&d.Token) }
+func dataFields(c *codec.Coder, d *data) {
+	c.String(&d.User)
+	c.String(&d.Token)
+}
 
 // fakeStore is a store that forgets what expired and fails as it is told.
 type fakeStore struct {
@@ -188,7 +191,7 @@ func (w *world) replicaWith(now func() time.Time) *Keeper[data] {
 	}
 	return New(Config[data]{
 		Store: w.store, MaxAge: w.maxAge, MaxValue: 1000, InCookie: inCookie, Stored: stored, Context: "cookie",
-		Fields: dataFields, Now: now, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Fields: dataFields, User: func(d data) string { return d.User }, Now: now, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 }
 
@@ -222,7 +225,12 @@ func withAll(t *testing.T, test func(*testing.T, *world)) {
 // start starts a session of ada's, with the first token.
 func (w *world) start(k *Keeper[data]) (*Entry[data], string) {
 	w.Helper()
-	e, value, err := k.Start(w.Context(), "ada", data{"token 1"}, time.Now().Add(maxAge), false)
+	return w.startWith(k, data{"ada", "token 1"}, time.Now().Add(maxAge))
+}
+
+func (w *world) startWith(k *Keeper[data], d data, expiry time.Time) (*Entry[data], string) {
+	w.Helper()
+	e, value, err := k.Start(w.Context(), k.New(d, expiry), false)
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -256,7 +264,7 @@ const none = "nothing"
 // renew replaces the token of a session.
 func (w *world) renew(k *Keeper[data], e *Entry[data], token string) *Entry[data] {
 	w.Helper()
-	next, err := k.Renew(w.Context(), e, data{token}, time.Now().Add(maxAge))
+	next, err := k.Renew(w.Context(), e, data{"ada", token}, time.Now().Add(maxAge))
 	if err != nil {
 		w.Fatalf("Renew: %v", err)
 	}

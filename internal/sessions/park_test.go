@@ -145,7 +145,7 @@ func TestCopy(t *testing.T) {
 		w := &world{T: t, fakeStore: newFakeStore(), maxAge: maxAge}
 		k := w.replica()
 		e, value := w.start(k)
-		copied, err := k.Copy(t.Context(), e, data{"copy"}, time.Now().Add(time.Hour))
+		copied, err := k.Copy(t.Context(), e, data{"ada", "copy"}, time.Now().Add(time.Hour))
 		if err != nil {
 			t.Fatal(err)
 		}

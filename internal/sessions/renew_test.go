@@ -85,7 +85,7 @@ func TestRefusedAtOneReplica(t *testing.T) {
 			k, other := w.replica(), w.replica()
 			e, value := w.start(k)
 			refuse := func() {
-				if _, err := other.Refuse(t.Context(), e, data{"refused"}, time.Now()); err != nil {
+				if _, err := other.Refuse(t.Context(), e, data{"ada", "refused"}, time.Now()); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -80,8 +80,9 @@ type Config[S any] struct {
 	InCookie, Stored *seal.Sealer
 	Context          string
 
-	// Fields codes what a session holds.
+	// Fields codes what a session holds, and User returns whose it is.
 	Fields func(*codec.Coder, *S)
+	User   func(S) string
 
 	Now    func() time.Time
 	Logger *slog.Logger
@@ -162,13 +163,15 @@ func (e *Entry[S]) Stored() bool { return e.key != "" }
 func (e *Entry[S]) fields(c *codec.Coder, data func(*codec.Coder, *S)) {
 	c.Version(3)
 	c.Array(e.ID[:])
-	c.String(&e.User)
 	c.Time(&e.Started)
 	c.Time(&e.Expiry)
 	c.Time(&e.End)
 	c.Uint(&e.Version)
-	c.Bools(&e.Shared, &e.copied)
-	e.epoch.fields(c)
+	hasEpoch := e.epoch != epoch{}
+	c.Bools(&e.Shared, &e.copied, &hasEpoch)
+	if hasEpoch {
+		e.epoch.fields(c)
+	}
 	data(c, &e.Data)
 }
 
@@ -300,6 +303,7 @@ func (k *Keeper[S]) decode(plain []byte) *Entry[S] {
 	if codec.Decode(plain, func(c *codec.Coder) { e.fields(c, k.config.Fields) }) != nil {
 		return nil
 	}
+	e.User = k.config.User(e.Data)
 	if end := e.Started.Add(k.config.MaxAge); end.Before(e.End) {
 		e.End = end
 	}
@@ -377,13 +381,21 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// Start starts a session, and returns it with the value of its cookie: the
-// session itself if it fits there and no store is configured, or its ID.
-func (k *Keeper[S]) Start(ctx context.Context, user string, data S, expiry time.Time, shared bool) (*Entry[S], string, error) {
+// New returns a session that has not started yet.
+func (k *Keeper[S]) New(data S, expiry time.Time) *Entry[S] {
 	now := k.config.Now()
-	e := &Entry[S]{User: user, Started: now, End: now.Add(k.config.MaxAge), Shared: shared, Data: data}
+	e := &Entry[S]{User: k.config.User(data), Started: now, End: now.Add(k.config.MaxAge), Data: data}
 	e.Expiry = earlier(expiry, e.End)
 	rand.Read(e.ID[:])
+	return e
+}
+
+// Start starts a session, and returns it with the value of its cookie: the
+// session itself if it fits there and no store is configured, or its ID.
+func (k *Keeper[S]) Start(ctx context.Context, fresh *Entry[S], shared bool) (*Entry[S], string, error) {
+	started := *fresh
+	e := &started
+	e.Shared = shared
 	if !k.remote {
 		err := k.place(ctx, e)
 		return e, e.Value, err
@@ -392,7 +404,7 @@ func (k *Keeper[S]) Start(ctx context.Context, user string, data S, expiry time.
 	value := newStoredValue()
 	e.key = keyOf("session", value)
 	var err error
-	if e.epoch, err = k.epochOf(ctx, user); err != nil {
+	if e.epoch, err = k.epochOf(ctx, e.User); err != nil {
 		return nil, "", err
 	}
 	if err := k.list(ctx, e); err != nil {
@@ -402,8 +414,8 @@ func (k *Keeper[S]) Start(ctx context.Context, user string, data S, expiry time.
 	return e, value, k.store.commit(ctx, e.key, e.sealed, k.keptUntil(e))
 }
 
-// Copy returns the value of a cookie with a second copy of a session that
-// lives in a cookie. It ends when the session does, and is never renewed.
+// Copy returns a second copy of a session that lives in its cookie, for another
+// cookie. It ends when the session does, and is never renewed.
 func (k *Keeper[S]) Copy(ctx context.Context, e *Entry[S], data S, expiry time.Time) (*Entry[S], error) {
 	copied := *e
 	copied.Data, copied.copied, copied.Expiry = data, true, earlier(expiry, e.End)

@@ -31,10 +31,10 @@ func TestTooLargeForACookie(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{T: t, fakeStore: newFakeStore(), maxAge: maxAge}
 		k := w.replica()
-		large := data{strings.Repeat("x", 1000)}
-		e, value, err := k.Start(t.Context(), "ada", large, time.Now().Add(maxAge), false)
-		if err != nil || len(value) != 43 {
-			t.Fatalf("value of %d characters, %v, want an ID", len(value), err)
+		large := data{"ada", strings.Repeat("x", 1000)}
+		e, value := w.startWith(k, large, time.Now().Add(maxAge))
+		if len(value) != 43 {
+			t.Fatalf("value of %d characters, want an ID", len(value))
 		}
 		w.expect(k, value, large.Token)
 		if next := w.renew(k, e, "small"); next.Value != "" && next.Value != value {
@@ -61,10 +61,7 @@ func TestTooLargeForACookie(t *testing.T) {
 func TestExpiry(t *testing.T) {
 	withAll(t, func(t *testing.T, w *world) {
 		k := w.replica()
-		_, value, err := k.Start(t.Context(), "ada", data{"token"}, time.Now().Add(time.Hour), false)
-		if err != nil {
-			t.Fatal(err)
-		}
+		_, value := w.startWith(k, data{"ada", "token"}, time.Now().Add(time.Hour))
 		time.Sleep(time.Hour - time.Second)
 		w.expect(k, value, "token")
 		time.Sleep(time.Second)
@@ -121,18 +118,18 @@ func TestEndOfARefusedSession(t *testing.T) {
 	withAll(t, func(t *testing.T, w *world) {
 		k, other := w.replica(), w.replica()
 		e, value := w.start(k)
-		if _, err := k.Refuse(t.Context(), e, data{"refused"}, time.Now()); err != nil {
+		if _, err := k.Refuse(t.Context(), e, data{"ada", "refused"}, time.Now()); err != nil {
 			t.Fatal(err)
 		}
 		w.expect(k, value, none)
 		if err := k.End(t.Context(), value); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := k.Renew(t.Context(), e, data{"token 2"}, time.Now().Add(maxAge)); !errors.Is(err, ErrEnded) {
+		if _, err := k.Renew(t.Context(), e, data{"ada", "token 2"}, time.Now().Add(maxAge)); !errors.Is(err, ErrEnded) {
 			t.Errorf("renewed after its end: %v", err)
 		}
 		if w.store != nil {
-			if _, err := other.Renew(t.Context(), e, data{"token 2"}, time.Now().Add(maxAge)); !errors.Is(err, ErrEnded) {
+			if _, err := other.Renew(t.Context(), e, data{"ada", "token 2"}, time.Now().Add(maxAge)); !errors.Is(err, ErrEnded) {
 				t.Errorf("renewed by another replica after its end: %v", err)
 			}
 		}
@@ -227,7 +224,7 @@ func TestEndUser(t *testing.T) {
 		k, other := w.replica(), w.replica()
 		_, one := w.start(k)
 		_, two := w.start(other)
-		_, graces, _ := k.Start(t.Context(), "grace", data{"hers"}, time.Now().Add(maxAge), false)
+		_, graces := w.startWith(k, data{"grace", "hers"}, time.Now().Add(maxAge))
 		if err := other.EndUser(t.Context(), "ada"); err != nil {
 			t.Fatal(err)
 		}
@@ -319,7 +316,7 @@ func TestList(t *testing.T) {
 		}
 		_, ended := w.start(k)
 		k.End(t.Context(), ended)
-		k.Start(t.Context(), "grace", data{}, time.Now().Add(maxAge), false)
+		w.startWith(k, data{"grace", "hers"}, time.Now().Add(maxAge))
 		entries, err := w.replica().List(t.Context(), "ada")
 		if err != nil {
 			t.Fatal(err)
@@ -436,10 +433,7 @@ func TestBounds(t *testing.T) {
 		w := &world{T: t, fakeStore: newFakeStore(), maxAge: maxAge}
 		k := w.replica()
 		for i := range maxOpened + 10 {
-			e, _, err := k.Start(t.Context(), fmt.Sprint(i), data{}, time.Now().Add(maxAge), false)
-			if err != nil {
-				t.Fatal(err)
-			}
+			e, _ := w.startWith(k, data{fmt.Sprint(i), "token 1"}, time.Now().Add(maxAge))
 			w.renew(k, e, "token 2")
 		}
 		if n := k.opened.Len(); n != maxOpened {
