@@ -131,8 +131,8 @@ func (c *Client) bearerRoute(r *http.Request) *BearerOptions {
 	return route
 }
 
-func (c *Client) newBearers() *flight.Group[[32]byte, *Session] {
-	return flight.New[[32]byte](callbackTimeout, flight.Limits[*Session]{Results: maxBearers, Size: (*Session).memory, Total: maxBearerBytes}, func() time.Time { return c.now() })
+func (c *Client) newBearers() *flight.Group[[32]byte, *entry] {
+	return flight.New[[32]byte](callbackTimeout, flight.Limits[*entry]{Results: maxBearers, Size: memory, Total: maxBearerBytes}, func() time.Time { return c.now() })
 }
 
 // bearerToken returns the token of an Authorization header (RFC 6750 section
@@ -169,7 +169,7 @@ func (c *Client) challenge(r *http.Request, err error) string {
 
 // bearerSession returns the session of a token, verified with the provider
 // and remembered for a while under the token's hash.
-func (c *Client) bearerSession(ctx context.Context, route *BearerOptions, token string) (*Session, error) {
+func (c *Client) bearerSession(ctx context.Context, route *BearerOptions, token string) (*entry, error) {
 	if len(token) > maxBearerLength || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return nil, ErrNotSignedIn
 	}
@@ -177,7 +177,7 @@ func (c *Client) bearerSession(ctx context.Context, route *BearerOptions, token 
 	if !route.accepts(token, told) {
 		return nil, ErrNotSignedIn
 	}
-	s, err := c.bearers.Do(ctx, sha256.Sum256([]byte(token)), func(ctx context.Context) (*Session, time.Time, error) {
+	s, err := c.bearers.Do(ctx, sha256.Sum256([]byte(token)), func(ctx context.Context) (*entry, time.Time, error) {
 		if !c.bearerSlots.take(ctx) {
 			return nil, time.Time{}, fmt.Errorf("%w: too many tokens are being verified", ErrProviderUnavailable)
 		}
@@ -244,26 +244,30 @@ func (s slots) free() {
 	<-s.admitted
 }
 
-func (c *Client) verifyBearer(ctx context.Context, token string, told toldByToken) (*Session, error) {
+func (c *Client) verifyBearer(ctx context.Context, token string, told toldByToken) (*entry, error) {
 	user, err := c.bearerUser(ctx, token)
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{
-		User:    user,
-		Token:   &oauth2.Token{AccessToken: token, TokenType: "Bearer"},
-		Scopes:  told.scopes,
-		Expiry:  c.now().Add(bearerLifetime),
-		started: c.now(),
+	now := c.now()
+	e := &entry{
+		User:    user.Sub,
+		Started: now,
+		Expiry:  now.Add(bearerLifetime),
+		Data: &record{
+			user:   user,
+			scopes: told.scopes,
+			token:  &oauth2.Token{AccessToken: token, TokenType: "Bearer", Expiry: told.expiry},
+			bearer: true,
+		},
 	}
-	if !told.expiry.IsZero() && told.expiry.Before(s.Expiry) {
-		s.Expiry = told.expiry
+	if !told.expiry.IsZero() && told.expiry.Before(e.Expiry) {
+		e.Expiry = told.expiry
 	}
-	s.Token.Expiry = s.Expiry
 	if c.config.OnLogin != nil {
-		return s, c.config.OnLogin(ctx, s.clone())
+		return e, c.config.OnLogin(ctx, c.newSession(e))
 	}
-	return s, nil
+	return e, nil
 }
 
 // bearerUser asks the provider whose token it is: userinfo knows OAuth access

@@ -267,7 +267,7 @@ func TestTokensCountPerRoute(t *testing.T) {
 	s := newSite(t, nil)
 	token := s.hub.AccessToken("ada", s.app.ClientID)
 	user := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, err := s.client.SessionFromRequest(r); err != nil {
+		if _, err := s.client.SessionFromRequest(w, r); err != nil {
 			w.WriteHeader(hfoauth.HTTPStatus(err))
 		}
 	})

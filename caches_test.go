@@ -123,7 +123,7 @@ func TestHTTPClientKeepsTheAnswerPrivate(t *testing.T) {
 	s, cookie := renewing(t)
 	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		sayCacheable(w)
-		if _, err := s.client.HTTPClient(w, r); err != nil {
+		if _, err := s.client.SessionFromRequest(w, r); err != nil {
 			t.Error(err)
 		}
 	}))

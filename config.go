@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/hfoauth/hfoauth/internal/provider"
 )
@@ -19,6 +20,8 @@ const (
 	defaultProviderURL  = "https://huggingface.co"
 	defaultCallbackPath = "/login/callback"
 	sessionKeySize      = 32
+
+	defaultMaxSessionAge = 30 * 24 * time.Hour
 )
 
 // Config says who the app is and how it wants sign-in to behave. The zero
@@ -97,6 +100,11 @@ type Config struct {
 	// that does not fit (a user with very many organizations) is kept in the
 	// memory of this process, which holds at most 64 MiB of them.
 	Store Store
+
+	// MaxSessionAge is how long after sign-in a session ends, however often it
+	// was renewed. If zero, 30 days (NIST SP 800-63B-4 section 2.1.3). A session
+	// keeps the age it started with, unless a lower one is set now.
+	MaxSessionAge time.Duration
 
 	// TokenHosts are the hosts that [Client.HTTPClient] sends users' tokens
 	// to: names, or patterns such as "*.example.com" for all names below one.
@@ -197,6 +205,9 @@ func (c Config) withDefaults(env Config) Config {
 	if c.TokenHosts == nil {
 		c.TokenHosts = []string{hostname(c.ProviderURL), "*.huggingface.co", "*.hf.co"}
 	}
+	if c.MaxSessionAge == 0 {
+		c.MaxSessionAge = defaultMaxSessionAge
+	}
 	setIfEmpty(&c.LoginPath, "/login")
 	setIfEmpty(&c.LogoutPath, "/logout")
 	if c.Logger == nil {
@@ -228,6 +239,7 @@ func (c *Config) validate() error {
 		field("Scopes", "OAUTH_SCOPES", c.Scopes.check()),
 		field("ProviderURL", "OPENID_PROVIDER_URL", checkURL(c.ProviderURL)),
 		c.checkRedirectURL(),
+		c.checkMaxSessionAge(),
 		field("LoginPath", "", checkPath(c.LoginPath)),
 		field("LogoutPath", "", checkPath(c.LogoutPath)),
 		field("TrustedOrigins", "", checkOrigins(c.TrustedOrigins)),
@@ -303,6 +315,13 @@ func distinct(b []byte) int {
 		seen[value] = true
 	}
 	return len(seen)
+}
+
+func (c *Config) checkMaxSessionAge() error {
+	if c.MaxSessionAge < 0 {
+		return fmt.Errorf("hfoauth: Config.MaxSessionAge: %v is below zero: set how long after sign-in a session ends, or leave it out for 30 days", c.MaxSessionAge)
+	}
+	return nil
 }
 
 func (c *Config) checkRedirectURL() error {

@@ -66,6 +66,9 @@ func (c *cookieRules) line(name, value string, lifetime time.Duration) string {
 	return name + "=" + value + "; Max-Age=" + strconv.Itoa(max(0, int(lifetime/time.Second))) + attributes
 }
 
+// maxSession is how long the value of a session's cookie may be.
+func (c *cookieRules) maxSession() int { return maxCookie - len(c.line(c.frame, "", 400*24*time.Hour)) }
+
 // set adds a Set-Cookie line in place of an earlier one for the same name, as
 // RFC 6265 section 4.1.1 wants one a response, and keeps the answer out of
 // caches.

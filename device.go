@@ -52,7 +52,8 @@ func (c *Client) DeviceLogin(ctx context.Context, show func(DeviceCode)) (*Sessi
 	if err != nil {
 		return nil, err
 	}
-	return newSession(user, token, granted(token, c.config.Scopes), c.now()), nil
+	signIn := newRecord(user, token, granted(token, c.config.Scopes), c.now())
+	return c.newSession(c.sessions.New(signIn, signIn.expiry())), nil
 }
 
 // deviceError translates the error codes of RFC 8628 section 3.5.

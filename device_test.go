@@ -35,7 +35,7 @@ func TestDeviceLogin(t *testing.T) {
 			if !errors.Is(err, tt.want) {
 				t.Fatalf("%v, want %v", err, tt.want)
 			}
-			if err == nil && (session.User.Username != "ada" || session.Token.AccessToken == "" || !session.Scopes.Has(hfoauth.ScopeProfile)) {
+			if err == nil && (session.User.Username != "ada" || tokenOf(t, session) == "" || !session.Scopes.Has(hfoauth.ScopeProfile)) {
 				t.Errorf("session %v", session)
 			}
 		})

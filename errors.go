@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hfoauth/hfoauth/internal/provider"
+	"github.com/hfoauth/hfoauth/internal/sessions"
 )
 
 // The failures of signing in and of using a session, to be told apart with
@@ -35,7 +36,7 @@ var (
 	ErrProviderInvalid = errors.New("hfoauth: provider answered something invalid")
 
 	// ErrStoreUnavailable: Config.Store failed or took more than 800 ms. 503.
-	ErrStoreUnavailable = errors.New("hfoauth: session store is unavailable")
+	ErrStoreUnavailable = sessions.ErrUnavailable
 )
 
 // ProviderError is an OAuth error answer of the provider other than

@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"slices"
+	"time"
 
 	"github.com/hfoauth/hfoauth"
 	"github.com/hfoauth/hfoauth/hfoauthtest"
@@ -103,11 +104,7 @@ func ExampleClient_RequireScope() {
 	billed := client.RequireScope(hfoauth.ScopeInferenceAPI)
 	mux.Handle("GET /chat", billed(http.HandlerFunc(chatForm))) // a page: who comes here is asked
 	mux.Handle("POST /chat", billed(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		api, err := client.HTTPClient(w, r)
-		if err != nil {
-			http.Error(w, "Please sign in again.", hfoauth.HTTPStatus(err))
-			return
-		}
+		api := hfoauth.SessionFromContext(r.Context()).HTTPClient()
 		resp, err := api.Post("https://router.huggingface.co/v1/chat/completions", "application/json", r.Body)
 		if err != nil {
 			http.Error(w, "The model cannot be reached.", http.StatusBadGateway)
@@ -119,16 +116,16 @@ func ExampleClient_RequireScope() {
 }
 
 // What the Hub says of the user's token.
-func ExampleClient_HTTPClient() {
+func ExampleSession_HTTPClient() {
 	client := exampleClient()
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /whoami", func(w http.ResponseWriter, r *http.Request) {
-		api, err := client.HTTPClient(w, r) // first: a renewed session goes to w
+		session, err := client.SessionFromRequest(w, r) // first: a renewed session goes to w
 		if err != nil {
-			http.Error(w, "Please sign in again.", hfoauth.HTTPStatus(err))
+			client.Error(w, r, err)
 			return
 		}
-		resp, err := api.Get("https://huggingface.co/api/whoami-v2")
+		resp, err := session.HTTPClient().Get("https://huggingface.co/api/whoami-v2")
 		if err != nil {
 			http.Error(w, "Hugging Face cannot be reached.", http.StatusBadGateway)
 			return
@@ -211,6 +208,47 @@ func ExampleClient_LogoutUser() {
 	if err := client.LogoutUser(context.Background(), "5dd96eb166059660ed1ee413"); err != nil {
 		log.Print(err)
 	}
+}
+
+// A stream of events, which ends when the user signs out.
+func ExampleSession_Context() {
+	client := exampleClient()
+	mux := http.NewServeMux()
+	mux.Handle("GET /events", client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := hfoauth.SessionFromContext(r.Context()).Context(r.Context())
+		defer cancel()
+		w.Header().Set("Content-Type", "text/event-stream")
+		for ticks := time.Tick(time.Second); ; {
+			select {
+			case now := <-ticks:
+				fmt.Fprintf(w, "data: %s\n\n", now)
+				http.NewResponseController(w).Flush()
+			case <-ctx.Done(): // the browser has left, or the session has ended
+				return
+			}
+		}
+	})))
+}
+
+// The devices on which a user is signed in, each with a way to sign it out.
+func ExampleClient_Sessions() {
+	var store hfoauth.Store
+	client, err := hfoauth.New(hfoauth.Config{Store: store})
+	if err != nil {
+		log.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("POST /devices/{id}/logout", client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		devices, err := client.Sessions(r.Context(), hfoauth.UserFromContext(r.Context()).Sub)
+		for _, device := range devices {
+			if device.ID == r.PathValue("id") {
+				err = device.End(r.Context())
+			}
+		}
+		if err != nil {
+			client.Error(w, r, err)
+		}
+	})))
 }
 
 // Pages for members of an organization, and for its admins.

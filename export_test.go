@@ -1,8 +1,9 @@
 package hfoauth
 
 import (
-	"context"
 	"time"
+
+	"github.com/hfoauth/hfoauth/internal/sessions"
 )
 
 // What the tests of this package, which live outside of it, need from inside.
@@ -25,7 +26,7 @@ func (c *Client) AttemptCookie() string { return c.cookies.attempt }
 
 // SealAttempt seals bytes as the attempt of a state, and OpenAttempt opens them.
 func (c *Client) SealAttempt(state string, plain []byte) string {
-	return encodeCookie(c.sealer.attempt.Seal(plain, c.attemptCookie(state)))
+	return encodeCookie(c.sealer.Seal(plain, c.attemptCookie(state)))
 }
 
 func (c *Client) OpenAttempt(state, value string) []byte {
@@ -33,23 +34,15 @@ func (c *Client) OpenAttempt(state, value string) []byte {
 	if err != nil {
 		return nil
 	}
-	plain, _ := c.sealer.attempt.Open(sealed, c.attemptCookie(state))
+	plain, _ := c.sealer.Open(sealed, c.attemptCookie(state))
 	return plain
 }
 
 // NewMemoryStore returns the Store of a client that is given none.
-func NewMemoryStore() Store { return newSessionStore(nil, time.Now) }
+func NewMemoryStore() Store { return sessions.NewMemory(time.Now) }
 
 // StoreKey is the name of a session in a store.
-func StoreKey(id string) string { return storeKey("session", id) }
+func StoreKey(id string) string { return sessions.StoreKey(id) }
 
-// MaxParked is how many sessions wait for their iframes, of how many bytes
-// together; Park parks one.
-const (
-	MaxParked      = maxParked
-	MaxParkedBytes = maxParkedBytes
-)
-
-func (c *Client) Park(challenge, value string) error {
-	return c.park(context.Background(), challenge, value)
-}
+// RefreshToken returns the token that a session does not show.
+func RefreshToken(s *Session) string { return s.source.current().Data.token.RefreshToken }

@@ -70,41 +70,41 @@ func (l lack) of(org string, role Role) string {
 
 // explained returns err with the reason why the user lacks an organization, if
 // err is an app's *ForbiddenError that names one.
-func explained(err error, s *Session) error {
+func explained(err error, s *record) error {
 	e, ok := err.(*ForbiddenError)
 	if !ok || s == nil || e.Org == "" {
 		return err
 	}
 	explained := *e
-	explained.lack = s.User.lacks(e.Org, e.Role)
+	explained.lack = s.user.lacks(e.Org, e.Role)
 	return &explained
 }
 
 // stepUp returns the sign-in that asks the user of s for what e names, or nil
 // if that was asked for before, or is nothing that could be granted. A user
 // who said no is not asked again.
-func (e *ForbiddenError) stepUp(s *Session) *LoginOptions {
+func (e *ForbiddenError) stepUp(s *record) *LoginOptions {
 	if e == nil || s == nil {
 		return nil
 	}
 	var org *Org
 	if e.Org != "" {
-		switch s.User.lacks(e.Org, e.Role) {
+		switch s.user.lacks(e.Org, e.Role) {
 		case lacksNothing:
 		case lacksGrant:
-			org = s.User.Org(e.Org)
+			org = s.user.Org(e.Org)
 		default:
 			return nil
 		}
 	}
 	asksOrg := org != nil && !slices.Contains(s.askedOrgs, org.Sub)
 	asksScope := slices.ContainsFunc(e.Scopes, func(scope Scope) bool {
-		return !s.Scopes.Has(scope) && !s.requested.Has(scope)
+		return !s.scopes.Has(scope) && !s.requested.Has(scope)
 	})
 	if !asksOrg && !asksScope {
 		return nil
 	}
-	options := &LoginOptions{Scopes: s.Scopes.with(s.requested...).with(e.Scopes...), askedOrgs: s.askedOrgs}
+	options := &LoginOptions{Scopes: s.scopes.with(s.requested...).with(e.Scopes...), askedOrgs: s.askedOrgs}
 	if asksOrg {
 		options.AuthorizationParams = url.Values{"orgIds": {org.Sub}}
 		options.optional = Scopes{ScopeReadMemberships}

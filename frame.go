@@ -12,6 +12,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/hfoauth/hfoauth/internal/codec"
 )
 
 // Sign-in inside an iframe of another site, where the provider's pages refuse
@@ -30,12 +32,8 @@ import (
 //	  |                         | callback: session parked under challenge
 //	  | POST claim, verifier: session in a partitioned cookie
 
-const (
-	parkedLifetime = 2 * time.Minute
-	maxParked      = 10_000
-	maxParkedBytes = 16 << 20
-	challengeSize  = 43 // characters: SHA-256 in base64url
-)
+// challengeSize is how long a challenge is: SHA-256 in base64url.
+const challengeSize = 43
 
 //go:embed pages/hfoauth.js
 var script string
@@ -134,7 +132,7 @@ func (c *Client) continuePage(w http.ResponseWriter, address string) {
 // sealOptions puts what a page asks for beyond Config into a form field, which
 // nobody else can make: the query must not choose scopes.
 func (c *Client) sealOptions(options LoginOptions) string {
-	return encodeCookie(c.sealer.attempt.Seal(encode(256, options.code), "options"))
+	return encodeCookie(c.sealer.Seal(codec.Encode(256, options.fields), "options"))
 }
 
 func (c *Client) openOptions(value string) (options LoginOptions) {
@@ -142,23 +140,23 @@ func (c *Client) openOptions(value string) (options LoginOptions) {
 	if err != nil {
 		return LoginOptions{}
 	}
-	plain, err := c.sealer.attempt.Open(sealed, "options")
-	if err != nil || decode(plain, options.code) != nil {
+	plain, err := c.sealer.Open(sealed, "options")
+	if err != nil || codec.Decode(plain, options.fields) != nil {
 		return LoginOptions{}
 	}
 	return options
 }
 
-func (o *LoginOptions) code(c *coder) {
-	c.version(1)
-	stringsOf(c, (*[]Scope)(&o.Scopes))
+func (o *LoginOptions) fields(c *codec.Coder) {
+	c.Version(1)
+	codec.Texts(c, (*[]Scope)(&o.Scopes))
 	params := o.AuthorizationParams.Encode()
-	c.string(&params)
-	stringsOf(c, (*[]Scope)(&o.optional))
-	stringsOf(c, &o.askedOrgs)
-	if c.reading && params != "" {
+	c.String(&params)
+	codec.Texts(c, (*[]Scope)(&o.optional))
+	codec.Texts(c, &o.askedOrgs)
+	if c.Reading() && params != "" {
 		if o.AuthorizationParams, _ = url.ParseQuery(params); len(o.AuthorizationParams) == 0 {
-			c.fail()
+			c.Fail()
 		}
 	}
 }
@@ -173,61 +171,32 @@ func (c *Client) framedLoginPage(w http.ResponseWriter, r *http.Request, options
 	})
 }
 
-// park keeps the value of a session cookie for the iframe that has the
-// verifier to challenge.
-func (c *Client) park(ctx context.Context, challenge, value string) error {
-	now := c.now()
-	if c.config.Store == nil {
-		c.parked.Put(challenge, value, len(value), now, now.Add(parkedLifetime))
-		return nil
-	}
-	key := storeKey("parked", challenge)
-	return c.store.commit(ctx, key, c.sealer.stored.Seal([]byte(value), key), now.Add(parkedLifetime))
-}
-
-// unpark returns what was parked under a challenge, once, or "".
-func (c *Client) unpark(ctx context.Context, challenge string) (string, error) {
-	if c.config.Store == nil {
-		value, _ := c.parked.Take(challenge, c.now())
-		return value, nil
-	}
-	key := storeKey("parked", challenge)
-	sealed, err := c.store.find(ctx, key)
-	if err != nil || sealed == nil {
-		return "", err
-	}
-	now := c.now()
-	if !c.ended.PutNew(sha256.Sum256([]byte(key)), struct{}{}, 1, now, now.Add(parkedLifetime)) {
-		return "", nil // another request of the same moment took it
-	}
-	if err := c.store.delete(ctx, key); err != nil {
-		return "", err
-	}
-	value, err := c.sealer.stored.Open(sealed, key)
-	if err != nil {
-		return "", nil
-	}
-	return string(value), nil
-}
-
 // claim gives the iframe the session that was parked for its verifier, in a
 // cookie of the iframe's own partition (CHIPS). A verifier that is unknown,
 // wrong or too early gets the same answer.
 func (c *Client) claim(w http.ResponseWriter, r *http.Request) {
 	challenge := sha256.Sum256([]byte(r.PostFormValue("verifier")))
-	value, err := c.unpark(r.Context(), base64.RawURLEncoding.EncodeToString(challenge[:]))
-	var s *Session
-	if err == nil && value != "" {
-		s, err = c.openSession(r.Context(), value)
-	}
+	ctx := c.limitStore(context.WithoutCancel(r.Context()))
+	e, value, err := c.sessions.Claim(ctx, base64.RawURLEncoding.EncodeToString(challenge[:]))
 	if err != nil {
 		c.fail(w, r, err, "/")
 		return
 	}
-	if s != nil {
-		c.cookies.set(w, c.cookies.frame, value, s.Expiry.Sub(c.now()))
+	if e != nil {
+		c.endSuperseded(ctx, r, value)
+		c.cookies.set(w, c.cookies.frame, value, c.cookieLifetime(e))
 	}
-	writeSignedIn(w, s != nil)
+	writeSignedIn(w, e != nil)
+}
+
+// endSuperseded ends the session that an iframe had before it claimed another
+// one: no cookie holds it any more, so no sign-out would reach it.
+func (c *Client) endSuperseded(ctx context.Context, r *http.Request, claimed string) {
+	for name, value := range c.cookies.sessionCookies(r) {
+		if name == c.cookies.frame && value != claimed {
+			c.sessions.End(ctx, value)
+		}
+	}
 }
 
 // check tells the iframe whether the browser kept its cookie.
@@ -239,28 +208,6 @@ func (c *Client) check(w http.ResponseWriter, r *http.Request) {
 func writeSignedIn(w http.ResponseWriter, signedIn bool) {
 	w.Header().Set("Content-Type", "application/json")
 	json.NewEncoder(w).Encode(map[string]bool{"signedIn": signedIn})
-}
-
-// finishInPopup signs the pop-up's own tab in and parks a session for the
-// iframe. Both are one session in the store; those that live in cookies are
-// two, of which the iframe's has the refresh token, because that works once. A
-// sign-out ends both.
-func (c *Client) finishInPopup(ctx context.Context, w http.ResponseWriter, r *http.Request, s *Session, a *attempt) error {
-	s.shared = true
-	value, err := c.sealSession(ctx, s)
-	if err != nil {
-		return err
-	}
-	if err := c.park(ctx, a.challenge, value); err != nil {
-		return err
-	}
-	if isStoredID(value) {
-		return c.replaceCookie(ctx, w, r, value, s)
-	}
-	tab := s.clone()
-	tab.Token.RefreshToken = ""
-	tab.lasts(c.now())
-	return c.replaceSession(ctx, w, r, tab)
 }
 
 // popupError is a failure in the pop-up, which an iframe waits for: trying

@@ -3,7 +3,6 @@ package hfoauth_test
 import (
 	"crypto/sha256"
 	"encoding/base64"
-	"fmt"
 	"html"
 	"html/template"
 	"net/http"
@@ -203,34 +202,6 @@ func TestFrameAttacks(t *testing.T) {
 			t.Errorf("leads to %s", callback.Header.Get("Location"))
 		}
 	})
-}
-
-// Parked sessions are bounded: the oldest gives way, and the newest is there.
-func TestManyParkedSessions(t *testing.T) {
-	s := newSite(t, nil)
-	value := s.newSession(ada).Value
-	for i := range hfoauth.MaxParked + 1 {
-		if err := s.client.Park(challengeOf(fmt.Sprint(i)), value); err != nil {
-			t.Fatal(err)
-		}
-	}
-	_, oldest := s.claim(s.browser(), "0")
-	_, newest := s.claim(s.browser(), fmt.Sprint(hfoauth.MaxParked))
-	if oldest != nil || newest == nil {
-		t.Errorf("oldest %v, newest %v", oldest, newest)
-	}
-	// In bytes, too.
-	for large, kept := range map[int]bool{3: true, 5: false} {
-		s := newSite(t, nil)
-		value := s.newSession(ada).Value
-		s.client.Park(challengeOf("first"), value)
-		for i := range large {
-			s.client.Park(challengeOf(fmt.Sprint(i)), strings.Repeat("x", hfoauth.MaxParkedBytes/4))
-		}
-		if _, cookie := s.claim(s.browser(), "first"); (cookie != nil) != kept {
-			t.Errorf("after %d times a quarter of the limit: %v", large, cookie)
-		}
-	}
 }
 
 // Under another name of the site than the provider sends the browser back to,

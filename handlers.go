@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/hfoauth/hfoauth/internal/provider"
@@ -162,24 +163,22 @@ func (c *Client) signInWithout(w http.ResponseWriter, r *http.Request, a *attemp
 // finishSignIn starts the session of an attempt that the provider answered,
 // and returns where the browser goes next.
 func (c *Client) finishSignIn(ctx context.Context, w http.ResponseWriter, r *http.Request, a *attempt) (next string, err error) {
-	s, err := c.completeSignIn(ctx, a, r.URL.Query())
-	switch {
-	case a.challenge == "" && err == nil:
-		return a.next, c.replaceSession(ctx, w, r, s)
-	case a.challenge == "":
-		return "", err
-	case err == nil:
-		err = c.finishInPopup(ctx, w, r, s, a)
+	e, err := c.completeSignIn(ctx, r, a)
+	if err == nil {
+		err = c.start(ctx, w, r, e, a.challenge)
 	}
-	if err != nil {
+	switch {
+	case a.challenge == "":
+		return a.next, err
+	case err != nil:
 		return "", &popupError{err}
 	}
 	return c.framePath() + "done", nil
 }
 
 // completeSignIn turns the answer to an attempt into a session.
-func (c *Client) completeSignIn(ctx context.Context, a *attempt, query url.Values) (*Session, error) {
-	code, err := c.authorizationCode(ctx, query)
+func (c *Client) completeSignIn(ctx context.Context, r *http.Request, a *attempt) (*entry, error) {
+	code, err := c.authorizationCode(ctx, r.URL.Query())
 	if err != nil {
 		return nil, err
 	}
@@ -191,14 +190,19 @@ func (c *Client) completeSignIn(ctx context.Context, a *attempt, query url.Value
 	if err != nil {
 		return nil, err
 	}
-	s := newSession(user, token, granted(token, a.scopes), c.now())
-	s.requested, s.askedOrgs = a.scopes, a.askedOrgs
+	signIn := newRecord(user, token, granted(token, a.scopes), c.now())
+	signIn.requested, signIn.askedOrgs = a.scopes, a.askedOrgs
+	if c.config.Store != nil {
+		userAgent := r.UserAgent()
+		signIn.userAgent = strings.ToValidUTF8(userAgent[:min(len(userAgent), maxUserAgent)], "")
+	}
+	e := c.sessions.New(signIn, signIn.expiry())
 	if c.config.OnLogin != nil {
-		if err := c.config.OnLogin(ctx, s.clone()); err != nil {
+		if err := c.config.OnLogin(ctx, c.newSession(e)); err != nil {
 			return nil, err
 		}
 	}
-	return s, nil
+	return e, nil
 }
 
 // authorizationCode reads the authorization response (RFC 6749 section
@@ -247,9 +251,11 @@ func (c *Client) fetchUser(ctx context.Context, accessToken, subject string) (*U
 // field next, else to "/". A request from another site is refused
 // (https://pkg.go.dev/net/http#CrossOriginProtection).
 //
-// A session in a store is gone everywhere. One that lives in its cookie is
-// refused by this process for as long as a copy of the cookie could be shown,
-// up to 100,000 of them (20 MB); other processes do not know of it.
+// A session in a store has ended at all replicas. One that lives in its cookie
+// is refused by this process until it would have ended anyway, up to 100,000 of
+// them (20 MB); other processes do not know of it. If the store cannot be
+// reached the answer is 503, and the browser is signed out all the same: see
+// [Client.Logout].
 func (c *Client) LogoutHandler() http.Handler {
 	return http.HandlerFunc(c.logout)
 }
@@ -264,13 +270,9 @@ func (c *Client) logout(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
-	if err := c.endRequestSession(r.Context(), r, signedOut); err != nil {
+	if err := c.Logout(w, r); err != nil {
 		c.fail(w, r, err, "/")
 		return
-	}
-	c.cookies.remove(w, c.cookies.session)
-	if hasCookie(r, c.cookies.frame) {
-		c.cookies.remove(w, c.cookies.frame)
 	}
 	http.Redirect(w, r, c.returnTo(r.PostFormValue("next")), http.StatusSeeOther)
 }

@@ -27,17 +27,18 @@
 //
 // # Who is there
 //
-// [Client.UserFromRequest] tells the user, [Client.SessionFromRequest] also
-// the access token and the granted scopes. [Client.RequireUser],
+// [Client.UserFromRequest] returns the user, [Client.SessionFromRequest] also
+// the granted scopes and access to the token. [Client.RequireUser],
 // [Client.RequireScope] and [Client.RequireOrg] stand in front of handlers,
-// which find the user with [UserFromContext].
+// which use [UserFromContext] and [SessionFromContext].
 //
 // # Acting for the user
 //
-// [Client.HTTPClient] and [Client.TokenSource] give the user's access token,
-// renewed in time where there is a refresh token, and sent to Config.TokenHosts
-// alone. [Client.MemberToken] gets a token for a member of the app's
-// organization.
+// [Session.HTTPClient] and [Session.Token] act with the user's access token,
+// renewed in time if there is a refresh token, and sent to Config.TokenHosts
+// alone; [Client.Sessions] does so outside a request. [Session.Context] ends a
+// stream with the session. [Client.MemberToken] gets a token for a member of the
+// app's organization.
 //
 // # Inside an iframe
 //
@@ -75,10 +76,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hfoauth/hfoauth/internal/expiring"
 	"github.com/hfoauth/hfoauth/internal/flight"
 	"github.com/hfoauth/hfoauth/internal/provider"
 	"github.com/hfoauth/hfoauth/internal/seal"
+	"github.com/hfoauth/hfoauth/internal/sessions"
 )
 
 // Client signs users in on behalf of one app. Make one with [New] and keep it
@@ -90,13 +91,10 @@ type Client struct {
 	cookies     cookieRules
 	script      asset
 	style       asset
-	sealer      struct{ attempt, session, stored *seal.Sealer }
-	store       sessionStore
-	opened      *expiring.Map[string, opened]
-	parked      *expiring.Map[string, string]
-	ended       *expiring.Map[[32]byte, struct{}]
-	renewals    *flight.Group[[32]byte, *renewal]
-	bearers     *flight.Group[[32]byte, *Session]
+	sealer      *seal.Sealer // of login attempts
+	sessions    *sessions.Keeper[*record]
+	renewals    *flight.Group[version, *entry]
+	bearers     *flight.Group[[32]byte, *entry]
 	bearerSlots slots
 	resources   *resources
 	crossOrigin *http.CrossOriginProtection
@@ -130,9 +128,6 @@ func New(config Config) (*Client, error) {
 		config:      &config,
 		redirectURL: redirectURL,
 		cookies:     newCookieRules(&config, redirectURL),
-		opened:      expiring.New[string, opened](openedSessions, openedBytes),
-		parked:      expiring.New[string, string](maxParked, maxParkedBytes),
-		ended:       expiring.New[[32]byte, struct{}](maxEnded, maxEnded),
 		crossOrigin: http.NewCrossOriginProtection(),
 		now:         time.Now,
 	}
@@ -140,7 +135,6 @@ func New(config Config) (*Client, error) {
 	c.bearers = c.newBearers()
 	c.resources = &resources{}
 	c.bearerSlots = newSlots(maxBearerCalls, maxBearerWaiting)
-	c.store = newSessionStore(config.Store, func() time.Time { return c.now() })
 	c.provider = provider.New(provider.Config{
 		Issuer:       config.ProviderURL,
 		ClientID:     config.ClientID,
@@ -156,27 +150,49 @@ func New(config Config) (*Client, error) {
 	if err := c.trustOrigins(); err != nil {
 		return nil, err
 	}
-	return c, c.deriveKeys()
+	return c, c.keepSessions()
 }
 
-// deriveKeys makes the sealers. What is sealed for one purpose, provider or
-// client never opens for another, even under the same key.
-func (c *Client) deriveKeys() (err error) {
+// keepSessions makes what seals attempts and keeps sessions.
+func (c *Client) keepSessions() error {
+	inCookie, err := c.newSealer("session")
+	if err != nil {
+		return err
+	}
+	stored, err := c.newSealer("stored")
+	if err != nil {
+		return err
+	}
+	if c.sealer, err = c.newSealer("attempt"); err != nil {
+		return err
+	}
+	c.sessions = sessions.New(sessions.Config[*record]{
+		Store:    c.config.Store,
+		MaxAge:   c.config.MaxSessionAge,
+		MaxValue: c.cookies.maxSession(),
+		InCookie: inCookie,
+		Stored:   stored,
+		Context:  c.cookies.session,
+		Fields:   recordFields,
+		User:     func(r *record) string { return r.user.Sub },
+		Now:      func() time.Time { return c.now() },
+		Logger:   c.config.Logger,
+	})
+	if c.config.Store != nil {
+		contexts, swap := c.sessions.Uses()
+		c.config.Logger.Debug("hfoauth: sessions are kept in Config.Store", "contexts", contexts, "compareAndSwap", swap)
+	}
+	return nil
+}
+
+// newSealer returns a sealer for one purpose. What is sealed for one purpose,
+// provider or client never opens for another, even under the same key.
+func (c *Client) newSealer(purpose string) (*seal.Sealer, error) {
 	secrets := c.config.SessionKeys
 	if len(secrets) == 0 {
 		secrets = [][]byte{[]byte(c.config.ClientSecret)}
 	}
-	for purpose, sealer := range map[string]**seal.Sealer{
-		"attempt": &c.sealer.attempt,
-		"session": &c.sealer.session,
-		"stored":  &c.sealer.stored,
-	} {
-		info := "hfoauth v1 " + purpose + "\x00" + c.config.ProviderURL + "\x00" + c.config.ClientID
-		if *sealer, err = seal.New(info, secrets...); err != nil {
-			return err
-		}
-	}
-	return nil
+	return seal.New("hfoauth v1 "+purpose+"\x00"+c.config.ProviderURL+"\x00"+c.config.ClientID, secrets...)
 }
 
 // Mount registers the handlers at their usual paths: GET Config.LoginPath,

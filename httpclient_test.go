@@ -66,10 +66,11 @@ func apiSite(t *testing.T, change func(*hfoauth.Config)) (*site, *wire, *http.Cl
 	})
 	r := httptest.NewRequest("GET", "/", nil)
 	r.AddCookie(s.newSession(ada))
-	api, err := s.client.HTTPClient(httptest.NewRecorder(), r)
+	session, err := s.client.SessionFromRequest(httptest.NewRecorder(), r)
 	if err != nil {
 		t.Fatal(err)
 	}
+	api := session.HTTPClient()
 	return s, n, api
 }
 
@@ -186,10 +187,11 @@ func TestHTTPClientUsesTheTransport(t *testing.T) {
 	s := newSite(t, func(c *hfoauth.Config) { c.Transport = transport })
 	r := httptest.NewRequest("GET", "/", nil)
 	r.AddCookie(s.newSession(ada))
-	api, err := s.client.HTTPClient(httptest.NewRecorder(), r)
+	session, err := s.client.SessionFromRequest(httptest.NewRecorder(), r)
 	if err != nil {
 		t.Fatal(err)
 	}
+	api := session.HTTPClient()
 	before := transport.calls
 	resp, err := api.Get(s.hub.URL + "/api/whoami-v2")
 	if err != nil || resp.StatusCode != 200 || transport.calls != before+1 {

@@ -1,7 +1,6 @@
 package hfoauth
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -76,15 +75,15 @@ type orgDemand struct {
 
 // check returns nil or a *ForbiddenError that names what is missing: all that
 // the user could still grant or, if there is something else, that alone.
-func (d demands) check(s *Session) error {
+func (d demands) check(s *record) error {
 	missing := &ForbiddenError{}
 	for _, scope := range d.scopes {
-		if !s.Scopes.Has(scope) {
+		if !s.scopes.Has(scope) {
 			missing.Scopes = missing.Scopes.with(scope)
 		}
 	}
 	for _, demand := range d.orgs {
-		switch lack := s.User.lacks(demand.org, demand.atLeast); {
+		switch lack := s.user.lacks(demand.org, demand.atLeast); {
 		case lack == lacksGrant && missing.Org == "":
 			missing.Org, missing.Role, missing.lack = demand.org, demand.atLeast, lack
 		case lack != lacksNothing && lack != lacksGrant:
@@ -117,7 +116,7 @@ func (c *Client) require(next http.Handler, d demands) http.Handler {
 
 func (h *required) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := h.client
-	s, err := c.freshSession(w, r)
+	e, err := c.freshSession(w, r)
 	if header := w.Header(); c.cookies.on(header) {
 		w = withoutCaching(w)
 		defer forbidCaching(header) // if the handler writes nothing
@@ -126,14 +125,22 @@ func (h *required) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		err = ErrCrossSite
 	}
 	if err == nil {
-		err = h.demands.check(s)
+		err = h.demands.check(e.Data)
 	}
 	if err != nil {
-		c.refuse(w, r, s, err)
+		c.refuse(w, r, recordOf(e), err)
 		return
 	}
 	w.Header().Set("Cache-Control", uncached)
-	h.next.ServeHTTP(w, r.WithContext(c.withSession(r.Context(), s)))
+	h.next.ServeHTTP(w, r.WithContext(&sessionContext{r.Context(), c, e}))
+}
+
+// recordOf returns what is kept of a session, nil if there is none.
+func recordOf(e *entry) *record {
+	if e == nil {
+		return nil
+	}
+	return e.Data
 }
 
 // Error answers a request that failed as the handlers of this package do: with
@@ -144,13 +151,14 @@ func (h *required) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 //
 // Config.ErrorHandler must not call it; it returns false instead.
 func (c *Client) Error(w http.ResponseWriter, r *http.Request, err error) {
-	s, _ := c.session(r)
+	e, _ := c.session(r)
+	s := recordOf(e)
 	c.refuse(w, r, s, explained(err, s))
 }
 
 // refuse answers a request with what is wrong with it. The session is that of
 // the request, nil if there is none.
-func (c *Client) refuse(w http.ResponseWriter, r *http.Request, s *Session, err error) {
+func (c *Client) refuse(w http.ResponseWriter, r *http.Request, s *record, err error) {
 	here := pathOf(r)
 	keepPrivate(w)
 	if isNavigation(r) && !c.hasBearer(r) {
@@ -166,20 +174,4 @@ func (c *Client) refuse(w http.ResponseWriter, r *http.Request, s *Session, err 
 		}
 	}
 	c.fail(w, r, err, here)
-}
-
-type userKey struct{}
-
-func (c *Client) withSession(ctx context.Context, s *Session) context.Context {
-	return context.WithValue(context.WithValue(ctx, sessionKey{c}, s), userKey{}, s)
-}
-
-// UserFromContext returns the user that [Client.RequireUser] and its
-// relatives found, or nil in a handler behind none of them. The user is the
-// caller's to change.
-func UserFromContext(ctx context.Context) *User {
-	if s, ok := ctx.Value(userKey{}).(*Session); ok {
-		return s.User.clone()
-	}
-	return nil
 }

@@ -132,6 +132,9 @@ func (c *Client) explain(err error, next string) page {
 		return say("Hugging Face gave an unexpected response", "You are not signed in. Try again; if it happens again, tell the owner of this app.")
 	case errors.Is(err, ErrProviderInvalid):
 		return say("The answer of Hugging Face cannot be trusted", "It failed a security check, so you are not signed in.", "Try again; if it happens again, tell the owner of this app.")
+	case isA[*logoutError](err):
+		m.Action = &link{returnPath(next), "Continue"}
+		return say("Signed out in this browser", "We could not reach all servers. If you are still signed in elsewhere, sign out there in a few minutes.")
 	case errors.Is(err, ErrStoreUnavailable):
 		m.Action.URL = returnPath(next)
 		return say("Sessions cannot be read right now", "Nothing is lost. Wait a moment, then try again.")

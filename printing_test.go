@@ -66,13 +66,13 @@ func TestNothingPrintsSecrets(t *testing.T) {
 	cookie := s.newSession(ada)
 	r := httptest.NewRequest("GET", "/", nil)
 	r.AddCookie(cookie)
-	session, err := s.client.SessionFromRequest(r)
+	session, err := s.client.SessionFromRequest(httptest.NewRecorder(), r)
 	if err != nil {
 		t.Fatal(err)
 	}
 	secrets := map[string]string{
 		"client secret": s.app.ClientSecret, "session key": string(key), "cookie": cookie.Value,
-		"access token": session.Token.AccessToken, "refresh token": session.Token.RefreshToken,
+		"access token": tokenOf(t, session), "refresh token": hfoauth.RefreshToken(session),
 	}
 	holders := map[string]map[string]any{
 		"Config": held(&config), "Client": held(s.client), "Session": held(session), "Session at login": held(atLogin),

@@ -1,290 +1,350 @@
 package hfoauth
 
 import (
-	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/base64"
 	"errors"
-	"fmt"
-	"io"
-	"log/slog"
 	"net/http"
 	"slices"
 	"time"
 
 	"golang.org/x/oauth2"
+
+	"github.com/hfoauth/hfoauth/internal/codec"
+	"github.com/hfoauth/hfoauth/internal/sessions"
 )
 
 const (
 	// defaultLifetime is that of an access token whose expiry the provider
-	// does not tell (https://huggingface.co/docs/hub/spaces-oauth).
+	// does not report (https://huggingface.co/docs/hub/spaces-oauth).
 	defaultLifetime = 8 * time.Hour
 	// refreshableLifetime is how long a session with a refresh token waits to
 	// be used again.
 	refreshableLifetime = 30 * 24 * time.Hour
 
-	// sessionSize is the usual length of a session before it is sealed.
-	sessionSize = 1536
-
-	// Sessions that were opened lately are kept decoded.
-	openedSessions = 4096
-	openedBytes    = 16 << 20
+	maxUserAgent = 256
 )
 
-// Session is a user's sign-in. It never prints what is secret in it: with
-// fmt, log and slog it shows as the user's ID and the expiry.
+// Session is a user's sign-in. It is an [oauth2.TokenSource] that never shows
+// the refresh token, its methods are safe for concurrent use, and it has no
+// secret that fmt, slog or json could show.
+//
+// A Session and its User are a copy, the caller's to change. The exported
+// fields do not change when the token is renewed.
 type Session struct {
+	// ID names the session to its user, for example in a list of devices. It is
+	// no secret: it opens nothing. It is empty for a bearer token.
+	ID string
+
 	// User is who signed in.
 	User *User
-
-	// Token is the user's access token, with a refresh token where the
-	// provider gave one. Keep it on the server.
-	Token *oauth2.Token
 
 	// Scopes are those granted, which may be fewer or more than requested.
 	Scopes Scopes
 
-	// Expiry is when the session ends: with its access token, or, where there
-	// is a refresh token, 30 days after it was last renewed.
+	// Started is when the user signed in.
+	Started time.Time
+
+	// Expiry is when the session ends unless it is renewed: with its access
+	// token or, if there is a refresh token, 30 days after it was last renewed,
+	// and in any case Config.MaxSessionAge after Started.
 	Expiry time.Time
 
-	id        [16]byte
-	started   time.Time
-	renewed   time.Time // when the token was got
-	requested Scopes    // asked for at this sign-in, so that they are not asked for again without end
-	askedOrgs []string  // organizations whose resources were asked for, likewise
-	shared    bool      // with an iframe that signed in by a pop-up
-	cookie    string    // value of the cookie it came from, if it did
+	// UserAgent is that of the browser at sign-in, up to 256 bytes of it. It is
+	// empty without Config.Store.
+	UserAgent string
+
+	// Bearer reports that the request had a bearer token instead of a cookie.
+	Bearer bool
+
+	source *source
 }
 
-// newSession returns a session of a fresh identity (session fixation: OWASP
-// ASVS 7.2.4).
-func newSession(user *User, token *oauth2.Token, granted Scopes, now time.Time) *Session {
-	s := &Session{User: user, Token: token, Scopes: granted, started: now}
-	rand.Read(s.id[:])
-	s.lasts(now)
+// entry is a session as it is kept: shared, and never changed.
+type entry = sessions.Entry[*record]
+
+// record is what the library keeps of a sign-in. It never changes.
+type record struct {
+	user      *User
+	scopes    Scopes
+	token     *oauth2.Token // with the refresh token, if there is one
+	renewed   time.Time     // when the token was issued
+	requested Scopes        // asked for at this sign-in, so that they are not asked for again and again
+	askedOrgs []string      // organizations whose resources were asked for, likewise
+	userAgent string
+	bearer    bool // the token came with the request
+}
+
+func newRecord(user *User, token *oauth2.Token, granted Scopes, now time.Time) *record {
+	return (&record{user: user, scopes: granted}).with(token, now)
+}
+
+// with returns a copy with a token that was issued at now.
+func (r *record) with(token *oauth2.Token, now time.Time) *record {
+	next := *r
+	next.renewed = now
+	next.token = &oauth2.Token{AccessToken: token.AccessToken, TokenType: token.TokenType, RefreshToken: token.RefreshToken, Expiry: token.Expiry}
+	if token.Expiry.IsZero() {
+		next.token.Expiry = now.Add(defaultLifetime)
+	}
+	return &next
+}
+
+// withoutRefreshToken returns a copy that ends with its access token.
+func (r *record) withoutRefreshToken() *record {
+	next := *r
+	token := *r.token
+	token.RefreshToken = ""
+	next.token = &token
+	return &next
+}
+
+// expiry is when a session with this record ends unless it is renewed.
+func (r *record) expiry() time.Time {
+	if idle := r.renewed.Add(refreshableLifetime); r.token.RefreshToken != "" || idle.Before(r.token.Expiry) {
+		return idle
+	}
+	return r.token.Expiry
+}
+
+// recordFields codes a record.
+func recordFields(c *codec.Coder, p **record) {
+	if c.Reading() {
+		*p = &record{user: &User{}, token: &oauth2.Token{}}
+	}
+	r := *p
+	c.String(&r.token.AccessToken)
+	c.String(&r.token.TokenType)
+	c.String(&r.token.RefreshToken)
+	c.Time(&r.token.Expiry)
+	codec.Texts(c, (*[]Scope)(&r.scopes))
+	codec.Texts(c, (*[]Scope)(&r.requested))
+	c.Time(&r.renewed)
+	codec.Texts(c, &r.askedOrgs)
+	c.String(&r.userAgent)
+	r.user.fields(c)
+}
+
+// memory is about how many bytes of memory a bearer token's session takes.
+func memory(e *entry) int {
+	if e == nil {
+		return 0
+	}
+	return 1024 + 2*len(codec.Encode(1536, func(c *codec.Coder) { recordFields(c, &e.Data) })) + 256*len(e.Data.user.Orgs)
+}
+
+// newSession returns a session for the app.
+func (c *Client) newSession(e *entry) *Session {
+	s := &Session{
+		User:      e.Data.user.clone(),
+		Scopes:    slices.Clone(e.Data.scopes),
+		Started:   e.Started,
+		Expiry:    e.Expiry,
+		UserAgent: e.Data.userAgent,
+		Bearer:    e.Data.bearer,
+		source:    &source{client: c, entry: e},
+	}
+	if !s.Bearer {
+		s.ID = base64.RawURLEncoding.EncodeToString(e.ID[:])
+	}
 	return s
 }
 
-// lasts sets the expiry from the token that was got now.
-func (s *Session) lasts(now time.Time) {
-	s.renewed = now
-	if s.Token.Expiry.IsZero() {
-		s.Token.Expiry = now.Add(defaultLifetime)
-	}
-	s.Expiry = now.Add(refreshableLifetime)
-	if s.Token.RefreshToken == "" && s.Token.Expiry.Before(s.Expiry) {
-		s.Expiry = s.Token.Expiry
-	}
-}
-
-// String returns the user's ID and the expiry, no secrets.
-func (s Session) String() string {
-	if s.User == nil {
-		return "hfoauth.Session{}"
-	}
-	return fmt.Sprintf("hfoauth.Session{sub: %s, expiry: %s}", s.User.Sub, s.Expiry.UTC().Format(time.RFC3339))
-}
-
-// Format writes String for every verb, %+v and %#v among them.
-func (s Session) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
-
-// LogValue is String for slog.
-func (s Session) LogValue() slog.Value { return slog.StringValue(s.String()) }
-
-// MarshalJSON refuses: a session holds tokens, which belong in no answer.
-// Marshal its User.
-func (s Session) MarshalJSON() ([]byte, error) {
-	return nil, errors.New("hfoauth: a Session holds tokens and does not marshal: marshal Session.User")
-}
-
-// memory is about how many bytes of memory a session takes.
-func (s *Session) memory() int {
-	if s == nil {
-		return 0
-	}
-	return 1024 + 2*len(encode(sessionSize, s.code)) + 256*len(s.User.Orgs)
-}
-
-func (s *Session) clone() *Session {
-	clone := *s
-	clone.cookie = ""
-	token := *s.Token
-	clone.Token = &token
-	clone.User = s.User.clone()
-	clone.Scopes = slices.Clone(s.Scopes)
-	return &clone
-}
-
-func (s *Session) code(c *coder) {
-	c.version(2)
-	if c.reading {
-		s.User, s.Token = &User{}, &oauth2.Token{}
-	}
-	c.bytes(s.id[:])
-	c.time(&s.started)
-	c.time(&s.Expiry)
-	c.string(&s.Token.AccessToken)
-	c.string(&s.Token.TokenType)
-	c.string(&s.Token.RefreshToken)
-	c.time(&s.Token.Expiry)
-	stringsOf(c, (*[]Scope)(&s.Scopes))
-	stringsOf(c, (*[]Scope)(&s.requested))
-	c.time(&s.renewed)
-	stringsOf(c, &s.askedOrgs)
-	c.bools(&s.shared)
-	s.User.code(c)
-}
-
 // UserFromRequest returns the user who sent the request. The error is
-// [ErrNotSignedIn] where there is no session or it is over, or wraps
-// [ErrStoreUnavailable], or with a bearer token [ErrProviderUnavailable],
-// [ErrProviderInvalid] or a [*ForbiddenError]. The user is the caller's to
-// change.
+// [ErrNotSignedIn] if there is no session or it has expired, or wraps
+// [ErrStoreUnavailable]; with a bearer token it may also wrap
+// [ErrProviderUnavailable] or [ErrProviderInvalid], or be a [*ForbiddenError].
+// The user is the caller's to change.
 //
-// It never asks the provider about a session: organizations and the like are
-// as of the last sign-in or renewal, which [Client.RequireUser] and its
-// relatives, [Client.HTTPClient] and [Client.TokenSource] make. In a Space the
-// cookie comes with requests of other sites, too: what changes something
-// belongs behind RequireUser or [http.CrossOriginProtection].
+// It writes nothing and asks the provider only about bearer tokens:
+// organizations and the like are as of the last sign-in or renewal, which
+// [Client.RequireUser], its relatives and [Client.SessionFromRequest] make. In
+// a Space the cookie also comes with requests of other sites: a handler that
+// changes something belongs behind RequireUser or
+// [http.CrossOriginProtection].
 func (c *Client) UserFromRequest(r *http.Request) (*User, error) {
-	s, err := c.session(r)
+	e, err := c.session(r)
 	if err != nil {
 		return nil, err
 	}
-	return s.User.clone(), nil
+	return e.Data.user.clone(), nil
 }
 
-// SessionFromRequest returns the session of the request: the user with token
-// and granted scopes. Errors are those of [Client.UserFromRequest].
-func (c *Client) SessionFromRequest(r *http.Request) (*Session, error) {
-	s, err := c.session(r)
+// SessionFromRequest returns the request's session with an access token that
+// is good for five minutes, or as long as it can be: a token about to expire is
+// renewed if there is a refresh token. If the session lives in its cookie, the
+// new cookie goes to w, so call this before anything is written there. The
+// answer is then Cache-Control: private, no-store; a handler that overwrites
+// that gives the user's session to everyone behind a shared cache. Behind
+// Require handlers use [SessionFromContext].
+//
+// The error is [ErrNotSignedIn] if there is no session or its tokens have
+// expired; it also wraps a [*ProviderError] if the provider refused to renew
+// them for a reason of its own. It wraps [ErrProviderUnavailable],
+// [ErrProviderInvalid] or [ErrStoreUnavailable] if that cannot be known.
+func (c *Client) SessionFromRequest(w http.ResponseWriter, r *http.Request) (*Session, error) {
+	e, err := c.freshSession(w, r)
 	if err != nil {
 		return nil, err
 	}
-	return s.clone(), nil
+	return c.newSession(e), nil
 }
 
-type sessionKey struct{ client *Client }
+// Sessions returns the sessions a user has, the latest first, by the user's
+// Sub: to show the user the devices that are signed in, or to act for the user
+// outside a request. A session that a user of very many ones starts ends the
+// oldest of a hundred. It needs Config.Store; the error wraps
+// [ErrStoreUnavailable] if that failed. If the store cannot compare and swap,
+// one of two sessions that start in the same instant may be missing.
+func (c *Client) Sessions(ctx context.Context, sub string) ([]*Session, error) {
+	if c.config.Store == nil {
+		return nil, errors.New("hfoauth: Sessions needs Config.Store: sessions that live in cookies cannot be found")
+	}
+	entries, err := c.sessions.List(ctx, sub)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]*Session, 0, len(entries))
+	for _, e := range entries {
+		list = append(list, c.newSession(e))
+	}
+	return list, nil
+}
 
-// session returns the request's session, which is shared and not to be
-// changed. A cookie that cannot be read counts as absent.
-func (c *Client) session(r *http.Request) (*Session, error) {
-	if s, ok := r.Context().Value(sessionKey{c}).(*Session); ok {
-		return s, nil
+type (
+	sessionKey   struct{ client *Client }
+	innermostKey struct{}
+)
+
+// sessionContext is the context of a handler behind a Require handler.
+type sessionContext struct {
+	context.Context
+	client *Client
+	entry  *entry
+}
+
+func (s *sessionContext) Value(key any) any {
+	if key == (innermostKey{}) || key == (sessionKey{s.client}) {
+		return s
 	}
-	if token, _ := bearerToken(r); c.hasBearer(r) {
-		return c.bearerSession(r.Context(), c.bearerRoute(r), token)
+	return s.Context.Value(key)
+}
+
+// SessionFromContext returns the session that the innermost Require handler
+// found, with its access token renewed, or nil in a handler behind none. With
+// several Clients, [Client.SessionFromRequest] asks one of them.
+func SessionFromContext(ctx context.Context) *Session {
+	if s, ok := ctx.Value(innermostKey{}).(*sessionContext); ok {
+		return s.client.newSession(s.entry)
 	}
-	ctx := r.Context()
-	if c.config.Store != nil { // all that is asked of it for a request
-		limited, cancel := context.WithTimeout(ctx, storeTimeout)
-		defer cancel()
-		ctx = limited
+	return nil
+}
+
+// UserFromContext returns the user of [SessionFromContext], or nil in a handler
+// behind no Require handler. The user is the caller's to change.
+func UserFromContext(ctx context.Context) *User {
+	if s, ok := ctx.Value(innermostKey{}).(*sessionContext); ok {
+		return s.entry.Data.user.clone()
 	}
+	return nil
+}
+
+// session returns the request's session as it is, without renewing it.
+func (c *Client) session(r *http.Request) (*entry, error) {
+	if e, err := c.sessionWithoutCookie(r); e != nil || err != nil {
+		return e, err
+	}
+	ctx := c.limitStore(r.Context())
 	for _, value := range c.cookies.sessionCookies(r) {
-		s, err := c.openSession(ctx, value)
-		if s != nil || err != nil {
-			return s, err
+		e, err := c.sessions.Open(ctx, value)
+		if e != nil || err != nil {
+			return e, err
 		}
 	}
 	return nil, ErrNotSignedIn
 }
 
-// opened is a session that was opened lately, with the stored bytes it came
-// from if it was not in the cookie itself.
-type opened struct {
-	session    *Session
-	stored     []byte
-	renewalKey [32]byte
+// sessionWithoutCookie returns the session that a Require handler found, or
+// that of a bearer token, nil if the request is to be judged by its cookies.
+func (c *Client) sessionWithoutCookie(r *http.Request) (*entry, error) {
+	if s, ok := r.Context().Value(sessionKey{c}).(*sessionContext); ok {
+		return s.entry, nil
+	}
+	if token, _ := bearerToken(r); c.hasBearer(r) {
+		return c.bearerSession(r.Context(), c.bearerRoute(r), token)
+	}
+	return nil, nil
 }
 
-// openSession returns the session behind the value of a session cookie, nil
-// if there is none, and an error only if that cannot be told.
-func (c *Client) openSession(ctx context.Context, value string) (*Session, error) {
-	var stored []byte
-	if isStoredID(value) {
-		var err error
-		if stored, err = c.store.find(ctx, storeKey("session", value)); err != nil || stored == nil {
-			return nil, err
-		}
-	}
-	now := c.now()
-	o, ok := c.opened.Get(value, now)
-	if !ok || !bytes.Equal(o.stored, stored) {
-		s := c.unsealSession(value, stored)
-		if s == nil || !now.Before(s.Expiry) {
-			return nil, nil
-		}
-		o = opened{s, stored, s.renewalKey()}
-		c.opened.Put(value, o, 2*len(value)+2*len(stored), now, s.Expiry)
-	}
-	if over, err := c.isOver(ctx, o); over || err != nil {
-		return nil, err
-	}
-	return o.session, nil
-}
-
-// unsealSession decodes a session, or returns nil.
-func (c *Client) unsealSession(value string, stored []byte) *Session {
-	var plain []byte
-	if stored != nil {
-		plain, _ = c.sealer.stored.Open(stored, storeKey("session", value))
-	} else if sealed, err := decodeCookie(value); err == nil {
-		plain, _ = c.sealer.session.Open(sealed, c.cookies.session)
-	}
-	s := &Session{cookie: value}
-	if plain == nil || decode(plain, s.code) != nil {
-		return nil
-	}
-	return s
-}
-
-// sealSession returns the value of a session's cookie: the session itself
-// while that fits there and no store is configured, else its ID in the store.
-func (c *Client) sealSession(ctx context.Context, s *Session) (string, error) {
-	plain := encode(sessionSize, s.code)
+// limitStore bounds what a request asks of the store together.
+func (c *Client) limitStore(ctx context.Context) context.Context {
 	if c.config.Store == nil {
-		value := encodeCookie(c.sealer.session.Seal(plain, c.cookies.session))
-		if len(c.cookies.line(c.cookies.frame, value, s.Expiry.Sub(c.now()))) <= maxCookie {
-			return value, nil
-		}
-		c.config.Logger.WarnContext(ctx, "hfoauth: session does not fit in a cookie and is kept in the memory of this process: with several replicas, set Config.Store",
-			"sub", s.User.Sub, "bytes", len(value))
+		return ctx
 	}
-	id := newStoredID()
-	key := storeKey("session", id)
-	return id, c.store.commit(ctx, key, c.sealer.stored.Seal(plain, key), s.Expiry)
+	return sessions.Limit(ctx)
 }
 
-// replaceSession starts s in place of the session the browser had, if any.
-func (c *Client) replaceSession(ctx context.Context, w http.ResponseWriter, r *http.Request, s *Session) error {
-	value, err := c.sealSession(ctx, s)
+// freshSession returns the request's session with an access token that lasts,
+// as far as possible, and gives a renewed cookie to the browser. A session
+// that has ended does not hide another one in a cookie after it.
+func (c *Client) freshSession(w http.ResponseWriter, r *http.Request) (*entry, error) {
+	if e, err := c.sessionWithoutCookie(r); e != nil || err != nil {
+		return e, err
+	}
+	ctx := c.limitStore(r.Context())
+	notSignedIn := ErrNotSignedIn
+	for name, value := range c.cookies.sessionCookies(r) {
+		e, err := c.sessions.Open(ctx, value)
+		if e != nil {
+			e, err = c.fresh(ctx, e)
+		}
+		switch {
+		case errors.Is(err, ErrNotSignedIn):
+			notSignedIn = err
+		case err != nil:
+			return nil, err
+		case e == nil:
+		case e.Value == "" || e.Value == value:
+			return e, nil
+		case !c.sessions.Ended(e.ID): // else it was signed out meanwhile
+			c.cookies.set(w, name, e.Value, c.cookieLifetime(e))
+			return e, nil
+		}
+	}
+	return nil, notSignedIn
+}
+
+// cookieLifetime is how long the cookie of a session lives: as long as what is
+// in it, or if it holds an ID, as long as the session can be renewed.
+func (c *Client) cookieLifetime(e *entry) time.Duration {
+	if e.Stored() {
+		return e.End.Sub(c.now())
+	}
+	return e.Expiry.Sub(c.now())
+}
+
+// start starts the session of a sign-in in place of the one that the browser
+// had, if any. If an iframe waits for the session, challenge is not empty.
+func (c *Client) start(ctx context.Context, w http.ResponseWriter, r *http.Request, fresh *entry, challenge string) error {
+	ctx = c.limitStore(ctx)
+	e, value, err := c.sessions.Start(ctx, fresh, challenge != "")
 	if err != nil {
 		return err
 	}
-	return c.replaceCookie(ctx, w, r, value, s)
-}
-
-// replaceCookie is replaceSession with s sealed already. The cookie is set
-// when nothing can fail any more.
-func (c *Client) replaceCookie(ctx context.Context, w http.ResponseWriter, r *http.Request, value string, s *Session) error {
-	if err := c.endRequestSession(ctx, r, replaced); err != nil {
-		return err
+	if challenge != "" {
+		if err := c.sessions.Park(ctx, challenge, value); err != nil {
+			return err
+		}
+		if !e.Stored() {
+			// The iframe has the refresh token, because that works once.
+			rest := e.Data.withoutRefreshToken()
+			if e, err = c.sessions.Copy(ctx, e, rest, rest.expiry()); err != nil {
+				return err
+			}
+			value = e.Value
+		}
 	}
-	c.cookies.set(w, c.cookies.session, value, s.Expiry.Sub(c.now()))
+	c.endReplaced(ctx, w, r)
+	c.cookies.set(w, c.cookies.session, value, c.cookieLifetime(e))
 	return nil
 }
-
-// A stored ID is 256 random bits in the cookie, told by its length from a
-// sealed session, which is always longer.
-var storedIDLength = base64.RawURLEncoding.EncodedLen(32)
-
-func newStoredID() string {
-	var id [32]byte
-	rand.Read(id[:])
-	return text(id[:])
-}
-
-func isStoredID(value string) bool { return len(value) == storedIDLength }

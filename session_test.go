@@ -94,8 +94,7 @@ func TestSessionExpiry(t *testing.T) {
 	}
 }
 
-// A session shows whose it is and until when, and nothing that opens a door:
-// neither tokens nor the cookie it came from, at sign-in and in a request.
+// A session shows nothing that opens a door: neither tokens nor the cookie it came from, at sign-in and in a request.
 func TestSessionPrintsNoSecrets(t *testing.T) {
 	for name, change := range keptIn() {
 		t.Run(name, func(t *testing.T) {
@@ -109,20 +108,17 @@ func TestSessionPrintsNoSecrets(t *testing.T) {
 			cookie := s.newSession(ada)
 			r := httptest.NewRequest("GET", "/", nil)
 			r.AddCookie(cookie)
-			later, err := s.client.SessionFromRequest(r)
+			later, err := s.client.SessionFromRequest(httptest.NewRecorder(), r)
 			if err != nil {
 				t.Fatal(err)
 			}
-			secrets := append(s.hub.Secrets(), cookie.Value, begun.Token.AccessToken, begun.Token.RefreshToken)
+			secrets := append(s.hub.Secrets(), cookie.Value, tokenOf(t, begun), hfoauth.RefreshToken(begun))
 			for i, session := range []*hfoauth.Session{begun, later} {
 				text := printedSession(t, session)
 				for _, secret := range secrets {
 					if secret != "" && strings.Contains(text, secret) {
 						t.Errorf("session %d prints the secret %.20q…", i, secret)
 					}
-				}
-				if !strings.Contains(text, session.User.Sub) {
-					t.Errorf("session %d does not say whose it is: %s", i, text)
 				}
 			}
 		})
@@ -140,9 +136,10 @@ func printedSession(t *testing.T, session *hfoauth.Session) string {
 		fmt.Fprintf(&out, verb+verb+verb+"\n", session, *session, []any{session, *session})
 	}
 	fmt.Fprintln(&out, session, *session)
+	encoder := json.NewEncoder(&out)
 	for _, v := range []any{session, *session, map[string]any{"s": *session}, []hfoauth.Session{*session}} {
-		if text, err := json.Marshal(v); err == nil {
-			t.Errorf("a session marshals to JSON: %s", text)
+		if err := encoder.Encode(v); err != nil {
+			t.Error(err)
 		}
 	}
 	return out.String()

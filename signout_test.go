@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -55,6 +56,28 @@ func TestLogoutUser(t *testing.T) {
 	store.fail(errors.New("away"))
 	if err := s.client.LogoutUser(t.Context(), "x"); !errors.Is(err, hfoauth.ErrStoreUnavailable) {
 		t.Error(err)
+	}
+}
+
+// If the store does not take a sign-out, the browser is signed out all the same
+// and this process refuses the session.
+func TestLogoutDuringAnOutage(t *testing.T) {
+	store := newMapStore()
+	s := newSite(t, withStore(store))
+	browser := s.browser()
+	cookie := s.newSessionIn(browser, ada)
+	store.fail(errors.New("connection refused"))
+	resp := post(t, browser, s.URL+"/logout", nil, "Accept", "text/html")
+	if resp.StatusCode != 503 || !strings.Contains(resp.body, "Signed out in this browser") || resp.Header.Get("Retry-After") == "" {
+		t.Errorf("%s: %s", resp.Status, resp.body)
+	}
+	home, _ := url.Parse(s.URL)
+	if cookies := browser.Jar.Cookies(home); len(cookies) != 0 {
+		t.Errorf("the browser keeps %v", cookies)
+	}
+	store.fail(nil)
+	if signedIn(s.client, cookie) {
+		t.Error("a copied cookie outlives the sign-out")
 	}
 }
 

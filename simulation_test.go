@@ -134,14 +134,9 @@ func startProcess(p simulation.Process) simulation.App {
 	mux.Handle("GET /program", programs(http.HandlerFunc(show)))
 	mux.Handle("GET /private", client.RequireUser(http.HandlerFunc(show)))
 	mux.Handle("GET /token", client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		source, err := client.TokenSource(w, r)
+		token, err := hfoauth.SessionFromContext(r.Context()).Token()
 		if err != nil {
 			w.WriteHeader(hfoauth.HTTPStatus(err))
-			return
-		}
-		token, err := source.Token()
-		if err != nil {
-			w.WriteHeader(http.StatusInternalServerError)
 			return
 		}
 		w.Header().Set("X-Token", token.AccessToken)

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/hfoauth/hfoauth/internal/codec"
 )
 
 const (
@@ -54,15 +56,15 @@ func (a *attempt) state() string    { return text(a.random[:32]) }   // RFC 6749
 func (a *attempt) nonce() string    { return text(a.random[32:64]) } // OpenID Connect Core section 15.5.2
 func (a *attempt) verifier() string { return text(a.random[64:]) }   // RFC 7636 section 4.1
 
-func (a *attempt) code(c *coder) {
-	c.version(1)
-	c.bytes(a.random[:])
-	c.time(&a.started)
-	stringsOf(c, (*[]Scope)(&a.scopes))
-	stringsOf(c, (*[]Scope)(&a.optional))
-	stringsOf(c, &a.askedOrgs)
-	c.string(&a.next)
-	c.string(&a.challenge)
+func (a *attempt) fields(c *codec.Coder) {
+	c.Version(1)
+	c.Array(a.random[:])
+	c.Time(&a.started)
+	codec.Texts(c, (*[]Scope)(&a.scopes))
+	codec.Texts(c, (*[]Scope)(&a.optional))
+	codec.Texts(c, &a.askedOrgs)
+	c.String(&a.next)
+	c.String(&a.challenge)
 }
 
 // text is how state, nonce and verifier are sent: 43 characters that need no
@@ -84,7 +86,7 @@ func (c *Client) attemptCookie(state string) string {
 // oldest attempts of this browser go when there are too many.
 func (c *Client) keepAttempt(w http.ResponseWriter, r *http.Request, a *attempt) {
 	name := c.attemptCookie(a.state())
-	value := encodeCookie(c.sealer.attempt.Seal(encode(256, a.code), name))
+	value := encodeCookie(c.sealer.Seal(codec.Encode(256, a.fields), name))
 	c.dropAttempts(w, r, maxAttempts-1, maxAttemptBytes-len(name)-len(value))
 	c.cookies.set(w, name, value, attemptLifetime)
 }
@@ -129,12 +131,12 @@ func (c *Client) openAttempt(name, value string) *attempt {
 	if err != nil {
 		return nil
 	}
-	plain, err := c.sealer.attempt.Open(sealed, name)
+	plain, err := c.sealer.Open(sealed, name)
 	if err != nil {
 		return nil
 	}
 	a := &attempt{}
-	if decode(plain, a.code) != nil || !c.now().Before(a.started.Add(attemptLifetime)) {
+	if codec.Decode(plain, a.fields) != nil || !c.now().Before(a.started.Add(attemptLifetime)) {
 		return nil
 	}
 	return a

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"regexp"
 	"slices"
+
+	"github.com/hfoauth/hfoauth/internal/codec"
 )
 
 // User is a signed-in user of Hugging Face, as the userinfo endpoint
@@ -182,33 +184,33 @@ func (u *User) clone() *User {
 	return &clone
 }
 
-func (u *User) code(c *coder) {
-	c.string(&u.Sub)
-	c.string(&u.Username)
-	c.string(&u.Name)
-	c.string(&u.ProfileURL)
-	c.string(&u.Picture)
-	c.string(&u.Website)
-	c.string(&u.Email)
-	c.string(&u.BillingMode)
-	c.bools(&u.EmailVerified, &u.IsPro, &u.CanPay)
-	list(c, &u.Orgs, func(o *Org) { o.code(c) })
+func (u *User) fields(c *codec.Coder) {
+	c.String(&u.Sub)
+	c.String(&u.Username)
+	c.String(&u.Name)
+	c.String(&u.ProfileURL)
+	c.String(&u.Picture)
+	c.String(&u.Website)
+	c.String(&u.Email)
+	c.String(&u.BillingMode)
+	c.Bools(&u.EmailVerified, &u.IsPro, &u.CanPay)
+	codec.List(c, &u.Orgs, func(o *Org) { o.fields(c) })
 }
 
-func (o *Org) code(c *coder) {
-	c.string(&o.Sub)
-	c.string(&o.Username)
-	c.string(&o.Name)
-	c.string(&o.Picture)
-	c.string((*string)(&o.Plan))
-	c.string((*string)(&o.Role))
-	c.string(&o.BillingMode)
-	c.bools(&o.IsEnterprise, &o.CanPay, &o.PendingSSO, &o.MissingMFA)
-	stringsOf(c, &o.SecurityRestrictions)
-	list(c, &o.ResourceGroups, func(g *ResourceGroup) {
-		c.string(&g.Sub)
-		c.string(&g.Name)
-		c.string((*string)(&g.Role))
+func (o *Org) fields(c *codec.Coder) {
+	c.String(&o.Sub)
+	c.String(&o.Username)
+	c.String(&o.Name)
+	c.String(&o.Picture)
+	codec.Text(c, &o.Plan)
+	codec.Text(c, &o.Role)
+	c.String(&o.BillingMode)
+	c.Bools(&o.IsEnterprise, &o.CanPay, &o.PendingSSO, &o.MissingMFA)
+	codec.Texts(c, &o.SecurityRestrictions)
+	codec.List(c, &o.ResourceGroups, func(g *ResourceGroup) {
+		c.String(&g.Sub)
+		c.String(&g.Name)
+		codec.Text(c, &g.Role)
 	})
 }
 

@@ -62,7 +62,11 @@ func run(ctx context.Context, device bool, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "Hello, %s. The access token is good until %s.\n", session.User.Name, session.Token.Expiry.Local().Format(time.Kitchen))
+	token, err := session.Token()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "Hello, %s. The access token is good until %s.\n", session.User.Name, token.Expiry.Local().Format(time.Kitchen))
 	return nil
 }
 

@@ -85,11 +85,7 @@ func (a *app) answer(w http.ResponseWriter, r *http.Request) {
 		a.show(w, r, http.StatusBadRequest, "form", p)
 		return
 	}
-	api, err := a.client.HTTPClient(w, r) // before anything is written: a renewed session goes to w
-	if err != nil {
-		http.Error(w, "Please sign in again.", hfoauth.HTTPStatus(err))
-		return
-	}
+	api := hfoauth.SessionFromContext(r.Context()).HTTPClient()
 	stream, problem, status := a.ask(r, api, p.Prompt)
 	if problem != "" {
 		p.Problem = problem

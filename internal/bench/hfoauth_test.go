@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"context"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -69,7 +68,7 @@ func (f *freshClients) take(b *testing.B) *hfoauth.Client {
 // has to find.
 type sharedStore struct{ entries sync.Map }
 
-func (s *sharedStore) FindCtx(_ context.Context, key string) ([]byte, bool, error) {
+func (s *sharedStore) Find(key string) ([]byte, bool, error) {
 	value, ok := s.entries.Load(key)
 	if !ok {
 		return nil, false, nil
@@ -77,12 +76,12 @@ func (s *sharedStore) FindCtx(_ context.Context, key string) ([]byte, bool, erro
 	return value.([]byte), true, nil
 }
 
-func (s *sharedStore) CommitCtx(_ context.Context, key string, b []byte, _ time.Time) error {
+func (s *sharedStore) Commit(key string, b []byte, _ time.Time) error {
 	s.entries.Store(key, b)
 	return nil
 }
 
-func (s *sharedStore) DeleteCtx(_ context.Context, key string) error {
+func (s *sharedStore) Delete(key string) error {
 	s.entries.Delete(key)
 	return nil
 }

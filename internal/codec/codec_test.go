@@ -1,82 +1,155 @@
 package codec
 
 import (
+	"bytes"
+	"errors"
 	"math"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 )
 
-type name string
-
+// sample has a field of every kind that the encoding knows.
 type sample struct {
-	ID    [4]byte
-	Count uint64
-	Text  string
-	Name  name
-	Names []name
-	Flags [9]bool
-	Time  time.Time
-	Inner []sample
+	number  uint64
+	text    string
+	array   [4]byte
+	flags   [8]bool
+	when    time.Time
+	names   []name
+	records []record
+	last    string
 }
+
+type (
+	name   string
+	record struct{ a, b string }
+)
 
 func (s *sample) fields(c *Coder) {
-	c.Version(3)
-	c.Array(s.ID[:])
-	c.Uint(&s.Count)
-	c.String(&s.Text)
-	Text(c, &s.Name)
-	Texts(c, &s.Names)
-	c.Bools(&s.Flags[0], &s.Flags[1], &s.Flags[7])
-	c.Time(&s.Time)
-	List(c, &s.Inner, func(inner *sample) { inner.fields(c) })
+	c.Version(7)
+	c.Uint(&s.number)
+	c.String(&s.text)
+	c.Array(s.array[:])
+	c.Bools(&s.flags[0], &s.flags[1], &s.flags[2], &s.flags[3], &s.flags[4], &s.flags[5], &s.flags[6], &s.flags[7])
+	c.Time(&s.when)
+	Texts(c, &s.names)
+	List(c, &s.records, func(r *record) { c.String(&r.a); c.String(&r.b) })
+	c.String(&s.last)
 }
 
-var full = sample{
-	ID: [4]byte{1, 2, 3, 4}, Count: math.MaxUint64, Text: "text", Name: "name", Names: []name{"a", "", "c"},
-	Flags: [9]bool{0: true, 7: true}, Time: time.UnixMilli(1_800_000_000_123).UTC(),
-	Inner: []sample{{Text: "inner"}, {}},
+func fullSample() sample {
+	return sample{
+		number: 1 << 40, text: "text", array: [4]byte{1, 2, 3, 4}, flags: [8]bool{true, false, true, true, false, false, false, true},
+		when: time.UnixMilli(1_772_366_400_123).UTC(), names: []name{"openid", "", "profile"},
+		records: []record{{"a", "b"}, {"", "c"}}, last: "last",
+	}
 }
 
-func TestRoundTrip(t *testing.T) {
-	for _, want := range []sample{{}, full} {
+func TestEncodingKeepsValues(t *testing.T) {
+	for name, want := range map[string]sample{
+		"zero":            {},
+		"full":            fullSample(),
+		"largest number":  {number: math.MaxUint64},
+		"one byte":        {number: 127},
+		"two bytes":       {number: 128},
+		"long text":       {text: strings.Repeat("x", 100_000), last: "y"},
+		"bytes of a text": {text: "\x00\xff\xc3\x28"},
+		"a flag":          {flags: [8]bool{5: true}},
+		"the last flag":   {flags: [8]bool{7: true}},
+		"a millisecond":   {when: time.UnixMilli(1).UTC()},
+		"an empty record": {records: []record{{}}},
+	} {
+		encoded := Encode(16, want.fields)
+		// What is read into is not empty, as when a value is read again.
+		got := fullSample()
+		got.names, got.records = append(got.names, "x"), append(got.records, record{"x", "x"})
+		if err := Decode(encoded, got.fields); err != nil {
+			t.Errorf("%s: %v", name, err)
+		} else if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: read %+v, want %+v", name, got, want)
+		}
+	}
+}
+
+// Writing leaves a value alone: it may be shared.
+func TestEncodingOnlyReads(t *testing.T) {
+	s := fullSample()
+	Encode(16, s.fields)
+	if !reflect.DeepEqual(s, fullSample()) {
+		t.Errorf("writing changed it to %+v", s)
+	}
+}
+
+func TestEncodingOfTimes(t *testing.T) {
+	for name, tt := range map[string]struct{ in, want time.Time }{
+		"zero":           {time.Time{}, time.Time{}},
+		"another zone":   {time.UnixMilli(5000).In(time.FixedZone("x", 3600)), time.UnixMilli(5000).UTC()},
+		"nanoseconds":    {time.Unix(5, 1_999_999).UTC(), time.UnixMilli(5001).UTC()},
+		"before 1970":    {time.Unix(-5, 0), time.Time{}},
+		"the year 10000": {time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)},
+	} {
+		encoded := Encode(16, (&sample{when: tt.in}).fields)
 		var got sample
-		if err := Decode(Encode(0, want.fields), got.fields); err != nil || !reflect.DeepEqual(got, want) {
-			t.Errorf("got %+v, %v, want %+v", got, err, want)
+		if err := Decode(encoded, got.fields); err != nil || !got.when.Equal(tt.want) {
+			t.Errorf("%s: read %s (%v), want %s", name, got.when, err, tt.want)
 		}
 	}
 }
 
-func TestCutShortOrLong(t *testing.T) {
-	encoded := Encode(0, full.fields)
-	for i := range encoded {
-		if err := Decode(encoded[:i], new(sample).fields); err != ErrLayout {
-			t.Errorf("the first %d of %d bytes: got %v, want %v", i, len(encoded), err, ErrLayout)
+// What was cut off, prolonged, or written by another version is no value.
+func TestEncodingOfOtherVersions(t *testing.T) {
+	s := fullSample()
+	encoded := Encode(16, s.fields)
+	for n := range encoded {
+		if err := Decode(encoded[:n], new(sample).fields); !errors.Is(err, ErrLayout) {
+			t.Errorf("the first %d of %d bytes: %v, want ErrLayout", n, len(encoded), err)
 		}
 	}
-	if err := Decode(append(encoded, 0), new(sample).fields); err != ErrLayout {
-		t.Errorf("a byte too many: got %v, want %v", err, ErrLayout)
+	for name, b := range map[string][]byte{
+		"a byte more":             append(bytes.Clone(encoded), 0),
+		"another version":         append([]byte{8}, encoded[1:]...),
+		"a number without an end": append([]byte{7}, bytes.Repeat([]byte{0x80}, 20)...),
+		"a length of 2^63":        append([]byte{7, 0}, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f),
+		"a length past the end":   {7, 0, 200, 1, 'x'},
+	} {
+		if err := Decode(b, new(sample).fields); !errors.Is(err, ErrLayout) {
+			t.Errorf("%s: %v, want ErrLayout", name, err)
+		}
 	}
 }
 
-func TestOtherVersion(t *testing.T) {
-	encoded := Encode(0, func(c *Coder) { c.Version(4) })
-	if err := Decode(encoded, func(c *Coder) { c.Version(3) }); err != ErrLayout {
-		t.Errorf("got %v, want %v", err, ErrLayout)
+// A list that claims more elements than there are bytes makes nothing large.
+func TestEncodingOfHugeLists(t *testing.T) {
+	calls := 0
+	var records []record
+	encoded := Encode(16, func(c *Coder) {
+		n := uint64(1 << 30)
+		c.Uint(&n)
+	})
+	err := Decode(encoded, func(c *Coder) {
+		List(c, &records, func(*record) { calls++ })
+	})
+	if !errors.Is(err, ErrLayout) || calls > 0 || cap(records) > 0 {
+		t.Errorf("%v after %d elements, room for %d", err, calls, cap(records))
 	}
 }
 
+// Whatever the bytes, reading ends without a panic, and what it accepts says
+// the same when it is written again.
 func FuzzDecode(f *testing.F) {
-	f.Add(Encode(0, full.fields))
-	f.Add([]byte{3, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1})
-	f.Fuzz(func(t *testing.T, in []byte) {
-		var s sample
-		if Decode(in, s.fields) != nil {
+	for _, s := range []sample{{}, fullSample(), {number: math.MaxUint64, text: "x"}} {
+		f.Add(Encode(16, s.fields))
+	}
+	f.Add([]byte{7, 0x80, 0x80, 0})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var first, second sample
+		if Decode(b, first.fields) != nil {
 			return
 		}
-		var again sample
-		if err := Decode(Encode(0, s.fields), again.fields); err != nil || !reflect.DeepEqual(s, again) {
-			t.Errorf("%+v became %+v, %v", s, again, err)
+		if err := Decode(Encode(16, first.fields), second.fields); err != nil || !reflect.DeepEqual(first, second) {
+			t.Errorf("%x reads as %+v, and that as %+v (%v)", b, first, second, err)
 		}
 	})
 }

@@ -112,7 +112,7 @@ func newSpace(t *testing.T, options spaceOptions) *space {
 	}
 	config.PageTemplate = options.pages
 	if options.replicas > 0 {
-		config.Store = hfoauth.StoreOf(memstore.NewWithCleanupInterval(0))
+		config.Store = memstore.NewWithCleanupInterval(0)
 	}
 	var replicas inTurn
 	for range max(options.replicas, 1) {

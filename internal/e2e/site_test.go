@@ -99,15 +99,20 @@ func (s *site) redirectURL() string { return s.app + "/login/callback" }
 func (s *site) appPages(mux *http.ServeMux, client *hfoauth.Client) {
 	client.Mount(mux)
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
-		session, err := client.SessionFromRequest(r)
+		session, err := client.SessionFromRequest(w, r)
 		if err != nil {
 			http.Error(w, err.Error(), hfoauth.HTTPStatus(err))
 			return
 		}
-		json.NewEncoder(w).Encode(signedIn{session.User, session.Token.Expiry, session.Token.RefreshToken != ""})
+		token, err := session.Token()
+		if err != nil {
+			http.Error(w, err.Error(), hfoauth.HTTPStatus(err))
+			return
+		}
+		json.NewEncoder(w).Encode(signedIn{session.User, token.Expiry, session.Expiry.After(token.Expiry)})
 	})
 	mux.HandleFunc("GET /token", func(w http.ResponseWriter, r *http.Request) {
-		if _, err := client.TokenSource(w, r); err != nil {
+		if _, err := client.SessionFromRequest(w, r); err != nil {
 			http.Error(w, err.Error(), hfoauth.HTTPStatus(err))
 		}
 	})

@@ -28,7 +28,7 @@ func (k *Keeper[S]) EndUnlessShared(ctx context.Context, value string) error {
 
 func (k *Keeper[S]) end(ctx context.Context, value string, unlessShared bool) error {
 	if isStoredValue(value) {
-		return k.endStored(ctx, keyOf("session", value), unlessShared)
+		return k.endStored(ctx, StoreKey(value), unlessShared)
 	}
 	if e := k.openCookie(value); e != nil && !k.remote && !(unlessShared && e.Shared) {
 		k.markEnded(e)

@@ -193,6 +193,10 @@ var valueLength = base64.RawURLEncoding.EncodedLen(32)
 
 func isStoredValue(value string) bool { return len(value) == valueLength }
 
+// StoreKey is the key under which a store keeps the session of a cookie's
+// value.
+func StoreKey(value string) string { return keyOf("session", value) }
+
 func newStoredValue() string {
 	var id [32]byte
 	rand.Read(id[:])
@@ -203,7 +207,7 @@ func newStoredValue() string {
 // that counts, and an error only if that cannot be known.
 func (k *Keeper[S]) Open(ctx context.Context, value string) (*Entry[S], error) {
 	if isStoredValue(value) {
-		return k.openStored(Limit(ctx), keyOf("session", value))
+		return k.openStored(Limit(ctx), StoreKey(value))
 	}
 	if k.remote { // it could not be ended at all replicas
 		return nil, nil
@@ -402,7 +406,7 @@ func (k *Keeper[S]) Start(ctx context.Context, fresh *Entry[S], shared bool) (*E
 	}
 	ctx = Limit(ctx)
 	value := newStoredValue()
-	e.key = keyOf("session", value)
+	e.key = StoreKey(value)
 	var err error
 	if e.epoch, err = k.epochOf(ctx, e.User); err != nil {
 		return nil, "", err

@@ -40,31 +40,31 @@ func openStore(address string) (hfoauth.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return hfoauth.StoreOf(pgxstore.NewWithCleanupInterval(pool, 0)), nil
+	return pgxstore.NewWithCleanupInterval(pool, 0), nil
 }
 
-// counted counts what goes through a store.
+// counted counts what goes through a store that has contexts or not.
 type counted struct {
 	hfoauth.Store
 	finds, commits, deletes, bytes atomic.Int64
 }
 
-func (c *counted) FindCtx(ctx context.Context, key string) ([]byte, bool, error) {
-	b, found, err := c.Store.FindCtx(ctx, key)
+func (c *counted) Find(key string) ([]byte, bool, error) {
+	b, found, err := c.Store.Find(key)
 	c.finds.Add(1)
 	c.bytes.Add(int64(len(b)))
 	return b, found, err
 }
 
-func (c *counted) CommitCtx(ctx context.Context, key string, b []byte, expiry time.Time) error {
+func (c *counted) Commit(key string, b []byte, expiry time.Time) error {
 	c.commits.Add(1)
 	c.bytes.Add(int64(len(b)))
-	return c.Store.CommitCtx(ctx, key, b, expiry)
+	return c.Store.Commit(key, b, expiry)
 }
 
-func (c *counted) DeleteCtx(ctx context.Context, key string) error {
+func (c *counted) Delete(key string) error {
 	c.deletes.Add(1)
-	return c.Store.DeleteCtx(ctx, key)
+	return c.Store.Delete(key)
 }
 
 // take returns what was counted since it was called last.
@@ -93,7 +93,10 @@ func routes(client *hfoauth.Client) http.Handler {
 		answer(w, err)
 	})
 	mux.HandleFunc("GET /token", func(w http.ResponseWriter, r *http.Request) {
-		_, err := client.TokenSource(w, r)
+		session, err := client.SessionFromRequest(w, r)
+		if err == nil {
+			_, err = session.Token()
+		}
 		answer(w, err)
 	})
 	return mux

@@ -1,0 +1,156 @@
+package hfoauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hfoauth/hfoauth/internal/flight"
+	"github.com/hfoauth/hfoauth/internal/provider"
+	"github.com/hfoauth/hfoauth/internal/sessions"
+)
+
+const (
+	// renewBefore is how long before its end an access token is renewed.
+	renewBefore = 5 * time.Minute
+	// retryRenewal is how long a provider that could not renew is left alone,
+	// and retryTurn how long a replica that renews is.
+	retryRenewal = 30 * time.Second
+	retryTurn    = time.Second
+	// renewalTimeout bounds a renewal with the wait for another replica that
+	// died while it renewed. Requests do not wait as long.
+	renewalTimeout = 2*callbackTimeout + 5*time.Second
+	maxRenewals    = 10_000
+)
+
+// version names a version of a session, which is renewed once.
+type version struct {
+	id     sessions.ID
+	number uint64
+}
+
+func (c *Client) newRenewals() *flight.Group[version, *entry] {
+	return flight.New[version](renewalTimeout, flight.Limits[*entry]{Results: maxRenewals}, func() time.Time { return c.now() })
+}
+
+// renewAt is when the access token is due to be renewed: in its last five
+// minutes, or last quarter if it lives for less than twenty.
+func (r *record) renewAt() time.Time {
+	return r.token.Expiry.Add(-min(renewBefore, r.token.Expiry.Sub(r.renewed)/4))
+}
+
+// fresh returns a session with an access token that lasts, as far as possible.
+// All who ask for the same session wait for one renewal, up to twelve seconds.
+func (c *Client) fresh(ctx context.Context, e *entry) (*entry, error) {
+	if e.Data.token.RefreshToken == "" || c.now().Before(e.Data.renewAt()) {
+		return e, nil
+	}
+	waiting, cancel := context.WithTimeout(ctx, callbackTimeout)
+	defer cancel()
+	renewed, err := c.renewals.Do(waiting, version{e.ID, e.Version}, func(ctx context.Context) (*entry, time.Time, error) {
+		return c.renew(ctx, e)
+	})
+	if err == nil {
+		return renewed, nil
+	}
+	c.config.Logger.WarnContext(ctx, "hfoauth: the access token was not renewed", "error", err, "sub", e.User, "expiry", e.Data.token.Expiry)
+	if c.now().Before(e.Data.token.Expiry) && !c.sessions.Ended(e.ID) {
+		return e, nil
+	}
+	return nil, notRenewed(err)
+}
+
+// notRenewed is the error for a session whose token has expired: one that the
+// provider refuses to renew is good for nothing but to sign in again.
+func notRenewed(err error) error {
+	if isA[*ProviderError](err) {
+		return fmt.Errorf("%w: %w", ErrNotSignedIn, err)
+	}
+	return unavailable(err)
+}
+
+// unavailable makes an error that came of waiting too long one of the
+// provider's.
+func unavailable(err error) error {
+	if !errors.Is(err, ErrStoreUnavailable) && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
+		return fmt.Errorf("%w: %w", ErrProviderUnavailable, err)
+	}
+	return err
+}
+
+// renew asks for new tokens when it is this process's turn, and keeps them
+// before anyone uses them: the old refresh token is used up by then (RFC 9700
+// section 4.14.2).
+func (c *Client) renew(ctx context.Context, e *entry) (*entry, time.Time, error) {
+	never := time.Time{} // a result need not be remembered: the session has it
+	wait := !c.now().Before(e.Data.token.Expiry)
+	current, release, err := c.sessions.Turn(ctx, e, wait)
+	switch {
+	case err != nil:
+		return nil, never, ended(err)
+	case release == nil && current.Version == e.Version:
+		return e, c.now().Add(retryTurn), nil // another replica is at it
+	case release == nil:
+		return current, never, nil
+	}
+	defer release()
+	ctx, cancel := context.WithTimeout(ctx, callbackTimeout)
+	defer cancel()
+	token, err := c.provider.Refresh(ctx, current.Data.token.RefreshToken, current.User)
+	if e, ok := errors.AsType[*provider.Error](err); ok && e.Code == "invalid_grant" {
+		left, err := c.refused(ctx, current)
+		return left, never, err
+	}
+	if err != nil {
+		return nil, c.now().Add(retryRenewal), providerError(err)
+	}
+	renewed := current.Data.with(token, c.now())
+	if scope, named := provider.Scope(token); named {
+		renewed.scopes = parseScopes(scope)
+	}
+	next, err := c.sessions.Renew(ctx, current, renewed, renewed.expiry())
+	if err != nil || next.Data != renewed { // another replica was faster
+		return next, never, ended(err)
+	}
+	user, err := c.fetchUser(ctx, token.AccessToken, current.User)
+	if errors.Is(err, errOtherUser) {
+		return nil, never, c.renewedAnother(ctx, next, err)
+	}
+	if err != nil { // the user is as before
+		return next, never, nil
+	}
+	updated := *renewed
+	updated.user = user
+	next, err = c.sessions.Renew(ctx, next, &updated, updated.expiry())
+	return next, never, ended(err)
+}
+
+func ended(err error) error {
+	if errors.Is(err, sessions.ErrEnded) {
+		return ErrNotSignedIn
+	}
+	return err
+}
+
+// renewedAnother ends a session whose renewed token is another user's (OpenID
+// Connect Core section 5.3.2).
+func (c *Client) renewedAnother(ctx context.Context, e *entry, err error) error {
+	c.config.Logger.ErrorContext(ctx, "hfoauth: renewed tokens are another user's, so the session is ended", "error", err, "sub", e.User)
+	if err := c.sessions.EndEntry(ctx, e); err != nil {
+		return err
+	}
+	return ErrNotSignedIn
+}
+
+// refused keeps what is left of a session whose refresh token is dead: it ends
+// with its access token, at all replicas.
+func (c *Client) refused(ctx context.Context, e *entry) (*entry, error) {
+	c.config.Logger.InfoContext(ctx, "hfoauth: the provider does not renew a session any more", "sub", e.User)
+	left := e.Data.withoutRefreshToken()
+	next, err := c.sessions.Refuse(ctx, e, left, left.token.Expiry)
+	if err == nil && !c.now().Before(next.Expiry) {
+		err = ErrNotSignedIn
+	}
+	return next, ended(err)
+}
