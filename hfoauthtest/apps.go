@@ -6,12 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/hfoauth/hfoauth/internal/guard"
 )
 
 // App is an OAuth client that is registered with the provider.
@@ -81,7 +82,7 @@ func (s *Server) app(ctx context.Context, clientID string) (App, error) {
 	if app, ok := s.registered.Get(clientID, s.now()); ok {
 		return *app, nil
 	}
-	if u, err := url.Parse(clientID); err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http" && loopback(u.Hostname())) {
+	if u, err := url.Parse(clientID); err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http" && guard.Loopback(u.Hostname())) {
 		return s.fetchApp(ctx, clientID)
 	}
 	return App{}, errors.New("unknown client_id")
@@ -168,15 +169,10 @@ func (a *App) allowsRedirect(uri string) bool {
 // port, and any other as it is.
 func withoutLoopbackPort(uri string) (portless string, onLoopback bool) {
 	u, err := url.Parse(uri)
-	if err != nil || u.Scheme != "http" || u.User != nil || !loopback(u.Hostname()) {
+	if err != nil || u.Scheme != "http" || u.User != nil || !guard.Loopback(u.Hostname()) {
 		return uri, false
 	}
 	return strings.Replace(uri, u.Host, strings.TrimSuffix(u.Host, ":"+u.Port()), 1), true
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // authenticate finds the client of a request to the token or device endpoint

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/hfoauth/hfoauth/internal/guard"
 )
 
 // grant is what a user gave an app, behind a code or token.
@@ -55,6 +57,10 @@ const (
 // decision on it.
 func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
+	if !guard.Same(s.host, r.Host) {
+		s.forbidPage(w, "This server is "+s.URL+", and does not answer to "+r.Host+".")
+		return
+	}
 	if len(query["client_id"]) > 1 || len(query["redirect_uri"]) > 1 {
 		s.refusePage(w, "Bad request", "client_id or redirect_uri is given more than once.")
 		return
@@ -138,8 +144,7 @@ func (s *Server) approvesAtOnce(r *http.Request, username string) bool {
 // decide carries out the decision of the form on the consent page. An empty
 // form approves.
 func (s *Server) decide(w http.ResponseWriter, r *http.Request, query url.Values) {
-	if problem := s.foreignForm(r); problem != "" {
-		s.forbidPage(w, problem)
+	if s.isForeign(w, r) {
 		return
 	}
 	username := orElse(r.PostForm.Get("user"), orElse(s.signedIn(r), s.firstUsername()))

@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/hfoauth/hfoauth/internal/guard"
 )
 
 const (
@@ -149,7 +151,7 @@ func asError(problem *oauthError) error {
 // devicePage is where a person types the code of a device. At the other name
 // of loopback it leads to the issuer's, whose cookie says who is signed in.
 func (s *Server) devicePage(w http.ResponseWriter, r *http.Request) {
-	if s.answersTo(r.Host) && !strings.EqualFold("http://"+r.Host, s.URL) && strings.HasPrefix(s.URL, "http://") {
+	if guard.Same(s.host, r.Host) && !strings.EqualFold(s.host, r.Host) {
 		http.Redirect(w, r, s.URL+string(DeviceEndpoint), http.StatusFound)
 		return
 	}
@@ -163,8 +165,7 @@ func (s *Server) devicePage(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) deviceDecision(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
-	if problem := s.foreignForm(r); problem != "" {
-		s.forbidPage(w, problem)
+	if s.isForeign(w, r) {
 		return
 	}
 	said := denied

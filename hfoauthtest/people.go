@@ -2,10 +2,10 @@ package hfoauthtest
 
 import (
 	"html/template"
-	"net"
 	"net/http"
 	"net/url"
-	"strings"
+
+	"github.com/hfoauth/hfoauth/internal/guard"
 )
 
 const (
@@ -51,8 +51,7 @@ func (s *Server) startPage(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) login(w http.ResponseWriter, r *http.Request) {
-	if problem := s.foreignForm(r); problem != "" {
-		s.forbidPage(w, problem)
+	if s.isForeign(w, r) {
 		return
 	}
 	username := r.PostFormValue("user")
@@ -65,44 +64,20 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
-	if problem := s.foreignForm(r); problem != "" {
-		s.forbidPage(w, problem)
+	if s.isForeign(w, r) {
 		return
 	}
 	http.SetCookie(w, &http.Cookie{Name: accountCookie, Path: "/", MaxAge: -1})
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
-// foreignForm says why a form was not sent from a page of this Server, or
-// returns "": pages of other sites, and those whose name was made to lead here
-// (DNS rebinding), decide nothing.
-func (s *Server) foreignForm(r *http.Request) string {
-	if !s.answersTo(r.Host) {
-		return "This server is " + s.URL + ", and does not answer to " + r.Host + "."
-	}
-	if err := http.NewCrossOriginProtection().Check(r); err != nil {
-		return "The form was sent by a page of another site."
-	}
-	return ""
-}
-
-// answersTo reports whether host is that of the issuer. All names of loopback
-// are one.
-func (s *Server) answersTo(host string) bool {
-	issuer, err := url.Parse(s.URL)
-	if err != nil || strings.EqualFold(host, issuer.Host) {
-		return err == nil
-	}
-	name, port := splitPort(strings.ToLower(host))
-	own, ownPort := splitPort(issuer.Host)
-	return loopback(own) && loopback(name) && port == ownPort
-}
-
-// splitPort is net.SplitHostPort for a host that may have no port.
-func splitPort(host string) (name, port string) {
-	name, port, err := net.SplitHostPort(host)
+// isForeign answers a request that decides something for the person in front
+// of the browser, and was not sent from a page of this Server, and reports
+// whether it did.
+func (s *Server) isForeign(w http.ResponseWriter, r *http.Request) bool {
+	err := guard.Check(s.host, r)
 	if err != nil {
-		return strings.Trim(host, "[]"), ""
+		s.forbidPage(w, err.Error())
 	}
-	return name, port
+	return err != nil
 }

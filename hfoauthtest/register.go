@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/hfoauth/hfoauth/internal/guard"
 )
 
 // registration is the client metadata of RFC 7591 section 2 that the Server
@@ -96,7 +98,7 @@ func registrable(uri string) bool {
 	case u.Scheme == "https":
 		return u.Host != ""
 	case u.Scheme == "http":
-		return loopback(u.Hostname())
+		return guard.Loopback(u.Hostname())
 	}
 	return u.Scheme != "" && !slices.Contains([]string{"javascript", "data", "file", "vbscript"}, u.Scheme)
 }

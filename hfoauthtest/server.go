@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/hfoauth/hfoauth/internal/expiring"
+	"github.com/hfoauth/hfoauth/internal/guard"
 )
 
 // TB is the part of testing.TB that this package uses, so that programs which
@@ -51,6 +52,7 @@ type Server struct {
 	// URL is the issuer, without a trailing slash.
 	URL string
 
+	host   string // of URL
 	mux    *http.ServeMux
 	server *http.Server  // nil if somebody else serves it
 	ended  chan struct{} // closed when server no longer accepts
@@ -86,6 +88,7 @@ func New(issuer string, users ...User) *Server {
 		faults: map[Endpoint]Fault{},
 		calls:  map[Endpoint]int{},
 	}
+	_, s.host, _ = strings.Cut(s.URL, "://")
 	s.SetUsers(users...)
 	for _, grants := range []**expiring.Map[string, *grant]{&s.codes, &s.access, &s.refresh, &s.usedRefresh, &s.devices, &s.consents, &s.signs} {
 		*grants = expiring.New[string, *grant](maxGrants, maxGrants)
@@ -124,7 +127,7 @@ func Listen(address string, users ...User) (*Server, error) {
 		listener.Close()
 		return nil, fmt.Errorf("hfoauthtest: %s is not on loopback, and anyone who reaches this server may sign in as anyone: use 127.0.0.1", address)
 	}
-	name, _ := splitPort(address)
+	name, _ := guard.SplitPort(address)
 	s := New("http://"+net.JoinHostPort(name, strconv.Itoa(bound.Port)), users...)
 	s.server = &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}
 	s.ended = make(chan struct{})

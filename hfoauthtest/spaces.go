@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hfoauth/hfoauth/internal/guard"
 	"github.com/hfoauth/hfoauth/internal/jwt"
 )
 
@@ -22,7 +23,7 @@ func (a *App) ownsURL(uri string) bool {
 	if err != nil || u.User != nil || a.SpaceHost == "" || strings.Contains(uri, "#") {
 		return false
 	}
-	if name, _ := splitPort(a.SpaceHost); loopback(name) && u.Scheme == "http" {
+	if name, _ := guard.SplitPort(a.SpaceHost); guard.Loopback(name) && u.Scheme == "http" {
 		return strings.EqualFold(u.Hostname(), name)
 	}
 	return u.Scheme == "https" && strings.EqualFold(u.Host, a.SpaceHost)

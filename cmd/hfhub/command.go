@@ -1,0 +1,61 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"syscall"
+)
+
+// As shells exit for a command that did not start, or was ended by a signal.
+const (
+	exitNotStarted = 126
+	exitNotFound   = 127
+	exitSignal     = 128
+)
+
+// runCommand runs a command with env until it ends, passes signals on to it,
+// and returns its exit code.
+func runCommand(command []string, env []variable) (int, error) {
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.Env = environment(env)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, passedOn...)
+	defer signal.Stop(signals)
+	if err := cmd.Start(); err != nil {
+		if errors.Is(err, exec.ErrNotFound) || errors.Is(err, os.ErrNotExist) {
+			return exitNotFound, fmt.Errorf("starting the command: %w", err)
+		}
+		return exitNotStarted, fmt.Errorf("starting the command: %w", err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	for {
+		select {
+		case s := <-signals:
+			if !fromTerminal(s) {
+				cmd.Process.Signal(s)
+			}
+		case err := <-ended:
+			return exitCode(err)
+		}
+	}
+}
+
+// exitCode is that of a command that ended.
+func exitCode(err error) (int, error) {
+	failed, ok := errors.AsType[*exec.ExitError](err)
+	if !ok {
+		if err != nil {
+			return 1, fmt.Errorf("waiting for the command: %w", err)
+		}
+		return 0, nil
+	}
+	if status, ok := failed.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return exitSignal + int(status.Signal()), nil
+	}
+	return failed.ExitCode(), nil
+}

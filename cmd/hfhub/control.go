@@ -1,0 +1,216 @@
+package main
+
+import (
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/hfoauth/hfoauth/hfoauthtest"
+	"github.com/hfoauth/hfoauth/internal/guard"
+)
+
+// clock is the stand-in's, which the control API moves.
+type clock struct{ offset atomic.Int64 }
+
+func (c *clock) now() time.Time { return time.Now().Add(time.Duration(c.offset.Load())) }
+
+// control is the API by which tests in other languages do what Go tests do
+// with hfoauthtest.Server. It has a port of its own, on loopback, and answers
+// only those who know its token.
+type control struct {
+	hub    *hfoauthtest.Server
+	clock  *clock
+	server *http.Server
+	host   string
+	url    string
+	token  string
+}
+
+func startControl(address string, hub *hfoauthtest.Server, clock *clock) (*control, error) {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("the control API: %w (-control chooses another address)", err)
+	}
+	if !listener.Addr().(*net.TCPAddr).IP.IsLoopback() {
+		listener.Close()
+		return nil, fmt.Errorf("the control API: %s is not on loopback: use 127.0.0.1:0", address)
+	}
+	c := &control{hub: hub, clock: clock, host: listener.Addr().String(), token: rand.Text()}
+	c.url = "http://" + c.host
+	c.server = &http.Server{Handler: c.handler(), ReadHeaderTimeout: 10 * time.Second}
+	go c.server.Serve(listener)
+	return c, nil
+}
+
+func (c *control) Close() { c.server.Close() }
+
+// action does what a request asks for, and returns what to answer as JSON.
+type action func(form url.Values) (any, error)
+
+// handler serves the actions. Each takes its parameters from the form.
+func (c *control) handler() http.Handler {
+	mux := http.NewServeMux()
+	for pattern, do := range map[string]action{
+		"POST /device/approve": c.approveDevice,
+		"POST /device/deny":    c.denyDevice,
+		"POST /tokens":         c.mint,
+		"POST /revoke":         c.revoke,
+		"POST /keys/rotate":    c.rotateKeys,
+		"POST /clock":          c.moveClock,
+		"POST /faults":         c.setFault,
+		"GET /requests":        c.requests,
+	} {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
+			if err := r.ParseForm(); err != nil {
+				answer(w, http.StatusBadRequest, map[string]string{"error": "the form cannot be read"})
+				return
+			}
+			result, err := do(r.Form)
+			if err != nil {
+				answer(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
+				return
+			}
+			answer(w, http.StatusOK, result)
+		})
+	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		answer(w, http.StatusNotFound, map[string]string{"error": "there is no " + r.Method + " " + r.URL.Path + ": see docs/hfhub.md"})
+	})
+	return c.guarded(mux)
+}
+
+// guarded lets nobody through but programs that know the token.
+func (c *control) guarded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := guard.Check(c.host, r); err != nil {
+			answer(w, http.StatusForbidden, map[string]string{"error": err.Error()})
+			return
+		}
+		scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		if !strings.EqualFold(scheme, "Bearer") || subtle.ConstantTimeCompare([]byte(token), []byte(c.token)) != 1 {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			answer(w, http.StatusUnauthorized, map[string]string{"error": "send the header Authorization: Bearer $HFHUB_CONTROL_TOKEN"})
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func answer(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(v)
+}
+
+// done is the answer of an action that has nothing to say.
+var done = map[string]bool{"ok": true}
+
+func (c *control) approveDevice(form url.Values) (any, error) {
+	return done, c.hub.ApproveDevice(form.Get("user_code"), form.Get("user"))
+}
+
+func (c *control) denyDevice(form url.Values) (any, error) {
+	return done, c.hub.DenyDevice(form.Get("user_code"))
+}
+
+// mint makes a token of one of four kinds.
+func (c *control) mint(form url.Values) (any, error) {
+	name, client := form.Get("name"), form.Get("client_id")
+	if name == "" {
+		return nil, errors.New("name is missing: whose token is it?")
+	}
+	var token string
+	switch kind := form.Get("kind"); kind {
+	case "oauth":
+		if client == "" {
+			return nil, errors.New("client_id is missing: which app is the token for?")
+		}
+		token = c.hub.AccessToken(name, client, strings.Fields(form.Get("scope"))...)
+	case "user":
+		token = c.hub.UserToken(name)
+	case "org":
+		token = c.hub.OrgToken(name)
+	case "app":
+		token = c.hub.AppToken(name)
+	default:
+		return nil, fmt.Errorf("kind is %q, and must be oauth, user, org or app", kind)
+	}
+	return map[string]string{"token": token}, nil
+}
+
+func (c *control) revoke(form url.Values) (any, error) {
+	if form.Get("user") == "" {
+		return nil, errors.New("user is missing")
+	}
+	c.hub.Revoke(form.Get("user"))
+	return done, nil
+}
+
+func (c *control) rotateKeys(form url.Values) (any, error) {
+	c.hub.RotateKeys(form.Get("drop") == "true")
+	return done, nil
+}
+
+// moveClock advances the clock, which may go back as well.
+func (c *control) moveClock(form url.Values) (any, error) {
+	d, err := time.ParseDuration(form.Get("advance"))
+	if err != nil {
+		return nil, fmt.Errorf("advance is %q, and must be a duration, 1h30m for example", form.Get("advance"))
+	}
+	c.clock.offset.Add(int64(d))
+	return map[string]string{"now": c.clock.now().UTC().Format(time.RFC3339)}, nil
+}
+
+// setFault sets the fault of an endpoint; without one the endpoint works.
+func (c *control) setFault(form url.Values) (any, error) {
+	endpoint, err := parseEndpoint(form.Get("endpoint"))
+	if err != nil {
+		return nil, err
+	}
+	var fault hfoauthtest.Fault
+	if text := form.Get("fault"); text != "" {
+		if fault, err = parseFault(text); err != nil {
+			return nil, err
+		}
+	}
+	c.hub.SetFault(endpoint, fault)
+	return done, nil
+}
+
+// request is how a request to the stand-in is listed.
+type request struct {
+	Endpoint string      `json:"endpoint"`
+	Method   string      `json:"method"`
+	Header   http.Header `json:"header"`
+	Form     url.Values  `json:"form"`
+}
+
+// requests lists what one endpoint received, or each of them, oldest first.
+func (c *control) requests(form url.Values) (any, error) {
+	names := slices.Sorted(maps.Keys(endpoints))
+	if name := form.Get("endpoint"); name != "" {
+		if _, err := parseEndpoint(name); err != nil {
+			return nil, err
+		}
+		names = []string{name}
+	}
+	list := []request{}
+	for _, name := range names {
+		for _, r := range c.hub.Requests(endpoints[name]) {
+			list = append(list, request{name, r.Method, r.Header, r.Form})
+		}
+	}
+	return list, nil
+}

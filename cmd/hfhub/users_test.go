@@ -1,0 +1,152 @@
+package main
+
+import (
+	"encoding/json"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/hfoauth/hfoauth/hfoauthtest"
+)
+
+type schema struct {
+	Required             []string
+	Properties           map[string]any
+	AdditionalProperties *bool
+	Defs                 map[string]schema `json:"$defs"`
+}
+
+func readSchema(t *testing.T) schema {
+	t.Helper()
+	text, err := os.ReadFile("users.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s schema
+	if err := json.Unmarshal(text, &s); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// The schema names what the file may have: the fields of the types.
+func TestSchemaNamesTheFields(t *testing.T) {
+	s := readSchema(t)
+	for name, kind := range map[string]any{"user": hfoauthtest.User{}, "org": hfoauthtest.Org{}, "resourceGroup": hfoauthtest.ResourceGroup{}} {
+		var fields []string
+		for _, field := range reflect.VisibleFields(reflect.TypeOf(kind)) {
+			fields = append(fields, strings.ToLower(field.Name[:1])+field.Name[1:])
+		}
+		slices.Sort(fields)
+		if got := slices.Sorted(maps.Keys(s.Defs[name].Properties)); !slices.Equal(got, fields) {
+			t.Errorf("%s: the schema has %v, the type %v", name, got, fields)
+		}
+		if closed := s.Defs[name].AdditionalProperties; closed == nil || *closed {
+			t.Errorf("%s: the schema allows other members", name)
+		}
+	}
+}
+
+// The example is complete: it has each member that the schema has, but for
+// those that a file seldom needs, and none besides.
+func TestExampleFollowsTheSchema(t *testing.T) {
+	var example struct {
+		Users []map[string]any
+	}
+	if err := json.Unmarshal([]byte(exampleUsers), &example); err != nil {
+		t.Fatal(err)
+	}
+	s := readSchema(t)
+	seen := map[string]map[string]bool{"user": {}, "org": {}}
+	collect := func(kind string, members map[string]any) {
+		for name := range members {
+			seen[kind][name] = true
+			if _, ok := s.Defs[kind].Properties[name]; !ok {
+				t.Errorf("%s has %s, which the schema has not", kind, name)
+			}
+		}
+		for _, name := range s.Defs[kind].Required {
+			if _, ok := members[name]; !ok {
+				t.Errorf("%s has no %s", kind, name)
+			}
+		}
+	}
+	for _, user := range example.Users {
+		collect("user", user)
+		orgs, _ := user["orgs"].([]any)
+		for _, org := range orgs {
+			collect("org", org.(map[string]any))
+		}
+	}
+	seldom := []string{"sub", "picture", "claims", "missingMFA"}
+	for kind, members := range seen {
+		for name := range s.Defs[kind].Properties {
+			if !members[name] && !slices.Contains(seldom, name) {
+				t.Errorf("the example shows no %s of %s", name, kind)
+			}
+		}
+	}
+}
+
+func TestDecodeUsers(t *testing.T) {
+	users, err := decodeUsers(strings.NewReader(exampleUsers))
+	if err != nil {
+		t.Fatal(err)
+	}
+	emmy := users[0]
+	if emmy.Username != "emmy" || !emmy.EmailVerified || !emmy.IsPro || emmy.BillingMode != "postpaid" || len(emmy.Orgs) != 2 {
+		t.Errorf("%+v", emmy)
+	}
+	if org := emmy.Orgs[0]; org.Role != "admin" || org.IsEnterprise != true || org.ResourceGroups[0].Role != "write" {
+		t.Errorf("%+v", org)
+	}
+	if org := emmy.Orgs[1]; !org.PendingSSO || org.SecurityRestrictions[0] != "sso" {
+		t.Errorf("%+v", org)
+	}
+}
+
+func TestDecodeUsersRefuses(t *testing.T) {
+	for text, want := range map[string]string{
+		``:                               "EOF",
+		`[]`:                             "cannot unmarshal array",
+		`{}`:                             "there are no users",
+		`{"users":[]}`:                   "there are no users",
+		`{"users":[{"username":"a"}]} x`: "there is more",
+		`{"users":[{"username":"a"}],"groups":[]}`:                                             `unknown field "groups"`,
+		`{"users":[{"username":"a","mail":"x"}]}`:                                              `unknown field "mail"`,
+		`{"users":[{"name":"a"}]}`:                                                             "user 1: username is missing",
+		`{"users":[{"username":"a"},{"username":"a"}]}`:                                        "user 2: the username a is taken",
+		`{"users":[{"username":"a","orgs":[{"name":"x"}]}]}`:                                   "organization 1: username is missing",
+		`{"users":[{"username":"a","orgs":[{"username":"x","isEnterprise":"minus"}]}]}`:        `must be true, false or "plus"`,
+		`{"users":[{"username":"a","orgs":[{"username":"x","isEnterprise":["plus"]}]}]}`:       `must be true, false or "plus"`,
+		`{"users":[{"username":"a","orgs":[{"username":"x","resourceGroups":[{"id":"y"}]}]}]}`: `unknown field "id"`,
+	} {
+		if _, err := decodeUsers(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", text, err, want)
+		}
+	}
+}
+
+func TestUsersFlag(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "users.json")
+	if err := os.WriteFile(file, []byte(exampleUsers), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o, err := parse([]string{"-users", file, "-as", "emmy"}, noEnvironment)
+	if err != nil || usernames(o.users) != "emmy, david" {
+		t.Errorf("%v %v", o, err)
+	}
+	if _, err := parse([]string{"-users", file, "-as", "ada"}, noEnvironment); err == nil || !strings.Contains(err.Error(), "only emmy, david") {
+		t.Errorf("as a user that the file has not: %v", err)
+	}
+	if err := os.WriteFile(file, []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := parse([]string{"-users", file}, noEnvironment); err == nil || !strings.Contains(err.Error(), "-example prints an example") {
+		t.Errorf("an empty file: %v", err)
+	}
+}

@@ -1,0 +1,55 @@
+// Package guard keeps the pages of other sites from what a server on loopback
+// does for the person in front of the machine.
+package guard
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// Check returns an error unless a request for the server at own, a host with
+// its port, may come from the server's own pages or from a program. Pages of
+// other sites are known by Sec-Fetch-Site and Origin, and those whose name was
+// made to lead here (DNS rebinding) by Host.
+func Check(own string, r *http.Request) error {
+	if !Same(own, r.Host) {
+		return fmt.Errorf("this server is %s, and does not answer to %s", own, r.Host)
+	}
+	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" && site != "none" {
+		return errors.New("the request was sent by a page of another site")
+	}
+	if origin := r.Header.Get("Origin"); origin != "" {
+		if u, err := url.Parse(origin); err != nil || u.Host != r.Host {
+			return fmt.Errorf("the request was sent by a page of %s", origin)
+		}
+	}
+	return nil
+}
+
+// Same reports whether host names the server at own. All names of loopback are
+// one.
+func Same(own, host string) bool {
+	own, host = strings.ToLower(own), strings.ToLower(host)
+	ownName, ownPort := SplitPort(own)
+	name, port := SplitPort(host)
+	return own == host || Loopback(ownName) && Loopback(name) && port == ownPort
+}
+
+// Loopback reports whether a host without a port is this machine alone.
+func Loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// SplitPort is net.SplitHostPort for a host that may have no port.
+func SplitPort(host string) (name, port string) {
+	name, port, err := net.SplitHostPort(host)
+	if err != nil {
+		return strings.Trim(host, "[]"), ""
+	}
+	return name, port
+}
