@@ -177,6 +177,11 @@ func (c *Client) bearerSession(ctx context.Context, route *BearerOptions, token 
 	if !route.accepts(token, told) {
 		return nil, ErrNotSignedIn
 	}
+	return c.verifiedBearer(ctx, token, told)
+}
+
+// verifiedBearer returns the session of a token that the provider accepts.
+func (c *Client) verifiedBearer(ctx context.Context, token string, told toldByToken) (*entry, error) {
 	s, err := c.bearers.Do(ctx, sha256.Sum256([]byte(token)), func(ctx context.Context) (*entry, time.Time, error) {
 		if !c.bearerSlots.take(ctx) {
 			return nil, time.Time{}, fmt.Errorf("%w: too many tokens are being verified", ErrProviderUnavailable)

@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -199,9 +200,13 @@ func (c *Client) endSuperseded(ctx context.Context, r *http.Request, claimed str
 	}
 }
 
-// check tells the iframe whether the browser kept its cookie.
+// check reports to the iframe whether the browser kept its cookie.
 func (c *Client) check(w http.ResponseWriter, r *http.Request) {
 	_, err := c.session(r)
+	if err != nil && !errors.Is(err, ErrNotSignedIn) {
+		c.fail(w, r, err, "/")
+		return
+	}
 	writeSignedIn(w, err == nil)
 }
 

@@ -154,35 +154,38 @@ func New(config Config) (*Client, error) {
 }
 
 // keepSessions makes what seals attempts and keeps sessions.
-func (c *Client) keepSessions() error {
-	inCookie, err := c.newSealer("session")
-	if err != nil {
-		return err
-	}
-	stored, err := c.newSealer("stored")
-	if err != nil {
-		return err
-	}
+func (c *Client) keepSessions() (err error) {
 	if c.sealer, err = c.newSealer("attempt"); err != nil {
 		return err
 	}
-	c.sessions = sessions.New(sessions.Config[*record]{
-		Store:    c.config.Store,
-		MaxAge:   c.config.MaxSessionAge,
-		MaxValue: c.cookies.maxSession(),
-		InCookie: inCookie,
-		Stored:   stored,
-		Context:  c.cookies.session,
-		Fields:   recordFields,
-		User:     func(r *record) string { return r.user.Sub },
-		Now:      func() time.Time { return c.now() },
-		Logger:   c.config.Logger,
-	})
+	config, err := c.sessionsConfig()
+	if err != nil {
+		return err
+	}
+	c.sessions = sessions.New(config)
 	if c.config.Store != nil {
 		contexts, swap := c.sessions.Uses()
 		c.config.Logger.Debug("hfoauth: sessions are kept in Config.Store", "contexts", contexts, "compareAndSwap", swap)
 	}
 	return nil
+}
+
+func (c *Client) sessionsConfig() (config sessions.Config[*record], err error) {
+	config = sessions.Config[*record]{
+		Store:    c.config.Store,
+		MaxAge:   c.config.MaxSessionAge,
+		MaxValue: c.cookies.maxSession(),
+		Context:  c.cookies.session,
+		Fields:   recordFields,
+		User:     func(r *record) string { return r.user.Sub },
+		Now:      func() time.Time { return c.now() },
+		Logger:   c.config.Logger,
+	}
+	if config.InCookie, err = c.newSealer("session"); err != nil {
+		return config, err
+	}
+	config.Stored, err = c.newSealer("stored")
+	return config, err
 }
 
 // newSealer returns a sealer for one purpose. What is sealed for one purpose,

@@ -132,7 +132,7 @@ func printedSession(t *testing.T, session *hfoauth.Session) string {
 	for _, logger := range []*slog.Logger{slog.New(slog.NewJSONHandler(&out, nil)), slog.New(slog.NewTextHandler(&out, nil))} {
 		logger.Info("session", "session", session, "value", *session, "group", []any{*session, session})
 	}
-	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x", "%t"} {
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x", "%t", "%p"} {
 		fmt.Fprintf(&out, verb+verb+verb+"\n", session, *session, []any{session, *session})
 	}
 	fmt.Fprintln(&out, session, *session)

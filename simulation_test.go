@@ -59,25 +59,7 @@ func TestSimulation(t *testing.T) {
 // pending are the promises that are known to be broken, with the number of
 // issue 12 that mends them.
 var pending = map[string]int{
-	"sign-out":      8,
-	"lost":          9,
-	"refresh twice": 10,
-	"race":          10,
-	"crossed":       11,
-	"logout user":   12,
-	"stillborn":     12,
-	"superseded":    13,
-	"claim":         13,
-	"unclaimed":     13,
-	"check":         13,
-	"hidden":        13,
-	"shadowed":      13,
-	"lifetime":      13,
-	"age":           14,
-	"refused":       14,
-	"bound":         15,
-	"header":        16,
-	"stuck":         17,
+	"stuck": 17,
 }
 
 // simulate runs a program in a bubble.

@@ -2,6 +2,7 @@ package hfoauth
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"sync"
@@ -19,7 +20,6 @@ const checkInterval = time.Minute
 // source is where a Session gets its access token.
 type source struct {
 	client *Client
-	bearer func(context.Context) (*entry, error) // verifies a bearer token again
 
 	mu    sync.Mutex
 	entry *entry
@@ -125,25 +125,27 @@ func (s *source) watch(ctx context.Context, end func(cause error)) {
 			timer.Stop()
 		case <-timer.C:
 			current, err := s.check(ctx, e)
-			if err == nil && current == nil {
+			switch {
+			case err == nil && current != nil:
+				e = current
+			case err == nil || errors.Is(err, ErrNotSignedIn) || isA[*ForbiddenError](err):
 				end(ErrNotSignedIn)
 				return
-			}
-			if err == nil { // else it is not known, and asked again
-				e = current
-			}
+			} // else it is not known, and asked again
 		}
 	}
 	end(ErrNotSignedIn)
 }
 
-// check returns the newest version of the session, or nil.
+// check returns the newest version of the session, nil or ErrNotSignedIn if it
+// has ended.
 func (s *source) check(ctx context.Context, e *entry) (*entry, error) {
-	if s.bearer == nil {
+	if !e.Data.bearer {
 		return s.client.sessions.Refresh(ctx, e)
 	}
 	if s.client.now().Before(e.Expiry) {
 		return e, nil
 	}
-	return s.bearer(ctx)
+	token := e.Data.token.AccessToken
+	return s.client.verifiedBearer(ctx, token, readToken(token))
 }

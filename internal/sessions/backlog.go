@@ -15,8 +15,9 @@ const (
 // backlog makes changes that the store did not take until it does, one after
 // the other. It has a goroutine only while there is something to do.
 type backlog struct {
-	now    func() time.Time
-	logger *slog.Logger
+	now     func() time.Time
+	logger  *slog.Logger
+	maxJobs int
 
 	mu    sync.Mutex
 	jobs  []job
@@ -36,7 +37,7 @@ func (b *backlog) add(name string, end time.Time, do func(context.Context) error
 	if _, ok := b.names[name]; ok {
 		return
 	}
-	if len(b.jobs) >= maxPending {
+	if len(b.jobs) >= b.maxJobs {
 		b.logger.Error("hfoauth: too many changes wait for the session store, one is given up", "change", name)
 		return
 	}

@@ -2,10 +2,14 @@ package sessions
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/hfoauth/hfoauth/internal/codec"
 )
+
+// ErrDenied says that the sign-in which a claim waits for was denied.
+var ErrDenied = errors.New("sessions: the sign-in was denied")
 
 // parkedLifetime is how long a session waits for the iframe that it is for.
 const parkedLifetime = 2 * time.Minute
@@ -32,12 +36,17 @@ func (k *Keeper[S]) Park(ctx context.Context, challenge, value string) error {
 	return k.store.commit(Limit(ctx), key, k.sealParked(key, p), p.until)
 }
 
+// Deny makes Claim return ErrDenied: there will be no session.
+func (k *Keeper[S]) Deny(ctx context.Context, challenge string) error {
+	return k.Park(ctx, challenge, "")
+}
+
 func (k *Keeper[S]) sealParked(key string, p *parked) []byte {
 	return k.config.Stored.Seal(codec.Encode(len(p.value)+64, p.fields), key)
 }
 
 // Claim returns the session that was parked under a challenge with the value
-// of its cookie, once, or nil. If the error wraps ErrUnavailable the claim can
+// of its cookie, once, or nil. The error is ErrDenied after Deny. If it wraps ErrUnavailable the claim can
 // be made again.
 //
 // The process that takes it puts its name there first: if the store fails to
@@ -53,6 +62,9 @@ func (k *Keeper[S]) Claim(ctx context.Context, challenge string) (*Entry[S], str
 	plain, err := k.config.Stored.Open(sealed, key)
 	if err != nil || codec.Decode(plain, p.fields) != nil || !k.config.Now().Before(p.until) {
 		return nil, "", nil
+	}
+	if p.value == "" {
+		return nil, "", ErrDenied
 	}
 	e, err := k.Open(ctx, p.value)
 	if err != nil || e == nil {

@@ -61,6 +61,18 @@ func TestClaimExpires(t *testing.T) {
 	})
 }
 
+func TestDeny(t *testing.T) {
+	withAll(t, func(t *testing.T, w *world) {
+		k := w.replica()
+		if err := k.Deny(t.Context(), "challenge"); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := k.Claim(t.Context(), "challenge"); err != ErrDenied {
+			t.Errorf("claimed after a denial: %v, want %v", err, ErrDenied)
+		}
+	})
+}
+
 func TestClaimOfAnEndedSession(t *testing.T) {
 	withAll(t, func(t *testing.T, w *world) {
 		k := w.replica()

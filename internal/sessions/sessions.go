@@ -84,6 +84,10 @@ type Config[S any] struct {
 	Fields func(*codec.Coder, *S)
 	User   func(S) string
 
+	// MaxEntries bounds what is remembered of each kind in tests. If zero, each
+	// kind has a bound of its own.
+	MaxEntries int
+
 	Now    func() time.Time
 	Logger *slog.Logger
 }
@@ -112,20 +116,27 @@ func New[S any](config Config[S]) *Keeper[S] {
 	k := &Keeper[S]{
 		config:   config,
 		remote:   config.Store != nil,
-		opened:   expiring.New[openedKey, *Entry[S]](maxOpened, maxOpenedBytes),
-		latest:   expiring.New[ID, version[S]](maxLatest, maxLatestBytes),
-		ended:    expiring.New[ID, struct{}](maxEnded, maxEnded),
-		pending:  expiring.New[string, struct{}](maxPending, maxPending),
-		claimed:  expiring.New[string, struct{}](maxClaimed, maxClaimed),
-		backlog:  &backlog{now: config.Now, logger: config.Logger},
+		opened:   expiring.New[openedKey, *Entry[S]](config.atMost(maxOpened), maxOpenedBytes),
+		latest:   expiring.New[ID, version[S]](config.atMost(maxLatest), maxLatestBytes),
+		ended:    expiring.New[ID, struct{}](config.atMost(maxEnded), maxEnded),
+		pending:  expiring.New[string, struct{}](config.atMost(maxPending), maxPending),
+		claimed:  expiring.New[string, struct{}](config.atMost(maxClaimed), maxClaimed),
+		backlog:  &backlog{now: config.Now, logger: config.Logger, maxJobs: config.atMost(maxPending)},
 		watchers: map[ID]map[chan struct{}]struct{}{},
 	}
 	rand.Read(k.owner[:])
 	if config.Store == nil {
 		config.Store = NewMemory(config.Now)
 	}
-	k.store = newBackend(config.Store)
+	k.store = newBackend(config.Store, config.Logger)
 	return k
+}
+
+func (c *Config[S]) atMost(usual int) int {
+	if c.MaxEntries > 0 {
+		return c.MaxEntries
+	}
+	return usual
 }
 
 // Uses reports which optional methods of the Store are used.

@@ -427,6 +427,28 @@ func TestPanickingStore(t *testing.T) {
 	})
 }
 
+// A store that never answers holds a bounded number of goroutines.
+func TestStoreThatNeverAnswers(t *testing.T) {
+	withStores(t, func(t *testing.T, w *world) {
+		k := w.replica()
+		_, value := w.start(k)
+		w.take()
+		release := make(chan struct{})
+		w.setBefore(func(string) error { <-release; return nil })
+		for range 3 * maxAbandoned {
+			go k.Open(t.Context(), value)
+			time.Sleep(time.Second)
+		}
+		if n := len(w.take()); n != maxAbandoned {
+			t.Errorf("%d calls to the store, want %d", n, maxAbandoned)
+		}
+		w.mend()
+		close(release)
+		synctest.Wait()
+		w.expect(k, value, "token 1")
+	})
+}
+
 // What a process remembers is bounded, and what ends soonest gives way.
 func TestBounds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

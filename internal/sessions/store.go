@@ -7,6 +7,8 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"log/slog"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -44,10 +46,16 @@ type backend struct {
 	contexts ContextStore // nil if the Store has no contexts
 	swapper  SwapStore    // nil if the Store cannot compare and swap
 	local    bool         // the Store is the memory of this process
+	logger   *slog.Logger
+
+	abandoned atomic.Int64 // calls that were given up on and have not returned
 }
 
-func newBackend(store Store) *backend {
-	b := &backend{Store: store}
+// maxAbandoned bounds the goroutines that a store holds which never answers.
+const maxAbandoned = 256
+
+func newBackend(store Store, logger *slog.Logger) *backend {
+	b := &backend{Store: store, logger: logger}
 	b.contexts, _ = store.(ContextStore)
 	b.swapper, _ = store.(SwapStore)
 	_, b.local = store.(*memory)
@@ -122,40 +130,56 @@ func same(a, b []byte) bool { return (a == nil) == (b == nil) && bytes.Equal(a, 
 
 // limited waits for a call to the store no longer than there is store time
 // left, whether or not the store minds its context.
-func limited[T any](ctx context.Context, b *backend, call func(context.Context) (T, error)) (T, error) {
+func limited[T any](ctx context.Context, b *backend, do func(context.Context) (T, error)) (T, error) {
 	if b.local {
-		return call(ctx)
+		return do(ctx)
 	}
-	type result struct {
-		value T
-		err   error
-	}
+	var none T
 	allowance, _ := ctx.Value(allowanceKey{}).(*allowance)
 	left := allowance.left()
-	if left <= 0 {
-		var none T
+	switch {
+	case left <= 0:
 		return none, unavailable(context.DeadlineExceeded)
+	case b.abandoned.Load() >= maxAbandoned:
+		return none, unavailable(errors.New("the store has not answered many calls that were given up on"))
 	}
 	ctx, cancel := context.WithTimeout(ctx, left)
 	defer cancel()
 	began := time.Now()
-	results := make(chan result, 1)
-	go func() {
-		r := result{err: errors.New("the store panicked")}
-		defer func() {
-			recover() // net/http would, were this its goroutine
-			results <- r
-		}()
-		r.value, r.err = call(ctx)
-	}()
-	var r result
+	c := &call[T]{done: make(chan struct{})}
+	go c.run(ctx, b, do)
+	defer func() { allowance.spend(time.Since(began)) }()
 	select {
-	case r = <-results:
+	case <-c.done:
+		return c.value, unavailable(c.err)
 	case <-ctx.Done():
-		r.err = ctx.Err()
+		if c.settled.CompareAndSwap(false, true) {
+			b.abandoned.Add(1)
+		}
+		return none, unavailable(ctx.Err())
 	}
-	allowance.spend(time.Since(began))
-	return r.value, unavailable(r.err)
+}
+
+// call is a call to the store under way.
+type call[T any] struct {
+	value   T
+	err     error
+	done    chan struct{}
+	settled atomic.Bool // it returned, or was given up on
+}
+
+func (c *call[T]) run(ctx context.Context, b *backend, do func(context.Context) (T, error)) {
+	defer func() {
+		if problem := recover(); problem != nil { // net/http would, were this its goroutine
+			c.err = errors.New("the store panicked")
+			b.logger.ErrorContext(ctx, "hfoauth: Config.Store panicked", "panic", problem, "stack", string(debug.Stack()))
+		}
+		if !c.settled.CompareAndSwap(false, true) {
+			b.abandoned.Add(-1)
+		}
+		close(c.done)
+	}()
+	c.value, c.err = do(ctx)
 }
 
 func unavailable(err error) error {
