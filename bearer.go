@@ -54,11 +54,16 @@ type BearerOptions struct {
 	// [Client.RequireScope].
 	UserTokens bool
 
-	// Resource is the path of what the tokens are for, such as "/mcp". If empty,
-	// "/".
+	// Resource is the path of what the tokens are for, such as "/mcp", as
+	// programs reach it. If empty, "/". Its metadata (RFC 9728), which names the
+	// provider and Scopes, is served by [Client.Mount] below
+	// /.well-known/oauth-protected-resource, under the origin of
+	// Config.RedirectURL: programs that reach the app by another name refuse it
+	// (section 3.3).
 	Resource string
 
-	// Scopes are those that programs are told to ask for; Config.Scopes if nil.
+	// Scopes are those that programs should ask for; Config.Scopes if nil. They
+	// are a hint: [Client.RequireScope] decides.
 	Scopes Scopes
 }
 
@@ -75,8 +80,13 @@ type BearerOptions struct {
 // trusted publishers in CI, are no sign-in. Tokens of organizations and refresh
 // tokens are refused.
 //
+// Failures carry WWW-Authenticate with the address of the metadata (RFC 9728)
+// and, for missing scopes, those to ask for. CORS remains the app's: scripts of
+// other sites need Access-Control-Expose-Headers: WWW-Authenticate.
+//
 // Call it while the app is set up, not per request: it panics if
-// BearerOptions.Resource is not a path, or was named before with other options.
+// BearerOptions.Resource is not a path, or was named before with other options,
+// or a scope is malformed.
 func (c *Client) AcceptBearer(options BearerOptions) func(http.Handler) http.Handler {
 	route := c.resources.add(c.config.complete(options))
 	return func(next http.Handler) http.Handler {
@@ -92,6 +102,7 @@ func (c *Config) complete(options BearerOptions) *BearerOptions {
 	if options.Scopes == nil {
 		options.Scopes = c.Scopes
 	}
+	options.Scopes = options.Scopes.signIn()
 	options.Apps = append(slices.Clone(options.Apps), c.ClientID)
 	return &options
 }
@@ -107,6 +118,9 @@ func (r *resources) add(options *BearerOptions) *BearerOptions {
 	if err := checkPath(path); err != nil && path != "/" {
 		panic("hfoauth: BearerOptions.Resource: " + err.Error())
 	}
+	if err := options.Scopes.check(); err != nil {
+		panic("hfoauth: BearerOptions.Scopes: " + err.Error())
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if before, ok := r.byPath[path]; ok {
@@ -120,6 +134,16 @@ func (r *resources) add(options *BearerOptions) *BearerOptions {
 	}
 	r.byPath[path] = options
 	return options
+}
+
+// at returns what tokens count at a path, nil if none.
+func (r *resources) at(path string) *BearerOptions {
+	if path == "" {
+		path = "/"
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.byPath[path]
 }
 
 type bearerKey struct{ client *Client }
@@ -152,19 +176,42 @@ func (c *Client) hasBearer(r *http.Request) bool {
 }
 
 // challenge is the WWW-Authenticate header for a failure (RFC 6750 section 3),
-// or empty.
+// or empty. Where tokens count, it says where programs learn how to get one
+// (RFC 9728 section 5.1).
 func (c *Client) challenge(r *http.Request, err error) string {
-	const realm = `Bearer realm="Hugging Face"`
-	forbidden, isForbidden := errors.AsType[*ForbiddenError](err)
-	switch {
-	case errors.Is(err, ErrNotSignedIn) && c.hasBearer(r):
-		return realm + `, error="invalid_token"`
-	case errors.Is(err, ErrNotSignedIn):
-		return realm
-	case isForbidden && len(forbidden.Scopes) > 0 && c.hasBearer(r):
-		return realm + `, error="insufficient_scope", scope="` + forbidden.Scopes.String() + `"`
+	status, route := HTTPStatus(err), c.bearerRoute(r)
+	token, hasToken := bearerToken(r)
+	if status != http.StatusUnauthorized && (status != http.StatusForbidden || route == nil || !hasToken) {
+		return ""
 	}
-	return ""
+	challenge := `Bearer realm="Hugging Face"`
+	if route == nil {
+		return challenge
+	}
+	challenge += `, resource_metadata="` + c.resourceMetadataURL(route.Resource) + `"`
+	if status == http.StatusUnauthorized && hasToken {
+		challenge += `, error="invalid_token"`
+	}
+	if missing := grantableScopes(err); len(missing) > 0 {
+		// Programs ask for what stands here and nothing else, so that has to be
+		// all that the next token needs.
+		scopes := route.Scopes.with(readToken(token).scopes...).with(missing...).signIn().sendable()
+		challenge += `, error="insufficient_scope", scope="` + scopes.String() + `"`
+	}
+	return challenge
+}
+
+// grantableScopes returns the scopes without which a request failed: those
+// that are missing, or that tells the role that is not known.
+func grantableScopes(err error) Scopes {
+	forbidden, ok := errors.AsType[*ForbiddenError](err)
+	if !ok {
+		return nil
+	}
+	if forbidden.lack == lacksGrant {
+		return forbidden.Scopes.with(ScopeReadMemberships)
+	}
+	return forbidden.Scopes
 }
 
 // bearerSession returns the session of a token, verified with the provider

@@ -201,7 +201,8 @@ func (c *Client) newSealer(purpose string) (*seal.Sealer, error) {
 // Mount registers the handlers at their usual paths: GET Config.LoginPath,
 // GET the path of Config.RedirectURL, POST Config.LogoutPath, and
 // [Client.FrameHandler] below Config.LoginPath; for an app that is
-// not registered also its metadata. Like [http.ServeMux.Handle] it
+// not registered also its metadata; and the metadata of what [Client.AcceptBearer]
+// names, below /.well-known/oauth-protected-resource. Like [http.ServeMux.Handle] it
 // panics where a pattern is taken already.
 func (c *Client) Mount(mux *http.ServeMux) {
 	mux.Handle("GET "+exactly(c.config.LoginPath), c.LoginHandler())
@@ -209,6 +210,10 @@ func (c *Client) Mount(mux *http.ServeMux) {
 	mux.Handle("POST "+exactly(c.config.LogoutPath), c.LogoutHandler())
 	mux.Handle("GET "+c.framePath(), c.FrameHandler())
 	mux.Handle("POST "+c.framePath(), c.FrameHandler())
+	for _, pattern := range []string{resourceMetadataPath, resourceMetadataPath + "/"} {
+		mux.HandleFunc("GET "+pattern, c.resourceMetadata)
+		mux.HandleFunc("OPTIONS "+pattern, c.resourceMetadata)
+	}
 	if c.config.ClientName != "" && c.config.ClientID == c.config.metadataURL() {
 		mux.Handle("GET "+clientMetadataPath, c.ClientMetadataHandler())
 	}

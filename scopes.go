@@ -80,6 +80,12 @@ func (s Scopes) without(less ...Scope) Scopes {
 	return slices.DeleteFunc(slices.Clone(s), func(scope Scope) bool { return slices.Contains(less, scope) })
 }
 
+// sendable returns the scopes that RFC 6749 section 3.3 allows, which need no
+// quoting in a header.
+func (s Scopes) sendable() Scopes {
+	return slices.DeleteFunc(slices.Clone(s), func(scope Scope) bool { return Scopes{scope}.check() != nil })
+}
+
 // signIn returns the set with openid and profile, without which there is no
 // sign-in.
 func (s Scopes) signIn() Scopes {

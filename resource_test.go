@@ -1,0 +1,188 @@
+package hfoauth_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/hfoauth/hfoauth"
+)
+
+func TestResourceMetadata(t *testing.T) {
+	s := newSite(t, func(c *hfoauth.Config) { c.Scopes = hfoauth.Scopes{hfoauth.ScopeEmail} })
+	s.client.AcceptBearer(hfoauth.BearerOptions{})
+	s.client.AcceptBearer(hfoauth.BearerOptions{Resource: "/mcp", AnyApp: true, Scopes: hfoauth.Scopes{hfoauth.ScopeInferenceAPI}})
+	s.client.AcceptBearer(hfoauth.BearerOptions{Resource: "/api/v1", Scopes: hfoauth.Scopes{}})
+	for path, want := range map[string]struct {
+		resource string
+		scopes   []any
+	}{
+		"":        {s.URL, []any{"openid", "profile", "email"}},
+		"/mcp":    {s.URL + "/mcp", []any{"openid", "profile", "inference-api"}},
+		"/api/v1": {s.URL + "/api/v1", []any{"openid", "profile"}},
+	} {
+		resp := get(t, s.browser(), s.URL+"/.well-known/oauth-protected-resource"+path)
+		if resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "application/json" {
+			t.Fatalf("%s: %s, %s", path, resp.Status, resp.Header.Get("Content-Type"))
+		}
+		if got := resp.Header.Get("Access-Control-Allow-Origin"); got != "*" {
+			t.Errorf("%s: Access-Control-Allow-Origin %q", path, got)
+		}
+		var got map[string]any
+		if err := json.Unmarshal([]byte(resp.body), &got); err != nil {
+			t.Fatal(err)
+		}
+		if want := map[string]any{
+			"resource": want.resource, "authorization_servers": []any{s.hub.URL},
+			"scopes_supported": want.scopes, "bearer_methods_supported": []any{"header"},
+		}; !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %v, want %v", path, got, want)
+		}
+	}
+	for _, path := range []string{"/other", "/mcp/x", "/api", "/mcpx", "/"} {
+		resp := get(t, s.browser(), s.URL+"/.well-known/oauth-protected-resource"+path)
+		if want := map[bool]int{true: 200, false: 404}[path == "/"]; resp.StatusCode != want {
+			t.Errorf("%s: %s, want %d", path, resp.Status, want)
+		}
+	}
+}
+
+// Programs in browsers send a header of their own, so the browser asks first.
+func TestResourceMetadataPreflight(t *testing.T) {
+	s := newSite(t, nil)
+	req, err := http.NewRequest(http.MethodOptions, s.URL+"/.well-known/oauth-protected-resource/mcp", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Origin", "https://inspector.example")
+	req.Header.Set("Access-Control-Request-Method", "GET")
+	req.Header.Set("Access-Control-Request-Headers", "mcp-protocol-version")
+	resp := do(t, s.browser(), req)
+	if resp.StatusCode != 204 || resp.Header.Get("Access-Control-Allow-Origin") != "*" || resp.Header.Get("Access-Control-Allow-Headers") != "*" {
+		t.Errorf("%s %v", resp.Status, resp.Header)
+	}
+}
+
+// Where tokens count, a failure says where to learn how to get one, and which
+// scopes the next one needs.
+func TestChallenges(t *testing.T) {
+	s := newSite(t, nil)
+	mcp := s.client.AcceptBearer(hfoauth.BearerOptions{Resource: "/mcp", UserTokens: true, Scopes: hfoauth.Scopes{hfoauth.ScopeReadMCP}})
+	page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	user, chat := s.client.RequireUser(page), s.client.RequireScope(hfoauth.ScopeInferenceAPI)(page)
+	admins := s.client.RequireOrg("engines", hfoauth.RoleAdmin)(page)
+	strangers := s.client.RequireOrg("strangers", hfoauth.RoleRead)(page)
+	good := "Bearer " + s.hub.AccessToken("ada", s.app.ClientID)
+	email := "bearer " + s.hub.AccessToken("ada", s.app.ClientID, "openid", "profile", "email")
+	metadata := `Bearer realm="Hugging Face", resource_metadata="` + s.URL + `/.well-known/oauth-protected-resource/mcp"`
+	insufficient := metadata + `, error="insufficient_scope", scope="`
+	for name, tt := range map[string]struct {
+		handler       http.Handler
+		authorization string
+		status        int
+		want          string
+	}{
+		"no token":            {mcp(user), "", 401, metadata},
+		"bad token":           {mcp(user), "Bearer hf_bad", 401, metadata + `, error="invalid_token"`},
+		"good token":          {mcp(user), good, 204, ""},
+		"missing scope":       {mcp(chat), good, 403, insufficient + `openid profile read-mcp inference-api"`},
+		"other scopes":        {mcp(chat), email, 403, insufficient + `openid profile read-mcp email inference-api"`},
+		"user token":          {mcp(chat), "Bearer " + s.hub.UserToken("ada"), 403, insufficient + `openid profile read-mcp inference-api"`},
+		"unknown role":        {mcp(admins), good, 403, insufficient + `openid profile read-mcp read-memberships"`},
+		"no member":           {mcp(strangers), good, 403, metadata},
+		"for browsers":        {user, "", 401, `Bearer realm="Hugging Face"`},
+		"for browsers, token": {user, good, 401, `Bearer realm="Hugging Face"`},
+	} {
+		r := httptest.NewRequest("GET", "/mcp", nil)
+		if tt.authorization != "" {
+			r.Header.Set("Authorization", tt.authorization)
+		}
+		w := httptest.NewRecorder()
+		tt.handler.ServeHTTP(w, r)
+		if w.Code != tt.status {
+			t.Errorf("%s: %d, want %d", name, w.Code, tt.status)
+		}
+		if got := strings.Join(w.Header()["Www-Authenticate"], "; "); got != tt.want {
+			t.Errorf("%s: WWW-Authenticate %s, want %s", name, got, tt.want)
+		}
+	}
+}
+
+// authParam is an auth-param of RFC 9110 section 11.2, its value a
+// quoted-string of section 5.6.4.
+var authParam = regexp.MustCompile(`^([!#$%&'*+.^_|~0-9A-Za-z-]+)="((?:[^"\\\x00-\x1f\x7f]|\\[\x20-\x7e])*)"(?:, |$)`)
+
+// parseChallenge reads a WWW-Authenticate header with one challenge, or returns
+// nil.
+func parseChallenge(header string) map[string]string {
+	rest, ok := strings.CutPrefix(header, "Bearer ")
+	if !ok {
+		return nil
+	}
+	params := map[string]string{}
+	for rest != "" {
+		param := authParam.FindStringSubmatch(rest)
+		if param == nil || params[param[1]] != "" {
+			return nil
+		}
+		params[param[1]] = param[2]
+		rest = rest[len(param[0]):]
+	}
+	return params
+}
+
+// Whatever comes in Authorization, and whatever a token says about itself,
+// lets nobody in without the provider's word, and the challenge is well formed.
+func FuzzBearer(f *testing.F) {
+	for _, seed := range []string{"", "Bearer", "Bearer ", "bearer hf_x", "Bearer hf_oauth__refresh_x", "Basic eDp5", "Bearer hf_\x00", "Bearer  hf_oauth_a.b.c"} {
+		f.Add(seed, `{"oauthApp":"client","scope":"openid profile"}`)
+	}
+	f.Add("", `{"azp":"client","scope":["openid","profile","a\"b","c\\d","\r\nX: y"],"exp":1e300}`)
+	f.Add("", `{"oauthApp":["client"],"scope":{"a":1},"exp":"never"}`)
+	refuses := func(r *http.Request) (*http.Response, error) {
+		body := `{"issuer":"https://hub.example","authorization_endpoint":"https://hub.example/a","token_endpoint":"https://hub.example/t","userinfo_endpoint":"https://hub.example/u","jwks_uri":"https://hub.example/j"}`
+		status := http.StatusOK
+		if r.Header.Get("Authorization") != "" {
+			body, status = `{"sub":"5dd9","preferred_username":"ada"}`, http.StatusOK
+			if !strings.HasPrefix(r.Header.Get("Authorization"), "Bearer hf_oauth_e30.") {
+				body, status = "", http.StatusUnauthorized
+			}
+		}
+		return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}, nil
+	}
+	client := newClient(f, hfoauth.Config{ProviderURL: "https://hub.example", Transport: transportFunc(refuses)})
+	programs := client.AcceptBearer(hfoauth.BearerOptions{AnyApp: true, UserTokens: true})
+	handler := programs(client.RequireScope(hfoauth.ScopeInferenceAPI)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNoContent) })))
+	f.Fuzz(func(t *testing.T, header, payload string) {
+		token := "Bearer hf_oauth_e30." + base64.RawURLEncoding.EncodeToString([]byte(payload)) + ".x"
+		for _, authorization := range []string{header, token} {
+			r := httptest.NewRequest("GET", "/", nil)
+			r.Header.Set("Authorization", authorization)
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, r)
+			if w.Code == http.StatusNoContent && authorization == header && !strings.Contains(strings.ToLower(header), "bearer hf_oauth_e30.") {
+				t.Fatalf("%q is let in", header)
+			}
+			if w.Code != http.StatusUnauthorized && w.Code != http.StatusForbidden {
+				continue
+			}
+			challenge := parseChallenge(w.Header().Get("WWW-Authenticate"))
+			if challenge["resource_metadata"] != "https://app.example/.well-known/oauth-protected-resource" {
+				t.Errorf("%q gets the challenge %q", authorization, w.Header().Get("WWW-Authenticate"))
+			}
+			if w.Code == http.StatusForbidden && challenge["error"] != "insufficient_scope" {
+				t.Errorf("%q gets the challenge %q", authorization, w.Header().Get("WWW-Authenticate"))
+			}
+		}
+	})
+}
+
+type transportFunc func(*http.Request) (*http.Response, error)
+
+func (f transportFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
