@@ -1,10 +1,14 @@
 package expiring
 
 import (
+	"math/rand/v2"
+	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+	"weak"
 )
 
 var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -102,4 +106,129 @@ func TestDeleteFuncAndRange(t *testing.T) {
 	if sum != 2 || m.Len() != 2 {
 		t.Errorf("sum %d of %d entries", sum, m.Len())
 	}
+}
+
+// together runs do in several goroutines that begin at one time.
+func together(n int, do func()) {
+	begin := make(chan struct{})
+	var wg sync.WaitGroup
+	for range n {
+		wg.Go(func() {
+			<-begin
+			do()
+		})
+	}
+	close(begin)
+	wg.Wait()
+}
+
+// Of several that put or take at once, one does.
+func TestRaces(t *testing.T) {
+	m := New[string, int](10, 100)
+	for round := range 2000 {
+		var put, taken atomic.Int32
+		together(4, func() {
+			if m.PutNew("a", round, 1, at(0), at(10)) {
+				put.Add(1)
+			}
+		})
+		together(4, func() {
+			if _, ok := m.Take("a", at(1)); ok {
+				taken.Add(1)
+			}
+		})
+		if put.Load() != 1 || taken.Load() != 1 {
+			t.Fatalf("round %d: put %d times and taken %d times, want once", round, put.Load(), taken.Load())
+		}
+	}
+}
+
+// Ended entries make room when another is put.
+func TestEndedEntriesAreDropped(t *testing.T) {
+	m := New[int, int](1000, 1000)
+	for i := range 100 {
+		m.Put(i, i, 1, at(0), at(10))
+	}
+	m.Put(100, 100, 1, at(20), at(30))
+	if n := m.Len(); n != 1 {
+		t.Errorf("%d entries are kept, want the one that has not ended", n)
+	}
+}
+
+// A map does what a list of all entries says, whatever the order in which
+// things happen.
+func TestAgainstAModel(t *testing.T) {
+	type entry struct {
+		key, value, size, end int
+	}
+	for seed := range uint64(300) {
+		random := rand.New(rand.NewPCG(seed, 1))
+		const maxEntries, maxBytes, keys = 8, 30, 12
+		m := New[int, int](maxEntries, maxBytes)
+		var model []entry
+		drop := func(key int) { model = slices.DeleteFunc(model, func(e entry) bool { return e.key == key }) }
+		find := func(key, now int) (int, bool) {
+			for _, e := range model {
+				if e.key == key && now < e.end {
+					return e.value, true
+				}
+			}
+			return 0, false
+		}
+		for step := range 200 {
+			now, key := step/4, random.IntN(keys)
+			switch random.IntN(5) {
+			case 0, 1:
+				// Distinct ends, so that there is one that ends soonest.
+				e := entry{key, step, 1 + random.IntN(12), now + 1000*random.IntN(3) + 1 + step%1000}
+				m.Put(e.key, e.value, e.size, at(now), at(e.end))
+				drop(key)
+				model = slices.DeleteFunc(model, func(old entry) bool { return old.end <= now })
+				used := func() (bytes int) {
+					for _, e := range model {
+						bytes += e.size
+					}
+					return bytes
+				}
+				for len(model) > 0 && (len(model) >= maxEntries || used()+e.size > maxBytes) {
+					soonest := slices.MinFunc(model, func(a, b entry) int { return a.end - b.end })
+					drop(soonest.key)
+				}
+				model = append(model, e)
+			case 2:
+				got, ok := m.Get(key, at(now))
+				if want, found := find(key, now); got != want || ok != found {
+					t.Fatalf("seed %d, step %d: Get(%d) = %d, %v, want %d, %v", seed, step, key, got, ok, want, found)
+				}
+			case 3:
+				got, ok := m.Take(key, at(now))
+				if want, found := find(key, now); got != want || ok != found {
+					t.Fatalf("seed %d, step %d: Take(%d) = %d, %v, want %d, %v", seed, step, key, got, ok, want, found)
+				}
+				drop(key)
+			case 4:
+				if random.IntN(8) == 0 {
+					m.DeleteFunc(func(k, _ int) bool { return k%2 == 0 })
+					model = slices.DeleteFunc(model, func(e entry) bool { return e.key%2 == 0 })
+				}
+			}
+		}
+	}
+}
+
+// What was removed is not kept in memory by the map's own order.
+func TestRemovedValuesAreFreed(t *testing.T) {
+	m := New[int, *[1 << 16]byte](10, 100)
+	value := new([1 << 16]byte)
+	freed := weak.Make(value)
+	m.Put(1, value, 1, at(0), at(10))
+	m.Put(2, nil, 1, at(0), at(5))
+	m.Take(1, at(1))
+	value = nil
+	runtime.GC()
+	runtime.GC()
+	if freed.Value() != nil {
+		t.Error("a removed value is still in memory")
+	}
+	runtime.KeepAlive(m)
 }

@@ -3,6 +3,7 @@ package flight
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -65,6 +66,139 @@ func TestTimeout(t *testing.T) {
 		})
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Error(err)
+		}
+	})
+}
+
+// What a call knows of the time it has.
+func TestCallsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := New[string, time.Duration](time.Minute, Limits[time.Duration]{Results: 10}, time.Now)
+		left, err := g.Do(t.Context(), "a", func(ctx context.Context) (time.Duration, time.Time, error) {
+			deadline, ok := ctx.Deadline()
+			if !ok {
+				return 0, time.Time{}, errors.New("there is no deadline")
+			}
+			return time.Until(deadline), time.Time{}, nil
+		})
+		if err != nil || left != time.Minute {
+			t.Errorf("a call has %s, want a minute (%v)", left, err)
+		}
+	})
+}
+
+func TestKeysAreApart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := New[int, int](time.Minute, Limits[int]{Results: 100}, time.Now)
+		calls := map[int]int{}
+		var mu sync.Mutex
+		var wg sync.WaitGroup
+		began := time.Now()
+		for i := range 100 {
+			wg.Go(func() {
+				key := i % 10
+				v, err := g.Do(t.Context(), key, func(context.Context) (int, time.Time, error) {
+					mu.Lock()
+					calls[key]++
+					mu.Unlock()
+					time.Sleep(time.Second)
+					return 10 * key, time.Now().Add(time.Minute), nil
+				})
+				if v != 10*key || err != nil {
+					t.Errorf("key %d: %d, %v", key, v, err)
+				}
+			})
+		}
+		wg.Wait()
+		if took := time.Since(began); took != time.Second {
+			t.Errorf("calls of different keys took %s, want a second together", took)
+		}
+		for key, n := range calls {
+			if n != 1 {
+				t.Errorf("key %d was called for %d times, want once", key, n)
+			}
+		}
+	})
+}
+
+func TestErrorsAreRemembered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := New[string, int](time.Minute, Limits[int]{Results: 10}, time.Now)
+		broken := errors.New("broken")
+		calls := 0
+		for range 3 {
+			_, err := g.Do(t.Context(), "a", func(context.Context) (int, time.Time, error) {
+				calls++
+				return 0, time.Now().Add(time.Minute), broken
+			})
+			if err != broken {
+				t.Errorf("error %v, want %v", err, broken)
+			}
+		}
+		if calls != 1 {
+			t.Errorf("%d calls, want one", calls)
+		}
+	})
+}
+
+// A call that panics fails for all who wait, and for nobody after them.
+func TestPanic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := New[string, int](time.Minute, Limits[int]{Results: 10}, time.Now)
+		var wg sync.WaitGroup
+		for range 3 {
+			wg.Go(func() {
+				v, err := g.Do(t.Context(), "a", func(context.Context) (int, time.Time, error) {
+					time.Sleep(time.Second)
+					panic("a bug")
+				})
+				if err == nil {
+					t.Errorf("a call that panicked returned %d", v)
+				}
+			})
+		}
+		wg.Wait()
+		v, err := g.Do(t.Context(), "a", func(context.Context) (int, time.Time, error) { return 7, time.Time{}, nil })
+		if v != 7 || err != nil {
+			t.Errorf("the next call: %d, %v", v, err)
+		}
+	})
+}
+
+// remembered reports which of so many keys are still known after a call each.
+func remembered(t *testing.T, g *Group[int, string], values []string) []bool {
+	t.Helper()
+	for key, value := range values {
+		g.Do(t.Context(), key, func(context.Context) (string, time.Time, error) {
+			return value, time.Now().Add(time.Duration(key+1) * time.Hour), nil
+		})
+	}
+	known := make([]bool, len(values))
+	for key := range values {
+		known[key] = true
+		g.Do(t.Context(), key, func(context.Context) (string, time.Time, error) {
+			known[key] = false
+			return "", time.Time{}, nil
+		})
+	}
+	return known
+}
+
+func TestResultsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		length := func(s string) int { return len(s) }
+		for name, tt := range map[string]struct {
+			limits Limits[string]
+			want   []bool
+		}{
+			"by number":  {Limits[string]{Results: 2}, []bool{false, true, true}},
+			"by size":    {Limits[string]{Results: 10, Size: length, Total: 8}, []bool{false, true, true}},
+			"not at all": {Limits[string]{Results: 10, Size: length, Total: 12}, []bool{true, true, true}},
+		} {
+			g := New[int](time.Minute, tt.limits, time.Now)
+			if got := remembered(t, g, []string{"aaaa", "bbbb", "cccc"}); !slices.Equal(got, tt.want) {
+				t.Errorf("%s: remembered %v, want %v", name, got, tt.want)
+			}
 		}
 	})
 }

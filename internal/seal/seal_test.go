@@ -100,3 +100,31 @@ func TestNoSecret(t *testing.T) {
 		t.Error("New without a secret succeeded")
 	}
 }
+
+// Every bit of a nonce is random: over many seals each is both 0 and 1. That a
+// fair bit is not takes one run in 2^99.
+func TestNonces(t *testing.T) {
+	s := newSealer(t, "session", "secret")
+	var always, never [nonceSize]byte
+	for i := range always {
+		always[i], never[i] = 0xff, 0xff
+	}
+	for range 100 {
+		for i, b := range s.Seal(nil, "")[:nonceSize] {
+			always[i] &= b
+			never[i] &= ^b
+		}
+	}
+	for i := range always {
+		if stuck := always[i] | never[i]; stuck != 0 {
+			t.Errorf("byte %d of the nonce has bits that never change: %08b", i, stuck)
+		}
+	}
+}
+
+func TestEmptyValue(t *testing.T) {
+	s := newSealer(t, "session", "secret")
+	if plain, err := s.Open(s.Seal(nil, "cookie"), "cookie"); err != nil || len(plain) != 0 {
+		t.Errorf("Open = %q, %v, want nothing and no error", plain, err)
+	}
+}
