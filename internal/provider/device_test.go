@@ -229,3 +229,40 @@ func TestDeviceContext(t *testing.T) {
 		}
 	})
 }
+
+// What a provider repeats of a poll is scrubbed.
+func TestDeviceErrorsShowNoSecrets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, p := newHub(func(c *Config) { c.Now = time.Now })
+		h.answers("/d", 200, deviceAnswer)
+		h.answers("/t", 400, `{"error":"access_denied","error_description":"no the-device-code, no `+clientSecret+`"}`)
+		device, err := p.StartDevice(t.Context(), "openid")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _, err = p.AwaitDevice(t.Context(), device)
+		checkError(t, "denied", err, Refused, "no [redacted], no [redacted]")
+	})
+}
+
+// http.RoundTripper must not change the request it is given.
+func TestBasicTransportLeavesTheRequestAlone(t *testing.T) {
+	var sent string
+	base := transport(func(r *http.Request) (*http.Response, error) {
+		sent = r.Header.Get("Authorization")
+		return answer(200, ""), nil
+	})
+	req, err := http.NewRequest(http.MethodPost, issuer, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (basicTransport{base, "id", "secret"}).RoundTrip(req); err != nil {
+		t.Fatal(err)
+	}
+	if want := basic("id", "secret"); sent != want {
+		t.Errorf("sent %q, want %q", sent, want)
+	}
+	if got := req.Header.Get("Authorization"); got != "" {
+		t.Errorf("the caller's request now has %q", got)
+	}
+}

@@ -43,6 +43,11 @@ func TestMetadata(t *testing.T) {
 		"localhost endpoint":       {issuer, with("https://hub.example/j", "https://localhost:9200/j"), "jwks_uri"},
 		"plain loopback endpoint":  {issuer, with("https://hub.example/j", "http://127.0.0.1/j"), "jwks_uri"},
 		"file endpoint":            {issuer, with("https://hub.example/j", "file:///etc/passwd"), "jwks_uri"},
+		"endpoint without a host":  {issuer, with("https://hub.example/j", "https:///j"), "jwks_uri"},
+		"opaque endpoint":          {issuer, with("https://hub.example/j", "https:j"), "jwks_uri"},
+		"ftp endpoint":             {issuer, with("https://hub.example/j", "ftp://hub.example/j"), "jwks_uri"},
+		"endpoint by another name": {issuer, with("https://hub.example/j", "HTTP://hub.example/j"), "jwks_uri"},
+		"loopback issuer, by ftp":  {"http://127.0.0.1:1", strings.Replace(strings.ReplaceAll(good, "https://hub.example", "http://127.0.0.1:1"), "http://127.0.0.1:1/t", "ftp://127.0.0.1:1/t", 1), "token_endpoint"},
 		"relative endpoint":        {issuer, with("https://hub.example/a", "/a"), "authorization_endpoint"},
 		"missing endpoint":         {issuer, with("token_endpoint", "other"), "token_endpoint"},
 		"bad device endpoint":      {issuer, with("{", `{"device_authorization_endpoint":"http://x/",`), "device_authorization_endpoint"},
@@ -168,4 +173,63 @@ func FuzzMetadata(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A caller waits for the pause and the attempt together no longer than a
+// browser would.
+func TestCallersWaitBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		attempts := 0
+		p := newProvider(issuer, func(r *http.Request) (*http.Response, error) {
+			if attempts++; attempts > 3 {
+				<-r.Context().Done()
+				return nil, r.Context().Err()
+			}
+			return nil, errors.New("connection refused")
+		})
+		for range 3 {
+			p.Ready(t.Context())
+		}
+		began := time.Now()
+		err := p.Ready(t.Context()) // after a pause of 4 s, 10 s without an answer
+		if took := time.Since(began); took != 12*time.Second {
+			t.Errorf("waited %s, want 12 s", took)
+		}
+		checkError(t, "hanging", err, Unavailable, "deadline")
+		time.Sleep(time.Minute) // the attempt ends
+	})
+}
+
+// The error says when to ask again: after our pause, or as late as the
+// provider wants it. For metadata that is wrong there is no such time.
+func TestDiscoverySaysWhenToAskAgain(t *testing.T) {
+	for name, tt := range map[string]struct {
+		status int
+		header string
+		body   string
+		kind   Kind
+		want   time.Duration
+	}{
+		"outage":           {503, "", "", Unavailable, time.Second},
+		"soon":             {503, "0", "", Unavailable, time.Second},
+		"later":            {429, "77", "", Unavailable, 77 * time.Second},
+		"not found":        {404, "", "", Invalid, 0},
+		"another provider": {200, "", strings.Replace(good, issuer, "https://evil.example", 1), Invalid, 0},
+		"no metadata":      {200, "", "<html>", Invalid, 0},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			h, p := newHub()
+			h.answers("/.well-known/openid-configuration", tt.status, tt.body, "Retry-After", tt.header)
+			for range 2 { // the second one may get the remembered failure
+				err := p.Ready(t.Context())
+				var e *Error
+				if !errors.As(err, &e) || e.Kind != tt.kind {
+					t.Fatalf("%s: %v, want kind %d", name, err, tt.kind)
+				}
+				if e.RetryAfter < tt.want || tt.want == 0 && e.RetryAfter != 0 {
+					t.Errorf("%s: retry after %s, want %s", name, e.RetryAfter, tt.want)
+				}
+			}
+		})
+	}
 }

@@ -1,6 +1,10 @@
 package provider
 
 import (
+	"context"
+	"errors"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -117,6 +121,56 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	}
 }
 
+// The error names the address, without what it may repeat of the request.
+func TestRedirectErrors(t *testing.T) {
+	for location, want := range map[string]string{
+		"https://evil.example/x?code=secret-code#secret-code": "redirects to https://evil.example/x, which",
+		"https://secret-code:pw@evil.example/x":               "redirects to https://evil.example/x, which",
+		"/elsewhere?code=secret-code":                         "redirects to /elsewhere, which",
+		"https://evil example/secret-code":                    "redirects to an address that cannot be read, which",
+	} {
+		h, p := newHub()
+		h.answers("/t", 307, "", "Location", location)
+		_, err := exchange(t, p)
+		checkError(t, location, err, Invalid, want)
+		if strings.Contains(err.Error(), "secret-code") {
+			t.Errorf("%s: the error is %q", location, err)
+		}
+	}
+	h, p := newHub()
+	h.answers("/j", 302, "", "Location", "/login")
+	_, err := exchange(t, p)
+	checkError(t, "keys", err, Invalid, "jwks endpoint")
+}
+
+// counting counts how much of an endless body is read.
+type counting struct{ n int }
+
+func (c *counting) Read(b []byte) (int, error) {
+	c.n += len(b)
+	if c.n > 64<<20 {
+		return 0, io.EOF
+	}
+	return len(b), nil
+}
+
+func (c *counting) Close() error { return nil }
+
+func TestEndlessAnswers(t *testing.T) {
+	body := &counting{}
+	h, p := newHub()
+	h.respond["/u"] = func(request) (*http.Response, error) {
+		resp := answer(200, "")
+		resp.Body = body
+		return resp, nil
+	}
+	_, err := p.UserInfo(t.Context(), "token")
+	checkError(t, "endless", err, Invalid, "larger than")
+	if body.n > 2*maxAnswer {
+		t.Errorf("%d bytes were read of an answer that may have %d", body.n, maxAnswer)
+	}
+}
+
 // Without a transport of the app's, the program's default one is used, with
 // room for many connections to one host.
 func TestOwnTransport(t *testing.T) {
@@ -142,6 +196,24 @@ func TestOwnTransport(t *testing.T) {
 
 	original := http.DefaultTransport
 	defer func() { http.DefaultTransport = original }()
+	dialed := 0
+	own := original.(*http.Transport).Clone()
+	own.DialContext = func(context.Context, string, string) (net.Conn, error) {
+		dialed++
+		return nil, errors.New("not today")
+	}
+	own.DialTLSContext = own.DialContext
+	http.DefaultTransport = own
+	for _, address := range []string{"http://hub.example", "https://hub.example"} {
+		req, err := http.NewRequest(http.MethodGet, address, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := dialed
+		if _, err := newTransport(true).(*checkedTransport).direct.RoundTrip(req); err == nil || dialed != before+1 {
+			t.Errorf("%s: the program's own dialer is not used (%v)", address, err)
+		}
+	}
 	http.DefaultTransport = transport(func(*http.Request) (*http.Response, error) { return answer(200, ""), nil })
 	if _, ok := newTransport(true).(transport); !ok {
 		t.Error("a default transport that the program replaced is not used")
@@ -153,7 +225,7 @@ func TestFormIsNoTokenResponse(t *testing.T) {
 	h, p := newHub()
 	for _, contentType := range []string{"text/plain", "application/x-www-form-urlencoded", ""} {
 		h.answers("/t", 200, "access_token=x&token_type=bearer", "Content-Type", contentType)
-		_, err := p.Refresh(t.Context(), "refresh", "ada")
+		_, err := p.MemberToken(t.Context(), "ada@example.com", "")
 		checkError(t, contentType, err, Invalid, "token endpoint")
 	}
 }

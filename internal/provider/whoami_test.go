@@ -23,6 +23,10 @@ func TestWhoAmI(t *testing.T) {
 		"organization": {`{"type":"org","id":"6a","name":"engines"}`, "", ErrNoUser},
 		"app":          {`{"type":"app","id":"6a"}`, "", ErrNoUser},
 		"no ID":        {`{"type":"user"}`, "", ErrNoUser},
+		"empty ID":     {`{"type":"user","id":""}`, "", ErrNoUser},
+		"no type":      {`{"id":"5dd9"}`, "", ErrNoUser},
+		"little is known": {`{"type":"user","id":"5dd9","name":"a/b?c","avatarUrl":"","emailVerified":false}`,
+			`{"sub":"5dd9","preferred_username":"a/b?c","profile":"https://hub.example/a%2Fb%3Fc","email_verified":false,"orgs":[]}`, nil},
 	} {
 		p := newProvider(issuer, func(*http.Request) (*http.Response, error) { return answer(200, tt.body), nil })
 		got, err := p.WhoAmI(t.Context(), "hf_x")
@@ -34,6 +38,9 @@ func TestWhoAmI(t *testing.T) {
 		}
 	}
 	p := newProvider(issuer, func(*http.Request) (*http.Response, error) { return answer(200, "[]"), nil })
+	if body, err := p.WhoAmI(t.Context(), "hf_x"); body != nil || errors.Is(err, ErrNoUser) {
+		t.Errorf("a list: %s, %v", body, err)
+	}
 	_, err := p.WhoAmI(t.Context(), "hf_x")
 	if e := (*Error)(nil); !errors.As(err, &e) || e.Kind != Invalid {
 		t.Errorf("a list: error %v", err)
@@ -79,4 +86,17 @@ func sameJSON(t *testing.T, a, b string) bool {
 		}
 	}
 	return reflect.DeepEqual(left, right)
+}
+
+// That a token is no user's is an error of its own, not an invalid answer.
+func TestWhoAmIOfNoUser(t *testing.T) {
+	h, p := newHub()
+	h.answers("/api/whoami-v2", 200, `{"type":"org","id":"6a"}`)
+	body, err := p.WhoAmI(t.Context(), "hf_x")
+	if err != ErrNoUser || body != nil {
+		t.Errorf("%s, %v, want ErrNoUser alone", body, err)
+	}
+	if got := h.received("/api/whoami-v2")[0].Header.Get("Authorization"); got != "Bearer hf_x" {
+		t.Errorf("asked with %q", got)
+	}
 }
