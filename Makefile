@@ -4,16 +4,22 @@
 SHELL    := /bin/bash
 BIN      := $(CURDIR)/.bin
 MODULES  := scripts/each-module.sh
+RUNTESTS := GOWORK=off go -C internal/tools run ./runtests
 FUZZTIME ?= 20s
+SEEDS    ?= 10000
+SEED     ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help test setup lint deps tools api fuzz browsers providers bench
+.PHONY: help test check setup lint deps tools api mutants simulate fuzz browsers providers bench
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 test: setup lint deps ## set up, then lint and test every module with the race detector
-	scripts/test.sh
+	$(RUNTESTS)
+
+check: ## what needs nothing but Go: gofmt, go vet for Linux, macOS and Windows, and the tests without browsers and servers
+	$(RUNTESTS) -check
 
 setup: ## install what the tests run: Chromium, Redis, PostgreSQL, a C compiler (Debian, as root)
 	scripts/setup.sh
@@ -23,17 +29,23 @@ lint: tools ## gofmt, go vet, staticcheck and govulncheck in every module
 	$(MODULES) go vet ./...
 	$(MODULES) $(BIN)/staticcheck ./...
 	$(MODULES) $(CURDIR)/scripts/govulncheck.sh $(BIN)/govulncheck
+	$(BIN)/actionlint
 
 deps: ## go.mod files are tidy, and the root requires only what an importer accepts
 	$(MODULES) go mod tidy -diff
-	GOWORK=off go -C internal/tools mod tidy -diff
 	scripts/direct-deps.sh
 
-tools: ## build the pinned staticcheck and govulncheck into .bin
+tools: ## build the pinned staticcheck, govulncheck and actionlint into .bin
 	GOWORK=off GOBIN=$(BIN) go -C internal/tools install tool
 
 api: ## record a change of the exported surface that is meant, in api/
 	UPDATE_API=1 GOWORK=off go test -count 1 -run '^TestExportedSurface$$' .
+
+mutants: ## break one rule at a time, and list the changes that no test notices
+	GOWORK=off go run ./internal/mutants
+
+simulate: ## run the simulation with SEEDS seeds (10000), from SEED on
+	GOWORK=off go test -run '^TestSimulation$$' -count 1 -timeout 0 . -seeds $(SEEDS) -seed $(SEED)
 
 fuzz: ## run every fuzz target for FUZZTIME (20s), one at a time
 	scripts/fuzz.sh $(FUZZTIME)

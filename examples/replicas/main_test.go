@@ -50,7 +50,7 @@ func eventually(t *testing.T, what string, done func() bool) {
 // to line.
 func run(t *testing.T, command *exec.Cmd, line func(string)) {
 	t.Helper()
-	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	endWithTest(command)
 	stdout, err := command.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -135,7 +135,7 @@ func (s *space) start() {
 	s.Helper()
 	s.command = exec.Command(s.path)
 	s.command.Env, s.command.Stderr = s.env, &s.output
-	s.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	endWithTest(s.command)
 	if err := s.command.Start(); err != nil {
 		s.Fatal(err)
 	}

@@ -38,6 +38,7 @@ const (
 )
 
 func TestOtherBrowsers(t *testing.T) {
+	summary := []string{"what each browser did (" + version("firefox-esr") + ", " + version("WebKitWebDriver") + "):"}
 	for name, test := range map[string]struct {
 		start func(t *testing.T) otherBrowser
 		ends  string
@@ -52,24 +53,47 @@ func TestOtherBrowsers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newSpace(t, spaceOptions{loopback: true})
 			b := test.start(t)
+			done := []string{}
+			defer func() {
+				line := "passed"
+				if t.Failed() {
+					line = "FAILED after"
+				}
+				summary = append(summary, fmt.Sprintf("%s: %s: %s", name, line, strings.Join(done, ", ")))
+			}()
 			happens := func(what string, condition func() bool) {
 				t.Helper()
 				if !eventually(condition) {
 					t.Fatalf("%s: did not happen; the iframe says %q", what, b.text(s.app))
 				}
+				done = append(done, what)
 			}
 			b.open(s.provider + "/spaces/app")
-			happens("start page", func() bool { return strings.Contains(b.text(s.app), "Start page of nobody") })
-			happens("click", func() bool { return b.click(s.app, "[data-hfoauth-login]") })
-			happens("consent", func() bool { return b.click(s.provider+"/oauth/authorize", "button[value=approve]") })
-			happens("end", func() bool { return strings.Contains(b.text(s.app), test.ends) })
+			happens("the iframe shows the start page", func() bool { return strings.Contains(b.text(s.app), "Start page of nobody") })
+			happens("its button opens a tab", func() bool { return b.click(s.app, "[data-hfoauth-login]") })
+			happens("the user consents there", func() bool { return b.click(s.provider+"/oauth/authorize", "button[value=approve]") })
+			outcome := "the iframe is signed in"
+			if test.ends == told {
+				outcome = "the iframe says that the browser does not let it"
+			}
+			happens(outcome, func() bool { return strings.Contains(b.text(s.app), test.ends) })
 			happens("the tab closes", func() bool { return b.tabs() == 1 })
 			if test.ends == remembered {
-				happens("sign-out", func() bool { return b.click(s.app, "form button") })
-				happens("signed out", func() bool { return strings.Contains(b.text(s.app), "Start page of nobody") })
+				happens("its button signs out", func() bool { return b.click(s.app, "form button") })
+				happens("the iframe is signed out", func() bool { return strings.Contains(b.text(s.app), "Start page of nobody") })
 			}
 		})
 	}
+	t.Log(strings.Join(summary, "\n"))
+}
+
+// version is what a program says about itself.
+func version(program string) string {
+	out, err := exec.Command(program, "--version").Output()
+	if err != nil {
+		return program + " of an unknown version"
+	}
+	return strings.TrimSpace(string(out))
 }
 
 // firefox is driven by WebDriver BiDi (https://www.w3.org/TR/webdriver-bidi/).

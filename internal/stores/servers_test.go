@@ -2,6 +2,7 @@ package stores
 
 import (
 	"context"
+	"errors"
 	"net"
 	"os"
 	"os/exec"
@@ -18,23 +19,23 @@ import (
 
 // server is a store's server with its data in a directory that outlives it.
 type server struct {
-	path       string
-	args       []string
-	credential *syscall.Credential
-	process    *exec.Cmd
+	path     string
+	args     []string
+	uid, gid uint32 // of its user; 0 for our own
+	process  *exec.Cmd
 }
 
 func (s *server) start(t *testing.T) {
 	t.Helper()
 	s.process = exec.Command(s.path, s.args...)
-	s.process.SysProcAttr = &syscall.SysProcAttr{Credential: s.credential, Pdeathsig: syscall.SIGKILL}
+	prepare(s.process, s.uid, s.gid)
 	if err := s.process.Start(); err != nil {
 		t.Fatalf("%v: run make setup", err)
 	}
 }
 
 func (s *server) stop() {
-	s.process.Process.Signal(syscall.SIGCONT)
+	resume(s.process.Process)
 	s.process.Process.Signal(syscall.SIGQUIT) // PostgreSQL's immediate shutdown
 	s.process.Wait()
 }
@@ -87,15 +88,15 @@ func startPostgres(t *testing.T) (*server, string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	credential := unprivileged(t, dir)
+	uid, gid := unprivileged(t, dir)
 	initdb := exec.Command(filepath.Join(filepath.Dir(found[0]), "initdb"), "-D", filepath.Join(dir, "data"), "-U", "app", "--auth=trust", "-E", "UTF8", "--no-locale")
 	initdb.Dir = dir
-	initdb.SysProcAttr = &syscall.SysProcAttr{Credential: credential}
+	prepare(initdb, uid, gid)
 	if out, err := initdb.CombinedOutput(); err != nil {
 		t.Fatalf("initdb: %v\n%s", err, out)
 	}
 	port := freePort(t)
-	s := &server{path: found[0], credential: credential, args: []string{"-D", filepath.Join(dir, "data"), "-h", "127.0.0.1", "-p", port, "-k", ""}}
+	s := &server{path: found[0], uid: uid, gid: gid, args: []string{"-D", filepath.Join(dir, "data"), "-h", "127.0.0.1", "-p", port, "-k", ""}}
 	s.start(t)
 	t.Cleanup(s.stop)
 	address := "postgres://app@127.0.0.1:" + port + "/postgres?sslmode=disable"
@@ -113,19 +114,19 @@ func startPostgres(t *testing.T) (*server, string) {
 
 // unprivileged gives dir to nobody where the test runs as root, as which
 // PostgreSQL refuses to run.
-func unprivileged(t *testing.T, dir string) *syscall.Credential {
+func unprivileged(t *testing.T, dir string) (uid, gid uint32) {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		return nil
+		return 0, 0
 	}
 	nobody, err := user.Lookup("nobody")
 	if err != nil {
 		t.Fatal(err)
 	}
-	uid, _ := strconv.Atoi(nobody.Uid)
-	gid, _ := strconv.Atoi(nobody.Gid)
-	if err := os.Chown(dir, uid, gid); err != nil {
+	u, errUID := strconv.ParseUint(nobody.Uid, 10, 32)
+	g, errGID := strconv.ParseUint(nobody.Gid, 10, 32)
+	if err := errors.Join(errUID, errGID, os.Chown(dir, int(u), int(g))); err != nil {
 		t.Fatal(err)
 	}
-	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+	return uint32(u), uint32(g)
 }

@@ -6,7 +6,6 @@ import (
 	"net/http/httptest"
 	"slices"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -77,8 +76,8 @@ func TestRedis(t *testing.T) {
 	t.Run("memory of a session", func(t *testing.T) { testRedisMemory(t, a, address) })
 	t.Run("hangs for ten seconds", func(t *testing.T) {
 		testOutage(t, a,
-			func() { server.process.Process.Signal(syscall.SIGSTOP) },
-			func() { server.process.Process.Signal(syscall.SIGCONT) })
+			func() { pause(server.process.Process) },
+			func() { resume(server.process.Process) })
 	})
 }
 
