@@ -163,6 +163,10 @@ func (c *Client) refuse(w http.ResponseWriter, r *http.Request, s *record, err e
 	keepPrivate(w)
 	if isNavigation(r) && !c.hasBearer(r) {
 		if errors.Is(err, ErrNotSignedIn) {
+			if framed(r) && hasSign(r.URL.RawQuery) { // the script needs it where it is
+				c.Login(w, r, LoginOptions{Next: here})
+				return
+			}
 			http.Redirect(w, r, c.loginURL(here), http.StatusSeeOther)
 			return
 		}

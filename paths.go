@@ -38,15 +38,19 @@ func returnPath(next string) string {
 // (https://huggingface.co/docs/hub/spaces-overview): no address that we make
 // may hand it on.
 func withoutSign(query string) string {
-	var kept []string
-	for pair := range strings.SplitSeq(query, "&") {
-		name, _, _ := strings.Cut(pair, "=")
-		if name, err := url.QueryUnescape(name); err == nil && name == "__sign" {
-			continue
-		}
-		kept = append(kept, pair)
+	if !hasSign(query) {
+		return query
 	}
-	return strings.Join(kept, "&")
+	pairs := slices.DeleteFunc(strings.Split(query, "&"), isSign)
+	return strings.Join(pairs, "&")
+}
+
+func hasSign(query string) bool { return slices.ContainsFunc(strings.Split(query, "&"), isSign) }
+
+func isSign(pair string) bool {
+	name, _, _ := strings.Cut(pair, "=")
+	name, err := url.QueryUnescape(name)
+	return err == nil && name == "__sign"
 }
 
 // leavesSite reports whether a path, raw or decoded, could be read as

@@ -157,10 +157,16 @@ func (b *browser) run(ctx context.Context, actions ...chromedp.Action) {
 // text returns the text of a page.
 func (b *browser) text(ctx context.Context) string {
 	var text string
-	if err := chromedp.Run(ctx, chromedp.Evaluate(`document.body ? document.body.innerText : ""`, &text)); err != nil {
+	if err := chromedp.Run(ctx, chromedp.Evaluate(ofDocument("body")+`?.innerText ?? ""`, &text)); err != nil {
 		return ""
 	}
 	return text
+}
+
+// ofDocument is the script of document.querySelector(selector), also on a page
+// whose elements are called so.
+func ofDocument(selector string) string {
+	return fmt.Sprintf(`Document.prototype.querySelector.call(document, %q)`, selector)
 }
 
 // until waits for condition.
@@ -186,7 +192,7 @@ func (b *browser) says(ctx context.Context, text string) {
 // click clicks an element of a page as a person does.
 func (b *browser) click(ctx context.Context, selector string) {
 	b.t.Helper()
-	script := fmt.Sprintf(`document.querySelector(%q).click()`, selector)
+	script := ofDocument(selector) + `.click()`
 	b.until("click on "+selector, func() bool {
 		return chromedp.Run(ctx, chromedp.Evaluate(script, nil, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithUserGesture(true) })) == nil
 	})
@@ -265,3 +271,10 @@ func (b *browser) screenshot(ctx context.Context, name string) {
 }
 
 func awaitPromise(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }
+
+// html returns the markup of a page.
+func (b *browser) html(ctx context.Context) (markup string) {
+	b.t.Helper()
+	b.run(ctx, chromedp.Evaluate(ofDocument("html")+`.outerHTML`, &markup))
+	return markup
+}

@@ -11,6 +11,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"html/template"
+	"io"
 	"log"
 	"log/slog"
 	"math/big"
@@ -20,6 +21,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -41,6 +43,34 @@ type space struct {
 	hub      *hfoauthtest.Server
 	provider string // its origin
 	app      string
+	sibling  string // another site below the app's domain
+	log      *recorder
+}
+
+// recorder keeps what the provider was asked for, and what the app logged.
+type recorder struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *recorder) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(line)
+}
+
+func (l *recorder) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// requests records the addresses, and those that led there, of requests.
+func (l *recorder) requests(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintln(l, r.Method, r.Host, r.RequestURI, r.Referer())
+		next.ServeHTTP(w, r)
+	})
 }
 
 // certificate makes a throwaway certificate for all sites of a test.
@@ -66,6 +96,8 @@ type spaceOptions struct {
 	// strip is an attribute to remove from the app's cookies, as a browser that
 	// does not know it would.
 	strip string
+
+	private bool // the platform lets nobody in without __sign
 
 	// replicas of the app share a store and take requests in turn; one if zero.
 	replicas int
@@ -94,7 +126,7 @@ func newSpace(t *testing.T, options spaceOptions) *space {
 	if options.loopback {
 		hubHost, appHost = "127.0.0.1:"+port, "localhost:"+port
 	}
-	s := &space{provider: "https://" + hubHost, app: "https://" + appHost}
+	s := &space{provider: "https://" + hubHost, app: "https://" + appHost, sibling: "https://sibling." + appHost, log: &recorder{}}
 	s.hub = hfoauthtest.New(s.provider)
 	registered := s.hub.RegisterApp(hfoauthtest.App{Name: "A Space", RedirectURIs: []string{s.app + "/login/callback"}})
 	config := hfoauth.Config{
@@ -102,7 +134,7 @@ func newSpace(t *testing.T, options spaceOptions) *space {
 		ClientSecret: registered.ClientSecret,
 		ProviderURL:  s.provider,
 		SpaceHost:    appHost,
-		Logger:       slog.New(slog.NewTextHandler(os.Stderr, nil)),
+		Logger:       slog.New(slog.NewTextHandler(io.MultiWriter(os.Stderr, s.log), nil)),
 		Transport: &http.Transport{
 			TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // the provider is this test
 			DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
@@ -122,10 +154,15 @@ func newSpace(t *testing.T, options spaceOptions) *space {
 		}
 		replicas.handlers = append(replicas.handlers, app(client))
 	}
+	site := withOpenerPolicy(options.openerPolicy, stripped(options.strip, &replicas))
+	if options.private {
+		site = s.hub.PrivateSpace(site)
+	}
 	handlers := map[string]http.Handler{
-		appHost:             withOpenerPolicy(options.openerPolicy, stripped(options.strip, &replicas)),
-		hubHost:             withOpenerPolicy(cmp.Or(options.hubOpenerPolicy, "same-origin"), s.hubPages()),
-		"evil.test:" + port: s.evilPages(),
+		appHost:              site,
+		hubHost:              s.log.requests(withOpenerPolicy(cmp.Or(options.hubOpenerPolicy, "same-origin"), s.hubPages())),
+		"evil.test:" + port:  s.log.requests(s.evilPages()),
+		"sibling." + appHost: s.siblingPages(),
 	}
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if handler := handlers[r.Host]; handler != nil {
@@ -189,6 +226,22 @@ func app(client *hfoauth.Client) http.Handler {
 			name = user.Username
 		}
 		ownPage.Execute(w, map[string]any{"Assets": client.ButtonAssets(), "Name": name, "Next": r.FormValue("next")})
+	})
+	mux.Handle("GET /plain", client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, `<!DOCTYPE html><html lang="en"><title>Plain</title><body><p>Secrets of %s<form method="post" action="/logout"><input type="hidden" name="next" value="/"><button>Sign out</button></form>`,
+			hfoauth.UserFromContext(r.Context()).Username)
+	})))
+	mux.Handle("GET /socket", client.RequireUser(http.HandlerFunc(acceptWebSocket)))
+	mux.HandleFunc("GET /users", func(w http.ResponseWriter, r *http.Request) { // shows what a user wrote
+		title := "Page of nobody"
+		if user, err := client.UserFromRequest(r); err == nil {
+			title = "Page of " + user.Username
+		}
+		appPage.Execute(w, map[string]any{
+			"Assets": client.ButtonAssets(),
+			"Button": template.HTML(r.FormValue("html")) + client.Button(r, hfoauth.ButtonOptions{Next: "/"}),
+			"Title":  title,
+		})
 	})
 	mux.HandleFunc("GET /cookie", func(w http.ResponseWriter, r *http.Request) { // the control page's frame
 		w.Header().Add("Set-Cookie", "control=x; Secure; SameSite=None; Path=/cookie")
@@ -256,10 +309,28 @@ func (s *space) hubPages() http.Handler {
 	mux.HandleFunc("GET /spaces/private", frames("/private"))
 	mux.HandleFunc("GET /spaces/two", frames("/?one", "/?two"))
 	mux.HandleFunc("GET /spaces/cookie", frames("/cookie"))
+	mux.HandleFunc("GET /spaces/users", func(w http.ResponseWriter, r *http.Request) {
+		frames("/users?"+template.HTMLEscapeString(r.URL.RawQuery))(w, r)
+	})
+	mux.HandleFunc("GET /spaces/signed", func(w http.ResponseWriter, r *http.Request) {
+		address, err := s.hub.SignedURL(s.app+r.FormValue("path"), "ada")
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		frames(strings.TrimPrefix(address, s.app))(w, r)
+	})
 	mux.HandleFunc("GET /spaces/own", func(w http.ResponseWriter, r *http.Request) {
 		frames("/own?"+template.HTMLEscapeString(r.URL.RawQuery))(w, r)
 	})
 	return mux
+}
+
+// siblingPages set a cookie for the app's domain by a script.
+func (s *space) siblingPages() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, `<!DOCTYPE html><title>Sibling</title><script>document.cookie = %q</script>`, r.FormValue("cookie"))
+	})
 }
 
 // evilPages post to the pop-up's page, and frame pages of the app.
@@ -269,6 +340,7 @@ func (s *space) evilPages() http.Handler {
 		fmt.Fprintf(w, `<!DOCTYPE html><form method="post" action="%s/login/frame/popup"><input name="challenge" value="%s"><button>Win a prize</button></form>`,
 			s.app, strings.Repeat("A", 43))
 	})
+	mux.HandleFunc("GET /socket", func(w http.ResponseWriter, r *http.Request) { openSocket(w, s.app) })
 	mux.HandleFunc("GET /framer", func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, `<!DOCTYPE html><iframe src="%s/login/frame/done"></iframe>`, s.app)
 	})

@@ -1,0 +1,156 @@
+package e2e
+
+import (
+	"context"
+	"crypto/sha1"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+
+	"github.com/hfoauth/hfoauth/hfoauthtest"
+)
+
+// cookies returns the cookies that a browser sends to an address.
+func (b *browser) cookies(address string) map[string]string {
+	b.t.Helper()
+	values := map[string]string{}
+	b.run(b.ctx, chromedp.ActionFunc(func(ctx context.Context) error {
+		cookies, err := network.GetCookies().WithURLs([]string{address}).Do(ctx)
+		for _, cookie := range cookies {
+			values[cookie.Name] = cookie.Value
+		}
+		return err
+	}))
+	return values
+}
+
+// signInAt signs in at the app in a tab of its own.
+func (s *space) signInAt(b *browser, name string) {
+	b.t.Helper()
+	b.run(b.ctx, chromedp.Navigate(s.app+"/"), chromedp.Click("[data-hfoauth-login]"),
+		chromedp.WaitVisible(`[name=user]`), chromedp.SetValue(`[name=user]`, name), chromedp.Click(`button[value=approve]`))
+	b.says(b.ctx, "Start page of "+name)
+}
+
+// A sibling domain's cookie, whose name begins with white space that is neither
+// space nor tab, is not taken for the app's own.
+func TestCookieOfASibling(t *testing.T) {
+	s := newSpace(t, spaceOptions{})
+	attacker := newBrowser(t, browserOptions{})
+	s.signInAt(attacker, "grace")
+	session := attacker.cookies(s.app)
+	if len(session) != 1 {
+		t.Fatalf("%d cookies of a session, want one", len(session))
+	}
+	b := newBrowser(t, browserOptions{})
+	s.signInAt(b, "ada")
+	for name, value := range session {
+		for _, suffix := range []string{"", "-frame"} {
+			cookie := "\u2000" + name + suffix + "=" + value + "; Domain=app.test; Path=/; Secure; SameSite=None"
+			b.run(b.ctx, chromedp.Navigate(s.sibling+"/?cookie="+url.QueryEscape(cookie)))
+		}
+	}
+	if n := len(b.cookies(s.app)); n != 3 {
+		t.Fatalf("the browser has %d cookies for the app, want its own and two of the sibling's", n)
+	}
+	b.run(b.ctx, chromedp.Navigate(s.app+"/"))
+	b.says(b.ctx, "Start page of ada")
+}
+
+// acceptWebSocket answers any handshake (RFC 6455 section 4.2.2): it checks
+// nothing itself.
+func acceptWebSocket(w http.ResponseWriter, r *http.Request) {
+	const guid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+	hash := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + guid))
+	w.Header().Set("Upgrade", "websocket")
+	w.Header().Set("Connection", "Upgrade")
+	w.Header().Set("Sec-WebSocket-Accept", base64.StdEncoding.EncodeToString(hash[:]))
+	w.WriteHeader(http.StatusSwitchingProtocols)
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return
+	}
+	conn.Close()
+}
+
+// openSocket is a page that opens a WebSocket to the app.
+func openSocket(w http.ResponseWriter, app string) {
+	fmt.Fprintf(w, `<!DOCTYPE html><title>Socket</title><p>waiting<script>
+		const socket = new WebSocket(%q);
+		let opened = false;
+		socket.onopen = () => { opened = true; };
+		socket.onclose = () => { document.querySelector("p").textContent = opened ? "it opened" : "it was refused"; };
+	</script>`, strings.Replace(app, "https:", "wss:", 1)+"/socket")
+}
+
+func TestWebSocketOfAnotherSite(t *testing.T) {
+	s := newSpace(t, spaceOptions{})
+	b := newBrowser(t, browserOptions{})
+	s.signInAt(b, "ada")
+	b.expect("WebSocket connection to")
+	b.run(b.ctx, chromedp.Evaluate(`new Promise((done) => {
+		const socket = new WebSocket("/socket");
+		socket.onopen = () => done("open");
+		socket.onerror = () => done("refused");
+	}).then((state) => { document.body.textContent = "our own is " + state; })`, nil, awaitPromise))
+	b.says(b.ctx, "our own is open")
+	b.run(b.ctx, chromedp.Navigate(strings.Replace(s.app, "app.test", "evil.test", 1)+"/socket"))
+	b.says(b.ctx, "it was refused")
+}
+
+// clobbering is HTML of a user whose elements take the names of all properties
+// that document and window have, and try to lead elsewhere.
+func clobbering(b *browser, elsewhere string) string {
+	b.t.Helper()
+	var names []string
+	b.run(b.ctx, chromedp.Evaluate(`[...new Set([document, window].flatMap((o) => {
+		const names = [];
+		for (; o; o = Object.getPrototypeOf(o)) names.push(...Object.getOwnPropertyNames(o));
+		return names;
+	}))].filter((name) => /^[a-zA-Z]+$/.test(name))`, &names))
+	if len(names) < 500 {
+		b.t.Fatalf("only %d names", len(names))
+	}
+	var html strings.Builder
+	for _, name := range names {
+		fmt.Fprintf(&html, `<a id=%s></a><img alt="" name=%s>`, name, name)
+	}
+	fmt.Fprintf(&html, `<img alt="" name=currentScript src="%s/login/frame/x.js">`, elsewhere)
+	return html.String()
+}
+
+// Elements of a user's lead the iframe's secret nowhere else, whatever they
+// are called, nor do they keep the button from working.
+func TestClobberedDocument(t *testing.T) {
+	s := newSpace(t, spaceOptions{})
+	evil := strings.Replace(s.app, "app.test", "evil.test", 1)
+	b := newBrowser(t, browserOptions{blockThirdParty: true})
+	b.expect("404") // the image of that name
+	b.run(b.ctx, chromedp.Navigate(s.app+"/"))
+	for name, html := range map[string]string{
+		"currentScript": `<img alt="" name=currentScript src="` + evil + `/login/frame/x.js">`,
+		"all names":     clobbering(b, evil),
+		"a form":        `<form data-hfoauth-login><input name=dataset><input name=matches><input name=hasAttribute></form>`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s.hub.Configure(func(settings *hfoauthtest.Settings) { settings.AlwaysAsk = true })
+			b := newBrowser(t, browserOptions{blockThirdParty: true})
+			b.expect("404")
+			b.run(b.ctx, chromedp.Navigate(s.provider+"/spaces/users?"+url.Values{"html": {html}}.Encode()))
+			frame := b.attach("iframe", s.app+"/users")
+			b.says(frame, "Page of nobody")
+			b.click(frame, "a.hfoauth-button")
+			s.consent(b, "approve")
+			b.says(b.attach("iframe", s.app+"/"), "Start page of ada")
+			if log := s.log.String(); strings.Contains(log, "POST evil.test") {
+				t.Errorf("a request went elsewhere: %s", log)
+			}
+		})
+	}
+}
