@@ -4,7 +4,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"strings"
 	"testing"
 
 	"github.com/dexidp/dex/server"
@@ -55,29 +54,23 @@ func dexProvider(t *testing.T, s *site, store storage.Storage) http.Handler {
 	return provider
 }
 
-// approve answers the consent page, at which a sign-in arrives by itself.
-func (d *dexSite) approve(person *http.Client, decision string) (status int, body string) {
-	d.t.Helper()
-	page := d.begin(person).Request.URL
-	resp, err := person.PostForm(page.String(), url.Values{"req": {page.Query().Get("req")}, "approval": {decision}})
-	if err != nil {
-		d.t.Fatal(err)
+// answer is the person's decision on the consent page, at which a sign-in
+// arrives by itself.
+func (d *dexSite) answer(decision string) act {
+	return func(person *http.Client) (status int, body string) {
+		d.t.Helper()
+		page := d.begin(person).Request.URL
+		resp, err := person.PostForm(page.String(), url.Values{"req": {page.Query().Get("req")}, "approval": {decision}})
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		return d.read(resp)
 	}
-	return d.read(resp)
 }
 
 func TestDexSignIn(t *testing.T) {
 	s := newDexSite(t, rightSecret)
-	person := s.person()
-	if status, body := s.approve(person, "approve"); status != http.StatusOK {
-		t.Fatalf("%d %s", status, body)
-	}
-	page := s.home(person)
-	if page.User.Sub == "" || page.User.Email != "kilgore@kilgore.trout" || !page.User.EmailVerified || !page.Refresh {
-		t.Errorf("%+v", page)
-	}
-	s.renews(person)
-	s.renews(person)
+	s.checkSignIn(s.answer("approve"), "kilgore@kilgore.trout")
 }
 
 // Dex calls a refresh token that it forgot an invalid_request, not an
@@ -85,40 +78,24 @@ func TestDexSignIn(t *testing.T) {
 // the same, and the error says why.
 func TestDexForgetsTheUser(t *testing.T) {
 	s := newDexSite(t, rightSecret)
-	person := s.person()
-	s.approve(person, "approve")
-	tokens, err := s.storage.ListRefreshTokens()
-	if err != nil || len(tokens) != 1 {
-		t.Fatalf("%d refresh tokens, %v", len(tokens), err)
-	}
-	if err := s.storage.DeleteRefresh(tokens[0].ID); err != nil {
-		t.Fatal(err)
-	}
-	if status, body := s.ends(person); status != http.StatusUnauthorized || !strings.Contains(body, "already been claimed") {
-		t.Errorf("%d %s", status, body)
-	}
-	s.approve(person, "approve")
-	if status, body := s.get(person, "/token"); status != http.StatusOK {
-		t.Errorf("after a new sign-in: %d %s", status, body)
-	}
+	s.checkForgotten(s.answer("approve"), func(*http.Client) {
+		tokens, err := s.storage.ListRefreshTokens()
+		if err != nil || len(tokens) != 1 {
+			t.Fatalf("%d refresh tokens, %v", len(tokens), err)
+		}
+		if err := s.storage.DeleteRefresh(tokens[0].ID); err != nil {
+			t.Fatal(err)
+		}
+	}, http.StatusUnauthorized, "already been claimed")
 }
 
 func TestDexRefusesTheClient(t *testing.T) {
 	s := newDexSite(t, wrongSecret)
-	if status, body := s.approve(s.person(), "approve"); status != http.StatusBadRequest || !strings.Contains(body, "invalid_client") {
-		t.Errorf("%d %s", status, body)
-	}
+	s.checkWrongSecret(s.answer("approve"), "invalid_client")
 }
 
 // Dex answers a refusal itself, and sends nobody back.
 func TestDexUserDenies(t *testing.T) {
 	s := newDexSite(t, rightSecret)
-	person := s.person()
-	s.approve(person, "rejected")
-	if status, _ := s.get(person, "/"); status != http.StatusUnauthorized {
-		t.Errorf("%d", status)
-	}
-	if status, body := s.approve(person, "approve"); status != http.StatusOK {
-		t.Errorf("sign-in afterwards: %d %s", status, body)
-	}
+	s.checkStays(s.answer("rejected"), s.answer("approve"))
 }

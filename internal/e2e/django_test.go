@@ -60,20 +60,19 @@ func (d *djangoSite) answer(person *http.Client, decision url.Values) (status in
 	return d.read(d.submit(person, page, decision))
 }
 
-func approval() url.Values { return url.Values{"allow": {"Authorize"}} }
+func (d *djangoSite) signIn(person *http.Client) (status int, body string) {
+	d.t.Helper()
+	return d.answer(person, url.Values{"allow": {"Authorize"}})
+}
+
+func (d *djangoSite) deny(person *http.Client) (status int, body string) {
+	d.t.Helper()
+	return d.answer(person, url.Values{})
+}
 
 func TestDjangoSignIn(t *testing.T) {
 	s := newDjangoSite(t, rightSecret, mended)
-	person := s.person()
-	if status, body := s.answer(person, approval()); status != http.StatusOK {
-		t.Fatalf("%d %s", status, body)
-	}
-	page := s.home(person)
-	if page.User.Sub == "" || page.User.Email != "ada@example.com" || !page.User.EmailVerified || !page.Refresh {
-		t.Errorf("%+v", page)
-	}
-	s.renews(person)
-	s.renews(person)
+	s.checkSignIn(s.signIn, "ada@example.com")
 }
 
 // The project as the toolkit's own documentation has it answers discovery with
@@ -95,18 +94,10 @@ func TestDjangoRedirectsDiscovery(t *testing.T) {
 
 func TestDjangoRefusesTheClient(t *testing.T) {
 	s := newDjangoSite(t, wrongSecret, mended)
-	if status, body := s.answer(s.person(), approval()); status != http.StatusBadRequest || !strings.Contains(body, "invalid_client") {
-		t.Errorf("%d %s", status, body)
-	}
+	s.checkWrongSecret(s.signIn, "invalid_client")
 }
 
 func TestDjangoUserDenies(t *testing.T) {
 	s := newDjangoSite(t, rightSecret, mended)
-	person := s.person()
-	if status, body := s.answer(person, url.Values{}); status != http.StatusForbidden || !strings.Contains(body, "You did not give access") {
-		t.Errorf("%d %s", status, body)
-	}
-	if status, body := s.answer(person, approval()); status != http.StatusOK {
-		t.Errorf("sign-in afterwards: %d %s", status, body)
-	}
+	s.checkDenied(s.deny, s.signIn)
 }

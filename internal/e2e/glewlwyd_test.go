@@ -13,7 +13,6 @@ import (
 	"net/url"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 )
 
@@ -139,7 +138,7 @@ func (g *glewlwydSite) must(person *http.Client, method, address string, body an
 	return answer
 }
 
-// answer types the password at the provider, grants what the app asks for, and
+// answer types a password at the provider, grants what the app asks for, and
 // goes on to where the login page leads.
 func (g *glewlwydSite) answer(person *http.Client, password string) (status int, body string) {
 	g.t.Helper()
@@ -161,6 +160,11 @@ func (g *glewlwydSite) answer(person *http.Client, password string) (status int,
 	return g.read(resp)
 }
 
+func (g *glewlwydSite) signIn(person *http.Client) (status int, body string) {
+	g.t.Helper()
+	return g.answer(person, adasPassword)
+}
+
 const (
 	adasPassword = "the password"
 	plainSecret  = "the-secret-of-an-app-that-needs-no-encoding-5d90e2a7"
@@ -168,39 +172,23 @@ const (
 
 func TestGlewlwydSignIn(t *testing.T) {
 	s := newGlewlwydSite(t, plainSecret)
-	person := s.person()
-	if status, body := s.answer(person, adasPassword); status != http.StatusOK {
-		t.Fatalf("%d %s", status, body)
-	}
-	page := s.home(person)
-	if page.User.Sub == "" || page.User.Email != "ada@example.com" || !page.Refresh {
-		t.Errorf("%+v", page)
-	}
-	s.renews(person)
-	s.renews(person)
+	s.checkSignIn(s.signIn, "ada@example.com")
 }
 
 // Glewlwyd answers a refresh token that it forgot with status 400 and nothing
 // else, where RFC 6749 section 5.2 has invalid_grant. That may as well be a
-// proxy's, so it ends no session, but a new sign-in is all it takes.
+// proxy's, so it ends no session.
 func TestGlewlwydForgetsTheUser(t *testing.T) {
 	s := newGlewlwydSite(t, plainSecret)
-	person := s.person()
-	s.answer(person, adasPassword)
-	var tokens []struct {
-		Hash string `json:"token_hash"`
-	}
-	if err := json.Unmarshal([]byte(s.must(person, "GET", s.api+"/oidc/token", nil)), &tokens); err != nil || len(tokens) != 1 {
-		t.Fatalf("%d refresh tokens, %v", len(tokens), err)
-	}
-	s.must(person, "DELETE", s.api+"/oidc/token/"+url.PathEscape(tokens[0].Hash), nil)
-	if status, body := s.ends(person); status != http.StatusBadGateway || !strings.Contains(body, "status 400") {
-		t.Errorf("%d %s", status, body)
-	}
-	s.answer(person, adasPassword)
-	if status, body := s.get(person, "/token"); status != http.StatusOK {
-		t.Errorf("after a new sign-in: %d %s", status, body)
-	}
+	s.checkForgotten(s.signIn, func(person *http.Client) {
+		var tokens []struct {
+			Hash string `json:"token_hash"`
+		}
+		if err := json.Unmarshal([]byte(s.must(person, "GET", s.api+"/oidc/token", nil)), &tokens); err != nil || len(tokens) != 1 {
+			t.Fatalf("%d refresh tokens, %v", len(tokens), err)
+		}
+		s.must(person, "DELETE", s.api+"/oidc/token/"+url.PathEscape(tokens[0].Hash), nil)
+	}, http.StatusBadGateway, "status 400")
 }
 
 // Glewlwyd calls a wrong secret unauthorized_client, not invalid_client as RFC
@@ -208,20 +196,11 @@ func TestGlewlwydForgetsTheUser(t *testing.T) {
 // section 2.3.1, so that secrets must not need any.
 func TestGlewlwydRefusesTheClient(t *testing.T) {
 	s := newGlewlwydSite(t, wrongSecret)
-	if status, body := s.answer(s.person(), adasPassword); status != http.StatusBadRequest || !strings.Contains(body, "unauthorized_client") {
-		t.Errorf("%d %s", status, body)
-	}
+	s.checkWrongSecret(s.signIn, "unauthorized_client")
 }
 
 // Glewlwyd sends nobody back who does not agree: they stay at its login page.
 func TestGlewlwydRefusesTheUser(t *testing.T) {
 	s := newGlewlwydSite(t, plainSecret)
-	person := s.person()
-	s.answer(person, "wrong")
-	if status, _ := s.get(person, "/"); status != http.StatusUnauthorized {
-		t.Errorf("%d", status)
-	}
-	if status, body := s.answer(person, adasPassword); status != http.StatusOK {
-		t.Errorf("sign-in afterwards: %d %s", status, body)
-	}
+	s.checkStays(func(person *http.Client) (int, string) { return s.answer(person, "wrong") }, s.signIn)
 }

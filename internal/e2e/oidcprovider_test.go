@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
 	"testing"
 )
 
@@ -43,59 +42,32 @@ func (p *panvaSite) signIn(person *http.Client) (status int, body string) {
 	return p.read(resp)
 }
 
-func TestOIDCProviderSignIn(t *testing.T) {
-	s := newPanvaSite(t, rightSecret)
-	person := s.person()
-	if status, body := s.signIn(person); status != http.StatusOK {
-		t.Fatalf("%d %s", status, body)
-	}
-	page := s.home(person)
-	if page.User.Sub != "ada" || page.User.Email != "ada@example.com" || !page.User.EmailVerified || !page.Refresh {
-		t.Errorf("%+v", page)
-	}
-	s.renews(person)
-	s.renews(person)
-}
-
-func TestOIDCProviderForgetsTheUser(t *testing.T) {
-	s := newPanvaSite(t, rightSecret)
-	person := s.person()
-	s.signIn(person)
-	s.provider.restart()
-	if status, body := s.ends(person); status != http.StatusUnauthorized {
-		t.Errorf("%d %s", status, body)
-	}
-	s.signIn(person)
-	if status, body := s.get(person, "/token"); status != http.StatusOK {
-		t.Errorf("after a new sign-in: %d %s", status, body)
-	}
-}
-
-func TestOIDCProviderRefusesTheClient(t *testing.T) {
-	s := newPanvaSite(t, wrongSecret)
-	if status, body := s.signIn(s.person()); status != http.StatusBadRequest || !strings.Contains(body, "invalid_client") {
-		t.Errorf("%d %s", status, body)
-	}
-}
-
-func TestOIDCProviderUserDenies(t *testing.T) {
-	s := newPanvaSite(t, rightSecret)
-	person := s.person()
-	page := s.begin(person).Request.URL
-	if status, body := s.answer(person, page.String()+"/abort"); status != http.StatusForbidden || !strings.Contains(body, "You did not give access") {
-		t.Errorf("%d %s", status, body)
-	}
-	if status, body := s.signIn(person); status != http.StatusOK {
-		t.Errorf("sign-in afterwards: %d %s", status, body)
-	}
-}
-
-// answer follows a link of the provider's page.
-func (p *panvaSite) answer(person *http.Client, link string) (status int, body string) {
+// deny follows the link of the provider's page that leads back.
+func (p *panvaSite) deny(person *http.Client) (status int, body string) {
 	p.t.Helper()
-	resp, err := person.Get(link)
+	resp, err := person.Get(p.begin(person).Request.URL.String() + "/abort")
 	if err != nil {
 		p.t.Fatal(err)
 	}
 	return p.read(resp)
+}
+
+func TestOIDCProviderSignIn(t *testing.T) {
+	s := newPanvaSite(t, rightSecret)
+	s.checkSignIn(s.signIn, "ada@example.com")
+}
+
+func TestOIDCProviderForgetsTheUser(t *testing.T) {
+	s := newPanvaSite(t, rightSecret)
+	s.checkForgotten(s.signIn, func(*http.Client) { s.provider.restart() }, http.StatusUnauthorized, "not signed in")
+}
+
+func TestOIDCProviderRefusesTheClient(t *testing.T) {
+	s := newPanvaSite(t, wrongSecret)
+	s.checkWrongSecret(s.signIn, "invalid_client")
+}
+
+func TestOIDCProviderUserDenies(t *testing.T) {
+	s := newPanvaSite(t, rightSecret)
+	s.checkDenied(s.deny, s.signIn)
 }

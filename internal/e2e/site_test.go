@@ -62,6 +62,11 @@ const (
 func newSite(t *testing.T, secret, tokenPath string, provider func(s *site) http.Handler) *site {
 	t.Helper()
 	s := &site{t: t}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the app logged: %s", s.log.String())
+		}
+	})
 	providerMux, appMux := http.NewServeMux(), http.NewServeMux()
 	s.issuer = s.serve(providerMux)
 	s.app = s.serve(appMux)
@@ -183,6 +188,79 @@ func (s *site) renews(person *http.Client) {
 	})
 	if after := s.home(person); !after.Expiry.After(before.Expiry) || !after.Refresh || after.User.Sub != before.User.Sub {
 		s.t.Errorf("after the refresh: %+v, before: %+v", after, before)
+	}
+}
+
+// act is what a person does at the provider, from the click on "sign in" on; it
+// returns where that leads.
+type act func(person *http.Client) (status int, body string)
+
+// checkSignIn signs in, and sees the access token renewed twice: the second
+// time with the refresh token that came of the first.
+func (s *site) checkSignIn(signIn act, email string) {
+	s.t.Helper()
+	person := s.person()
+	if status, body := signIn(person); status != http.StatusOK {
+		s.t.Fatalf("%d %s", status, body)
+	}
+	page := s.home(person)
+	if page.User.Sub == "" || page.User.Email != email || !page.Refresh {
+		s.t.Errorf("signed in as %+v, want a sub, the address %s and a refresh token", page, email)
+	}
+	s.renews(person)
+	s.renews(person)
+}
+
+// checkForgotten has the provider forget the person's tokens: once the access
+// token has expired, the app answers with a status and text, and a new sign-in
+// is all it takes.
+func (s *site) checkForgotten(signIn act, forget func(person *http.Client), status int, text string) {
+	s.t.Helper()
+	person := s.person()
+	signIn(person)
+	forget(person)
+	if got, body := s.ends(person); got != status || !strings.Contains(body, text) {
+		s.t.Errorf("%d %s, want %d and %q", got, body, status, text)
+	}
+	signIn(person)
+	if status, body := s.get(person, "/token"); status != http.StatusOK {
+		s.t.Errorf("after a new sign-in: %d %s", status, body)
+	}
+}
+
+// checkWrongSecret is for a site that was given wrongSecret.
+func (s *site) checkWrongSecret(signIn act, code string) {
+	s.t.Helper()
+	if status, body := signIn(s.person()); status != http.StatusBadRequest || !strings.Contains(body, code) {
+		s.t.Errorf("%d %s, want 400 and %s", status, body, code)
+	}
+}
+
+// checkDenied denies, which leads back to the app, and then signs in.
+func (s *site) checkDenied(deny, signIn act) {
+	s.t.Helper()
+	person := s.person()
+	if status, body := deny(person); status != http.StatusForbidden || !strings.Contains(body, "You did not give access") {
+		s.t.Errorf("%d %s", status, body)
+	}
+	s.checkSignInAfter(person, signIn)
+}
+
+// checkStays does what the provider leads nowhere from, and then signs in.
+func (s *site) checkStays(fail, signIn act) {
+	s.t.Helper()
+	person := s.person()
+	fail(person)
+	if status, _ := s.get(person, "/"); status != http.StatusUnauthorized {
+		s.t.Errorf("the start page answers %d, want 401", status)
+	}
+	s.checkSignInAfter(person, signIn)
+}
+
+func (s *site) checkSignInAfter(person *http.Client, signIn act) {
+	s.t.Helper()
+	if status, body := signIn(person); status != http.StatusOK {
+		s.t.Errorf("sign-in afterwards: %d %s", status, body)
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"strings"
 	"testing"
 	"time"
 
@@ -84,71 +83,54 @@ func (s shortLived) CreateAccessAndRefreshTokens(ctx context.Context, request op
 	return id, refresh, time.Now().Add(shortLife), err
 }
 
-// answer sends the provider's form, from a sign-in that has begun, and returns
-// where it leads.
-func (z *zitadelSite) answer(person *http.Client, path, password string) (status int, body string) {
-	z.t.Helper()
-	resp, err := person.PostForm(z.issuer+path, url.Values{
-		"id":       {z.begin(person).Request.URL.Query().Get("authRequestID")},
-		"username": {"test-user@localhost"},
-		"password": {password},
-	})
-	if err != nil {
-		z.t.Fatal(err)
+// answer sends the provider's form, from a sign-in that has begun.
+func (z *zitadelSite) answer(path, password string) act {
+	return func(person *http.Client) (status int, body string) {
+		z.t.Helper()
+		resp, err := person.PostForm(z.issuer+path, url.Values{
+			"id":       {z.begin(person).Request.URL.Query().Get("authRequestID")},
+			"username": {"test-user@localhost"},
+			"password": {password},
+		})
+		if err != nil {
+			z.t.Fatal(err)
+		}
+		return z.read(resp)
 	}
-	return z.read(resp)
+}
+
+func (z *zitadelSite) signIn(person *http.Client) (status int, body string) {
+	z.t.Helper()
+	return z.answer("/login/username", "verysecure")(person)
 }
 
 func TestZitadelSignIn(t *testing.T) {
 	s := newZitadelSite(t, rightSecret)
-	person := s.person()
-	if status, body := s.answer(person, "/login/username", "verysecure"); status != http.StatusOK {
-		t.Fatalf("%d %s", status, body)
-	}
-	page := s.home(person)
-	if page.User.Sub == "" || page.User.Email != "test-user@zitadel.ch" || !page.Refresh {
-		t.Errorf("%+v", page)
-	}
-	s.renews(person)
-	s.renews(person) // with the refresh token that came of the first
+	s.checkSignIn(s.signIn, "test-user@zitadel.ch")
 }
 
-// The provider ends the session: so does the app, once the access token is over.
+// The provider ends the session: so does the app, once the access token has
+// expired.
 func TestZitadelEndsTheSession(t *testing.T) {
 	s := newZitadelSite(t, rightSecret)
-	person := s.person()
-	s.answer(person, "/login/username", "verysecure")
-	if err := s.storage.TerminateSession(t.Context(), s.home(person).User.Sub, "web"); err != nil {
-		t.Fatal(err)
-	}
-	if status, body := s.ends(person); status != http.StatusUnauthorized {
-		t.Errorf("%d %s", status, body)
-	}
+	s.checkForgotten(s.signIn, func(person *http.Client) {
+		if err := s.storage.TerminateSession(t.Context(), s.home(person).User.Sub, "web"); err != nil {
+			t.Fatal(err)
+		}
+	}, http.StatusUnauthorized, "not signed in")
 }
 
 func TestZitadelRefusesTheClient(t *testing.T) {
 	s := newZitadelSite(t, wrongSecret)
-	if status, body := s.answer(s.person(), "/login/username", "verysecure"); status != http.StatusBadRequest || !strings.Contains(body, "invalid_client") {
-		t.Errorf("%d %s", status, body)
-	}
+	s.checkWrongSecret(s.signIn, "invalid_client")
 }
 
 func TestZitadelRefusesTheUser(t *testing.T) {
 	s := newZitadelSite(t, rightSecret)
-	person := s.person()
-	s.answer(person, "/login/username", "wrong")
-	if status, _ := s.get(person, "/"); status != http.StatusUnauthorized {
-		t.Errorf("%d", status)
-	}
+	s.checkStays(s.answer("/login/username", "wrong"), s.signIn)
 }
 
 func TestZitadelUserDenies(t *testing.T) {
 	s := newZitadelSite(t, rightSecret)
-	person := s.person()
-	if status, body := s.answer(person, "/login/deny", ""); status != http.StatusForbidden || !strings.Contains(body, "You did not give access") {
-		t.Errorf("%d %s", status, body)
-	}
-	if status, body := s.answer(person, "/login/username", "verysecure"); status != http.StatusOK {
-		t.Errorf("sign-in afterwards: %d %s", status, body)
-	}
+	s.checkDenied(s.answer("/login/deny", ""), s.signIn)
 }
