@@ -1,165 +1,117 @@
-// Cli signs a person in to a command-line program: by the browser on the same
-// machine (RFC 8252), or with -device by a code that is typed in on any other
-// (RFC 8628). It keeps nothing on disk. Without OAUTH_CLIENT_ID it signs in
-// with a stand-in for Hugging Face.
+// Cli is a command-line tool whose user signs in with Hugging Face. Its
+// commands are login, whoami and logout; the sign-in is kept between them.
+//
+// Without OAUTH_CLIENT_ID it brings a stand-in for Hugging Face, which ends
+// with the program: give it several commands then.
 package main
 
 import (
 	"context"
-	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"os"
 	"os/signal"
-	"sync"
-	"time"
+	"strings"
 
 	"github.com/hfoauth/hfoauth"
+	"github.com/hfoauth/hfoauth/hfcli"
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
+const usage = "usage: cli [-device] [-hub-token] login | whoami | logout …"
+
 func main() {
 	log.SetFlags(0)
-	device := flag.Bool("device", false, "sign in with a code on another device")
+	tool := hfcli.Config{Name: "hfoauth-example-cli", ClientID: os.Getenv("OAUTH_CLIENT_ID"), ProviderURL: os.Getenv("OPENID_PROVIDER_URL")}
+	flag.BoolVar(&tool.Device, "device", false, "sign in with a code on another device")
+	flag.BoolVar(&tool.HubToken, "hub-token", false, "without a sign-in, use HF_TOKEN or the token of `hf auth login`")
 	flag.Parse()
+	if flag.NArg() == 0 {
+		log.Fatal(usage)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *device, os.Stdout); err != nil {
+	if err := run(ctx, tool, flag.Args()); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(ctx context.Context, device bool, out io.Writer) error {
-	config := hfoauth.ConfigFromEnv()
-	if config.ClientID == "" {
-		standIn, err := startStandIn(&config, out)
+func run(ctx context.Context, tool hfcli.Config, commands []string) error {
+	if tool.ClientID == "" {
+		hub, err := hfoauthtest.Listen("127.0.0.1:0")
 		if err != nil {
 			return err
 		}
-		defer standIn.Close()
+		defer hub.Close()
+		tool.ClientID, tool.ProviderURL = hub.RegisterApp(hfoauthtest.App{Name: "Cli", Public: true}).ClientID, hub.URL
+		fmt.Fprintf(os.Stderr, "OAUTH_CLIENT_ID is not set: signing in with a stand-in for Hugging Face at %s\n", hub.URL)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
+	for _, command := range commands {
+		if err := runCommand(ctx, tool, command); err != nil {
+			return err
+		}
 	}
-	defer listener.Close()
-	signedIn := make(chan *hfoauth.Session, 1)
-	client, err := newClient(config, listener, signedIn)
-	if err != nil {
-		return err
-	}
-	var session *hfoauth.Session
-	if device {
-		session, err = byDevice(ctx, client, out)
-	} else {
-		session, err = byBrowser(ctx, client, listener, signedIn, out)
-	}
-	if err != nil {
-		return err
-	}
-	token, err := session.Token()
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(out, "Hello, %s. The access token is good until %s.\n", session.User.Name, token.Expiry.Local().Format(time.Kitchen))
 	return nil
 }
 
-// startStandIn starts a provider on a loopback port and makes config use it.
-func startStandIn(config *hfoauth.Config, out io.Writer) (*hfoauthtest.Server, error) {
-	standIn, err := hfoauthtest.Listen("127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	app := standIn.RegisterApp(hfoauthtest.App{Name: "Cli", Public: true})
-	config.ClientID, config.ProviderURL = app.ClientID, standIn.URL
-	fmt.Fprintf(out, "OAUTH_CLIENT_ID is not set: signing in with a stand-in for Hugging Face at %s\n", standIn.URL)
-	return standIn, nil
-}
-
-func newClient(config hfoauth.Config, listener net.Listener, signedIn chan<- *hfoauth.Session) (*hfoauth.Client, error) {
-	config.RedirectURL = "http://" + listener.Addr().String() + "/login/callback"
-	if config.ClientSecret == "" {
-		key := make([]byte, 32) // seals the cookie of this one sign-in
-		rand.Read(key)
-		config.SessionKeys = [][]byte{key}
-	}
-	config.OnLogin = func(_ context.Context, session *hfoauth.Session) error {
-		select {
-		case signedIn <- session:
-			return nil
-		default:
-			return &hfoauth.ForbiddenError{Message: "Somebody signed in already."}
+func runCommand(ctx context.Context, tool hfcli.Config, command string) error {
+	switch command {
+	case "login":
+		session, err := hfcli.Login(ctx, tool)
+		if err != nil {
+			return err
 		}
-	}
-	return hfoauth.New(config)
-}
-
-// byBrowser serves the sign-in pages on loopback until somebody signed in and
-// saw the last page.
-func byBrowser(ctx context.Context, client *hfoauth.Client, listener net.Listener, signedIn <-chan *hfoauth.Session, out io.Writer) (*hfoauth.Session, error) {
-	mux := http.NewServeMux()
-	client.Mount(mux)
-	shown := make(chan struct{}, 1)
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
-		io.WriteString(w, "You are signed in. You can close this page and go back to the terminal.")
-		select {
-		case shown <- struct{}{}:
-		default:
-		}
-	})
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute}
-	go server.Serve(listener)
-	defer server.Close()
-	fmt.Fprintf(out, "Open this address in your browser:\n\n  http://%s/login\n\n", listener.Addr())
-	select {
-	case session := <-signedIn:
-		return session, lastPage(server, shown)
-	case <-ctx.Done():
-		return nil, errors.New("not signed in")
-	}
-}
-
-// lastPage waits for the browser to fetch the last page.
-func lastPage(server *http.Server, shown <-chan struct{}) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	select {
-	case <-shown:
-		return server.Shutdown(ctx)
-	case <-ctx.Done():
+		fmt.Printf("Signed in as %s.\n", session.User.Username)
 		return nil
+	case "whoami":
+		session, err := open(ctx, tool)
+		if err != nil {
+			return err
+		}
+		return whoAmI(session, tool.ProviderURL)
+	case "logout":
+		session, err := open(ctx, tool)
+		if err != nil {
+			return err
+		}
+		return session.Logout(ctx)
 	}
+	return errors.New(usage)
 }
 
-// byDevice shows a code and counts the time that is left.
-func byDevice(ctx context.Context, client *hfoauth.Client, out io.Writer) (*hfoauth.Session, error) {
-	var counting sync.WaitGroup
-	done := make(chan struct{})
-	session, err := client.DeviceLogin(ctx, func(code hfoauth.DeviceCode) {
-		fmt.Fprintf(out, "Open %s and type the code\n\n  %s\n\n", code.VerificationURL, code.UserCode)
-		counting.Go(func() { countdown(out, code.Expiry, done) })
-	})
-	close(done)
-	counting.Wait()
-	fmt.Fprintln(out)
+func open(ctx context.Context, tool hfcli.Config) (*hfcli.Session, error) {
+	session, err := hfcli.Open(ctx, tool)
+	if errors.Is(err, hfoauth.ErrNotSignedIn) {
+		return nil, fmt.Errorf("%w\nRun: cli login", err)
+	}
 	return session, err
 }
 
-func countdown(out io.Writer, end time.Time, done <-chan struct{}) {
-	ticker := time.NewTicker(time.Second)
-	defer ticker.Stop()
-	for {
-		fmt.Fprintf(out, "\rWaiting, %3.0f seconds left ", time.Until(end).Seconds())
-		select {
-		case <-ticker.C:
-		case <-done:
-			return
-		}
+// whoAmI prints what is kept about the user, and asks the Hub on their behalf.
+func whoAmI(session *hfcli.Session, hubURL string) error {
+	fmt.Printf("%s (%q) with the scopes %v\n", session.User.Username, session.User.Name, session.Scopes)
+	if hubURL == "" {
+		hubURL = "https://huggingface.co"
 	}
+	resp, err := session.HTTPClient().Get(strings.TrimRight(hubURL, "/") + "/api/whoami-v2")
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("the Hub answers %s", resp.Status)
+	}
+	var answer struct {
+		Name string `json:"name"`
+	}
+	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&answer); err != nil {
+		return err
+	}
+	fmt.Printf("The Hub says: %s\n", answer.Name)
+	return nil
 }
