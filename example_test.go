@@ -150,23 +150,6 @@ func ExampleClient_Button() {
 	})
 }
 
-// Sign-in in a command-line tool, by a code that is typed in on any device.
-func ExampleClient_DeviceLogin() {
-	client := exampleClient()
-	session, err := client.DeviceLogin(context.Background(), func(code hfoauth.DeviceCode) {
-		fmt.Printf("Open %s and type %s\n", code.VerificationURL, code.UserCode)
-	})
-	switch {
-	case errors.Is(err, hfoauth.ErrDenied):
-		log.Fatal("You said no.")
-	case errors.Is(err, hfoauth.ErrCodeExpired):
-		log.Fatal("Too late. Start again.")
-	case err != nil:
-		log.Fatal(err)
-	}
-	fmt.Println("Hello,", session.User.Name)
-}
-
 // An API for programs that have a token of the Hub.
 func ExampleClient_AcceptBearer() {
 	hub, err := hfoauthtest.Listen("127.0.0.1:0") // huggingface.co, in earnest

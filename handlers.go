@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/oauth2"
+
 	"github.com/hfoauth/hfoauth/internal/provider"
 )
 
@@ -203,6 +205,15 @@ func (c *Client) completeSignIn(ctx context.Context, r *http.Request, a *attempt
 		}
 	}
 	return e, nil
+}
+
+// granted returns the scopes of a token: those named in the answer, else all
+// that were requested (RFC 6749 section 5.1).
+func granted(token *oauth2.Token, requested Scopes) Scopes {
+	if scope, named := provider.Scope(token); named {
+		return parseScopes(scope)
+	}
+	return requested
 }
 
 // authorizationCode reads the authorization response (RFC 6749 section

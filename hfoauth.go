@@ -54,7 +54,7 @@
 // # Programs
 //
 // [Client.AcceptBearer] lets programs in that have a token of the Hub.
-// [Client.DeviceLogin] signs users of a command-line tool in.
+// Package hfcli signs users of a command-line tool in.
 //
 // # When something fails
 //

@@ -1,7 +1,6 @@
 package hfoauth_test
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -158,20 +157,6 @@ func TestTokenHosts(t *testing.T) {
 		if got := len(n.sent) == 1; got != allowed {
 			t.Errorf("%s: sent %v, want %v", address, got, allowed)
 		}
-	}
-}
-
-func TestExchangeForMember(t *testing.T) {
-	s := newSite(t, nil)
-	s.app.Org = "engines"
-	s.hub.RegisterApp(s.app)
-	token, err := s.client.MemberToken(t.Context(), "ada@example.com", hfoauth.ScopeOpenID, hfoauth.ScopeInferenceAPI)
-	if err != nil || !s.works(token.AccessToken) || token.RefreshToken != "" || token.Expiry.IsZero() {
-		t.Errorf("%v", err)
-	}
-	_, err = s.client.MemberToken(t.Context(), "nobody@example.com")
-	if answer, ok := errors.AsType[*hfoauth.ProviderError](err); !ok || answer.Code != "invalid_grant" {
-		t.Errorf("%v", err)
 	}
 }
 

@@ -1,0 +1,19 @@
+package hfoauth
+
+import (
+	"context"
+
+	"golang.org/x/oauth2"
+)
+
+// MemberToken returns an access token for the member of the app's
+// organization who has an e-mail address (RFC 8693,
+// https://huggingface.co/docs/hub/oauth): for the apps of Enterprise
+// organizations, which must have a client secret. Without scopes the provider
+// decides. There is never a refresh token. The error is a [*ProviderError]
+// ("invalid_grant": there is no such member), or wraps
+// [ErrProviderUnavailable] or [ErrProviderInvalid].
+func (c *Client) MemberToken(ctx context.Context, email string, scopes ...Scope) (*oauth2.Token, error) {
+	token, err := c.provider.MemberToken(ctx, email, Scopes(scopes).String())
+	return token, providerError(err)
+}
