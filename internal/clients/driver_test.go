@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -22,17 +23,30 @@ type driver struct {
 	stderr strings.Builder
 }
 
-// newDriver starts a program, and ends it with the test.
+// newDriver starts a program that a provider and an app are named to as in a
+// Space.
 func newDriver(t *testing.T, program, issuer string, app hfoauthtest.App) *driver {
 	t.Helper()
-	interpreter := "node"
+	return startDriver(t, []string{"OPENID_PROVIDER_URL=" + issuer, "OAUTH_CLIENT_ID=" + app.ClientID,
+		"OAUTH_CLIENT_SECRET=" + app.ClientSecret, "OAUTH_SCOPES=" + scopes}, interpreted(program)...)
+}
+
+// interpreted returns the command that runs a program.
+func interpreted(program string) []string {
 	if filepath.Ext(program) == ".py" {
-		interpreter = "/usr/bin/python3" // Debian's, which has Debian's packages
+		return []string{"/usr/bin/python3", program} // Debian's, which has Debian's packages
 	}
+	return []string{"node", program}
+}
+
+// startDriver starts a command, and ends it and all that it started with the
+// test.
+func startDriver(t *testing.T, env []string, argv ...string) *driver {
+	t.Helper()
 	d := &driver{t: t}
-	command := exec.Command(interpreter, program)
-	command.Env = append(os.Environ(), "OPENID_PROVIDER_URL="+issuer, "OAUTH_CLIENT_ID="+app.ClientID,
-		"OAUTH_CLIENT_SECRET="+app.ClientSecret, "OAUTH_SCOPES="+scopes, "PORT=0", "PYTHONDONTWRITEBYTECODE=1")
+	command := exec.Command(argv[0], argv[1:]...)
+	command.Env = append(append(os.Environ(), "PORT=0", "PYTHONDONTWRITEBYTECODE=1"), env...)
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	command.Stderr = &d.stderr
 	stdout, err := command.StdoutPipe()
 	if err != nil {
@@ -42,10 +56,10 @@ func newDriver(t *testing.T, program, issuer string, app hfoauthtest.App) *drive
 		t.Fatalf("%v (run make setup)", err)
 	}
 	t.Cleanup(func() {
-		command.Process.Kill()
+		syscall.Kill(-command.Process.Pid, syscall.SIGKILL)
 		command.Wait()
 		if t.Failed() && d.stderr.Len() > 0 {
-			t.Logf("%s: %s", program, d.stderr.String())
+			t.Logf("%s: %s", argv, d.stderr.String())
 		}
 	})
 	d.stdout = bufio.NewScanner(stdout)

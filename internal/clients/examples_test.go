@@ -5,7 +5,11 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/http/cookiejar"
 	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -52,13 +56,33 @@ func beginWithAuthJS(t *testing.T, app *web, browser *http.Client) *http.Respons
 	return resp
 }
 
+func (e example) path() string { return "../../examples/hfhub/" + e.program }
+
 func (e example) start(t *testing.T) (*hfoauthtest.Server, *web) {
 	t.Helper()
 	hub := hfoauthtest.NewServer(t)
 	app := hub.RegisterApp(hfoauthtest.App{Name: e.name, RedirectURIs: []string{
 		"http://localhost/login/callback", "http://localhost/auth/callback/huggingface",
 	}})
-	return hub, &web{t, newDriver(t, "../../examples/hfhub/"+e.program, hub.URL, app).line()}
+	return hub, &web{t, newDriver(t, e.path(), hub.URL, app).line()}
+}
+
+// check signs a user in with a browser that approves, and compares what the
+// app says of them.
+func (e example) check(t *testing.T, app *web, browser *http.Client, user hfoauthtest.User) {
+	t.Helper()
+	if status, _ := app.open(browser, "GET", "/private"); status != http.StatusUnauthorized {
+		t.Errorf("before the sign-in /private answers %d, want 401", status)
+	}
+	e.begin(t, app, browser).Body.Close()
+	if _, home := app.open(browser, "GET", "/"); !strings.Contains(home, "Hello, "+cmp.Or(user.Name, user.Username)+" ("+user.Username+")") {
+		t.Errorf("the start page does not greet %s: %s", user.Username, home)
+	}
+	status, private := app.open(browser, "GET", "/private")
+	var account struct{ Sub string }
+	if status != http.StatusOK || json.Unmarshal([]byte(private), &account) != nil || account.Sub != user.ID() {
+		t.Errorf("/private: %d %s, want sub %s", status, private, user.ID())
+	}
 }
 
 func TestExamples(t *testing.T) {
@@ -67,23 +91,33 @@ func TestExamples(t *testing.T) {
 			hub, app := e.start(t)
 			for _, user := range hfoauthtest.DefaultUsers() {
 				t.Run(user.Username, func(t *testing.T) {
-					app := &web{t, app.url}
 					browser := hub.Browser(hfoauthtest.Person{Username: user.Username})
 					defer browser.CloseIdleConnections()
-					if status, _ := app.open(browser, "GET", "/private"); status != http.StatusUnauthorized {
-						t.Errorf("before the sign-in /private answers %d, want 401", status)
-					}
-					e.begin(t, app, browser).Body.Close()
-					if _, home := app.open(browser, "GET", "/"); !strings.Contains(home, "Hello, "+cmp.Or(user.Name, user.Username)+" ("+user.Username+")") {
-						t.Errorf("the start page does not greet %s: %s", user.Username, home)
-					}
-					status, private := app.open(browser, "GET", "/private")
-					var account struct{ Sub string }
-					if status != http.StatusOK || json.Unmarshal([]byte(private), &account) != nil || account.Sub != user.ID() {
-						t.Errorf("/private: %d %s, want sub %s", status, private, user.ID())
-					}
+					e.check(t, &web{t, app.url}, browser, user)
 				})
 			}
+		})
+	}
+}
+
+// The apps run as examples/hfhub/README.md says.
+func TestExamplesAtHFHub(t *testing.T) {
+	hfhub := filepath.Join(t.TempDir(), "hfhub")
+	build := exec.Command("go", "build", "-o", hfhub, "./cmd/hfhub")
+	build.Dir = "../.."
+	build.Env = append(os.Environ(), "GOWORK=off")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	for _, e := range examples {
+		t.Run(e.name, func(t *testing.T) {
+			argv := append([]string{hfhub, "-as", "ada", "--"}, interpreted(e.path())...)
+			app := &web{t, startDriver(t, nil, argv...).line()}
+			jar, err := cookiejar.New(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			e.check(t, app, &http.Client{Jar: jar}, hfoauthtest.DefaultUsers()[0])
 		})
 	}
 }

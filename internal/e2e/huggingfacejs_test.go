@@ -40,6 +40,14 @@ func TestHuggingFaceJSSignsIn(t *testing.T) {
 	}
 }
 
+// The page runs as examples/hfhub/README.md says.
+func TestHuggingFaceJSAtHFHub(t *testing.T) {
+	page := runProgram(t, []string{build(t, "cmd/hfhub"), "--", "node", "../../examples/hfhub/page/server.mjs"}, "", hfoauthtest.App{})
+	b := newBrowser(t, browserOptions{})
+	b.signInAs(page.URL, "grace", "approve")
+	b.says(b.ctx, "(grace), member of 0 organizations")
+}
+
 func TestHuggingFaceJSIsDenied(t *testing.T) {
 	_, address := jsPage(t)
 	b := newBrowser(t, browserOptions{})

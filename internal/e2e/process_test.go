@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -31,28 +32,29 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// built are the examples that were built already, by name.
+// built are the programs that were built already, by directory.
 var built = struct {
 	sync.Mutex
 	paths map[string]string
 }{paths: map[string]string{}}
 
-// build builds an example once for all tests.
-func build(t *testing.T, example string) (path string) {
+// build builds the program of a directory of the root module, or of a module
+// below it, once for all tests.
+func build(t *testing.T, directory string) (path string) {
 	t.Helper()
 	built.Lock()
 	defer built.Unlock()
-	if path = built.paths[example]; path != "" {
+	if path = built.paths[directory]; path != "" {
 		return path
 	}
-	path = filepath.Join(programs, example)
+	path = filepath.Join(programs, filepath.Base(directory))
 	command := exec.Command("go", "build", "-o", path, ".")
-	command.Dir = filepath.Join("../../examples", example)
+	command.Dir = filepath.Join("../..", directory)
 	command.Env = append(os.Environ(), "GOWORK=off")
 	if out, err := command.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
-	built.paths[example] = path
+	built.paths[directory] = path
 	return path
 }
 
@@ -86,7 +88,7 @@ func newProgram(t *testing.T, example string, env ...string) *program {
 // newProgramAt is newProgram with a provider of the caller's.
 func newProgramAt(t *testing.T, example, issuer string, app hfoauthtest.App, env ...string) *program {
 	t.Helper()
-	return runProgram(t, []string{build(t, example)}, issuer, app, env...)
+	return runProgram(t, []string{build(t, "examples/"+example)}, issuer, app, env...)
 }
 
 // runProgram runs any app that is configured as a Space is.
@@ -116,6 +118,7 @@ func (q *program) start() {
 	q.t.Helper()
 	q.command = exec.Command(q.argv[0], q.argv[1:]...)
 	q.command.Env = q.env
+	q.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	q.command.Stderr = q.stderr
 	if err := q.command.Start(); err != nil {
 		q.t.Fatalf("%v (run make setup)", err)
@@ -134,9 +137,10 @@ func (q *program) start() {
 	q.t.Fatalf("the program does not answer: %s", q.log())
 }
 
-// kill ends the program as a machine that loses power does.
+// kill ends the program and all that it started, as a machine that loses power
+// does.
 func (q *program) kill() {
-	q.command.Process.Kill()
+	syscall.Kill(-q.command.Process.Pid, syscall.SIGKILL)
 	q.command.Wait()
 }
 
