@@ -31,8 +31,8 @@ type Store interface {
 // SwapStore is a Store that can compare and swap, which makes sign-out and
 // renewal exact where replicas race. Without it, two replicas may renew one
 // session at the same moment, and a provider that revokes tokens on reuse (RFC
-// 9700 section 4.14.2) then ends it. Packages stores/redis and stores/postgres
-// have one.
+// 9700 section 4.14.2) then ends it. Packages redisstore and pgstore of
+// the module github.com/hfoauth/hfoauth/stores have one.
 type SwapStore interface {
 	Store
 

@@ -2,33 +2,11 @@ package stores
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 )
-
-// clusterStore is a Store in a Redis Cluster, which goredisstore does not
-// take. Each call is about one key, so any node will do.
-type clusterStore struct{ client *redis.ClusterClient }
-
-func (s clusterStore) Find(key string) ([]byte, bool, error) {
-	b, err := s.client.Get(context.Background(), key).Bytes()
-	if errors.Is(err, redis.Nil) {
-		return nil, false, nil
-	}
-	return b, err == nil, err
-}
-
-func (s clusterStore) Commit(key string, b []byte, expiry time.Time) error {
-	return s.client.Set(context.Background(), key, b, time.Until(expiry)).Err()
-}
-
-func (s clusterStore) Delete(key string) error {
-	return s.client.Del(context.Background(), key).Err()
-}
 
 // startCluster starts a cluster of two nodes, each with half of the keys.
 func startCluster(t *testing.T) string {

@@ -21,6 +21,8 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/hfoauth/hfoauth"
+	"github.com/hfoauth/hfoauth/stores/pgstore"
+	"github.com/hfoauth/hfoauth/stores/redisstore"
 )
 
 // settings are what the replicas of an app have in common.
@@ -28,48 +30,94 @@ type settings struct {
 	Store, Provider, ClientID, ClientSecret, RedirectURL string
 }
 
-// openStore connects to Redis, a Redis Cluster or PostgreSQL.
+// openStore connects to Redis, a Redis Cluster or PostgreSQL. Addresses that
+// begin with "swap:" are for our own stores, others for those of scs.
 func openStore(address string) (hfoauth.Store, error) {
+	address, swap := strings.CutPrefix(address, "swap:")
 	if node, ok := strings.CutPrefix(address, "cluster:"); ok {
-		return clusterStore{redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{node}})}, nil
+		return redisstore.New(redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{node}})), nil
 	}
 	if !strings.HasPrefix(address, "postgres:") {
-		return goredisstore.New(redis.NewClient(&redis.Options{Addr: address})), nil
+		client := redis.NewClient(&redis.Options{Addr: address})
+		if swap {
+			return redisstore.New(client), nil
+		}
+		return goredisstore.New(client), nil
 	}
 	pool, err := pgxpool.New(context.Background(), address)
 	if err != nil {
 		return nil, err
 	}
+	if swap {
+		return pgstore.New(pool), nil
+	}
 	return pgxstore.NewWithCleanupInterval(pool, 0), nil
 }
 
-// counted counts what goes through a store that has contexts or not.
+// Both are what Config.Store can swap with.
+var _, _ hfoauth.SwapStore = (*redisstore.Store)(nil), (*pgstore.Store)(nil)
+
+// counted counts what goes through a store.
 type counted struct {
 	hfoauth.Store
-	finds, commits, deletes, bytes atomic.Int64
+	finds, commits, deletes, swaps, bytes atomic.Int64
 }
 
-func (c *counted) Find(key string) ([]byte, bool, error) {
-	b, found, err := c.Store.Find(key)
+// contexts are the methods of scs's CtxStore.
+type contexts interface {
+	FindCtx(ctx context.Context, key string) ([]byte, bool, error)
+	CommitCtx(ctx context.Context, key string, b []byte, expiry time.Time) error
+	DeleteCtx(ctx context.Context, key string) error
+}
+
+func (c *counted) FindCtx(ctx context.Context, key string) (b []byte, found bool, err error) {
+	if store, ok := c.Store.(contexts); ok {
+		b, found, err = store.FindCtx(ctx, key)
+	} else {
+		b, found, err = c.Store.Find(key)
+	}
 	c.finds.Add(1)
 	c.bytes.Add(int64(len(b)))
 	return b, found, err
 }
 
-func (c *counted) Commit(key string, b []byte, expiry time.Time) error {
+func (c *counted) CommitCtx(ctx context.Context, key string, b []byte, expiry time.Time) error {
 	c.commits.Add(1)
 	c.bytes.Add(int64(len(b)))
+	if store, ok := c.Store.(contexts); ok {
+		return store.CommitCtx(ctx, key, b, expiry)
+	}
 	return c.Store.Commit(key, b, expiry)
 }
 
-func (c *counted) Delete(key string) error {
+func (c *counted) DeleteCtx(ctx context.Context, key string) error {
 	c.deletes.Add(1)
+	if store, ok := c.Store.(contexts); ok {
+		return store.DeleteCtx(ctx, key)
+	}
 	return c.Store.Delete(key)
+}
+
+// countedSwaps is counted for a store that can compare and swap.
+type countedSwaps struct{ *counted }
+
+func (c countedSwaps) SwapCtx(ctx context.Context, key string, old, new []byte, expiry time.Time) (bool, error) {
+	c.swaps.Add(1)
+	c.bytes.Add(int64(len(new)))
+	return c.Store.(hfoauth.SwapStore).SwapCtx(ctx, key, old, new, expiry)
+}
+
+// asStore returns the store with all that it can do.
+func (c *counted) asStore() hfoauth.Store {
+	if _, ok := c.Store.(hfoauth.SwapStore); ok {
+		return countedSwaps{c}
+	}
+	return c
 }
 
 // take returns what was counted since it was called last.
 func (c *counted) take() string {
-	return fmt.Sprintf("%d finds, %d commits, %d deletes, %d bytes", c.finds.Swap(0), c.commits.Swap(0), c.deletes.Swap(0), c.bytes.Swap(0))
+	return fmt.Sprintf("%d finds, %d commits, %d deletes, %d swaps, %d bytes", c.finds.Swap(0), c.commits.Swap(0), c.deletes.Swap(0), c.swaps.Swap(0), c.bytes.Swap(0))
 }
 
 func newClient(s settings, store hfoauth.Store) (*hfoauth.Client, error) {

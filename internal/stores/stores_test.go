@@ -41,7 +41,7 @@ func startApp(t *testing.T, address string) *app {
 		t.Fatal(err)
 	}
 	a.store = &counted{Store: store}
-	if a.client, err = newClient(a.settings, a.store); err != nil {
+	if a.client, err = newClient(a.settings, a.store.asStore()); err != nil {
 		t.Fatal(err)
 	}
 	other, err := newClient(a.settings, store)
@@ -79,6 +79,19 @@ func TestRedis(t *testing.T) {
 			func() { pause(server.process.Process) },
 			func() { resume(server.process.Process) })
 	})
+}
+
+func TestRedisStore(t *testing.T) {
+	_, address := startRedis(t)
+	testSessions(t, startApp(t, "swap:"+address))
+	testSwap(t, "swap:"+address)
+}
+
+func TestPgStore(t *testing.T) {
+	_, address := startPostgres(t)
+	testSessions(t, startApp(t, "swap:"+address))
+	testSwap(t, "swap:"+address)
+	testDeleteExpired(t, address)
 }
 
 func testRedisMemory(t *testing.T, a *app, address string) {
