@@ -125,6 +125,7 @@ type exchange struct {
 	location string
 	body     string
 	user     string
+	id       string // of the session
 	token    string
 	set      []string
 	panicked any
@@ -216,7 +217,7 @@ func (x *exchange) arrive(cookies string) {
 			x.panicked = recover()
 			cancel()
 			x.status, x.location, x.body = rec.Code, rec.Header().Get("Location"), rec.Body.String()
-			x.user, x.token, x.set = rec.Header().Get("X-User"), rec.Header().Get("X-Token"), rec.Header()["Set-Cookie"]
+			x.user, x.id, x.token, x.set = rec.Header().Get("X-User"), rec.Header().Get("X-Session"), rec.Header().Get("X-Token"), rec.Header()["Set-Cookie"]
 			w.driver.enter(done)
 		}()
 		handler.ServeHTTP(rec, req)

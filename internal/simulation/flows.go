@@ -1,7 +1,6 @@
 package simulation
 
 import (
-	"context"
 	"crypto/sha256"
 	"fmt"
 	"html"
@@ -200,38 +199,6 @@ func (f *flow) claim(at place, verifier string, challenge [32]byte, done *bool) 
 		f.w.oracle.unclaimed(f, encode(challenge[:]), began)
 	}
 	return false
-}
-
-// logoutUser ends all sessions of a user.
-func (f *flow) logoutUser(person string) {
-	w := f.w
-	var p *process
-	var began time.Time
-	err := fmt.Errorf("replica is down")
-	w.driver.do(nil, &call{name: f.id + " logout user", arrive: func(c *call) {
-		p = w.pick(c.id)
-		if p.dead {
-			w.driver.answer(c)
-			return
-		}
-		began = time.Now()
-		w.oracle.logoutUserBegins(person)
-		w.driver.log("%s of %s at %s", c.id, person, p.name)
-		ctx := context.WithValue(context.Background(), callerKey{}, f.id+" logout user")
-		back := &call{name: f.id + " logout user done", proc: p, arrive: func(back *call) {
-			if p.dead {
-				return
-			}
-			w.driver.log("%s: %v", back.id, err)
-			w.oracle.logoutUserReturned(person, began, err)
-			w.driver.answer(c)
-		}}
-		p.waiting = append(p.waiting, c)
-		go func() {
-			err = p.app.LogoutUser(ctx, subOf(person))
-			w.driver.enter(back)
-		}()
-	}})
 }
 
 // replay shows an old cookie to a replica: somebody kept it.

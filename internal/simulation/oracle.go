@@ -18,10 +18,12 @@ type oracle struct {
 	claims     map[string]*grant  // by the challenge of an iframe
 	logouts    map[string]*logouts
 	accepted   map[string]int
+	byID       map[string]*session
+	listLost   bool // the store lost the list of a user's sessions
 }
 
 func newOracle(w *world) *oracle {
-	o := &oracle{w: w, values: map[string]*copied{}, claims: map[string]*grant{}, logouts: map[string]*logouts{}, accepted: map[string]int{}}
+	o := &oracle{w: w, values: map[string]*copied{}, claims: map[string]*grant{}, logouts: map[string]*logouts{}, accepted: map[string]int{}, byID: map[string]*session{}}
 	for _, person := range append(people, crowd) {
 		o.logouts[person] = &logouts{}
 	}
@@ -165,6 +167,9 @@ func (o *oracle) refused(x *exchange) {
 // letIn asks whether the user of an answer may be shown.
 func (o *oracle) letIn(x *exchange) {
 	problem := ""
+	if len(x.cookies) == 1 && x.cookies[0].session != nil {
+		o.names(x, x.cookies[0].session)
+	}
 	for _, c := range x.cookies {
 		switch {
 		case c.session == nil || c.session.user != x.user:
@@ -547,6 +552,7 @@ func (o *oracle) failedOver() {
 	for _, s := range o.sessions {
 		s.excused, s.ended = writeLost, time.Time{}
 		clear(s.endedAt)
+		o.listLost = true
 	}
 }
 

@@ -144,7 +144,7 @@ func operation(d dice, id string, at time.Duration, s *Setup, calm bool, i int) 
 	}
 	kinds := []string{
 		"sign in", "sign in", "visit", "visit", "visit", "visit", "visit", "visit", "burst", "burst",
-		"sign out", "logout user", "switch", "replay", "program",
+		"sign out", "logout user", "devices", "switch", "replay", "program",
 	}
 	if s.Space {
 		kinds = append(kinds, "frame", "frame")

@@ -39,6 +39,7 @@ type session struct {
 	grant     *grant
 	started   time.Time
 	value     string // of the first cookie
+	id        string // that the app shows, if it did
 	shared    bool   // with an iframe
 	copies    bool   // one in the tab, which ends with its access token, one in the iframe
 	claimedBy *process

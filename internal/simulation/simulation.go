@@ -47,11 +47,21 @@ type App struct {
 	// LogoutUser ends all sessions of a user, by the user's sub.
 	LogoutUser func(ctx context.Context, sub string) error
 
+	// Devices lists the sessions of a user.
+	Devices func(ctx context.Context, sub string) ([]Device, error)
+
 	// SessionCookie and FrameCookie are the names of the cookies.
 	SessionCookie, FrameCookie string
 
 	// StoreKey is the key in the store of the session behind a cookie.
 	StoreKey func(cookie string) string
+}
+
+// Device is an entry in a list of a user's sessions.
+type Device struct {
+	ID, User string
+	Token    func() (string, error)
+	End      func(ctx context.Context) error
 }
 
 // Site is where the app is and who it is at the provider.

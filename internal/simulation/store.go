@@ -106,7 +106,7 @@ func (p *PlainStore) FindCtx(ctx context.Context, key string) (b []byte, found b
 func (p *PlainStore) CommitCtx(ctx context.Context, key string, b []byte, expiry time.Time) error {
 	s := p.proc.w.store
 	b = bytes.Clone(b)
-	known := s.w.oracle.known(p.proc, key)
+	known := s.w.oracle.holds(p.proc, key)
 	return p.call(ctx, "commit", key, func() string {
 		s.put(key, b, expiry, known)
 		s.w.oracle.stored(p.proc, key, known)
@@ -136,7 +136,7 @@ func (p *PlainStore) Delete(key string) error { return p.DeleteCtx(context.Backg
 func (p *SwapStore) SwapCtx(ctx context.Context, key string, old, new []byte, expiry time.Time) (swapped bool, err error) {
 	s := p.proc.w.store
 	old, new = bytes.Clone(old), bytes.Clone(new)
-	known := s.w.oracle.known(p.proc, key)
+	known := s.w.oracle.holds(p.proc, key)
 	err = p.call(ctx, "swap", key, func() string {
 		current, found := s.find(key)
 		if found != (old != nil) || !bytes.Equal(current, old) {

@@ -57,8 +57,8 @@ func (o *oracle) stored(p *process, key string, known int) {
 	}
 }
 
-// knows is which tokens of the session under a key a process knows.
-func (o *oracle) known(p *process, key string) int {
+// holds is which tokens of the session under a key a process knows.
+func (o *oracle) holds(p *process, key string) int {
 	if s := o.w.storeKeys[key]; s != nil {
 		return p.knows[s.grant]
 	}

@@ -119,6 +119,10 @@ func (w *world) do(op Op) {
 		if w.setup.Store != "" {
 			w.begin(op.ID, nil, func(f *flow) { f.logoutUser(op.Person) })
 		}
+	case "devices":
+		if w.setup.Store != "" && w.replicas[0].app.Devices != nil {
+			w.begin(op.ID, nil, func(f *flow) { f.devices(op.Person) })
+		}
 	case "switch":
 		b.person = one(w.dice, op.ID+" switch", people...)
 	case "replay":
@@ -185,6 +189,7 @@ func (w *world) evict(op Op) {
 	key := keys[w.dice.below(len(keys), op.ID+" key")]
 	delete(w.store.entries, key)
 	w.driver.log("%s: %s is lost", op.ID, w.driver.keyName(key))
+	w.oracle.listLost = w.oracle.listLost || kind == "hfoauth-list-"
 	if kind == "hfoauth-epoch-" { // sessions that do not know it may be refused
 		for _, s := range w.oracle.sessions {
 			w.oracle.excuse(s, writeLost)
