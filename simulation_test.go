@@ -1,6 +1,7 @@
 package hfoauth_test
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -107,6 +108,9 @@ func startProcess(p simulation.Process) simulation.App {
 		switch {
 		case err == nil:
 			w.Header().Set("X-User", user.Username)
+			if s := hfoauth.SessionFromContext(r.Context()); s != nil {
+				w.Header().Set("X-Session", s.ID)
+			}
 		case hfoauth.HTTPStatus(err) != http.StatusUnauthorized:
 			w.WriteHeader(hfoauth.HTTPStatus(err))
 		}
@@ -125,8 +129,22 @@ func startProcess(p simulation.Process) simulation.App {
 		show(w, r)
 	})))
 	return simulation.App{
-		Handler:       mux,
-		LogoutUser:    client.LogoutUser,
+		Handler:    mux,
+		LogoutUser: client.LogoutUser,
+		Devices: func(ctx context.Context, sub string) (devices []simulation.Device, err error) {
+			list, err := client.Sessions(ctx, sub)
+			for _, s := range list {
+				token := func() (string, error) {
+					token, err := s.Token()
+					if err != nil {
+						return "", err
+					}
+					return token.AccessToken, nil
+				}
+				devices = append(devices, simulation.Device{ID: s.ID, User: s.User.Username, Token: token, End: s.End})
+			}
+			return devices, err
+		},
 		SessionCookie: client.SessionCookie(),
 		FrameCookie:   client.SessionCookie() + "-frame",
 		StoreKey:      hfoauth.StoreKey,

@@ -12,6 +12,7 @@ var Accepted = map[string]string{
 	noStore:    "A session that lives in its cookie is known to no other process: there it is neither signed out nor are its renewed tokens known.",
 	doubleUse:  "Without compare-and-swap two replicas that renew at one moment may both send the refresh token.",
 	doubleTake: "Without compare-and-swap two replicas that answer one claim at one moment may both give the session out, to the same iframe.",
+	takenDead:  "The process that answered a claim ended before the answer reached the iframe: a claim works once.",
 	logoutLate: "Ending all sessions of a user failed, and its writes land late: sessions that began meanwhile end, too.",
 }
 
@@ -24,5 +25,6 @@ const (
 	noStore    = "cookie-only sessions of several processes"
 	doubleUse  = "double refresh without compare-and-swap"
 	doubleTake = "double claim without compare-and-swap"
+	takenDead  = "a process ended while it answered a claim"
 	logoutLate = "a failed logout of a user lands late"
 )

@@ -77,20 +77,16 @@ func (f *flow) devices(person string) {
 	f.call(at, "token", func() {},
 		func(context.Context, *process) { token, _ = chosen.Token() },
 		func() { o.tokenOf(f, person, token) })
-	if f.w.dice.chance(0.5, f.id+" keeps it") {
+	s := o.byID[chosen.ID]
+	if s == nil || f.w.dice.chance(0.5, f.id+" keeps it") {
 		return
 	}
-	s := o.byID[chosen.ID]
 	f.call(at, "end",
-		func() {
-			if s != nil {
-				s.ending++
-			}
-		},
+		func() { s.ending++ },
 		func(ctx context.Context, _ *process) { err = chosen.End(ctx) },
 		func() {
 			f.w.driver.log("%s: ends %s: %v", f.id, f.w.driver.alias("device", chosen.ID), err)
-			if s != nil && err == nil {
+			if err == nil {
 				o.end(s, "sign-out")
 			}
 		})

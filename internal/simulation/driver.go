@@ -245,7 +245,7 @@ func (d *driver) service(c *call, f fate, effect, answered func()) {
 			return
 		}
 		d.after(f.answer, func() {
-			if c.answered || c.abandoned {
+			if c.answered || c.abandoned || c.proc.dead {
 				return
 			}
 			c.err = f.err

@@ -19,7 +19,8 @@ type oracle struct {
 	logouts    map[string]*logouts
 	accepted   map[string]int
 	byID       map[string]*session
-	listLost   bool // the store lost the list of a user's sessions
+	lastDeath  time.Time // of a process
+	listLost   bool      // the store lost the list of a user's sessions
 }
 
 func newOracle(w *world) *oracle {
@@ -422,9 +423,10 @@ func (o *oracle) kept(x *exchange, name, before string, now *cookie) {
 		return
 	}
 	switch {
+	case o.w.setup.Store == "": // answers that cross on their way need a store
 	case old != nil && old.session != s && old.session.started.After(s.started):
 		o.violated("crossed", "%s: session %d comes back in place of session %d", x.name, s.n, old.session.n)
-	case o.w.setup.Store != "" && !s.ended.IsZero():
+	case !s.ended.IsZero():
 		o.violated("crossed", "%s: the cookie of session %d, which has ended, comes back", x.name, s.n)
 	}
 }
@@ -499,9 +501,16 @@ func (o *oracle) status(x *exchange) {
 
 // unclaimed is an iframe that gets no session though its tab is signed in.
 func (o *oracle) unclaimed(f *flow, challenge string, since time.Time) {
-	if g := o.claims[challenge]; g != nil && g.session != nil && since.Before(g.session.started.Add(parkedLifetime/2)) && g.session.claimedBy == nil && g.session.ending == 0 && g.session.excused == "" {
-		o.violated("unclaimed", "%s: the tab is signed in, the iframe gets nothing", f.id)
+	g := o.claims[challenge]
+	if g == nil || g.session == nil || g.session.claimedBy != nil || g.session.ending > 0 || g.session.excused != "" ||
+		since.After(g.session.started.Add(parkedLifetime/2)) {
+		return
 	}
+	if o.lastDeath.After(g.session.started) {
+		o.accept(takenDead)
+		return
+	}
+	o.violated("unclaimed", "%s: the tab is signed in, the iframe gets nothing", f.id)
 }
 
 // accept counts something that is accepted.
@@ -533,6 +542,7 @@ func (o *oracle) settled() {
 
 // died excuses the sessions whose tokens were in a process alone.
 func (o *oracle) died(p *process) {
+	o.lastDeath = time.Now()
 	for _, s := range o.sessions {
 		if u := s.grant.lastUse; u != nil && u.proc == p && !s.grant.saved {
 			o.excuse(s, tokensDied)

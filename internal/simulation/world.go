@@ -32,6 +32,7 @@ type world struct {
 	flows     counter
 	waiting   int  // operations to come
 	disturbed bool // a process or the store failed
+	broken    bool // the store failed, or a process that may have been using it
 	counts    map[string]int
 
 	storeKeys map[string]*session // by the keys of the store
@@ -48,6 +49,8 @@ func Run(start Start, p *Program) *Result {
 			ClientID: "client", ClientSecret: "secret of the client in the simulation", Space: p.Setup.Space, MaxAge: p.Setup.MaxAge,
 		},
 	}
+	f := p.Faults
+	w.broken = f.StoreError+f.StoreErrorAfter+f.StoreSlow+f.StoreLate+f.StoreSilent > 0
 	w.store = &store{w: w, entries: map[string]entry{}}
 	w.provider = newProvider(w)
 	w.oracle = newOracle(w)
@@ -143,16 +146,16 @@ func (w *world) do(op Op) {
 			f.program(token)
 		})
 	case "kill":
-		w.disturbed = true
+		w.disturbed, w.broken = true, true
 		w.kill(op.N)
 		w.driver.after(w.dice.between(0, 5*time.Second, op.ID+" restart"), func() { w.launch(op.N) })
 	case "rotate":
-		w.disturbed = true
+		w.disturbed, w.broken = true, true
 		w.rotate()
 	case "revoke":
 		w.provider.revoke(op.Person)
 	case "outage":
-		w.disturbed = true
+		w.disturbed, w.broken = true, true
 		o := outage{from: time.Now(), to: time.Now().Add(op.For), kind: one(w.dice, op.ID+" outage", "errors", "silence", "read-only")}
 		if w.dice.chance(0.5, op.ID+" one") {
 			o.replica = w.replicas[op.N].replica
@@ -190,9 +193,16 @@ func (w *world) evict(op Op) {
 	delete(w.store.entries, key)
 	w.driver.log("%s: %s is lost", op.ID, w.driver.keyName(key))
 	w.oracle.listLost = w.oracle.listLost || kind == "hfoauth-list-"
-	if kind == "hfoauth-epoch-" { // sessions that do not know it may be refused
-		for _, s := range w.oracle.sessions {
-			w.oracle.excuse(s, writeLost)
+	if kind != "hfoauth-epoch-" {
+		return
+	}
+	// Sessions that do not know the epoch may be refused, and those that the
+	// list did not name, or whose end was not stored, are back.
+	exact := w.setup.Store == "swap" && !w.broken
+	for _, s := range w.oracle.sessions {
+		w.oracle.excuse(s, writeLost)
+		if s.endedBy == "logout user" && !exact {
+			s.ended, s.endedBy = time.Time{}, ""
 		}
 	}
 }
