@@ -506,6 +506,9 @@ func (o *oracle) unclaimed(f *flow, challenge string, since time.Time) {
 		since.After(g.session.started.Add(parkedLifetime/2)) {
 		return
 	}
+	if o.w.store.out() {
+		return
+	}
 	if o.lastDeath.After(g.session.started) {
 		o.accept(takenDead)
 		return

@@ -231,6 +231,11 @@ func (s *store) fate(proc *process, what, id string) fate {
 	return quick
 }
 
+// out reports whether an outage is under way, or was a moment ago.
+func (s *store) out() bool {
+	return slices.ContainsFunc(s.outages, func(o outage) bool { return time.Now().Before(o.to.Add(time.Second)) })
+}
+
 // endOutages makes the store well again.
 func (s *store) endOutages() {
 	s.outages = slices.DeleteFunc(s.outages, func(outage) bool { return true })
