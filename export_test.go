@@ -47,13 +47,13 @@ func StoreKey(id string) string { return sessions.StoreKey(id) }
 // RefreshToken returns the token that a session does not show.
 func RefreshToken(s *Session) string { return s.source.current().Data.token.RefreshToken }
 
-// Tighten makes the client remember few sessions of each kind. It is called
+// Tighten makes the client remember one session of each kind. It is called
 // before the first use.
 func (c *Client) Tighten() {
 	config, err := c.sessionsConfig()
 	if err != nil {
 		panic(err)
 	}
-	config.MaxEntries = 4
+	config.MaxEntries = 1
 	c.sessions = sessions.New(config)
 }

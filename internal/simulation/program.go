@@ -16,7 +16,7 @@ type Setup struct {
 	Lifetime   time.Duration // of access tokens
 	Skew       []time.Duration
 	LateExpiry bool // the store forgets late
-	Tight      bool
+	Tight      bool // memory has room for one of everything: a store has the rest
 	ThirdParty bool
 	MaxAge     time.Duration
 	Crowd      int // how many organizations one of the people is in
@@ -79,7 +79,7 @@ func Generate(seed uint64) *Program {
 	s.NoRefresh = d.chance(0.1, "no refresh")
 	s.Lifetime = one(d, "lifetime", time.Hour, 8*time.Hour, 10*time.Minute)
 	s.LateExpiry = d.chance(0.2, "late expiry")
-	s.Tight = d.chance(0.2, "tight")
+	s.Tight = s.Store != "" && d.chance(0.2, "tight")
 	s.ThirdParty = d.chance(0.5, "third party")
 	s.MaxAge = 30 * 24 * time.Hour
 	if d.chance(0.1, "crowd") {
