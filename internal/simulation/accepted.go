@@ -10,7 +10,7 @@ var Accepted = map[string]string{
 	writeLost:  "A store that loses what it said it has (a failover to a replica that is behind, an eviction) loses sessions and sign-outs.",
 	diedEarly:  "A sign-out that was answered with 503 is known to one process until the store takes it, and that process ended.",
 	noStore:    "A session that lives in its cookie is known to no other process: there it is neither signed out nor are its renewed tokens known.",
-	doubleUse:  "Without compare-and-swap two replicas that renew at one moment may both send the refresh token.",
+	doubleUse:  "Without compare-and-swap two replicas that renew at one moment may both send the refresh token. A request of the one that loses may be sent to sign-in, and a provider that watches for reuse ends the sign-in.",
 	doubleTake: "Without compare-and-swap two replicas that answer one claim at one moment may both give the session out, to the same iframe.",
 	takenDead:  "The process that answered a claim ended before the answer reached the iframe: a claim works once.",
 	logoutLate: "Ending all sessions of a user failed, and its writes land late: sessions that began meanwhile end, too.",

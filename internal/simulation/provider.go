@@ -42,6 +42,8 @@ type grant struct {
 	uses    map[string][]*use
 	sent    []*use // all of them
 
+	doubled time.Time // when two processes last sent the same one
+
 	issues     int            // how often tokens were issued
 	generation map[string]int // of each refresh token: the how many-th issue it is of
 

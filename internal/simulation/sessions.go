@@ -88,6 +88,8 @@ func (c *copied) live(value string, p *process) (live bool, accepted string) {
 		return false, s.excused
 	case g.revoked:
 		return false, familyDead
+	case now.Before(g.doubled.Add(time.Minute)):
+		return false, doubleUse
 	case g.current != "" && !g.heard():
 		return false, answerLost
 	case p.w.setup.Store == "" && c.kept(value) && c.by != p, // it was too large for a cookie

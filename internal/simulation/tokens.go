@@ -1,5 +1,7 @@
 package simulation
 
+import "time"
+
 // heard reports whether the tokens that the provider issued last have
 // reached a process.
 func (g *grant) heard() bool { return g.lastUse == nil || g.lastUse.status == 200 }
@@ -12,6 +14,14 @@ func (o *oracle) refreshSent(token string, u *use) {
 		return
 	}
 	p, c := u.proc, u.call
+	defer func() {
+		g.uses[token] = append(g.uses[token], u)
+		g.sent = append(g.sent, u)
+	}()
+	if g.session != nil && g.session.excused == writeLost {
+		o.accept(writeLost)
+		return
+	}
 	if p.knows[g] > g.generation[token] {
 		o.violated("refresh twice", "%s sends a refresh token of %s whose successor it knows", c.id, g.user)
 	}
@@ -25,11 +35,10 @@ func (o *oracle) refreshSent(token string, u *use) {
 				o.violated("race", "%s sends a refresh token of %s that %s has sent", c.id, g.user, before.proc.name)
 			} else {
 				o.accept(doubleUse)
+				g.doubled = time.Now()
 			}
 		}
 	}
-	g.uses[token] = append(g.uses[token], u)
-	g.sent = append(g.sent, u)
 }
 
 // issued notes that the provider issued tokens to a process.
