@@ -8,16 +8,12 @@ import (
 	"flag"
 	"fmt"
 	"log"
-	"net"
 	"net/http"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
-	"time"
 
 	"github.com/hfoauth/hfoauth"
-	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
 var frameworks = map[string]func(*hfoauth.Client) http.Handler{
@@ -42,62 +38,18 @@ func run(framework string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	port := cmp.Or(os.Getenv("PORT"), "7860")
-	config := hfoauth.ConfigFromEnv()
-	if config.RedirectURL == "" && config.SpaceHost == "" {
-		config.RedirectURL = "http://localhost:" + port + "/login/callback"
-	}
-	if config.ClientID == "" && config.SpaceHost == "" {
-		standIn, err := startStandIn(&config)
-		if err != nil {
-			return err
-		}
-		defer standIn.Close()
-	}
-	client, err := hfoauth.New(config)
+	endStandIn, err := setenv("Frameworks", port)
 	if err != nil {
 		return err
 	}
-	return serve(ctx, address(config, port), withHeaders(app(client)))
-}
-
-// startStandIn starts a provider on a loopback port and makes config use it.
-func startStandIn(config *hfoauth.Config) (*hfoauthtest.Server, error) {
-	standIn, err := hfoauthtest.Listen("127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	app := standIn.RegisterApp(hfoauthtest.App{Name: "Frameworks", RedirectURIs: []string{config.RedirectURL}})
-	config.ClientID, config.ClientSecret, config.ProviderURL = app.ClientID, app.ClientSecret, standIn.URL
-	fmt.Printf("OAUTH_CLIENT_ID is not set: signing in with a stand-in for Hugging Face at %s\n", standIn.URL)
-	return standIn, nil
-}
-
-// address keeps to loopback where users come from this machine anyway.
-func address(config hfoauth.Config, port string) string {
-	if strings.HasPrefix(config.RedirectURL, "http:") {
-		return net.JoinHostPort("localhost", port)
-	}
-	return ":" + port
-}
-
-// serve answers requests until ctx ends, and lets those under way finish.
-func serve(ctx context.Context, address string, handler http.Handler) error {
-	listener, err := net.Listen("tcp", address)
+	defer endStandIn()
+	client, err := hfoauth.New(hfoauth.Config{})
 	if err != nil {
 		return err
 	}
-	_, port, _ := net.SplitHostPort(address)
-	fmt.Printf("open http://localhost:%s\n", port)
-
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute}
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
-	select {
-	case err := <-failed:
+	listener, err := listen(port)
+	if err != nil {
 		return err
-	case <-ctx.Done():
 	}
-	shutdown, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	return server.Shutdown(shutdown)
+	return serve(ctx, listener, withHeaders(app(client)))
 }

@@ -11,20 +11,15 @@ import (
 	"embed"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"html/template"
 	"log"
-	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"os/signal"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/hfoauth/hfoauth"
-	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
 func main() {
@@ -38,19 +33,14 @@ func run() error {
 	defer stop()
 
 	port := cmp.Or(os.Getenv("PORT"), "7860")
-	config := hfoauth.ConfigFromEnv()
-	if config.RedirectURL == "" && config.SpaceHost == "" {
-		config.RedirectURL = "http://localhost:" + port + "/login/callback"
+	endStandIn, err := setenv("Quickstart", port)
+	if err != nil {
+		return err
 	}
-	if config.ClientID == "" && config.SpaceHost == "" {
-		standIn, err := startStandIn(&config)
-		if err != nil {
-			return err
-		}
-		defer standIn.Close()
-	}
-	if config.ClientSecret == "" && config.SessionKeys == nil {
-		log.Print("no client secret: sessions are sealed with a key that lasts until this program ends")
+	defer endStandIn()
+	var config hfoauth.Config
+	if len(os.Getenv("OAUTH_CLIENT_SECRET")) < 24 { // the Hub's are longer
+		log.Print("no client secret, or one that is too short to make a key of: sessions are sealed with a key that lasts until this program ends")
 		key := make([]byte, 32)
 		rand.Read(key)
 		config.SessionKeys = [][]byte{key}
@@ -59,48 +49,11 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	return serve(ctx, address(config, port), routes(client))
-}
-
-// startStandIn starts a provider on a loopback port and makes config use it.
-func startStandIn(config *hfoauth.Config) (*hfoauthtest.Server, error) {
-	standIn, err := hfoauthtest.Listen("127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	app := standIn.RegisterApp(hfoauthtest.App{Name: "Quickstart", RedirectURIs: []string{config.RedirectURL}})
-	config.ClientID, config.ClientSecret, config.ProviderURL = app.ClientID, app.ClientSecret, standIn.URL
-	fmt.Printf("OAUTH_CLIENT_ID is not set: signing in with a stand-in for Hugging Face at %s\n", standIn.URL)
-	return standIn, nil
-}
-
-// address keeps to loopback where users come from this machine anyway.
-func address(config hfoauth.Config, port string) string {
-	if u, err := url.Parse(config.RedirectURL); err == nil && u.Scheme == "http" {
-		return net.JoinHostPort("localhost", port)
-	}
-	return ":" + port
-}
-
-func serve(ctx context.Context, address string, handler http.Handler) error {
-	listener, err := net.Listen("tcp", address)
+	listener, err := listen(port)
 	if err != nil {
 		return err
 	}
-	_, port, _ := net.SplitHostPort(listener.Addr().String())
-	fmt.Printf("open http://localhost:%s\n", port)
-
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute}
-	go func() {
-		<-ctx.Done()
-		shutdown, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		server.Shutdown(shutdown)
-	}()
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
+	return serve(ctx, listener, routes(client))
 }
 
 func routes(client *hfoauth.Client) http.Handler {
@@ -136,7 +89,7 @@ func private(w http.ResponseWriter, r *http.Request, client *hfoauth.Client) {
 func show(w http.ResponseWriter, r *http.Request, client *hfoauth.Client, user *hfoauth.User, note string) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src https: http://127.0.0.1:* http://localhost:*; form-action 'self'; base-uri 'none'")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src https: http://127.0.0.1:* http://localhost:*; form-action 'self'; base-uri 'none'; frame-ancestors 'self' https://huggingface.co")
 	err := homePage.Execute(w, struct {
 		User   *hfoauth.User
 		Note   string

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -150,7 +151,9 @@ func TestEverySignInCompletes(t *testing.T) {
 	browsers := make([]*http.Client, signIns)
 	for i := range browsers {
 		<-pace.C
-		browsers[i] = s.hub.Browser(hfoauthtest.Person{Username: "ada"})
+		user := hfoauthtest.User{Username: fmt.Sprintf("ada-%d", i%10), Name: "Ada Lovelace"} // a user has 100 sessions at most
+		s.hub.AddUser(user)
+		browsers[i] = s.hub.Browser(hfoauthtest.Person{Username: user.Username})
 		work.Go(func() {
 			if clicks := s.signIn(browsers[i]); clicks > 1 {
 				again.Store(i, clicks)

@@ -12,7 +12,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"time"
 
 	"github.com/alexedwards/scs/goredisstore"
 	"github.com/redis/go-redis/v9"
@@ -27,9 +26,7 @@ func serveReplica(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	config := hfoauth.ConfigFromEnv()
-	config.Store = goredisstore.New(redis.NewClient(options)) // all that replicas need
-	client, err := hfoauth.New(config)
+	client, err := hfoauth.New(hfoauth.Config{Store: goredisstore.New(redis.NewClient(options))}) // all that replicas need
 	if err != nil {
 		return err
 	}
@@ -39,16 +36,12 @@ func serveReplica(ctx context.Context) error {
 	}
 	fmt.Println(listener.Addr())
 
-	server := &http.Server{Handler: routes(client), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute}
-	context.AfterFunc(ctx, func() { server.Close() })
+	ctx, stop := context.WithCancel(ctx)
 	go func() {
 		io.Copy(io.Discard, os.Stdin)
-		server.Close()
+		stop()
 	}()
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
+	return serve(ctx, listener, routes(client))
 }
 
 //go:embed home.html
@@ -79,7 +72,7 @@ func home(w http.ResponseWriter, r *http.Request, client *hfoauth.Client) {
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src https: http://127.0.0.1:* http://localhost:*; form-action 'self'; base-uri 'none'")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src https: http://127.0.0.1:* http://localhost:*; form-action 'self'; base-uri 'none'; frame-ancestors 'self' https://huggingface.co")
 	err = homePage.Execute(w, struct {
 		User           *hfoauth.User
 		Process        int

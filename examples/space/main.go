@@ -9,11 +9,11 @@ import (
 	"errors"
 	"html/template"
 	"log"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 
 	"github.com/hfoauth/hfoauth"
 )
@@ -22,31 +22,24 @@ import (
 const defaultPort = "7860"
 
 func main() {
+	if err := run(); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// run serves until the Hub stops the Space by SIGTERM.
+func run() error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	client, err := hfoauth.New(hfoauth.Config{})
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
-	server := &http.Server{
-		Addr:              ":" + cmp.Or(os.Getenv("PORT"), defaultPort),
-		Handler:           routes(client),
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       time.Minute,
+	listener, err := net.Listen("tcp", ":"+cmp.Or(os.Getenv("PORT"), defaultPort))
+	if err != nil {
+		return err
 	}
-	stopped := make(chan error, 1)
-	context.AfterFunc(ctx, func() {
-		// The Hub stops a Space by SIGTERM: requests under way may end.
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		stopped <- server.Shutdown(ctx)
-	})
-	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
-		log.Fatal(err)
-	}
-	if err := <-stopped; err != nil {
-		log.Fatal(err)
-	}
+	return serve(ctx, listener, routes(client))
 }
 
 //go:embed home.html style.css

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A lost OAUTH_CLIENT_ID does not turn an app that others reach into one that
+// signs everyone in as anyone.
+func TestNoStandInForOthers(t *testing.T) {
+	command := exec.Command(program(t))
+	command.Env = []string{"PORT=0", "OAUTH_REDIRECT_URL=https://app.example/login/callback"}
+	output, err := command.CombinedOutput()
+	if err == nil || !strings.Contains(string(output), "OAUTH_CLIENT_ID") || strings.Contains(string(output), "stand-in") {
+		t.Errorf("%v, says %s", err, output)
+	}
+}
+
+func TestListen(t *testing.T) {
+	for redirectURL, want := range map[string]bool{
+		"http://localhost:7860/login/callback": true,
+		"http://127.0.0.1:7860/login/callback": true,
+		"https://localhost/login/callback":     true,
+		"http://[::1]:7860/login/callback":     true,
+		"https://app.example/login/callback":   false,
+		"":                                     false, // a Space
+	} {
+		t.Setenv("OAUTH_REDIRECT_URL", redirectURL)
+		listener, err := listen("0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer listener.Close()
+		if got := listener.Addr().(*net.TCPAddr).IP.IsLoopback(); got != want {
+			t.Errorf("%q: listens on %s", redirectURL, listener.Addr())
+		}
+	}
+}
+
+// A request under way when the program is told to end is answered.
+func TestServeLetsRequestsFinish(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	started, release := make(chan struct{}), make(chan struct{})
+	done := make(chan error, 1)
+	go func() {
+		done <- serve(ctx, listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			close(started)
+			<-release
+			io.WriteString(w, "finished")
+		}))
+	}()
+	answer := make(chan string, 1)
+	go func() {
+		resp, err := http.Get("http://" + listener.Addr().String())
+		if err != nil {
+			answer <- err.Error()
+			return
+		}
+		defer resp.Body.Close()
+		body, _ := io.ReadAll(resp.Body)
+		answer <- string(body)
+	}()
+	<-started
+	stop()
+	for { // until it accepts no more
+		conn, err := net.DialTimeout("tcp", listener.Addr().String(), time.Second)
+		if err != nil {
+			break
+		}
+		conn.Close()
+	}
+	select {
+	case err := <-done:
+		t.Errorf("serve returned %v before the request was answered", err)
+	default:
+	}
+	close(release)
+	if got := <-answer; got != "finished" {
+		t.Errorf("the request got %q", got)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestMain(m *testing.M) {
+	os.Unsetenv("OAUTH_CLIENT_ID")
+	os.Exit(m.Run())
+}

@@ -1,0 +1,53 @@
+package hfoauth_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// The examples start and end in one way, whose tests are the quickstart's.
+func TestExamplesServeAlike(t *testing.T) {
+	for _, name := range []string{"serve.go", "local.go"} {
+		want, err := os.ReadFile(filepath.Join("examples/quickstart", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		copies, err := filepath.Glob(filepath.Join("examples/*", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(copies) < 6 {
+			t.Errorf("%d examples have %s, want six or more", len(copies), name)
+		}
+		for _, path := range copies {
+			if got, err := os.ReadFile(path); err != nil || string(got) != string(want) {
+				t.Errorf("%s differs from the quickstart's: %v", path, err)
+			}
+		}
+	}
+}
+
+// No example serves in another way, or can be framed by any site.
+func TestExamplesAreHardened(t *testing.T) {
+	sources, err := filepath.Glob("examples/*/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range sources {
+		source, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := string(source)
+		if strings.Contains(text, "http.Server{") && !strings.Contains(text, "ReadHeaderTimeout") || strings.Contains(text, "http.ListenAndServe") {
+			t.Errorf("%s has a server without ReadHeaderTimeout", path)
+		}
+		for line := range strings.Lines(text) {
+			if strings.Contains(line, `"default-src 'none'; style-src`) && !strings.Contains(line, "frame-ancestors") {
+				t.Errorf("%s: no frame-ancestors: %s", path, line)
+			}
+		}
+	}
+}
