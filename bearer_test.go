@@ -369,3 +369,21 @@ func TestAcceptBearerPanics(t *testing.T) {
 		}()
 	}
 }
+
+// A panic in the app's own code is logged with its stack, as net/http logs
+// those in its goroutines.
+func TestPanicInOnLoginIsLogged(t *testing.T) {
+	s := newSite(t, func(c *hfoauth.Config) {
+		c.OnLogin = func(context.Context, *hfoauth.Session) error { return panicking() }
+	})
+	if _, err := bearer(s.client, s.hub.UserToken("ada")); err == nil || hfoauth.HTTPStatus(err) != 500 {
+		t.Errorf("a panic lets the user in: %v", err)
+	}
+	for _, want := range []string{"level=ERROR", "no database", "panicking"} {
+		if log := s.log.String(); !strings.Contains(log, want) {
+			t.Errorf("the log does not say %q: %s", want, log)
+		}
+	}
+}
+
+func panicking() error { panic("no database") }

@@ -237,7 +237,7 @@ func (c *Config) validate() error {
 		c.checkClientID(),
 		c.checkSessionKeys(),
 		field("Scopes", "OAUTH_SCOPES", c.Scopes.check()),
-		field("ProviderURL", "OPENID_PROVIDER_URL", checkURL(c.ProviderURL)),
+		field("ProviderURL", "OPENID_PROVIDER_URL", checkProviderURL(c.ProviderURL)),
 		c.checkRedirectURL(),
 		c.checkMaxSessionAge(),
 		field("LoginPath", "", checkPath(c.LoginPath)),
@@ -330,6 +330,14 @@ func (c *Config) checkRedirectURL() error {
 			"set OAUTH_REDIRECT_URL to the full URL of the callback handler (such as https://example.com/login/callback), or run in a Space, which sets SPACE_HOST")
 	}
 	return field("RedirectURL", "OAUTH_REDIRECT_URL, SPACE_HOST", checkURL(c.RedirectURL))
+}
+
+// checkProviderURL accepts an issuer, and not where its metadata is.
+func checkProviderURL(text string) error {
+	if strings.Contains(text, "/.well-known") {
+		return errors.New("this is where the provider's metadata is: leave out /.well-known and what follows it")
+	}
+	return checkURL(text)
 }
 
 // checkURL accepts absolute https URLs, and http ones on loopback (RFC 8252

@@ -53,6 +53,9 @@ func TestNewNamesEveryProblem(t *testing.T) {
 		{"http provider", func(c *hfoauth.Config) { c.ProviderURL = "http://hub.example" }, []string{"ProviderURL", "OPENID_PROVIDER_URL", "use https"}},
 		{"http provider on loopback", func(c *hfoauth.Config) { c.ProviderURL = "http://127.0.0.1:8080" }, nil},
 		{"unparsable provider", func(c *hfoauth.Config) { c.ProviderURL = "https://hub example" }, []string{"ProviderURL", "absolute URL"}},
+		{"provider's metadata", func(c *hfoauth.Config) {
+			c.ProviderURL = "https://hub.example/.well-known/openid-configuration"
+		}, []string{"ProviderURL", "OPENID_PROVIDER_URL", "leave out /.well-known"}},
 		{"relative provider", func(c *hfoauth.Config) { c.ProviderURL = "huggingface.co" }, []string{"ProviderURL", "https://host"}},
 		{"provider with user", func(c *hfoauth.Config) { c.ProviderURL = "https://u:p@hub.example" }, []string{"ProviderURL", "leave them out"}},
 		{"http redirect", func(c *hfoauth.Config) { c.RedirectURL = "http://app.example/cb" }, []string{"RedirectURL", "OAUTH_REDIRECT_URL", "use https"}},

@@ -1,7 +1,10 @@
 package hfoauth
 
 import (
+	"context"
 	"time"
+
+	"golang.org/x/oauth2"
 
 	"github.com/hfoauth/hfoauth/internal/sessions"
 )
@@ -56,4 +59,13 @@ func (c *Client) Tighten() {
 	}
 	config.MaxEntries = 1
 	c.sessions = sessions.New(config)
+}
+
+// SessionCookieOf returns the value of the cookie of a new session, as after a
+// sign-in.
+func (c *Client) SessionCookieOf(user *User, accessToken string) (string, error) {
+	token := &oauth2.Token{AccessToken: accessToken, Expiry: c.now().Add(time.Hour)}
+	r := newRecord(user, token, nil, c.now())
+	_, value, err := c.sessions.Start(context.Background(), c.sessions.New(r, r.expiry()), false)
+	return value, err
 }

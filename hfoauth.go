@@ -76,6 +76,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hfoauth/hfoauth/internal/expiring"
 	"github.com/hfoauth/hfoauth/internal/flight"
 	"github.com/hfoauth/hfoauth/internal/provider"
 	"github.com/hfoauth/hfoauth/internal/seal"
@@ -96,6 +97,7 @@ type Client struct {
 	renewals    *flight.Group[version, *entry]
 	bearers     *flight.Group[[32]byte, *entry]
 	bearerSlots slots
+	spent       *expiring.Map[[32]byte, struct{}] // attempts that were used, by their states
 	resources   *resources
 	crossOrigin *http.CrossOriginProtection
 	now         func() time.Time
@@ -129,10 +131,12 @@ func New(config Config) (*Client, error) {
 		redirectURL: redirectURL,
 		cookies:     newCookieRules(&config, redirectURL),
 		crossOrigin: http.NewCrossOriginProtection(),
+		spent:       expiring.New[[32]byte, struct{}](maxSpent, 0),
 		now:         time.Now,
 	}
 	c.renewals = c.newRenewals()
 	c.bearers = c.newBearers()
+	c.renewals.OnPanic, c.bearers.OnPanic = c.logPanic, c.logPanic
 	c.resources = &resources{}
 	c.bearerSlots = newSlots(maxBearerCalls, maxBearerWaiting)
 	c.provider = provider.New(provider.Config{
@@ -151,6 +155,12 @@ func New(config Config) (*Client, error) {
 		return nil, err
 	}
 	return c, c.keepSessions()
+}
+
+// logPanic logs a panic in a goroutine of ours, such as one in Config.OnLogin,
+// as net/http does for those of its own.
+func (c *Client) logPanic(value any, stack []byte) {
+	c.config.Logger.Error("hfoauth: panic", "panic", value, "stack", string(stack))
 }
 
 // keepSessions makes what seals attempts and keeps sessions.

@@ -22,6 +22,8 @@ const (
 	// died while it renewed. Requests do not wait as long.
 	renewalTimeout = 2*callbackTimeout + 5*time.Second
 	maxRenewals    = 10_000
+	// maxRenewalBytes bounds the sessions of remembered renewals together.
+	maxRenewalBytes = 16 << 20
 )
 
 // version names a version of a session, which is renewed once.
@@ -31,7 +33,7 @@ type version struct {
 }
 
 func (c *Client) newRenewals() *flight.Group[version, *entry] {
-	return flight.New[version](renewalTimeout, flight.Limits[*entry]{Results: maxRenewals}, func() time.Time { return c.now() })
+	return flight.New[version](renewalTimeout, flight.Limits[*entry]{Results: maxRenewals, Size: memory, Total: maxRenewalBytes}, func() time.Time { return c.now() })
 }
 
 // renewAt is when the access token is due to be renewed: in its last five

@@ -451,3 +451,25 @@ func TestStoreHangsDuringRenewal(t *testing.T) {
 		t.Errorf("the slowest of 20 requests took %s", took)
 	}
 }
+
+// The Hub's own time limit looks like a refused grant, and is none
+// (https://github.com/huggingface/hub-docs/issues/2757).
+func TestAbortedRenewal(t *testing.T) {
+	for name, change := range keptIn() {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, change)
+			clock := s.newClock()
+			cookie := s.newSession(ada)
+			s.hub.SetFault(hfoauthtest.TokenEndpoint, hfoauthtest.Aborted())
+			clock.advance(9 * time.Hour)
+			if _, _, err := act(t, s.client, cookie); !errors.Is(err, hfoauth.ErrProviderUnavailable) {
+				t.Errorf("%v, want ErrProviderUnavailable", err)
+			}
+			s.hub.SetFault(hfoauthtest.TokenEndpoint, nil)
+			clock.advance(time.Minute)
+			if _, _, err := act(t, s.client, cookie); err != nil {
+				t.Errorf("the user is signed out: %v", err)
+			}
+		})
+	}
+}

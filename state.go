@@ -22,6 +22,9 @@ const (
 	// and proxies refuse requests whose header passes 8 KiB or so.
 	maxAttemptBytes = 4096
 	attemptTag      = 16 // hexadecimal digits
+	// maxSpent is how many attempts are remembered as spent, at some 150 bytes.
+	// One that gives way to others can be tried once more.
+	maxSpent = 100_000
 )
 
 // attempt is one click on "sign in": what the callback must find again. It
@@ -142,8 +145,10 @@ func (c *Client) openAttempt(name, value string) *attempt {
 	return a
 }
 
-// takeAttempt returns this browser's attempt with the given state and removes
-// its cookie, so that a state serves once; else an error that wraps ErrState.
+// takeAttempt returns this browser's attempt with the given state, once, and
+// removes its cookie; else an error that wraps ErrState. A copy of the cookie
+// does not bring it back in this process: each attempt costs the provider one
+// call, whatever codes are invented for it.
 func (c *Client) takeAttempt(w http.ResponseWriter, r *http.Request, state string) (*attempt, error) {
 	if state == "" {
 		return nil, stateError("the request has no state, or several")
@@ -156,9 +161,14 @@ func (c *Client) takeAttempt(w http.ResponseWriter, r *http.Request, state strin
 		}
 		found = true
 		c.cookies.remove(w, name)
-		if a := c.openAttempt(name, value); a != nil && subtle.ConstantTimeCompare([]byte(a.state()), []byte(state)) == 1 {
-			return a, nil
+		a := c.openAttempt(name, value)
+		if a == nil || subtle.ConstantTimeCompare([]byte(a.state()), []byte(state)) != 1 {
+			continue
 		}
+		if !c.spent.PutNew(sha256.Sum256([]byte(state)), struct{}{}, 0, c.now(), a.started.Add(attemptLifetime)) {
+			return nil, stateError("the sign-in was finished already")
+		}
+		return a, nil
 	}
 	if found {
 		return nil, stateError("the sign-in was started too long ago, or under other session keys")

@@ -7,9 +7,12 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
 // A cookie that this app sealed opens whatever is in it, so that its decoding
@@ -149,5 +152,34 @@ func TestOnlyNavigationsBegin(t *testing.T) {
 				t.Errorf("the attempt under way ends with %s", resp.Status)
 			}
 		})
+	}
+}
+
+// An attempt serves once, whatever came of it: a copy of its cookie does not
+// make the provider check one invented code after the other.
+func TestAttemptIsSpent(t *testing.T) {
+	s := newSite(t, nil)
+	browser := s.browser()
+	home, err := url.Parse(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	authorize, err := url.Parse(s.begin(browser, "/"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	attempt := browser.Jar.Cookies(home)[0]
+	for i := range 10 {
+		req, err := http.NewRequest(http.MethodGet, s.URL+"/login/callback?code=invented"+strconv.Itoa(i)+"&state="+authorize.Query().Get("state"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.AddCookie(attempt)
+		if resp := do(t, s.browser(), req); resp.StatusCode != 400 {
+			t.Errorf("callback %d: %s", i, resp.Status)
+		}
+	}
+	if calls := s.hub.Calls(hfoauthtest.TokenEndpoint); calls != 1 {
+		t.Errorf("one attempt costs %d calls, want one", calls)
 	}
 }

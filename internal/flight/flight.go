@@ -5,6 +5,7 @@ package flight
 import (
 	"context"
 	"errors"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -13,6 +14,10 @@ import (
 
 // Group shares the results of calls. It is safe for concurrent use.
 type Group[K comparable, V any] struct {
+	// OnPanic, if set before the first call, gets what a call panicked with, and
+	// its stack.
+	OnPanic func(value any, stack []byte)
+
 	timeout time.Duration
 	now     func() time.Time
 	size    func(V) int
@@ -86,7 +91,9 @@ func (g *Group[K, V]) run(ctx context.Context, key K, c *call[V], fn func(contex
 	var until time.Time
 	c.err = errors.New("flight: the call panicked")
 	defer func() {
-		recover() // net/http would, were this its goroutine
+		if value := recover(); value != nil && g.OnPanic != nil { // net/http would, were this its goroutine
+			g.OnPanic(value, debug.Stack())
+		}
 		g.mu.Lock()
 		g.results.Put(key, c.result, g.size(c.value), g.now(), until)
 		delete(g.running, key)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -163,6 +164,21 @@ func TestPanic(t *testing.T) {
 			t.Errorf("the next call: %d, %v", v, err)
 		}
 	})
+}
+
+// A panic is reported with its stack.
+func TestOnPanic(t *testing.T) {
+	g := New[string, int](time.Minute, Limits[int]{Results: 10}, time.Now)
+	var value any
+	var stack string
+	g.OnPanic = func(v any, s []byte) { value, stack = v, string(s) }
+	g.Do(t.Context(), "a", func(context.Context) (int, time.Time, error) { panic("a bug") })
+	if value != "a bug" {
+		t.Errorf("reported %v", value)
+	}
+	if !strings.Contains(stack, "TestOnPanic") {
+		t.Errorf("the stack does not show the call: %s", stack)
+	}
 }
 
 // remembered reports which of so many keys are still known after a call each.

@@ -7,13 +7,17 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"sync"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/hfoauth/hfoauth/internal/expiring"
 )
 
 const (
+	maxPrefixes    = 256
+	maxPrefixBytes = 256 << 10
+	prefixLifetime = time.Hour
+
 	firstPause = time.Second
 	maxPause   = 30 * time.Second
 	// patience is how long a caller waits for the next attempt to be due, and
@@ -28,8 +32,9 @@ type metadata struct {
 	keys             oidc.KeySet
 	issuerInResponse bool // authorization_response_iss_parameter_supported of RFC 9207
 
-	// prefixes of authorization requests by scope; an app asks for few sets.
-	prefixes sync.Map
+	// prefixes of authorization requests by scope; an app asks for few sets, but
+	// those that users granted are kept in them.
+	prefixes *expiring.Map[string, string]
 }
 
 // discoveryAttempt is a discovery under way, shared by those who wait for it.
@@ -158,6 +163,7 @@ func (p *Provider) parseMetadata(body []byte) (*metadata, error) {
 		oidc:             document.NewProvider(ctx),
 		keys:             oidc.NewRemoteKeySet(ctx, document.JWKSURL),
 		issuerInResponse: document.IssuerInResponse,
+		prefixes:         expiring.New[string, string](maxPrefixes, maxPrefixBytes),
 	}, nil
 }
 

@@ -97,6 +97,9 @@ func refused(endpoint string, answer *oauth2.RetrieveError, secrets []string) er
 	if answer.ErrorCode == "" {
 		return &Error{Kind: Invalid, Endpoint: endpoint, Status: status, Err: fmt.Errorf("status %d without an OAuth error code", status)}
 	}
+	if answer.ErrorCode == "invalid_grant" && strings.Contains(strings.ToLower(answer.ErrorDescription), abortedOperation) {
+		return &Error{Kind: Unavailable, Endpoint: endpoint, Status: status, Err: errors.New("the provider gave up after a time limit of its own")}
+	}
 	return &Error{
 		Kind:        Refused,
 		Endpoint:    endpoint,
@@ -106,6 +109,11 @@ func refused(endpoint string, answer *oauth2.RetrieveError, secrets []string) er
 		Err:         fmt.Errorf("status %d", status),
 	}
 }
+
+// abortedOperation is in the description that the Hub gives of an
+// invalid_grant that is a time limit of its own: the grant lives
+// (https://github.com/huggingface/hub-docs/issues/2757).
+const abortedOperation = "operation was aborted"
 
 // registeredCodes are the error codes of RFC 6749 section 5.2, RFC 8628
 // section 3.5 and RFC 8693 section 2.2.2.

@@ -74,8 +74,9 @@ func (p *Provider) AuthorizationURL(ctx context.Context, req AuthorizationReques
 // requestPrefix returns the part of an authorization request that is the same
 // for all that ask for the same.
 func (p *Provider) requestPrefix(meta *metadata, req AuthorizationRequest) string {
-	if prefix, ok := meta.prefixes.Load(req.Scope); ok && len(req.Params) == 0 {
-		return prefix.(string)
+	now := p.config.Now()
+	if prefix, ok := meta.prefixes.Get(req.Scope, now); ok && len(req.Params) == 0 {
+		return prefix
 	}
 	params := url.Values{
 		"client_id":             {p.config.ClientID},
@@ -92,7 +93,7 @@ func (p *Provider) requestPrefix(meta *metadata, req AuthorizationRequest) strin
 	}
 	prefix := endpoint + separator + params.Encode()
 	if len(req.Params) == 0 {
-		meta.prefixes.Store(req.Scope, prefix)
+		meta.prefixes.Put(strings.Clone(req.Scope), prefix, len(req.Scope)+len(prefix), now, now.Add(prefixLifetime))
 	}
 	return prefix
 }

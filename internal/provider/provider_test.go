@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"net/url"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -124,5 +125,19 @@ func TestLoopback(t *testing.T) {
 		if got := Loopback(host); got != want {
 			t.Errorf("Loopback(%q) = %v, want %v", host, got, want)
 		}
+	}
+}
+
+// Requests for ever new sets of scopes do not fill the memory.
+func TestRequestPrefixesAreBounded(t *testing.T) {
+	_, p := newHub()
+	for i := range 1000 {
+		scope := strings.Repeat("x", 10_000) + strconv.Itoa(i)
+		if _, err := p.AuthorizationURL(t.Context(), AuthorizationRequest{Scope: scope}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := p.meta.Load().prefixes.Len(); n > maxPrefixBytes/20_000 {
+		t.Errorf("%d requests of 20 kB are kept", n)
 	}
 }
