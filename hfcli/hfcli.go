@@ -16,13 +16,13 @@
 // # Who else uses the machine
 //
 // Another user of the machine can connect to the loopback port that a browser
-// is sent back to. What arrives there counts only with a state that no one else
-// has seen, from the browser that opened the address with a secret in it. That
-// address is an argument of the command that opens the browser, where other
-// users of some systems can read it while the command starts: whoever opens it
-// first holds the sign-in, and if a second browser opens it, nobody signs in.
-// Print Session.User after Login, so that the user sees an account that is
-// not theirs.
+// is sent back to (RFC 8252 section 8.3). An answer counts only if it comes with
+// the state and the cookie that the browser got at the address that was opened,
+// which has a secret in it. That address is an argument of the command that
+// opens the browser, and other users can read arguments on most systems. On
+// Linux, requests of other users' programs are therefore refused; elsewhere
+// someone who is faster than the browser could sign the tool in to their own
+// account. Print Session.User after Login, so that the user notices.
 //
 // The kept sign-in is as good as the user's password for Config.Scopes. It is
 // protected by the permissions of its file, or by a [Keeper].
@@ -211,9 +211,9 @@ func newSession(s *source) *Session {
 func (s *Session) Token() (*oauth2.Token, error) { return s.source.Token() }
 
 // HTTPClient returns an http.Client that adds Token to requests for the
-// provider's host, huggingface.co, hf.co and all names below these two, by
-// https or to this machine. Requests to other hosts fail; a redirect to
-// another host is followed without the token.
+// provider's host, *.huggingface.co and *.hf.co, by https or to this machine.
+// Requests to other hosts fail; a redirect to another host is followed without
+// the token.
 func (s *Session) HTTPClient() *http.Client {
 	return &http.Client{Transport: &tokenhosts.Transport{
 		Source: s.source,

@@ -1,16 +1,18 @@
-package hfcli
+package hfcli_test
 
 import (
 	"context"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"net/netip"
 	"os"
 	"runtime"
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/hfoauth/hfoauth/hfcli"
+	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
 func TestSocketOwner(t *testing.T) {
@@ -20,10 +22,10 @@ func TestSocketOwner(t *testing.T) {
    2: 0100007F:C350 0100007F:1F90 01 00000000:00000000 00:00000000 00000000  1002        0 20212 1
 `
 	theirs, ours := netip.MustParseAddrPort("127.0.0.1:50000"), netip.MustParseAddrPort("127.0.0.1:8080")
-	if uid, found := ownerOf(strings.NewReader(table), theirs, ours); uid != 1002 || !found {
+	if uid, found := hfcli.OwnerOf(strings.NewReader(table), theirs, ours); uid != 1002 || !found {
 		t.Errorf("the owner is %d, %v, want 1002", uid, found)
 	}
-	if _, found := ownerOf(strings.NewReader(table), netip.MustParseAddrPort("127.0.0.1:50001"), ours); found {
+	if _, found := hfcli.OwnerOf(strings.NewReader(table), netip.MustParseAddrPort("127.0.0.1:50001"), ours); found {
 		t.Error("a socket that does not exist has an owner")
 	}
 }
@@ -32,31 +34,27 @@ func TestSocketOwner(t *testing.T) {
 // secret from the arguments of the browser's command. Only root can play
 // another user.
 func TestOtherUserIsRefused(t *testing.T) {
-	var refused bool
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { refused = otherUser(r) }))
-	defer server.Close()
-	users := map[int]bool{os.Getuid(): false}
+	statuses := map[int]int{os.Getuid(): http.StatusSeeOther}
 	if os.Getuid() == 0 {
-		users[65534] = true
+		statuses[65534] = http.StatusForbidden
 	}
-	for uid, want := range users {
-		client := &http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
-			return dialAs(uid, server.Listener.Addr().(*net.TCPAddr).Port)
-		}}}
-		resp, err := client.Get(server.URL)
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp.Body.Close()
-		client.CloseIdleConnections()
-		if refused != want {
-			t.Errorf("a program of user %d: refused is %v, want %v", uid, refused, want)
-		}
+	for uid, want := range statuses {
+		tl := newTool(t)
+		tl.login(func() {
+			address := tl.screen.find(loginAddress)
+			program := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(_ context.Context, _, address string) (net.Conn, error) {
+				return dialAs(uid, netip.MustParseAddrPort(address))
+			}}}
+			if status, _, body := fetch(t, program, address, nil); status != want {
+				t.Errorf("a program of user %d gets %d, want %d: %s", uid, status, want, body)
+			}
+			tl.inBrowser(hfoauthtest.Person{Username: "ada"})
+		})
 	}
 }
 
 // dialAs connects by a socket that a user owns.
-func dialAs(uid, port int) (net.Conn, error) {
+func dialAs(uid int, address netip.AddrPort) (net.Conn, error) {
 	type result struct {
 		conn net.Conn
 		err  error
@@ -72,7 +70,7 @@ func dialAs(uid, port int) (net.Conn, error) {
 		}
 		file := os.NewFile(uintptr(fd), "socket")
 		defer file.Close()
-		if err := syscall.Connect(fd, &syscall.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		if err := syscall.Connect(fd, &syscall.SockaddrInet4{Port: int(address.Port()), Addr: address.Addr().As4()}); err != nil {
 			dialed <- result{nil, err}
 			return
 		}

@@ -105,6 +105,32 @@ func TestRevokedSignIn(t *testing.T) {
 	}
 }
 
+// A tool that is cancelled while it renews keeps what the provider answers.
+func TestCancelledRenewal(t *testing.T) {
+	tl := newTool(t)
+	tl.mustLogin("ada")
+	tl.age(time.Minute)
+	ctx, cancel := context.WithCancel(t.Context())
+	tl.hub.SetFault(hfoauthtest.TokenEndpoint, hfoauthtest.Times(1, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			held := httptest.NewRecorder()
+			next.ServeHTTP(held, r)
+			cancel()
+			select {
+			case <-r.Context().Done(): // the answer would be lost
+			case <-time.After(100 * time.Millisecond):
+			}
+			w.Header().Set("Content-Type", "application/json")
+			w.Write(held.Body.Bytes())
+		})
+	}))
+	hfcli.Open(ctx, tl.config)
+	tl.token(tl.mustOpen("ada"))
+	if got := tl.renewals(); got != 1 {
+		t.Errorf("%d renewals, want 1", got)
+	}
+}
+
 // A provider that is down signs nobody out.
 func TestProviderDown(t *testing.T) {
 	tl := newTool(t)

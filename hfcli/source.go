@@ -138,7 +138,7 @@ func (s *source) next(ctx context.Context, kept []byte) (next []byte, renewed bo
 	// Once the request is sent, its answer must not get lost.
 	token, err := s.provider.Refresh(context.WithoutCancel(ctx), current.RefreshToken, current.User.Sub)
 	reached("rotated")
-	if e, ok := errors.AsType[*provider.Error](err); ok && e.Code == "invalid_grant" {
+	if e, ok := errors.AsType[*provider.Error](err); ok && e.Kind == provider.Refused && e.Code == "invalid_grant" {
 		return nil, false, errRefused
 	}
 	if err != nil {

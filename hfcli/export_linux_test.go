@@ -1,0 +1,3 @@
+package hfcli
+
+var OwnerOf = ownerOf
