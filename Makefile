@@ -58,7 +58,8 @@ providers: ## sign in at Ory Hydra, Glewlwyd and Django OAuth Toolkit, which tak
 	scripts/setup.sh providers
 	GOWORK=off go -C internal/tools/hydra mod tidy -diff
 	GOWORK=off GOBIN=$(BIN) go -C internal/tools/hydra install -tags sqlite tool
-	cd internal/e2e && GOWORK=off go vet -tags providers . && GOWORK=off go test -tags providers -race -count 1 -v -run '^(TestHydra|TestGlewlwyd|TestDjango)' .
+	GOWORK=off go -C internal/e2e vet -tags providers .
+	$(RUNTESTS) -providers
 
 bench: ## measure against other libraries, into docs/benchmarks.md
 	scripts/bench.sh

@@ -39,14 +39,12 @@ func interpreted(program string) []string {
 	return []string{"node", program}
 }
 
-// startDriver starts a command, and ends it and all that it started with the
-// test.
+// startDriver starts a command, and ends it with the test.
 func startDriver(t *testing.T, env []string, argv ...string) *driver {
 	t.Helper()
 	d := &driver{t: t}
 	command := exec.Command(argv[0], argv[1:]...)
 	command.Env = append(append(os.Environ(), "PORT=0", "PYTHONDONTWRITEBYTECODE=1"), env...)
-	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	command.Stderr = &d.stderr
 	stdout, err := command.StdoutPipe()
 	if err != nil {
@@ -56,7 +54,7 @@ func startDriver(t *testing.T, env []string, argv ...string) *driver {
 		t.Fatalf("%v (run make setup)", err)
 	}
 	t.Cleanup(func() {
-		syscall.Kill(-command.Process.Pid, syscall.SIGKILL)
+		command.Process.Signal(syscall.SIGTERM) // which hfhub passes on
 		command.Wait()
 		if t.Failed() && d.stderr.Len() > 0 {
 			t.Logf("%s: %s", argv, d.stderr.String())

@@ -43,6 +43,7 @@ func TestHuggingFaceJSSignsIn(t *testing.T) {
 // The page runs as examples/hfhub/README.md says.
 func TestHuggingFaceJSAtHFHub(t *testing.T) {
 	page := runProgram(t, []string{build(t, "cmd/hfhub"), "--", "node", "../../examples/hfhub/page/server.mjs"}, "", hfoauthtest.App{})
+	defer page.end() // and with hfhub the page
 	b := newBrowser(t, browserOptions{})
 	b.signInAs(page.URL, "grace", "approve")
 	b.says(b.ctx, "(grace), member of 0 organizations")

@@ -118,7 +118,6 @@ func (q *program) start() {
 	q.t.Helper()
 	q.command = exec.Command(q.argv[0], q.argv[1:]...)
 	q.command.Env = q.env
-	q.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	q.command.Stderr = q.stderr
 	if err := q.command.Start(); err != nil {
 		q.t.Fatalf("%v (run make setup)", err)
@@ -137,10 +136,15 @@ func (q *program) start() {
 	q.t.Fatalf("the program does not answer: %s", q.log())
 }
 
-// kill ends the program and all that it started, as a machine that loses power
-// does.
+// kill ends the program as a machine that loses power does.
 func (q *program) kill() {
-	syscall.Kill(-q.command.Process.Pid, syscall.SIGKILL)
+	q.command.Process.Kill()
+	q.command.Wait()
+}
+
+// end ends the program as an operator does.
+func (q *program) end() {
+	q.command.Process.Signal(syscall.SIGTERM)
 	q.command.Wait()
 }
 

@@ -39,6 +39,28 @@ var claims = []claim{
 	}},
 }
 
+// providerClaims are those of make providers.
+var providerClaims = []claim{
+	{"cases at further providers passed", []string{
+		"internal/e2e/django_test.go", "internal/e2e/glewlwyd_test.go", "internal/e2e/hydra_test.go",
+	}},
+}
+
+// testsBehind returns the names of all tests behind claims.
+func testsBehind(root string, claims []claim) ([]string, error) {
+	var all []string
+	for _, c := range claims {
+		for _, file := range c.files {
+			names, err := testsIn(filepath.Join(root, file))
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, names...)
+		}
+	}
+	return all, nil
+}
+
 // countClaims prints how many cases of each claim passed. A file that is gone
 // or a test of it that did not run is an error.
 func countClaims(w io.Writer, root string, claims []claim, r *results) error {

@@ -98,7 +98,7 @@ func TestClaimsOfThisRepository(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range claims {
+	for _, c := range slices.Concat(claims, providerClaims) {
 		for _, file := range c.files {
 			if names, err := testsIn(filepath.Join(root, file)); err != nil || len(names) == 0 {
 				t.Errorf("claim %q: %d tests in %s (%v)", c.name, len(names), file, err)
