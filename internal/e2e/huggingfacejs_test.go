@@ -45,8 +45,11 @@ func TestHuggingFaceJSAtHFHub(t *testing.T) {
 	page := runProgram(t, []string{build(t, "cmd/hfhub"), "--", "node", "../../examples/hfhub/page/server.mjs"}, "", hfoauthtest.App{})
 	defer page.end() // and with hfhub the page
 	b := newBrowser(t, browserOptions{})
+	b.run(b.ctx, chromedp.Navigate(page.URL+"/"), chromedp.WaitVisible("#sign-in"))
+	b.looks(b.ctx, "signed-out")
 	b.signInAs(page.URL, "grace", "approve")
 	b.says(b.ctx, "(grace), member of 0 organizations")
+	b.looks(b.ctx, "signed-in")
 }
 
 func TestHuggingFaceJSIsDenied(t *testing.T) {

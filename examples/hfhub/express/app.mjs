@@ -33,13 +33,31 @@ const app = express();
 app.set("trust proxy", true);
 app.use("/auth", ExpressAuth(auth));
 
+const page = (body) => `<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>An Express app with Auth.js</title>
+</head>
+<body>
+<main>
+<h1>An Express app with Auth.js</h1>
+${body}
+</main>
+</body>
+</html>
+`;
+
 app.get("/", async (request, response) => {
   const session = await getSession(request, auth);
-  response.send(`<!DOCTYPE html><html lang="en"><title>An Express app with Auth.js</title>
-<h1>An Express app with Auth.js</h1>
-${session
-    ? `<p>Hello, ${escape(session.user.name)} (${escape(session.user.username)}).</p><p><a href="/auth/signout">Sign out</a></p>`
-    : `<p>You are not signed in.</p><p><a href="/auth/signin">Sign in</a></p>`}`);
+  if (!session) {
+    response.send(page(`<p>You are not signed in.</p>\n<p><a href="/auth/signin">Sign in with Hugging Face</a></p>`));
+    return;
+  }
+  const { name, username } = session.user;
+  response.send(page(`<p>Hello, ${escape(name)} (${escape(username)}).</p>\n<p><a href="/auth/signout">Sign out</a></p>`));
 });
 
 app.get("/private", async (request, response) => {

@@ -22,11 +22,25 @@ hub = OAuth(app).register(
     client_kwargs={"scope": os.environ["OAUTH_SCOPES"], "code_challenge_method": "S256"},
 )
 
-PAGE = """<!DOCTYPE html><html lang="en"><title>A Flask app with authlib</title>
+PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>A Flask app with authlib</title>
+</head>
+<body>
+<main>
 <h1>A Flask app with authlib</h1>
 {% if user %}<p>Hello, {{ user.name }} ({{ user.preferred_username }}).</p>
 <form method="post" action="/logout"><button>Sign out</button></form>
-{% else %}<p>You are not signed in.</p><p><a href="/login">Sign in</a></p>{% endif %}"""
+{% else %}<p>You are not signed in.</p>
+<p><a href="/login">Sign in with Hugging Face</a></p>{% endif %}
+</main>
+</body>
+</html>
+"""
 
 
 @app.get("/")
