@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -153,6 +152,16 @@ type Config struct {
 
 	// Logger receives a record for each failure, without tokens or secrets.
 	// If nil, slog.Default().
+	//
+	// A request that failed is "hfoauth: request failed" with the attributes
+	// kind, status, method, path, error and, of who is signed in, sub. By kind,
+	// which is for counting, the level is Debug for "not signed in"; Info for
+	// "denied" and "forbidden"; Warn for "state", "cross site", "provider error"
+	// and "provider unavailable"; and Error, as the owner of the app has to mend
+	// it, for "provider invalid", "store unavailable", "internal", and a
+	// "provider error" that is about the app. Renewals that failed are "hfoauth:
+	// the access token was not renewed" with kind, sub, expiry and error. New
+	// warns of scopes it does not know.
 	Logger *slog.Logger
 }
 
@@ -161,15 +170,7 @@ func (c Config) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "hfoauth.Config{ClientID: %q, RedirectURL: %q}", c.ClientID, c.RedirectURL)
 }
 
-// ConfigFromEnv returns a Config with what the environment says: ClientID
-// (OAUTH_CLIENT_ID), ClientSecret (OAUTH_CLIENT_SECRET), Scopes
-// (OAUTH_SCOPES), ProviderURL (OPENID_PROVIDER_URL), RedirectURL
-// (OAUTH_REDIRECT_URL) and SpaceHost (SPACE_HOST). It checks nothing; [New]
-// does, and reads the same variables for the fields left empty.
-func ConfigFromEnv() Config {
-	return configFrom(os.Getenv)
-}
-
+// configFrom returns what the environment says about the app.
 func configFrom(getenv func(string) string) Config {
 	get := func(name string) string { return strings.TrimSpace(getenv(name)) }
 	return Config{
@@ -245,6 +246,21 @@ func (c *Config) validate() error {
 		field("TrustedOrigins", "", checkOrigins(c.TrustedOrigins)),
 		field("AuthorizationParams", "", checkAuthorizationParams(c.AuthorizationParams)),
 	)
+}
+
+// warn logs what may be a mistake.
+func (c *Config) warn() {
+	for _, scope := range c.Scopes {
+		if slices.Contains(knownScopes, scope) {
+			continue
+		}
+		likely := Scope(strings.ReplaceAll(strings.ToLower(string(scope)), "_", "-"))
+		if !slices.Contains(knownScopes, likely) {
+			likely = ""
+		}
+		c.Logger.Warn("hfoauth: Config.Scopes (OAUTH_SCOPES) has a scope that this package does not know: sign-in fails if the provider does not either",
+			"scope", scope, "likely", likely)
+	}
 }
 
 // field names the Config field, and the variable behind it, that err is about.

@@ -2,9 +2,11 @@ package hfoauth_test
 
 import (
 	"bytes"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 
@@ -12,7 +14,7 @@ import (
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
-func TestConfigFromEnv(t *testing.T) {
+func TestEnvironment(t *testing.T) {
 	clearEnv(t)
 	t.Setenv("OAUTH_CLIENT_ID", " id\n")
 	t.Setenv("OAUTH_CLIENT_SECRET", clientSecret)
@@ -20,10 +22,10 @@ func TestConfigFromEnv(t *testing.T) {
 	t.Setenv("OPENID_PROVIDER_URL", "https://hub.example/")
 	t.Setenv("OAUTH_REDIRECT_URL", "https://app.example/cb")
 	t.Setenv("SPACE_HOST", "user-app.hf.space,app.example")
-	got := hfoauth.ConfigFromEnv()
+	got := hfoauth.ConfigFrom(os.Getenv)
 	if got.ClientID != "id" || got.ClientSecret != clientSecret || got.Scopes.String() != "email read-repos" ||
 		got.ProviderURL != "https://hub.example/" || got.RedirectURL != "https://app.example/cb" || got.SpaceHost != "user-app.hf.space,app.example" {
-		t.Errorf("ConfigFromEnv() = %+v", got)
+		t.Errorf("the environment says %+v", got)
 	}
 	if _, err := hfoauth.New(hfoauth.Config{}); err != nil {
 		t.Errorf("New with all of it in the environment: %v", err)
@@ -91,7 +93,7 @@ func TestNewNamesEveryProblem(t *testing.T) {
 	}
 }
 
-func FuzzConfigFromEnv(f *testing.F) {
+func FuzzEnvironment(f *testing.F) {
 	f.Add("id", clientSecret, "openid", "https://huggingface.co", "https://app.example/cb", "a.hf.space,b.example")
 	f.Add("", "", "a,\x00", "http://x", "::", ",")
 	f.Fuzz(func(t *testing.T, id, secret, scopes, providerURL, redirect, space string) {
@@ -187,6 +189,26 @@ func TestLoopbackRedirects(t *testing.T) {
 		_, err := hfoauth.New(hfoauth.Config{ClientID: "id", ClientSecret: clientSecret, RedirectURL: "http://" + host + "/login/callback"})
 		if (err == nil) != ok {
 			t.Errorf("http://%s: error %v, want none: %v", host, err, ok)
+		}
+	}
+}
+
+// A misspelled scope is named at start, with the likely one.
+func TestUnknownScopesAreWarnedOf(t *testing.T) {
+	for scope, want := range map[hfoauth.Scope]string{
+		"inference_api": "level=WARN scope=inference_api likely=inference-api", "Email": "level=WARN scope=Email likely=email",
+		"something-new": `level=WARN scope=something-new likely=""`, hfoauth.ScopeReadMCP: "", hfoauth.ScopeJobs: "",
+	} {
+		var log strings.Builder
+		withoutTime := &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey || a.Key == slog.MessageKey {
+				return slog.Attr{}
+			}
+			return a
+		}}
+		newClient(t, hfoauth.Config{Scopes: hfoauth.Scopes{scope}, Logger: slog.New(slog.NewTextHandler(&log, withoutTime))})
+		if got := strings.TrimSpace(log.String()); got != want {
+			t.Errorf("New with the scope %s logs %q, want %q", scope, got, want)
 		}
 	}
 }

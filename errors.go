@@ -3,7 +3,6 @@ package hfoauth
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/hfoauth/hfoauth/internal/provider"
@@ -51,24 +50,6 @@ func (e *ProviderError) Error() string {
 		return fmt.Sprintf("hfoauth: provider answered error %q", e.Code)
 	}
 	return fmt.Sprintf("hfoauth: provider answered error %q: %s", e.Code, e.Description)
-}
-
-// HTTPStatus returns the HTTP status that fits an error of this package; 500
-// for any other.
-func HTTPStatus(err error) int {
-	switch {
-	case errors.Is(err, ErrNotSignedIn):
-		return http.StatusUnauthorized
-	case errors.Is(err, ErrState), isA[*ProviderError](err):
-		return http.StatusBadRequest
-	case errors.Is(err, ErrDenied), errors.Is(err, ErrCrossSite), isA[*ForbiddenError](err):
-		return http.StatusForbidden
-	case errors.Is(err, ErrProviderInvalid):
-		return http.StatusBadGateway
-	case errors.Is(err, ErrProviderUnavailable), errors.Is(err, ErrStoreUnavailable):
-		return http.StatusServiceUnavailable
-	}
-	return http.StatusInternalServerError
 }
 
 func isA[E error](err error) bool {

@@ -73,6 +73,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -117,10 +118,11 @@ func (c Client) Format(f fmt.State, _ rune) {
 // away. Its error names everything that a developer must fix, each with the
 // field, the environment variable and the remedy.
 func New(config Config) (*Client, error) {
-	config = config.withDefaults(ConfigFromEnv())
+	config = config.withDefaults(configFrom(os.Getenv))
 	if err := config.validate(); err != nil {
 		return nil, err
 	}
+	config.warn()
 	redirectURL, err := url.Parse(config.RedirectURL)
 	if err != nil {
 		return nil, err // not reached: validate parsed it

@@ -53,7 +53,7 @@ type link struct{ URL, Label string }
 // page, or with JSON for programs. The person can go on to next.
 func (c *Client) fail(w http.ResponseWriter, r *http.Request, err error, next string) {
 	status := HTTPStatus(err)
-	c.config.Logger.WarnContext(r.Context(), "hfoauth: request failed", "error", err, "status", status, "path", r.URL.Path)
+	c.log(r, err)
 	if status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", strconv.Itoa(int((retryAfter(err)+time.Second-1)/time.Second)))
 	}
@@ -77,12 +77,12 @@ func (c *Client) fail(w http.ResponseWriter, r *http.Request, err error, next st
 	default:
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(status)
-		json.NewEncoder(w).Encode(failure(err, m))
+		json.NewEncoder(w).Encode(jsonFailure(err, m))
 	}
 }
 
-// failure is the JSON for an error.
-func failure(err error, m page) map[string]any {
+// jsonFailure is the JSON for an error.
+func jsonFailure(err error, m page) map[string]any {
 	body := map[string]any{"error": m.Title}
 	if forbidden, ok := errors.AsType[*ForbiddenError](err); ok {
 		body["reason"] = strings.Join(m.Text, " ")

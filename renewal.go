@@ -56,7 +56,7 @@ func (c *Client) fresh(ctx context.Context, e *entry) (*entry, error) {
 	if err == nil {
 		return renewed, nil
 	}
-	c.config.Logger.WarnContext(ctx, "hfoauth: the access token was not renewed", "error", err, "sub", e.User, "expiry", e.Data.token.Expiry)
+	c.logRenewal(ctx, e, err)
 	if c.now().Before(e.Data.token.Expiry) && !c.sessions.Ended(e.ID) {
 		return e, nil
 	}

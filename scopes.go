@@ -33,6 +33,12 @@ const (
 	ScopeReadMCP          Scope = "read-mcp"          // read the user's MCP settings
 )
 
+var knownScopes = Scopes{
+	ScopeOpenID, ScopeProfile, ScopeEmail, ScopeReadBilling, ScopeReadMemberships, ScopeReadRepos, ScopeGatedRepos,
+	ScopeContributeRepos, ScopeWriteRepos, ScopeManageRepos, ScopeReadCollections, ScopeWriteCollections, ScopeInferenceAPI,
+	ScopeReadEndpoints, ScopeWriteEndpoints, ScopeJobs, ScopeWebhooks, ScopeWriteDiscussions, ScopeReadMCP,
+}
+
 // Scopes is a set of scopes in the order in which they were named.
 type Scopes []Scope
 

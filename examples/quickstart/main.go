@@ -39,8 +39,8 @@ func run() error {
 	}
 	defer endStandIn()
 	var config hfoauth.Config
-	if len(os.Getenv("OAUTH_CLIENT_SECRET")) < 24 { // the Hub's are longer
-		log.Print("no client secret, or one that is too short to make a key of: sessions are sealed with a key that lasts until this program ends")
+	if weak(os.Getenv("OAUTH_CLIENT_SECRET")) {
+		log.Print("no client secret, or one that is too weak to make a key of: sessions are sealed with a key that lasts until this program ends")
 		key := make([]byte, 32)
 		rand.Read(key)
 		config.SessionKeys = [][]byte{key}
@@ -54,6 +54,16 @@ func run() error {
 		return err
 	}
 	return serve(ctx, listener, routes(client))
+}
+
+// weak reports whether hfoauth makes no keys of a client secret, as it does of
+// those of the Hub.
+func weak(secret string) bool {
+	different := map[byte]bool{}
+	for i := range len(secret) {
+		different[secret[i]] = true
+	}
+	return len(secret) < 24 || len(different) < 8
 }
 
 func routes(client *hfoauth.Client) http.Handler {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/hfoauth/hfoauth"
 )
 
 // A lost OAUTH_CLIENT_ID does not turn an app that others reach into one that
@@ -97,4 +99,21 @@ func TestServeLetsRequestsFinish(t *testing.T) {
 func TestMain(m *testing.M) {
 	os.Unsetenv("OAUTH_CLIENT_ID")
 	os.Exit(m.Run())
+}
+
+// With a secret that hfoauth refuses to derive keys from, the program makes
+// itself a key; with a good one, sessions outlive it.
+func TestWeak(t *testing.T) {
+	for secret, want := range map[string]bool{
+		"": true, "secret": true, "0123456789abcdefghijklm": true, "abcdefgabcdefgabcdefgabcdefg": true,
+		"012345670123456701234567": false, "oauth_app_secret_0123456789abcdefghijklmnopqrstuvwx": false,
+	} {
+		if got := weak(secret); got != want {
+			t.Errorf("weak(%q) = %v, want %v", secret, got, want)
+		}
+		_, err := hfoauth.New(hfoauth.Config{ClientID: "id", ClientSecret: secret, RedirectURL: "http://localhost:7860/login/callback"})
+		if got := err != nil; got != want {
+			t.Errorf("New with the secret %q: %v, but weak says %v", secret, err, want)
+		}
+	}
 }

@@ -1,0 +1,94 @@
+package hfoauth
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"slices"
+)
+
+// failure is how an error is answered and logged.
+type failure struct {
+	kind   string // for those who count
+	status int
+	level  slog.Level
+}
+
+// failureOf returns what an error of this package is. Debug is for what
+// happens to every visitor, Info for what a user decided or lacks, Warn for
+// what may be an attack or passes by itself, and Error for what the owner of
+// the app has to mend.
+func failureOf(err error) failure {
+	switch {
+	case errors.Is(err, ErrNotSignedIn) && isMisconfigured(err):
+		return failure{"not signed in", http.StatusUnauthorized, slog.LevelError}
+	case errors.Is(err, ErrNotSignedIn):
+		return failure{"not signed in", http.StatusUnauthorized, slog.LevelDebug}
+	case errors.Is(err, ErrState):
+		return failure{"state", http.StatusBadRequest, slog.LevelWarn}
+	case isMisconfigured(err):
+		return failure{"provider error", http.StatusBadRequest, slog.LevelError}
+	case isA[*ProviderError](err):
+		return failure{"provider error", http.StatusBadRequest, slog.LevelWarn}
+	case errors.Is(err, ErrDenied):
+		return failure{"denied", http.StatusForbidden, slog.LevelInfo}
+	case isA[*ForbiddenError](err):
+		return failure{"forbidden", http.StatusForbidden, slog.LevelInfo}
+	case errors.Is(err, ErrCrossSite):
+		return failure{"cross site", http.StatusForbidden, slog.LevelWarn}
+	case errors.Is(err, ErrProviderInvalid):
+		return failure{"provider invalid", http.StatusBadGateway, slog.LevelError}
+	case errors.Is(err, ErrProviderUnavailable):
+		return failure{"provider unavailable", http.StatusServiceUnavailable, slog.LevelWarn}
+	case errors.Is(err, ErrStoreUnavailable):
+		return failure{"store unavailable", http.StatusServiceUnavailable, slog.LevelError}
+	}
+	return failure{"internal", http.StatusInternalServerError, slog.LevelError}
+}
+
+// HTTPStatus returns the HTTP status that fits an error of this package; 500
+// for any other.
+func HTTPStatus(err error) int { return failureOf(err).status }
+
+// isMisconfigured reports whether the provider refuses the app and not the
+// user (RFC 6749 sections 4.1.2.1 and 5.2).
+func isMisconfigured(err error) bool {
+	answer, ok := errors.AsType[*ProviderError](err)
+	return ok && slices.Contains([]string{"invalid_client", "unauthorized_client", "unsupported_grant_type", "unsupported_response_type", "invalid_scope"}, answer.Code)
+}
+
+// log writes the record of a request that failed, as the comment of
+// Config.Logger says. It has no query, in which there may be codes and
+// signatures (__sign).
+func (c *Client) log(r *http.Request, err error) {
+	f := failureOf(err)
+	attrs := []slog.Attr{
+		slog.String("kind", f.kind), slog.Int("status", f.status), slog.String("method", r.Method), slog.String("path", r.URL.Path),
+	}
+	if sub := c.knownSub(r, f.status); sub != "" {
+		attrs = append(attrs, slog.String("sub", sub))
+	}
+	attrs = append(attrs, slog.Any("error", err))
+	c.config.Logger.LogAttrs(r.Context(), f.level, "hfoauth: request failed", attrs...)
+}
+
+// knownSub returns who is signed in, if that can be had without asking again
+// what could not be asked, or who was just found not to be.
+func (c *Client) knownSub(r *http.Request, status int) string {
+	if status == http.StatusUnauthorized || status >= http.StatusBadGateway {
+		return ""
+	}
+	e, err := c.session(r)
+	if err != nil {
+		return ""
+	}
+	return e.User
+}
+
+// logRenewal writes the record of tokens that were not renewed.
+func (c *Client) logRenewal(ctx context.Context, e *entry, err error) {
+	f := failureOf(err)
+	c.config.Logger.LogAttrs(ctx, f.level, "hfoauth: the access token was not renewed",
+		slog.String("kind", f.kind), slog.String("sub", e.User), slog.Time("expiry", e.Data.token.Expiry), slog.Any("error", err))
+}

@@ -1,0 +1,144 @@
+package hfoauth_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/hfoauth/hfoauth"
+	"github.com/hfoauth/hfoauth/hfoauthtest"
+)
+
+// recorder is a slog handler that keeps records.
+type recorder struct {
+	mu      sync.Mutex
+	records []slog.Record
+}
+
+func (h *recorder) Enabled(context.Context, slog.Level) bool { return true }
+func (h *recorder) WithAttrs([]slog.Attr) slog.Handler       { return h }
+func (h *recorder) WithGroup(string) slog.Handler            { return h }
+
+func (h *recorder) Handle(_ context.Context, r slog.Record) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.records = append(h.records, r.Clone())
+	return nil
+}
+
+// failed returns the records of requests that failed, and forgets all.
+func (h *recorder) failed() []slog.Record {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var failed []slog.Record
+	for _, r := range h.records {
+		if r.Message == "hfoauth: request failed" {
+			failed = append(failed, r)
+		}
+	}
+	h.records = nil
+	return failed
+}
+
+// attrsOf returns the attributes of a record as text.
+func attrsOf(r slog.Record) map[string]string {
+	attrs := map[string]string{}
+	r.Attrs(func(a slog.Attr) bool {
+		attrs[a.Key] = a.Value.String()
+		return true
+	})
+	return attrs
+}
+
+// Levels and attributes are as the comment of Config.Logger says.
+func TestLog(t *testing.T) {
+	log := &recorder{}
+	var onLogin error
+	s := newSite(t, func(c *hfoauth.Config) {
+		c.Logger = slog.New(log)
+		c.OnLogin = func(context.Context, *hfoauth.Session) error { return onLogin }
+	})
+	sub := hfoauthtest.DefaultUsers()[0].ID()
+	signedIn := s.browser()
+	s.signIn(signedIn, ada, "/")
+	p := s.protect(map[string]http.Handler{
+		"/user":  s.client.RequireUser(http.HandlerFunc(letIn)),
+		"/repos": s.client.RequireOrg("strangers", hfoauth.RoleRead)(http.HandlerFunc(letIn)),
+		"/error": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.client.Error(w, r, errors.New("a bug")) }),
+	})
+	signInWith := func(endpoint hfoauthtest.Endpoint, fault hfoauthtest.Fault) {
+		s.hub.SetFault(endpoint, fault)
+		s.signIn(s.browser(), ada, "/")
+		s.hub.SetFault(endpoint, nil)
+	}
+	for name, tt := range map[string]struct {
+		do                      func()
+		level                   slog.Level
+		kind, status, path, sub string
+	}{
+		"not signed in": {func() { get(t, s.browser(), p.address+"/user?__sign=secret", "Accept", "application/json") }, slog.LevelDebug, "not signed in", "401", "/user", ""},
+		"forbidden":     {func() { get(t, signedIn, p.address+"/repos?__sign=secret") }, slog.LevelInfo, "forbidden", "403", "/repos", sub},
+		"denied":        {func() { s.signIn(s.browser(), hfoauthtest.Person{Username: "ada", Deny: true}, "/") }, slog.LevelInfo, "denied", "403", "/login/callback", ""},
+		"turned away": {func() {
+			onLogin = &hfoauth.ForbiddenError{Message: "Closed."}
+			s.signIn(s.browser(), ada, "/")
+			onLogin = nil
+		}, slog.LevelInfo, "forbidden", "403", "/login/callback", ""},
+		"state":      {func() { get(t, s.browser(), s.URL+"/login/callback?code=secret&state=secret") }, slog.LevelWarn, "state", "400", "/login/callback", ""},
+		"cross site": {func() { post(t, signedIn, s.URL+"/logout", url.Values{}, "Sec-Fetch-Site", "cross-site") }, slog.LevelWarn, "cross site", "403", "/logout", sub},
+		"code refused": {func() { signInWith(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(400, `{"error":"invalid_grant"}`)) },
+			slog.LevelWarn, "provider error", "400", "/login/callback", ""},
+		"app refused": {func() { signInWith(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(401, `{"error":"invalid_client"}`)) },
+			slog.LevelError, "provider error", "400", "/login/callback", ""},
+		"provider down": {func() { signInWith(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(503, "")) },
+			slog.LevelWarn, "provider unavailable", "503", "/login/callback", ""},
+		"provider broken": {func() { signInWith(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(200, "<html>")) },
+			slog.LevelError, "provider invalid", "502", "/login/callback", ""},
+		"internal": {func() { get(t, signedIn, p.address+"/error") }, slog.LevelError, "internal", "500", "/error", sub},
+	} {
+		log.failed()
+		tt.do()
+		records := log.failed()
+		if len(records) != 1 {
+			t.Errorf("%s: %d records, want one", name, len(records))
+			continue
+		}
+		attrs := attrsOf(records[0])
+		if records[0].Level != tt.level {
+			t.Errorf("%s: level %s, want %s", name, records[0].Level, tt.level)
+		}
+		for key, want := range map[string]string{"kind": tt.kind, "status": tt.status, "path": tt.path, "sub": tt.sub} {
+			if attrs[key] != want {
+				t.Errorf("%s: %s is %q, want %q", name, key, attrs[key], want)
+			}
+		}
+		if attrs["method"] == "" || attrs["error"] == "" {
+			t.Errorf("%s: no method or no error: %v", name, attrs)
+		}
+		if text := fmt.Sprint(attrs); strings.Contains(text, "secret") || strings.Contains(text, "__sign") {
+			t.Errorf("%s: the record has the query: %s", name, text)
+		}
+	}
+}
+
+func TestHTTPStatus(t *testing.T) {
+	for status, errs := range map[int][]error{
+		401: {hfoauth.ErrNotSignedIn, fmt.Errorf("%w: %w", hfoauth.ErrNotSignedIn, &hfoauth.ProviderError{Code: "invalid_client"})},
+		400: {hfoauth.ErrState, &hfoauth.ProviderError{Code: "invalid_scope"}, &hfoauth.ProviderError{Code: "x"}},
+		403: {hfoauth.ErrDenied, hfoauth.ErrCrossSite, &hfoauth.ForbiddenError{}, fmt.Errorf("no: %w", &hfoauth.ForbiddenError{})},
+		502: {hfoauth.ErrProviderInvalid}, 503: {hfoauth.ErrProviderUnavailable, hfoauth.ErrStoreUnavailable},
+		500: {errors.New("x")},
+	} {
+		for _, err := range errs {
+			if got := hfoauth.HTTPStatus(err); got != status {
+				t.Errorf("HTTPStatus(%v) = %d, want %d", err, got, status)
+			}
+		}
+	}
+}
