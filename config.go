@@ -277,6 +277,7 @@ func field(name, variable string, err error) error {
 func (c *Config) checkClientID() error {
 	if c.ClientID == "" {
 		return errors.New("hfoauth: Config.ClientID: OAUTH_CLIENT_ID is not set: " +
+			"on a laptop, sign in with a stand-in by `go run github.com/hfoauth/hfoauth/cmd/hfhub -- go run .`; elsewhere " +
 			"add `hf_oauth: true` to the Space's README.md, or register an app at https://huggingface.co/settings/connected-applications and set OAUTH_CLIENT_ID and OAUTH_CLIENT_SECRET")
 	}
 	if strings.ContainsFunc(c.ClientID, func(r rune) bool { return r < ' ' || r > '~' }) {

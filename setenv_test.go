@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/hfoauth/hfoauth"
@@ -22,6 +23,15 @@ func newApp() (http.Handler, error) {
 		fmt.Fprint(w, hfoauth.UserFromContext(r.Context()).Email)
 	})))
 	return mux, nil
+}
+
+// Without any of it, New says how to run the app on a laptop.
+func TestNewNamesTheStandIn(t *testing.T) {
+	clearEnv(t)
+	_, err := hfoauth.New(hfoauth.Config{})
+	if want := "go run github.com/hfoauth/hfoauth/cmd/hfhub -- go run ."; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v does not name %q", err, want)
+	}
 }
 
 // An app that takes everything from the environment runs in its tests as in

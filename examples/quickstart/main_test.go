@@ -96,7 +96,7 @@ func request(t *testing.T, method, address, accept string) *http.Request {
 // Nothing configured: the stand-in's consent page is answered by hand.
 func TestWithoutConfiguration(t *testing.T) {
 	address, stdout := start(t, program(t))
-	if printed, err := os.ReadFile(stdout); err != nil || !strings.Contains(string(printed), "stand-in") || !strings.Contains(string(printed), address) {
+	if printed, err := os.ReadFile(stdout); err != nil || !strings.Contains(string(printed), "stand-in") || !strings.Contains(string(printed), "switch accounts") || !strings.Contains(string(printed), address) {
 		t.Errorf("prints %q, %v", printed, err)
 	}
 	jar, _ := cookiejar.New(nil)
