@@ -173,7 +173,7 @@ func TestRoutes(t *testing.T) {
 }
 
 func TestStartsWhileTheProviderIsAway(t *testing.T) {
-	address, _ := start(t, program(t), "OAUTH_CLIENT_ID=id", "OAUTH_CLIENT_SECRET=secret", "OPENID_PROVIDER_URL=http://127.0.0.1:1")
+	address, _ := start(t, program(t), "OAUTH_CLIENT_ID=id", "OAUTH_CLIENT_SECRET=0123456789abcdefghijklmnopqrstuv", "OPENID_PROVIDER_URL=http://127.0.0.1:1")
 	resp, page := read(t, http.DefaultClient, request(t, "GET", address+"/login", "text/html"))
 	if resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" || !strings.Contains(page, "Try again") {
 		t.Errorf("%s %s", resp.Status, page)
