@@ -36,6 +36,7 @@ cd "$(dirname "$0")/.."
 npm_packages
 
 missing=()
+have curl || missing+=(curl)
 have gcc || missing+=(gcc libc6-dev) # for go test -race
 have chromium || missing+=(chromium fonts-liberation)
 have redis-server || missing+=(redis-server)

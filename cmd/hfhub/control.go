@@ -57,10 +57,9 @@ func (c *control) Close() { c.server.Close() }
 // action does what a request asks for, and returns what to answer as JSON.
 type action func(form url.Values) (any, error)
 
-// handler serves the actions. Each takes its parameters from the form.
-func (c *control) handler() http.Handler {
-	mux := http.NewServeMux()
-	for pattern, do := range map[string]action{
+// actions are those of the API, by pattern.
+func (c *control) actions() map[string]action {
+	return map[string]action{
 		"POST /device/approve": c.approveDevice,
 		"POST /device/deny":    c.denyDevice,
 		"POST /tokens":         c.mint,
@@ -69,7 +68,13 @@ func (c *control) handler() http.Handler {
 		"POST /clock":          c.moveClock,
 		"POST /faults":         c.setFault,
 		"GET /requests":        c.requests,
-	} {
+	}
+}
+
+// handler serves the actions. Each takes its parameters from the form.
+func (c *control) handler() http.Handler {
+	mux := http.NewServeMux()
+	for pattern, do := range c.actions() {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
 			if err := r.ParseForm(); err != nil {
