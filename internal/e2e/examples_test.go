@@ -45,7 +45,8 @@ func TestExampleGallery(t *testing.T) {
 	b.looks(b.ctx, "picture")
 	b.run(b.ctx, chromedp.Click("figure + p + form button"))
 	b.says(b.ctx, "No pictures yet")
-	b.run(b.ctx, chromedp.Click("nav a"))
+	b.run(b.ctx, chromedp.Click("nav a")) // now the role is asked for
+	b.approve(b.ctx)
 	b.says(b.ctx, "Members of engines see these pictures")
 	b.looks(b.ctx, "album")
 }
@@ -99,8 +100,7 @@ func TestExampleSPA(t *testing.T) {
 	b.run(b.ctx, chromedp.SendKeys("#text", "Second note"), chromedp.Click("#write button"))
 	b.says(b.ctx, "what you wrote is kept")
 	b.looks(b.ctx, "session-ended")
-	b.run(b.ctx, chromedp.Click("#sign-in"))
-	b.approve(b.ctx)
+	b.run(b.ctx, chromedp.Click("#sign-in")) // consent is remembered
 	b.says(b.ctx, "First note")
 	var draft string
 	b.run(b.ctx, chromedp.Value("#text", &draft))

@@ -47,7 +47,7 @@ func TestQuickstart(t *testing.T) {
 	b.run(b.ctx, chromedp.Reload())
 	b.says(b.ctx, "Hello, Ada Lovelace")
 	b.run(b.ctx, chromedp.Evaluate(`history.back()`, nil))
-	b.says(b.ctx, "Sign in to Quickstart") // the consent page, and no sign-in that starts by itself
+	b.says(b.ctx, "This sign-in cannot be finished here") // the provider remembers consent, and the state was used
 	b.run(b.ctx, chromedp.Navigate(q.URL+"/private"))
 	b.says(b.ctx, "Only signed-in users see this page")
 	b.run(b.ctx, chromedp.Click("form button"))
