@@ -83,14 +83,15 @@ func simulate(t *testing.T, p *simulation.Program) (result *simulation.Result) {
 // users and one for programs.
 func startProcess(p simulation.Process) simulation.App {
 	config := hfoauth.Config{
-		ClientID:     p.Site.ClientID,
-		ClientSecret: p.Site.ClientSecret,
-		ProviderURL:  p.Site.Provider,
-		RedirectURL:  p.Site.Origin + "/login/callback",
-		SessionKeys:  p.Keys,
-		Transport:    p.Transport,
-		Scopes:       hfoauth.Scopes{hfoauth.ScopeOpenID},
-		Logger:       slog.New(slog.DiscardHandler),
+		ClientID:      p.Site.ClientID,
+		ClientSecret:  p.Site.ClientSecret,
+		ProviderURL:   p.Site.Provider,
+		MaxSessionAge: p.Site.MaxAge,
+		RedirectURL:   p.Site.Origin + "/login/callback",
+		SessionKeys:   p.Keys,
+		Transport:     p.Transport,
+		Scopes:        hfoauth.Scopes{hfoauth.ScopeOpenID},
+		Logger:        slog.New(slog.DiscardHandler),
 	}
 	if p.Site.Space {
 		config.SpaceHost = p.Site.Host

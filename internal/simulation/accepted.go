@@ -13,6 +13,7 @@ var Accepted = map[string]string{
 	doubleUse:  "Without compare-and-swap two replicas that renew at one moment may both send the refresh token. A request of the one that loses may be sent to sign-in, and a provider that watches for reuse ends the sign-in.",
 	doubleTake: "Without compare-and-swap two replicas that answer one claim at one moment may both give the session out, to the same iframe.",
 	takenDead:  "The process that answered a claim ended before the answer reached the iframe: a claim works once.",
+	forgotten:  "A process that has answered 10,000 other claims within two minutes forgets the first of them.",
 	logoutLate: "Ending all sessions of a user failed, and its writes land late: sessions that began meanwhile end, too.",
 }
 
@@ -26,5 +27,6 @@ const (
 	doubleUse  = "double refresh without compare-and-swap"
 	doubleTake = "double claim without compare-and-swap"
 	takenDead  = "a process ended while it answered a claim"
+	forgotten  = "a process forgot a claim that it answered"
 	logoutLate = "a failed logout of a user lands late"
 )

@@ -108,7 +108,7 @@ func (o *oracle) known(person string) map[*session]bool {
 func (s *session) listed() bool {
 	now := time.Now()
 	return s.ending == 0 && s.ended.IsZero() && s.excused == "" && len(s.endedAt) == 0 && !s.grant.revoked &&
-		now.Before(s.started.Add(idleLifetime-slack)) && (s.grant.current != "" || now.Before(s.grant.expiry.Add(-slack)))
+		now.Before(earlier(s.started.Add(s.maxAge), s.grant.issued.Add(idleLifetime)).Add(-slack)) && (s.grant.current != "" || now.Before(s.grant.expiry.Add(-slack)))
 }
 
 // devices asks whether a list of devices is right.

@@ -59,6 +59,7 @@ var simplifications = []func(*Program){
 	func(p *Program) { p.Faults.BrowserLost, p.Faults.BrowserSlow, p.Faults.BrowserLeaves = 0, 0, 0 },
 	func(p *Program) { clear(p.Setup.Skew) },
 	func(p *Program) { p.Setup.ThirdParty = false },
+	func(p *Program) { p.Setup.MaxAge = 30 * day },
 	func(p *Program) { p.Setup.Lifetime = 8 * time.Hour },
 }
 

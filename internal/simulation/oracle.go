@@ -20,6 +20,7 @@ type oracle struct {
 	accepted   map[string]int
 	byID       map[string]*session
 	lastDeath  time.Time // of a process
+	lastLoss   time.Time // of writes
 	listLost   bool      // the store lost the list of a user's sessions
 }
 
@@ -270,7 +271,7 @@ func (o *oracle) signIn(x *exchange, value string) {
 
 // begin adds a session.
 func (o *oracle) begin(g *grant, x *exchange, value string) {
-	s := &session{n: len(o.sessions) + 1, user: g.user, grant: g, started: time.Now(), value: value, endedAt: map[string]string{}}
+	s := &session{n: len(o.sessions) + 1, user: g.user, grant: g, started: time.Now(), maxAge: o.w.site.MaxAge, value: value, endedAt: map[string]string{}}
 	g.session = s
 	s.shared = g.claimable
 	l := o.logouts[s.user]
@@ -338,6 +339,8 @@ func (o *oracle) claim(x *exchange, value string) {
 	case s.claimedBy == nil:
 	case s.claimedBy != x.proc && o.w.setup.Store == "plain":
 		o.accept(doubleTake)
+	case s.claimedBy == x.proc && o.w.setup.Tight:
+		o.accept(forgotten)
 	default:
 		o.violated("claim", "%s: session %d was claimed before", x.name, s.n)
 	}
@@ -374,7 +377,7 @@ func (o *oracle) logout(x *exchange) {
 			o.violated("sign-out", "%s does not remove a cookie", x.name)
 		}
 		s := c.session
-		if s == nil {
+		if s == nil || o.lastLoss.After(x.started) {
 			continue
 		}
 		if x.status == 303 && o.w.setup.Store != "" {
@@ -399,7 +402,7 @@ func (o *oracle) superseded(x *exchange) {
 		g = o.claims[challengeOf(x.form.Get("verifier"))]
 	}
 	for _, c := range x.cookies {
-		if c.session != nil && c.session != g.session && x.replaces(c) && o.w.setup.Store != "" {
+		if c.session != nil && c.session != g.session && x.replaces(c) && o.w.setup.Store != "" && x.started.After(o.lastLoss) {
 			o.end(c.session, "superseded")
 		}
 	}
@@ -562,6 +565,7 @@ func (o *oracle) excuse(s *session, why string) {
 
 // failedOver forgets what was promised: an acknowledged write is lost.
 func (o *oracle) failedOver() {
+	o.lastLoss = time.Now()
 	for _, s := range o.sessions {
 		s.excused, s.ended = writeLost, time.Time{}
 		clear(s.endedAt)
@@ -590,7 +594,7 @@ func (o *oracle) logoutUserReturned(person string, began time.Time, err error) {
 	}
 	l.last = time.Now()
 	for _, s := range o.sessions {
-		if s.user == person && s.started.Before(began) {
+		if s.user == person && s.started.Before(began) && began.After(o.lastLoss) {
 			o.end(s, "logout user")
 		}
 	}

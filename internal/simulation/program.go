@@ -81,7 +81,7 @@ func Generate(seed uint64) *Program {
 	s.LateExpiry = d.chance(0.2, "late expiry")
 	s.Tight = s.Store != "" && d.chance(0.2, "tight")
 	s.ThirdParty = d.chance(0.5, "third party")
-	s.MaxAge = 30 * 24 * time.Hour
+	s.MaxAge = one(d, "max age", 30*day, 30*day, 10*day, 60*day)
 	if d.chance(0.1, "crowd") {
 		s.Crowd = one(d, "organizations", 24, 60)
 	}
@@ -129,8 +129,10 @@ func gap(d dice, id string, s *Setup) time.Duration {
 	case 8:
 		return d.between(0, 2*s.Lifetime, id)
 	}
-	return d.between(0, 20*24*time.Hour, id)
+	return d.between(0, 20*day, id)
 }
+
+const day = 24 * time.Hour
 
 var people = []string{"ada", "grace"}
 

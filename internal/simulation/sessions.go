@@ -6,7 +6,7 @@ import "time"
 const slack = 3 * time.Minute
 
 const (
-	idleLifetime = 30 * 24 * time.Hour // of a session with a refresh token
+	idleLifetime = 30 * day // of a session with a refresh token
 	maxHeader    = 8000
 
 	parkedLifetime = 2 * time.Minute // of a session that waits for its iframe
@@ -38,6 +38,7 @@ type session struct {
 	user      string
 	grant     *grant
 	started   time.Time
+	maxAge    time.Duration
 	value     string // of the first cookie
 	id        string // that the app shows, if it did
 	shared    bool   // with an iframe

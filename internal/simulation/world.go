@@ -147,8 +147,13 @@ func (w *world) do(op Op) {
 		})
 	case "kill":
 		w.disturbed, w.broken = true, true
+		dead := w.replicas[op.N]
 		w.kill(op.N)
-		w.driver.after(w.dice.between(0, 5*time.Second, op.ID+" restart"), func() { w.launch(op.N) })
+		w.driver.after(w.dice.between(0, 5*time.Second, op.ID+" restart"), func() {
+			if w.replicas[op.N] == dead {
+				w.launch(op.N)
+			}
+		})
 	case "rotate":
 		w.disturbed, w.broken = true, true
 		w.rotate()

@@ -7,6 +7,104 @@ type revert struct {
 	changes []change
 }
 
+// change replaces one text of a file, which occurs there once.
 type change struct{ file, old, new string }
 
-var reverts = []revert{}
+const (
+	endFile     = "internal/sessions/end.go"
+	openFile    = "internal/sessions/sessions.go"
+	renewFile   = "internal/sessions/renew.go"
+	parkFile    = "internal/sessions/park.go"
+	storeFile   = "internal/sessions/store.go"
+	signOutFile = "signout.go"
+	renewalFile = "renewal.go"
+	sessionFile = "session.go"
+	frameFile   = "frame.go"
+)
+
+var reverts = []revert{
+	{8, "a sign-out runs to its end when the browser leaves", []change{
+		{signOutFile, "c.limitStore(context.WithoutCancel(r.Context()))", "c.limitStore(r.Context())"},
+		{endFile, "	ctx = Limit(context.WithoutCancel(ctx))\n	err := k.bury", "	ctx = Limit(ctx)\n	err := k.bury"},
+	}},
+	{8, "a sign-out that the store did not take is tried again", []change{
+		{endFile, "	if err == nil {\n		return nil\n	}\n	now := k.config.Now()", "	if true {\n		return err\n	}\n	now := k.config.Now()"},
+	}},
+	{8, "what opens a session looks for its tombstone", []change{
+		{openFile, "		if k.store.swapper == nil {\n			mark", "		if false {\n			mark"},
+	}},
+	{8, "a failing look for the tombstone is a failure", []change{
+		{openFile, "			if err != nil || mark != nil {", "			if mark != nil {"},
+	}},
+	{9, "a version that is not stored yet is used", []change{
+		{openFile, "	case !ok || v.entry.Version < e.Version:", "	case true || !ok || v.entry.Version < e.Version:"},
+	}},
+	{9, "a version that the store did not take is saved later", []change{
+		{renewFile, "func (k *Keeper[S]) saveLater(e *Entry[S]) {", "func (k *Keeper[S]) saveLater(e *Entry[S]) {\n	if true {\n		return\n	}"},
+	}},
+	{10, "replicas take turns", []change{
+		{renewFile, "	if !k.remote {\n		current, err := k.reopen", "	if true {\n		current, err := k.reopen"},
+	}},
+	{10, "a turn lasts until the new tokens are stored", []change{
+		{renewFile, "; ok && !v.confirmed {\n		return", "; ok && !v.confirmed && false {\n		return"},
+	}},
+	{10, "a dead token is not sent again", []change{
+		{renewalFile, "next, err := c.sessions.Refuse(ctx, e, left, left.token.Expiry)", "next, err := e, error(nil)\n	if !c.now().Before(left.token.Expiry) {\n		return nil, ErrNotSignedIn\n	}"},
+	}},
+	{10, "nobody waits whose access token is good", []change{
+		{renewalFile, "wait := !c.now().Before(e.Data.token.Expiry)", "wait := true"},
+	}},
+	{11, "with a store a renewal sets no cookie", []change{
+		{sessionFile, "		case e.Value == \"\" || e.Value == value:", "		case e.Value == \"\":\n			c.cookies.set(w, name, value, c.cookieLifetime(e))\n			return e, nil\n		case e.Value == value:"},
+	}},
+	{11, "a renewal looks at the sign-out before it sets a cookie", []change{
+		{sessionFile, "		case !c.sessions.Ended(e.ID): // else", "		default: // else"},
+		{renewFile, "	if _, ended := k.ended.Get(e.ID, k.config.Now()); ended {\n		return nil, ErrEnded\n	}\n	return e, nil", "	return e, nil"},
+	}},
+	{12, "the sessions of a user end by an epoch, not by a clock", []change{
+		{endFile, "return forgotten || current.mark == e.epoch.mark, nil", "return forgotten || current.until.IsZero() || e.Started.After(current.until.Add(-k.config.MaxAge)), nil"},
+	}},
+	{12, "the epoch decides", []change{
+		{endFile, "return forgotten || current.mark == e.epoch.mark, nil", "return true || forgotten, nil"},
+	}},
+	{12, "the sessions in the list are ended, too", []change{
+		{endFile, "	for _, l := range list {\n		k.endStored(newLimit", "	for _, l := range list[:0] {\n		k.endStored(newLimit"},
+	}},
+	{13, "a claim works once at a process", []change{
+		{parkFile, " || !k.claimed.PutNew(key, struct{}{}, 1, now, p.until) {", " {"},
+	}},
+	{13, "a claim works once at all replicas", []change{
+		{parkFile, "swapped, err := k.store.swap(ctx, key, sealed, k.sealParked(key, &p), p.until)", "swapped, err := true, error(nil)"},
+	}},
+	{13, "a parked session does not trust the store with its end", []change{
+		{parkFile, " || !k.config.Now().Before(p.until) {", " {"},
+	}},
+	{13, "a claim ends the session that it supersedes", []change{
+		{frameFile, "		c.endSuperseded(ctx, r, value)\n", ""},
+	}},
+	{13, "a store fault does not lose a claim", []change{
+		{parkFile, "	if p.taker == [16]byte{} {", "	if p.taker == k.owner {\n		return nil, \"\", nil\n	}\n	if p.taker == [16]byte{} {"},
+	}},
+	{13, "a dead session does not hide a good one", []change{
+		{sessionFile, "			notSignedIn = err\n", "			return nil, err\n"},
+	}},
+	{13, "an old frame cookie does not hide a later sign-in", []change{
+		{signOutFile, "	if hasCookie(r, c.cookies.frame) {\n		end = ", "	if false {\n		end = "},
+	}},
+	{13, "a later sign-in leaves the session of an iframe alone", []change{
+		{signOutFile, "	end := c.sessions.EndUnlessShared", "	end := c.sessions.End"},
+	}},
+	{13, "the cookie of an iframe lives as long as its session", []change{
+		{sessionFile, "		return e.End.Sub(c.now())", "		return e.Expiry.Sub(c.now())"},
+	}},
+	{14, "a session that the provider refuses ends at all replicas", []change{
+		{renewFile, "	next.sealed = k.config.Stored.Seal(k.encode(next), next.key)", "	if next.Version%2 == 1 {\n		k.supersede(next)\n		return next, nil\n	}\n	next.sealed = k.config.Stored.Seal(k.encode(next), next.key)"},
+	}},
+	{14, "a session ends at its age", []change{
+		{renewFile, "next.Data, next.Version, next.Expiry = data, version, earlier(expiry, e.End)", "next.Data, next.Version, next.Expiry = data, version, expiry"},
+		{openFile, "	e.Expiry = earlier(e.Expiry, e.End)\n	return e\n", "	return e\n"},
+	}},
+	{15, "the store calls of a request share their time", []change{
+		{storeFile, "		a.nanoseconds.Add(-int64(d))", "		_ = d"},
+	}},
+}
