@@ -31,6 +31,10 @@ const (
 	// wait for their turn.
 	maxBearerCalls   = 32
 	maxBearerWaiting = 256
+	// Tokens that were valid within a day keep out of the others' way, however
+	// many of those are invented.
+	provenLifetime = 24 * time.Hour
+	maxProven      = 100_000
 )
 
 // BearerOptions says whose tokens [Client.AcceptBearer] accepts. The zero
@@ -229,14 +233,20 @@ func (c *Client) bearerSession(ctx context.Context, route *BearerOptions, token 
 
 // verifiedBearer returns the session of a token that the provider accepts.
 func (c *Client) verifiedBearer(ctx context.Context, token string, told toldByToken) (*entry, error) {
-	s, err := c.bearers.Do(ctx, sha256.Sum256([]byte(token)), func(ctx context.Context) (*entry, time.Time, error) {
-		if !c.bearerSlots.take(ctx) {
+	key := sha256.Sum256([]byte(token))
+	s, err := c.bearers.Do(ctx, key, func(ctx context.Context) (*entry, time.Time, error) {
+		slots := c.bearerSlots
+		if _, proven := c.provenBearers.Get(key, c.now()); proven {
+			slots = c.provenSlots
+		}
+		if !slots.take(ctx) {
 			return nil, time.Time{}, fmt.Errorf("%w: too many tokens are being verified", ErrProviderUnavailable)
 		}
-		defer c.bearerSlots.free()
+		defer slots.free()
 		s, err := c.verifyBearer(ctx, strings.Clone(token), told)
 		switch {
 		case err == nil:
+			c.provenBearers.Put(key, struct{}{}, 0, c.now(), c.now().Add(provenLifetime))
 			return s, s.Expiry, nil
 		case errors.Is(err, ErrNotSignedIn), isA[*ForbiddenError](err):
 			return nil, c.now().Add(noBearerLifetime), err

@@ -45,7 +45,7 @@ func TestBearer(t *testing.T) {
 	oauthToken := s.hub.AccessToken("ada", s.app.ClientID)
 	for name, token := range map[string]string{"OAuth token": oauthToken, "user token": s.hub.UserToken("ada")} {
 		user, err := bearer(s.client, token)
-		if err != nil || user.Username != "ada" || user.Sub == "" || user.Org("engines") == nil {
+		if err != nil || user.Username != "ada" || user.Sub == "" || user.Org("engines") == nil || !strings.HasPrefix(user.Picture, s.hub.URL+"/") {
 			t.Errorf("%s: %+v, %v", name, user, err)
 		}
 	}
@@ -194,6 +194,42 @@ func TestManyTokensAtOnce(t *testing.T) {
 	}
 	if let < 32 || most.Load() != 32 {
 		t.Errorf("%d let in, %d calls at one time", let, most.Load())
+	}
+}
+
+// A flood of invented tokens does not shut out those that were valid before.
+func TestProvenTokensPassAFlood(t *testing.T) {
+	s := newSite(t, nil)
+	clock := s.newClock()
+	proven := s.hub.UserToken("ada")
+	if _, err := bearer(s.client, proven); err != nil {
+		t.Fatal(err)
+	}
+	clock.advance(6 * time.Minute)
+	release := make(chan struct{})
+	s.hub.SetFault(hfoauthtest.WhoAmIEndpoint, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Authorization") != "Bearer "+proven {
+				<-release
+			}
+			next.ServeHTTP(w, r)
+		})
+	})
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer close(release)
+	const places = 32 + 256
+	turnedAway := make(chan struct{}, places+1)
+	for i := range places + 1 { // one more than there is room for
+		wg.Go(func() {
+			if _, err := bearer(s.client, fmt.Sprintf("hf_%d", i)); errors.Is(err, hfoauth.ErrProviderUnavailable) {
+				turnedAway <- struct{}{}
+			}
+		})
+	}
+	<-turnedAway
+	if _, err := bearer(s.client, proven); err != nil {
+		t.Errorf("a token that was valid is turned away: %v", err)
 	}
 }
 

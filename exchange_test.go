@@ -2,9 +2,11 @@ package hfoauth_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/hfoauth/hfoauth"
+	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
 func TestMemberToken(t *testing.T) {
@@ -18,5 +20,23 @@ func TestMemberToken(t *testing.T) {
 	_, err = s.client.MemberToken(t.Context(), "nobody@example.com")
 	if answer, ok := errors.AsType[*hfoauth.ProviderError](err); !ok || answer.Code != "invalid_grant" {
 		t.Errorf("%v", err)
+	}
+}
+
+// The errors that the Hub documents come through with their codes
+// (https://huggingface.co/docs/hub/oauth).
+func TestMemberTokenErrors(t *testing.T) {
+	s := newSite(t, nil)
+	for _, code := range []string{"invalid_client", "invalid_grant", "invalid_scope"} {
+		s.hub.SetFault(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(400, `{"error":"`+code+`","error_description":"no"}`))
+		token, err := s.client.MemberToken(t.Context(), "ada@example.com")
+		answer, ok := errors.AsType[*hfoauth.ProviderError](err)
+		if !ok || answer.Code != code || token != nil {
+			t.Errorf("%s: %v, %v", code, token, err)
+		}
+	}
+	s.hub.SetFault(hfoauthtest.TokenEndpoint, nil)
+	if _, err := s.client.MemberToken(t.Context(), "ada@example.com"); err == nil || !strings.Contains(err.Error(), "invalid_client") {
+		t.Errorf("an app of no organization: %v, want invalid_client", err)
 	}
 }

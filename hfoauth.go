@@ -87,21 +87,23 @@ import (
 // Client signs users in on behalf of one app. Make one with [New] and keep it
 // for the life of the program. It is safe for concurrent use.
 type Client struct {
-	config      *Config
-	redirectURL *url.URL
-	provider    *provider.Provider
-	cookies     cookieRules
-	script      asset
-	style       asset
-	sealer      *seal.Sealer // of login attempts
-	sessions    *sessions.Keeper[*record]
-	renewals    *flight.Group[version, *entry]
-	bearers     *flight.Group[[32]byte, *entry]
-	bearerSlots slots
-	spent       *expiring.Map[[32]byte, struct{}] // attempts that were used, by their states
-	resources   *resources
-	crossOrigin *http.CrossOriginProtection
-	now         func() time.Time
+	config        *Config
+	redirectURL   *url.URL
+	provider      *provider.Provider
+	cookies       cookieRules
+	script        asset
+	style         asset
+	sealer        *seal.Sealer // of login attempts
+	sessions      *sessions.Keeper[*record]
+	renewals      *flight.Group[version, *entry]
+	bearers       *flight.Group[[32]byte, *entry]
+	bearerSlots   slots // for tokens that were never seen to be valid
+	provenSlots   slots // for the others, provenBearers, by their hashes
+	provenBearers *expiring.Map[[32]byte, struct{}]
+	spent         *expiring.Map[[32]byte, struct{}] // attempts that were used, by their states
+	resources     *resources
+	crossOrigin   *http.CrossOriginProtection
+	now           func() time.Time
 }
 
 // Format prints c without its secrets, for every verb.
@@ -141,6 +143,8 @@ func New(config Config) (*Client, error) {
 	c.renewals.OnPanic, c.bearers.OnPanic = c.logPanic, c.logPanic
 	c.resources = &resources{}
 	c.bearerSlots = newSlots(maxBearerCalls, maxBearerWaiting)
+	c.provenSlots = newSlots(maxBearerCalls, maxBearerWaiting)
+	c.provenBearers = expiring.New[[32]byte, struct{}](maxProven, 0)
 	c.provider = provider.New(provider.Config{
 		Issuer:       config.ProviderURL,
 		ClientID:     config.ClientID,

@@ -63,7 +63,7 @@ func (p *Provider) discover(ctx context.Context) (*metadata, error) {
 		defer p.mu.Unlock()
 		return meta, nil
 	}
-	pause := time.Until(p.retryAt)
+	pause := p.retryAt.Sub(p.config.Now())
 	if p.attempt == nil && pause > patience {
 		defer p.mu.Unlock()
 		return nil, delayed(p.lastErr, pause)
@@ -97,7 +97,7 @@ func (p *Provider) run(attempt *discoveryAttempt, pause time.Duration) {
 		p.meta.Store(attempt.meta)
 	} else {
 		p.pause = min(max(2*p.pause, firstPause), maxPause)
-		p.retryAt = time.Now().Add(p.pause)
+		p.retryAt = p.config.Now().Add(p.pause)
 		p.lastErr = attempt.err
 		attempt.err = delayed(attempt.err, p.pause)
 	}
