@@ -319,7 +319,7 @@ func (c *Client) verifyBearer(ctx context.Context, token string, told toldByToke
 		Data: &record{
 			user:   user,
 			scopes: told.scopes,
-			token:  &oauth2.Token{AccessToken: token, TokenType: "Bearer", Expiry: told.expiry},
+			token:  oauth2.Token{AccessToken: token, TokenType: "Bearer", Expiry: told.expiry},
 			bearer: true,
 		},
 	}

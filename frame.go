@@ -177,7 +177,7 @@ func (c *Client) framedLoginPage(w http.ResponseWriter, r *http.Request, options
 // wrong or too early gets the same answer.
 func (c *Client) claim(w http.ResponseWriter, r *http.Request) {
 	challenge := sha256.Sum256([]byte(r.PostFormValue("verifier")))
-	ctx := c.limitStore(context.WithoutCancel(r.Context()))
+	ctx := c.sessions.Limit(context.WithoutCancel(r.Context()))
 	e, value, err := c.sessions.Claim(ctx, base64.RawURLEncoding.EncodeToString(challenge[:]))
 	if err != nil {
 		c.fail(w, r, err, "/")

@@ -67,10 +67,10 @@ type entry = sessions.Entry[*record]
 type record struct {
 	user      *User
 	scopes    Scopes
-	token     *oauth2.Token // with the refresh token, if there is one
-	renewed   time.Time     // when the token was issued
-	requested Scopes        // asked for at this sign-in, so that they are not asked for again and again
-	askedOrgs []string      // organizations whose resources were asked for, likewise
+	token     oauth2.Token // with the refresh token, if there is one
+	renewed   time.Time    // when the token was issued
+	requested Scopes       // asked for at this sign-in, so that they are not asked for again and again
+	askedOrgs []string     // organizations whose resources were asked for, likewise
 	userAgent string
 	bearer    bool // the token came with the request
 }
@@ -83,7 +83,7 @@ func newRecord(user *User, token *oauth2.Token, granted Scopes, now time.Time) *
 func (r *record) with(token *oauth2.Token, now time.Time) *record {
 	next := *r
 	next.renewed = now
-	next.token = &oauth2.Token{AccessToken: token.AccessToken, TokenType: token.TokenType, RefreshToken: token.RefreshToken, Expiry: token.Expiry}
+	next.token = oauth2.Token{AccessToken: token.AccessToken, TokenType: token.TokenType, RefreshToken: token.RefreshToken, Expiry: token.Expiry}
 	if token.Expiry.IsZero() {
 		next.token.Expiry = now.Add(defaultLifetime)
 	}
@@ -93,9 +93,7 @@ func (r *record) with(token *oauth2.Token, now time.Time) *record {
 // withoutRefreshToken returns a copy that ends with its access token.
 func (r *record) withoutRefreshToken() *record {
 	next := *r
-	token := *r.token
-	token.RefreshToken = ""
-	next.token = &token
+	next.token.RefreshToken = ""
 	return &next
 }
 
@@ -110,7 +108,7 @@ func (r *record) expiry() time.Time {
 // recordFields codes a record.
 func recordFields(c *codec.Coder, p **record) {
 	if c.Reading() {
-		*p = &record{user: &User{}, token: &oauth2.Token{}}
+		*p = &record{user: &User{}}
 	}
 	r := *p
 	c.String(&r.token.AccessToken)
@@ -254,7 +252,7 @@ func (c *Client) session(r *http.Request) (*entry, error) {
 	if e, err := c.sessionWithoutCookie(r); e != nil || err != nil {
 		return e, err
 	}
-	ctx := c.limitStore(r.Context())
+	ctx := c.sessions.Limit(r.Context())
 	for _, value := range c.cookies.sessionCookies(r) {
 		e, err := c.sessions.Open(ctx, value)
 		if e != nil || err != nil {
@@ -276,14 +274,6 @@ func (c *Client) sessionWithoutCookie(r *http.Request) (*entry, error) {
 	return nil, nil
 }
 
-// limitStore bounds what a request asks of the store together.
-func (c *Client) limitStore(ctx context.Context) context.Context {
-	if c.config.Store == nil {
-		return ctx
-	}
-	return sessions.Limit(ctx)
-}
-
 // freshSession returns the request's session with an access token that lasts,
 // as far as possible, and gives a renewed cookie to the browser. A session
 // that has ended does not hide another one in a cookie after it.
@@ -291,7 +281,7 @@ func (c *Client) freshSession(w http.ResponseWriter, r *http.Request) (*entry, e
 	if e, err := c.sessionWithoutCookie(r); e != nil || err != nil {
 		return e, err
 	}
-	ctx := c.limitStore(r.Context())
+	ctx := c.sessions.Limit(r.Context())
 	notSignedIn := ErrNotSignedIn
 	for name, value := range c.cookies.sessionCookies(r) {
 		e, err := c.sessions.Open(ctx, value)
@@ -326,7 +316,7 @@ func (c *Client) cookieLifetime(e *entry) time.Duration {
 // start starts the session of a sign-in in place of the one that the browser
 // had, if any. If an iframe waits for the session, challenge is not empty.
 func (c *Client) start(ctx context.Context, w http.ResponseWriter, r *http.Request, fresh *entry, challenge string) error {
-	ctx = c.limitStore(ctx)
+	ctx = c.sessions.Limit(ctx)
 	e, value, err := c.sessions.Start(ctx, fresh, challenge != "")
 	if err != nil {
 		return err

@@ -15,7 +15,7 @@ import (
 // session. The cookies are removed all the same, this process refuses the
 // session, and tries to store its end until that succeeds.
 func (c *Client) Logout(w http.ResponseWriter, r *http.Request) error {
-	ctx := c.limitStore(context.WithoutCancel(r.Context()))
+	ctx := c.sessions.Limit(context.WithoutCancel(r.Context()))
 	var errs []error
 	for _, value := range c.cookies.sessionCookies(r) {
 		errs = append(errs, c.sessions.End(ctx, value))

@@ -61,7 +61,7 @@ func (s *source) token() (*oauth2.Token, error) {
 		s.set(renewed)
 		e = renewed
 	}
-	token := *e.Data.token
+	token := e.Data.token
 	token.RefreshToken = ""
 	if c.sessions.Ended(e.ID) {
 		return nil, ErrNotSignedIn

@@ -4,20 +4,25 @@ package expiring
 
 import (
 	"container/heap"
+	"hash/maphash"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // Map is a bounded map with expiring entries, safe for concurrent use. When
-// an entry does not fit, those that would end soonest give way.
+// an entry does not fit, those that would end soonest give way. Reading takes
+// no lock.
 type Map[K comparable, V any] struct {
 	maxEntries int
 	maxBytes   int
 
-	mu      sync.Mutex
-	entries map[K]*entry[K, V]
-	byEnd   endHeap[K, V]
-	bytes   int
+	table atomic.Pointer[table[K, V]]
+
+	mu    sync.Mutex // held while the map changes
+	byEnd endHeap[K, V]
+	bytes int
 }
 
 type entry[K comparable, V any] struct {
@@ -31,7 +36,9 @@ type entry[K comparable, V any] struct {
 // New returns an empty Map of at most maxEntries entries whose sizes add up
 // to at most maxBytes.
 func New[K comparable, V any](maxEntries, maxBytes int) *Map[K, V] {
-	return &Map[K, V]{maxEntries: maxEntries, maxBytes: maxBytes, entries: make(map[K]*entry[K, V])}
+	m := &Map[K, V]{maxEntries: maxEntries, maxBytes: maxBytes}
+	m.table.Store(newTable[K, V](firstBuckets))
+	return m
 }
 
 // Put sets the value of key until end; size is what it counts for in bytes.
@@ -47,7 +54,7 @@ func (m *Map[K, V]) Put(key K, value V, size int, now, end time.Time) {
 func (m *Map[K, V]) PutNew(key K, value V, size int, now, end time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if old, ok := m.entries[key]; ok && now.Before(old.end) {
+	if old := m.find(key); old != nil && now.Before(old.end) {
 		return false
 	}
 	m.put(key, value, size, now, end)
@@ -55,27 +62,29 @@ func (m *Map[K, V]) PutNew(key K, value V, size int, now, end time.Time) bool {
 }
 
 func (m *Map[K, V]) put(key K, value V, size int, now, end time.Time) {
-	if old, ok := m.entries[key]; ok {
-		m.remove(old)
-	}
+	old := m.find(key)
 	if size > m.maxBytes || !now.Before(end) {
+		if old != nil {
+			m.remove(old)
+		}
 		return
 	}
-	for len(m.byEnd) > 0 && (!now.Before(m.byEnd[0].end) || len(m.entries) >= m.maxEntries || m.bytes+size > m.maxBytes) {
+	if old != nil {
+		m.release(old)
+	}
+	for len(m.byEnd) > 0 && (!now.Before(m.byEnd[0].end) || len(m.byEnd) >= m.maxEntries || m.bytes+size > m.maxBytes) {
 		m.remove(m.byEnd[0])
 	}
 	e := &entry[K, V]{key: key, value: value, size: size, end: end}
-	m.entries[key] = e
 	m.bytes += size
 	heap.Push(&m.byEnd, e)
+	m.place(e, old)
 }
 
 // Get returns the value of key, if it has not ended.
 func (m *Map[K, V]) Get(key K, now time.Time) (V, bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	e, ok := m.entries[key]
-	if !ok || !now.Before(e.end) {
+	e := m.find(key)
+	if e == nil || !now.Before(e.end) {
 		var none V
 		return none, false
 	}
@@ -88,8 +97,8 @@ func (m *Map[K, V]) Take(key K, now time.Time) (V, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var none V
-	e, ok := m.entries[key]
-	if !ok {
+	e := m.find(key)
+	if e == nil {
 		return none, false
 	}
 	m.remove(e)
@@ -103,8 +112,8 @@ func (m *Map[K, V]) Take(key K, now time.Time) (V, bool) {
 func (m *Map[K, V]) DeleteFunc(drop func(K, V) bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for key, e := range m.entries {
-		if drop(key, e.value) {
+	for _, e := range slices.Clone(m.byEnd) {
+		if drop(e.key, e.value) {
 			m.remove(e)
 		}
 	}
@@ -114,9 +123,9 @@ func (m *Map[K, V]) DeleteFunc(drop func(K, V) bool) {
 func (m *Map[K, V]) Range(now time.Time, visit func(K, V)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for key, e := range m.entries {
+	for _, e := range m.byEnd {
 		if now.Before(e.end) {
-			visit(key, e.value)
+			visit(e.key, e.value)
 		}
 	}
 }
@@ -126,13 +135,80 @@ func (m *Map[K, V]) Range(now time.Time, visit func(K, V)) {
 func (m *Map[K, V]) Len() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return len(m.entries)
+	return len(m.byEnd)
 }
 
 func (m *Map[K, V]) remove(e *entry[K, V]) {
-	delete(m.entries, e.key)
+	bucket := m.table.Load().bucket(e.key)
+	bucket.Store(bucket.Load().without(e))
+	m.release(e)
+}
+
+// release gives up the room of an entry.
+func (m *Map[K, V]) release(e *entry[K, V]) {
 	m.bytes -= e.size
 	heap.Remove(&m.byEnd, e.index)
+}
+
+// find returns the entry of a key, or nil.
+func (m *Map[K, V]) find(key K) *entry[K, V] {
+	for n := m.table.Load().bucket(key).Load(); n != nil; n = n.next {
+		if n.entry.key == key {
+			return n.entry
+		}
+	}
+	return nil
+}
+
+// place puts an entry into the table, in place of an old one of its key if
+// that is not nil: a reader finds one or the other. All entries move to a
+// larger table when there are more of them than buckets.
+func (m *Map[K, V]) place(e, old *entry[K, V]) {
+	t := m.table.Load()
+	if len(m.byEnd) <= len(t.buckets) {
+		bucket := t.bucket(e.key)
+		bucket.Store(&node[K, V]{e, bucket.Load().without(old)})
+		return
+	}
+	t = newTable[K, V](2 * len(t.buckets))
+	for _, e := range m.byEnd {
+		bucket := t.bucket(e.key)
+		bucket.Store(&node[K, V]{e, bucket.Load()})
+	}
+	m.table.Store(t)
+}
+
+// table finds entries by the hashes of their keys. Its nodes never change: a
+// reader that has found a bucket sees it as it was.
+type table[K comparable, V any] struct {
+	seed    maphash.Seed
+	buckets []atomic.Pointer[node[K, V]]
+}
+
+type node[K comparable, V any] struct {
+	entry *entry[K, V]
+	next  *node[K, V]
+}
+
+const firstBuckets = 16
+
+func newTable[K comparable, V any](buckets int) *table[K, V] {
+	return &table[K, V]{maphash.MakeSeed(), make([]atomic.Pointer[node[K, V]], buckets)}
+}
+
+func (t *table[K, V]) bucket(key K) *atomic.Pointer[node[K, V]] {
+	return &t.buckets[maphash.Comparable(t.seed, key)%uint64(len(t.buckets))]
+}
+
+// without returns the list without an entry, which may be nil.
+func (n *node[K, V]) without(e *entry[K, V]) *node[K, V] {
+	switch {
+	case n == nil || e == nil:
+		return n
+	case n.entry == e:
+		return n.next
+	}
+	return &node[K, V]{n.entry, n.next.without(e)}
 }
 
 // endHeap orders entries by their end (container/heap).

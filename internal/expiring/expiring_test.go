@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -231,4 +232,57 @@ func TestRemovedValuesAreFreed(t *testing.T) {
 		t.Error("a removed value is still in memory")
 	}
 	runtime.KeepAlive(m)
+}
+
+// A reader finds what is there while others change the map, also a value that
+// is being replaced.
+func TestReadingWhileItChanges(t *testing.T) {
+	m := New[int, int](1000, 1000)
+	m.Put(-1, 0, 1, at(0), at(1000))
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for i := range 2000 {
+				m.Put(i, i, 1, at(0), at(10))
+				m.Put(-1, i, 1, at(0), at(1000))
+				m.Take(i-i%3, at(1))
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() { wg.Wait(); close(done) }()
+	for running := true; running; {
+		select {
+		case <-done:
+			running = false
+		default:
+		}
+		if _, ok := m.Get(-1, at(1)); !ok {
+			t.Fatal("a value that is there was not found")
+		}
+	}
+	if n := m.Len(); n > 1000 {
+		t.Errorf("%d entries, want at most 1000", n)
+	}
+}
+
+// Against a map of Go's, by random changes.
+func TestLikeAMap(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	m, model := New[string, int](10_000, 10_000), map[string]int{}
+	for i := range 20_000 {
+		key := strconv.Itoa(random.IntN(500))
+		if random.IntN(3) == 0 {
+			m.Take(key, at(1))
+			delete(model, key)
+		} else {
+			m.Put(key, i, 1, at(0), at(10))
+			model[key] = i
+		}
+		key = strconv.Itoa(random.IntN(500))
+		got, ok := m.Get(key, at(1))
+		if want, there := model[key]; got != want || ok != there || m.Len() != len(model) {
+			t.Fatalf("after %d changes: %d, %v of %d, want %d, %v of %d", i+1, got, ok, m.Len(), want, there, len(model))
+		}
+	}
 }

@@ -54,7 +54,7 @@ func (k *Keeper[S]) EndEntry(ctx context.Context, e *Entry[S]) error {
 // endStored ends a session in the store. An ID that was made up leaves nothing
 // there.
 func (k *Keeper[S]) endStored(ctx context.Context, key string, unlessShared bool) error {
-	ctx = Limit(context.WithoutCancel(ctx))
+	ctx = k.Limit(context.WithoutCancel(ctx))
 	err := k.bury(ctx, key, unlessShared)
 	if err == nil {
 		return nil

@@ -33,7 +33,7 @@ func (p *parked) fields(c *codec.Coder) {
 func (k *Keeper[S]) Park(ctx context.Context, challenge, value string) error {
 	key := keyOf("parked", challenge)
 	p := &parked{until: k.config.Now().Add(parkedLifetime), value: value}
-	return k.store.commit(Limit(ctx), key, k.sealParked(key, p), p.until)
+	return k.store.commit(k.Limit(ctx), key, k.sealParked(key, p), p.until)
 }
 
 // Deny makes Claim return ErrDenied: there will be no session.
@@ -52,7 +52,7 @@ func (k *Keeper[S]) sealParked(key string, p *parked) []byte {
 // The process that takes it puts its name there first: if the store fails to
 // answer, the next claim at this process knows who took it.
 func (k *Keeper[S]) Claim(ctx context.Context, challenge string) (*Entry[S], string, error) {
-	ctx = Limit(ctx)
+	ctx = k.Limit(ctx)
 	key := keyOf("parked", challenge)
 	sealed, err := k.store.find(ctx, key)
 	if err != nil || sealed == nil {

@@ -69,7 +69,7 @@ func (k *Keeper[S]) next(e *Entry[S], data S, expiry time.Time, version uint64) 
 func (k *Keeper[S]) replace(ctx context.Context, next *Entry[S]) (*Entry[S], error) {
 	next.sealed = k.config.Stored.Seal(k.encode(next), next.key)
 	k.supersede(next)
-	saved, err := k.save(Limit(ctx), next)
+	saved, err := k.save(k.Limit(ctx), next)
 	if err == nil || errors.Is(err, ErrEnded) {
 		return saved, err
 	}
@@ -174,7 +174,7 @@ func (k *Keeper[S]) Turn(ctx context.Context, e *Entry[S], wait bool) (current *
 	}
 	lease := lease{key: "hfoauth-lease-" + e.key, expiry: k.config.Now().Add(leaseKept)}
 	rand.Read(lease.owner[:])
-	limited := Limit(ctx)
+	limited := k.Limit(ctx)
 	for {
 		held, err := lease.take(limited, k.store)
 		if err != nil {
@@ -205,7 +205,7 @@ func (k *Keeper[S]) Turn(ctx context.Context, e *Entry[S], wait bool) (current *
 // any more.
 func (k *Keeper[S]) Refresh(ctx context.Context, e *Entry[S]) (*Entry[S], error) {
 	if e.Stored() {
-		return k.openStored(Limit(ctx), e.key)
+		return k.openStored(k.Limit(ctx), e.key)
 	}
 	return k.current(ctx, e)
 }

@@ -218,7 +218,7 @@ func newStoredValue() string {
 // that counts, and an error only if that cannot be known.
 func (k *Keeper[S]) Open(ctx context.Context, value string) (*Entry[S], error) {
 	if isStoredValue(value) {
-		return k.openStored(Limit(ctx), StoreKey(value))
+		return k.openStored(k.Limit(ctx), StoreKey(value))
 	}
 	if k.remote { // it could not be ended at all replicas
 		return nil, nil
@@ -415,7 +415,7 @@ func (k *Keeper[S]) Start(ctx context.Context, fresh *Entry[S], shared bool) (*E
 		err := k.place(ctx, e)
 		return e, e.Value, err
 	}
-	ctx = Limit(ctx)
+	ctx = k.Limit(ctx)
 	value := newStoredValue()
 	e.key = StoreKey(value)
 	var err error

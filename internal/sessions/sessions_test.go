@@ -405,7 +405,7 @@ func TestStoreTime(t *testing.T) {
 		_, value := w.start(k)
 		w.setBefore(func(string) error { time.Sleep(time.Hour); return nil })
 		began := time.Now()
-		ctx := Limit(t.Context())
+		ctx := k.Limit(t.Context())
 		for range 3 {
 			if _, err := k.Open(ctx, value); !errors.Is(err, ErrUnavailable) {
 				t.Errorf("%v, want %v", err, ErrUnavailable)

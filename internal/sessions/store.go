@@ -196,8 +196,11 @@ type allowance struct{ nanoseconds atomic.Int64 }
 type allowanceKey struct{}
 
 // Limit returns a context whose store calls take no longer than StoreTime
-// together. Methods of a Keeper that are given one without do so themselves.
-func Limit(ctx context.Context) context.Context {
+// together. Methods that are given one without do so themselves.
+func (k *Keeper[S]) Limit(ctx context.Context) context.Context {
+	if k.store.local {
+		return ctx
+	}
 	if _, ok := ctx.Value(allowanceKey{}).(*allowance); ok {
 		return ctx
 	}
