@@ -184,13 +184,13 @@ func (c *Client) completeSignIn(ctx context.Context, r *http.Request, a *attempt
 	if err != nil {
 		return nil, err
 	}
-	token, subject, err := c.provider.Exchange(ctx, provider.Code{Code: code, Verifier: a.verifier(), Nonce: a.nonce()})
+	token, subject, userInfo, err := c.provider.SignIn(ctx, provider.Code{Code: code, Verifier: a.verifier(), Nonce: a.nonce()})
 	if err != nil {
 		return nil, providerError(err)
 	}
-	user, err := c.fetchUser(ctx, token.AccessToken, subject)
+	user, err := parseUser(userInfo, subject)
 	if err != nil {
-		return nil, err
+		return nil, invalidAnswer("userinfo", err)
 	}
 	signIn := newRecord(user, token, granted(token, a.scopes), c.now())
 	signIn.requested, signIn.askedOrgs = a.scopes, a.askedOrgs

@@ -127,7 +127,9 @@ func TestFailures(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newSite(t, nil)
 			browser := s.browser()
-			s.begin(browser, "/") // discovery works
+			if err := s.client.Ping(t.Context()); err != nil { // discovery works
+				t.Fatal(err)
+			}
 			tt.break_(s)
 			resp := s.signIn(browser, tt.person, "/private")
 			s.checkFailure(resp, tt.status, tt.says)

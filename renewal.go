@@ -87,20 +87,25 @@ func unavailable(err error) error {
 func (c *Client) renew(ctx context.Context, e *entry) (*entry, time.Time, error) {
 	never := time.Time{} // a result need not be remembered: the session has it
 	wait := !c.now().Before(e.Data.token.Expiry)
-	current, release, err := c.sessions.Turn(ctx, e, wait)
+	current, lease, err := c.sessions.Turn(ctx, e, wait)
 	switch {
 	case err != nil:
 		return nil, never, ended(err)
-	case release == nil && current.Version == e.Version:
+	case lease == nil && current.Version == e.Version:
 		return e, c.now().Add(retryTurn), nil // another replica is at it
-	case release == nil:
+	case lease == nil:
 		return current, never, nil
 	}
-	defer release()
+	defer lease.Release(ctx)
 	ctx, cancel := context.WithTimeout(ctx, callbackTimeout)
 	defer cancel()
 	token, err := c.provider.Refresh(ctx, current.Data.token.RefreshToken, current.User)
-	if e, ok := errors.AsType[*provider.Error](err); ok && e.Code == "invalid_grant" {
+	if refusal, ok := errors.AsType[*provider.Error](err); ok && refusal.Code == "invalid_grant" {
+		if wait {
+			if current, err = lease.Await(ctx); err != nil || current.Version != e.Version {
+				return current, never, ended(err)
+			}
+		}
 		left, err := c.refused(ctx, current)
 		return left, never, err
 	}

@@ -22,8 +22,12 @@ func TestProviderRedirects(t *testing.T) {
 			if log := s.log.String(); !strings.Contains(log, "301") || !strings.Contains(log, "/elsewhere/") {
 				t.Errorf("log = %q, want the status and the Location", log)
 			}
-			if n := s.hub.Calls(endpoint); n != 1 {
-				t.Errorf("%d calls, want 1", n)
+			want := 1
+			if endpoint == hfoauthtest.JWKSEndpoint {
+				want = 2 // ahead of the sign-in, and at it
+			}
+			if n := s.hub.Calls(endpoint); n < 1 || n > want {
+				t.Errorf("%d calls, want %d", n, want)
 			}
 		})
 	}

@@ -7,9 +7,11 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"sync"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
+
 	"github.com/hfoauth/hfoauth/internal/expiring"
 )
 
@@ -35,6 +37,16 @@ type metadata struct {
 	// prefixes of authorization requests by scope; an app asks for few sets, but
 	// those that users granted are kept in them.
 	prefixes *expiring.Map[string, string]
+
+	ahead sync.Once
+}
+
+// fetchKeys fetches the provider's keys before the first ID token comes, so
+// that its verification need not wait for them. A key set has no call for that
+// but to verify a signature by a key that it does not know.
+func (m *metadata) fetchKeys() {
+	const unknownKey = "eyJhbGciOiJSUzI1NiIsImtpZCI6Ii0ifQ.e30.AA" // {"alg":"RS256","kid":"-"}
+	m.ahead.Do(func() { go m.keys.VerifySignature(context.Background(), unknownKey) })
 }
 
 // discoveryAttempt is a discovery under way, shared by those who wait for it.

@@ -66,6 +66,7 @@ func (p *Provider) AuthorizationURL(ctx context.Context, req AuthorizationReques
 	if err != nil {
 		return "", err
 	}
+	meta.fetchKeys()
 	// What differs each time needs no escaping: it is base64url.
 	return p.requestPrefix(meta, req) + "&state=" + req.State + "&nonce=" + req.Nonce +
 		"&code_challenge=" + oauth2.S256ChallengeFromVerifier(req.Verifier), nil

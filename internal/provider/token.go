@@ -22,31 +22,73 @@ type Code struct {
 // Exchange turns an authorization code into tokens (RFC 6749 section 4.1.3)
 // and returns them with the subject of the verified ID token.
 func (p *Provider) Exchange(ctx context.Context, code Code) (token *oauth2.Token, subject string, err error) {
-	meta, err := p.discover(ctx)
+	meta, token, err := p.redeem(ctx, code)
 	if err != nil {
 		return nil, "", err
 	}
-	token, err = p.request(ctx, meta, url.Values{
+	if subject, err = p.checkExchange(ctx, meta, token, code); err != nil {
+		return nil, "", err
+	}
+	return token, subject, nil
+}
+
+// SignIn is Exchange, and fetches the userinfo with the new access token while
+// the ID token is verified. Its sub is still to be compared with subject.
+func (p *Provider) SignIn(ctx context.Context, code Code) (token *oauth2.Token, subject string, userInfo []byte, err error) {
+	meta, token, err := p.redeem(ctx, code)
+	if err != nil {
+		return nil, "", nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type answer struct {
+		body []byte
+		err  error
+	}
+	answers := make(chan answer, 1)
+	go func(accessToken string) {
+		body, err := p.UserInfo(ctx, accessToken)
+		answers <- answer{body, err}
+	}(token.AccessToken)
+	if subject, err = p.checkExchange(ctx, meta, token, code); err != nil {
+		return nil, "", nil, err
+	}
+	a := <-answers
+	if a.err != nil {
+		return nil, "", nil, a.err
+	}
+	return token, subject, a.body, nil
+}
+
+// redeem turns an authorization code into tokens.
+func (p *Provider) redeem(ctx context.Context, code Code) (*metadata, *oauth2.Token, error) {
+	meta, err := p.discover(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	token, err := p.request(ctx, meta, url.Values{
 		"grant_type":    {"authorization_code"},
 		"code":          {code.Code},
 		"redirect_uri":  {p.config.RedirectURL},
 		"code_verifier": {code.Verifier},
 	})
-	if err != nil {
-		return nil, "", err
-	}
+	return meta, token, err
+}
+
+// checkExchange returns the subject of the ID token that came for a code.
+func (p *Provider) checkExchange(ctx context.Context, meta *metadata, token *oauth2.Token, code Code) (subject string, err error) {
 	raw, ok := token.Extra("id_token").(string)
 	if !ok {
-		return nil, "", invalid("token", errors.New("there is no id_token in the answer"))
+		return "", invalid("token", errors.New("there is no id_token in the answer"))
 	}
 	idToken, err := p.verifyIDToken(ctx, meta, raw, token.AccessToken)
 	if err != nil {
-		return nil, "", err
+		return "", err
 	}
 	if err := checkNonce(idToken, code.Nonce); err != nil {
-		return nil, "", invalid("token", err)
+		return "", invalid("token", err)
 	}
-	return token, idToken.Subject, nil
+	return idToken.Subject, nil
 }
 
 // Refresh turns a refresh token into new tokens (RFC 6749 section 6). An ID

@@ -18,6 +18,10 @@ const (
 	// differ; whether a lease is abandoned is measured by whoever waits for it.
 	leaseKept = 5 * time.Minute
 
+	// racePatience is how long a process that the provider refused waits for
+	// another one that may have renewed the session at the same moment.
+	racePatience = 2 * time.Second
+
 	// pollInterval is how often a replica that waits for another one's renewal
 	// looks whether it is done.
 	pollInterval = 250 * time.Millisecond
@@ -159,24 +163,23 @@ func (k *Keeper[S]) saveLater(e *Entry[S]) {
 }
 
 // Turn waits until it is up to this process to renew a session, or another
-// process did. The result is the newest version. The caller renews it if
-// release is not nil, and calls release afterwards; if release is nil and the
+// process did. The result is the newest version. If there is a Lease the caller
+// renews it, and releases the Lease afterwards; if there is none and the
 // version is that of e, another process is at it and wait is false.
 //
 // The error is ErrEnded if the session ended meanwhile, or that of ctx.
-func (k *Keeper[S]) Turn(ctx context.Context, e *Entry[S], wait bool) (current *Entry[S], release func(), err error) {
+func (k *Keeper[S]) Turn(ctx context.Context, e *Entry[S], wait bool) (current *Entry[S], lease *Lease[S], err error) {
 	if !k.remote {
 		current, err := k.reopen(ctx, e)
 		if err != nil || current.Version != e.Version {
 			return current, nil, err
 		}
-		return current, func() {}, nil
+		return current, &Lease[S]{keeper: k, entry: current}, nil
 	}
-	lease := lease{key: "hfoauth-lease-" + e.key, expiry: k.config.Now().Add(leaseKept)}
+	lease = &Lease[S]{keeper: k, entry: e, expiry: k.config.Now().Add(leaseKept)}
 	rand.Read(lease.owner[:])
-	limited := k.Limit(ctx)
-	for {
-		held, err := lease.take(limited, k.store)
+	for limited := k.Limit(ctx); ; limited = unlimited(ctx) { // waiting for another replica is not the store's time
+		held, err := lease.take(limited)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -184,11 +187,12 @@ func (k *Keeper[S]) Turn(ctx context.Context, e *Entry[S], wait bool) (current *
 		switch {
 		case err != nil || current.Version != e.Version:
 			if held {
-				lease.release(limited, k.store)
+				lease.release(limited)
 			}
 			return current, nil, err
 		case held:
-			return current, func() { k.release(limited, &lease, e.ID) }, nil
+			lease.entry = current
+			return current, lease, nil
 		case !wait:
 			return current, nil, nil
 		}
@@ -197,7 +201,6 @@ func (k *Keeper[S]) Turn(ctx context.Context, e *Entry[S], wait bool) (current *
 			return nil, nil, ctx.Err()
 		case <-time.After(pollInterval):
 		}
-		limited = unlimited(ctx) // waiting for another replica is not the store's time
 	}
 }
 
@@ -219,45 +222,81 @@ func (k *Keeper[S]) reopen(ctx context.Context, e *Entry[S]) (*Entry[S], error) 
 	return current, err
 }
 
-// release gives a lease back, unless the renewed version is not stored yet:
-// another replica would use the old refresh token again.
-func (k *Keeper[S]) release(ctx context.Context, l *lease, id ID) {
-	if v, ok := k.latest.Get(id, k.config.Now()); ok && !v.confirmed {
-		return
-	}
-	l.release(ctx, k.store)
-}
-
-// lease is the right to renew a session, held by one replica.
-type lease struct {
-	key    string
+// Lease is the right to renew a session, held by one process.
+type Lease[S any] struct {
+	keeper *Keeper[S]
+	entry  *Entry[S] // what is to be renewed
 	owner  [16]byte
 	expiry time.Time
 
-	other []byte // another replica's lease that was seen
+	other []byte // another process's lease that was seen
 	since time.Time
 }
 
-// take tries to get the lease, also from a replica that has held it for
+func (l *Lease[S]) key() string { return "hfoauth-lease-" + l.entry.key }
+
+// take tries to get the lease, also from a process that has held it for
 // leaseLifetime.
-func (l *lease) take(ctx context.Context, store *backend) (bool, error) {
+func (l *Lease[S]) take(ctx context.Context) (bool, error) {
 	var free []byte // what is there if the lease can be had
 	if l.other != nil && time.Since(l.since) >= leaseLifetime {
 		free = l.other
 	}
-	swapped, err := store.swap(ctx, l.key, free, l.owner[:], l.expiry)
+	store := l.keeper.store
+	swapped, err := store.swap(ctx, l.key(), free, l.owner[:], l.expiry)
 	if swapped || err != nil {
 		return swapped, err
 	}
-	held, err := store.find(ctx, l.key)
+	held, err := store.find(ctx, l.key())
 	if !bytes.Equal(held, l.other) {
 		l.other, l.since = held, time.Now()
 	}
 	return false, err
 }
 
-// release gives the lease back if it is still ours. Others take one that is
-// not given back after leaseLifetime.
-func (l *lease) release(ctx context.Context, store *backend) {
-	store.swap(ctx, l.key, l.owner[:], nil, l.expiry)
+// Release gives the lease back, unless the renewed version is not stored yet:
+// another process would use the old refresh token again. Others take a lease
+// that is not given back after leaseLifetime.
+func (l *Lease[S]) Release(ctx context.Context) {
+	k := l.keeper
+	if !k.remote {
+		return
+	}
+	if v, ok := k.latest.Get(l.entry.ID, k.config.Now()); ok && !v.confirmed {
+		return
+	}
+	l.release(k.Limit(ctx))
+}
+
+func (l *Lease[S]) release(ctx context.Context) {
+	l.keeper.store.swap(ctx, l.key(), l.owner[:], nil, l.expiry)
+}
+
+// Await returns the newest version of a session that the provider refused to
+// renew. If the store cannot compare and swap, another process may have had
+// the lease at the same moment, and its tokens are about to be stored: Await
+// waits for them a moment, or as long as the other one holds the lease.
+func (l *Lease[S]) Await(ctx context.Context) (*Entry[S], error) {
+	k := l.keeper
+	ctx = unlimited(ctx)
+	for began := time.Now(); ; {
+		current, err := k.reopen(ctx, l.entry)
+		if err != nil || current.Version != l.entry.Version || !k.remote || k.store.swapper != nil {
+			return current, err
+		}
+		patience := racePatience
+		if held, err := k.store.find(ctx, l.key()); err != nil {
+			return nil, err
+		} else if held != nil && !bytes.Equal(held, l.owner[:]) {
+			patience = leaseLifetime
+		}
+		if time.Since(began) >= patience {
+			return current, nil
+		}
+		select {
+		case <-ctx.Done():
+			return current, nil
+		case <-time.After(pollInterval):
+		}
+	}
 }

@@ -120,16 +120,16 @@ func TestTurn(t *testing.T) {
 			k := w.replica()
 			go func() {
 				began := time.Now()
-				current, release, err := k.Turn(t.Context(), e, true)
-				if release != nil {
+				current, lease, err := k.Turn(t.Context(), e, true)
+				if lease != nil {
 					most.Store(max(most.Load(), holders.Add(1)))
 					time.Sleep(10 * time.Second) // at the provider
 					renewals.Add(1)
 					current = w.renew(k, current, "token 2")
 					holders.Add(-1)
-					release()
+					lease.Release(t.Context())
 				}
-				turns <- turn{release != nil, current.Version, err, time.Since(began)}
+				turns <- turn{lease != nil, current.Version, err, time.Since(began)}
 			}()
 			synctest.Wait() // without compare-and-swap the same instant is a race
 		}
@@ -157,7 +157,7 @@ func TestTurnInOneInstant(t *testing.T) {
 		for range 20 {
 			k := w.replica()
 			go func() {
-				if _, release, _ := k.Turn(t.Context(), e, false); release != nil {
+				if _, lease, _ := k.Turn(t.Context(), e, false); lease != nil {
 					mine.Add(1)
 				}
 			}()
@@ -173,17 +173,17 @@ func TestTurnWithoutWaiting(t *testing.T) {
 	withStores(t, func(t *testing.T, w *world) {
 		k, other := w.replica(), w.replica()
 		e, _ := w.start(k)
-		_, release, err := k.Turn(t.Context(), e, true)
-		if err != nil || release == nil {
+		_, lease, err := k.Turn(t.Context(), e, true)
+		if err != nil || lease == nil {
 			t.Fatalf("the first one: %v", err)
 		}
 		began := time.Now()
-		if current, release, err := other.Turn(t.Context(), e, false); err != nil || release != nil || current.Version != e.Version || time.Since(began) > 0 {
+		if current, lease, err := other.Turn(t.Context(), e, false); err != nil || lease != nil || current.Version != e.Version || time.Since(began) > 0 {
 			t.Errorf("the second one: version %d, %v, after %v", current.Version, err, time.Since(began))
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 12*time.Second)
 		defer cancel()
-		if _, release, err := other.Turn(ctx, e, true); release != nil || !errors.Is(err, context.DeadlineExceeded) {
+		if _, lease, err := other.Turn(ctx, e, true); lease != nil || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("one that waits: %v", err)
 		}
 	})
@@ -196,12 +196,12 @@ func TestAbandonedLease(t *testing.T) {
 		withStores(t, func(t *testing.T, w *world) {
 			dead, k := w.replicaWith(func() time.Time { return time.Now().Add(ahead) }), w.replica()
 			e, _ := w.start(k)
-			if _, release, err := dead.Turn(t.Context(), e, true); err != nil || release == nil {
+			if _, lease, err := dead.Turn(t.Context(), e, true); err != nil || lease == nil {
 				t.Fatalf("the first one: %v", err)
 			}
 			began := time.Now()
-			_, release, err := k.Turn(t.Context(), e, true)
-			if err != nil || release == nil {
+			_, lease, err := k.Turn(t.Context(), e, true)
+			if err != nil || lease == nil {
 				t.Fatalf("the second one: %v", err)
 			}
 			if took := time.Since(began); took < leaseLifetime || took > leaseLifetime+time.Second {
@@ -217,14 +217,14 @@ func TestLeaseIsKeptUntilSaved(t *testing.T) {
 	withStores(t, func(t *testing.T, w *world) {
 		k, other := w.replica(), w.replica()
 		e, _ := w.start(k)
-		_, release, err := k.Turn(t.Context(), e, true)
+		_, lease, err := k.Turn(t.Context(), e, true)
 		if err != nil {
 			t.Fatal(err)
 		}
 		w.fail("swap session", "commit session")
 		w.renew(k, e, "token 2")
-		release()
-		if _, release, _ := other.Turn(t.Context(), e, false); release != nil {
+		lease.Release(t.Context())
+		if _, lease, _ := other.Turn(t.Context(), e, false); lease != nil {
 			t.Error("another replica renews with tokens that are used up")
 		}
 		w.mend()
@@ -235,16 +235,83 @@ func TestLeaseIsKeptUntilSaved(t *testing.T) {
 	})
 }
 
+// Without compare-and-swap, two processes may hold the lease at once. The one
+// that the provider refuses waits for the other one's tokens: as long as that
+// has the lease, and a moment if it is not known to.
+func TestAwait(t *testing.T) {
+	for name, tt := range map[string]struct {
+		first bool          // the lease of the store is the other process's
+		after time.Duration // when that renews, if it does
+		want  string
+		took  time.Duration
+	}{
+		"the other holds the lease":         {true, 10 * time.Second, "token 2", 10 * time.Second},
+		"the other dies with the lease":     {true, 0, "token 1", leaseLifetime},
+		"the other held it before":          {false, time.Second, "token 2", time.Second},
+		"there is no other, as is the rule": {false, 0, "token 1", racePatience},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFakeStore()
+				w := &world{T: t, fakeStore: f, store: f, maxAge: maxAge}
+				k, other := w.replica(), w.replica()
+				e, _ := w.start(k)
+				take := func(k *Keeper[data]) *Lease[data] {
+					w.forget("lease") // which neither sees in time
+					_, lease, err := k.Turn(t.Context(), e, true)
+					if err != nil || lease == nil {
+						t.Fatalf("no lease: %v", err)
+					}
+					return lease
+				}
+				var lease *Lease[data]
+				if tt.first {
+					lease = take(k)
+					take(other)
+				} else {
+					take(other)
+					lease = take(k)
+				}
+				if tt.after > 0 {
+					go func() {
+						time.Sleep(tt.after)
+						w.renew(other, e, "token 2")
+					}()
+				}
+				began := time.Now()
+				current, err := lease.Await(t.Context())
+				if err != nil || current.Data.Token != tt.want {
+					t.Errorf("got %v, %v, want %s", current, err, tt.want)
+				}
+				if took := time.Since(began); took < tt.took || took > tt.took+pollInterval {
+					t.Errorf("it took %v, want %v", took, tt.took)
+				}
+			})
+		})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeStore()
+		w := &world{T: t, fakeStore: f, store: swapping{f}, maxAge: maxAge}
+		k := w.replica()
+		e, _ := w.start(k)
+		_, lease, _ := k.Turn(t.Context(), e, true)
+		began := time.Now()
+		if _, err := lease.Await(t.Context()); err != nil || time.Since(began) > 0 {
+			t.Errorf("with compare-and-swap there is nobody to wait for: %v after %v", err, time.Since(began))
+		}
+	})
+}
+
 func TestTurnOfAnEndedSession(t *testing.T) {
 	withAll(t, func(t *testing.T, w *world) {
 		k := w.replica()
 		e, value := w.start(k)
 		k.End(t.Context(), value)
-		if _, release, err := k.Turn(t.Context(), e, true); release != nil || !errors.Is(err, ErrEnded) {
+		if _, lease, err := k.Turn(t.Context(), e, true); lease != nil || !errors.Is(err, ErrEnded) {
 			t.Errorf("%v, want %v", err, ErrEnded)
 		}
 		if w.store != nil {
-			if _, release, err := w.replica().Turn(t.Context(), e, true); release != nil || !errors.Is(err, ErrEnded) {
+			if _, lease, err := w.replica().Turn(t.Context(), e, true); lease != nil || !errors.Is(err, ErrEnded) {
 				t.Errorf("another replica: %v, want %v", err, ErrEnded)
 			}
 			if n := w.count("lease"); n != 0 {
@@ -277,9 +344,9 @@ func TestCalls(t *testing.T) {
 		check("request",
 			[]string{"find session", "find epoch"},
 			[]string{"find ended", "find session", "find epoch"})
-		_, release, _ := k.Turn(t.Context(), e, true)
+		_, lease, _ := k.Turn(t.Context(), e, true)
 		w.renew(k, e, "token 2")
-		release()
+		lease.Release(t.Context())
 		check("renewal",
 			[]string{"swap lease", "find session", "find epoch", "find session", "swap session", "swap lease"},
 			[]string{"find lease", "commit lease", "find lease", "find ended", "find session", "find epoch",

@@ -1,0 +1,50 @@
+package hfoauth_test
+
+import (
+	"net/http"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hfoauth/hfoauth/hfoauthtest"
+)
+
+// The provider's keys are there before the browser comes back.
+func TestKeysAreFetchedAhead(t *testing.T) {
+	s := newSite(t, nil)
+	s.begin(s.browser(), "/")
+	for deadline := time.Now().Add(10 * time.Second); s.hub.Calls(hfoauthtest.JWKSEndpoint) == 0; runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatal("the login redirect does not fetch the keys")
+		}
+	}
+	s.newSession(ada)
+	if calls := s.hub.Calls(hfoauthtest.JWKSEndpoint); calls != 1 {
+		t.Errorf("%d calls for keys, want one", calls)
+	}
+}
+
+// The ID token is verified while the userinfo is fetched: keys that come no
+// sooner than a request for the userinfo are soon enough.
+func TestUserInfoDoesNotWaitForKeys(t *testing.T) {
+	s := newSite(t, nil)
+	asked := make(chan struct{})
+	var once sync.Once
+	s.hub.SetFault(hfoauthtest.UserInfoEndpoint, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			once.Do(func() { close(asked) })
+			next.ServeHTTP(w, r)
+		})
+	})
+	s.hub.SetFault(hfoauthtest.JWKSEndpoint, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			select {
+			case <-asked:
+			case <-r.Context().Done():
+			}
+			next.ServeHTTP(w, r)
+		})
+	})
+	s.newSession(ada)
+}
