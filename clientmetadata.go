@@ -6,27 +6,32 @@ import (
 	"net/url"
 )
 
-// clientMetadataPath is where an app that is not registered describes itself
+// cimdPath is where an app that is not registered describes itself
 // (https://huggingface.co/docs/hub/oauth, Client ID Metadata Document).
-const clientMetadataPath = "/.well-known/oauth-cimd"
+const cimdPath = "/.well-known/oauth-cimd"
 
-// ClientMetadataHandler serves the Client ID Metadata Document of an app with
-// Config.ClientName (GET): mount it at /.well-known/oauth-cimd, as
-// [Client.Mount] does.
-func (c *Client) ClientMetadataHandler() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !allowMethods(w, r, http.MethodGet, http.MethodHead) {
-			return
-		}
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("Cache-Control", "public, max-age=300")
-		json.NewEncoder(w).Encode(map[string]any{
-			"client_id":                  c.config.ClientID,
-			"client_name":                c.config.ClientName,
-			"client_uri":                 origin(c.redirectURL),
-			"redirect_uris":              []string{c.config.RedirectURL},
-			"token_endpoint_auth_method": "none",
-		})
+// clientMetadataPath is where this app describes itself, or empty if it is
+// registered.
+func (c *Client) clientMetadataPath() string {
+	if c.config.ClientName == "" || c.config.ClientID != c.config.metadataURL() {
+		return ""
+	}
+	return cimdPath
+}
+
+// clientMetadata serves the Client ID Metadata Document.
+func (c *Client) clientMetadata(w http.ResponseWriter, r *http.Request) {
+	if !allowMethods(w, r, http.MethodGet, http.MethodHead) {
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "public, max-age=300")
+	json.NewEncoder(w).Encode(map[string]any{
+		"client_id":                  c.config.ClientID,
+		"client_name":                c.config.ClientName,
+		"client_uri":                 origin(c.redirectURL),
+		"redirect_uris":              []string{c.config.RedirectURL},
+		"token_endpoint_auth_method": "none",
 	})
 }
 
@@ -37,5 +42,5 @@ func (c *Config) metadataURL() string {
 	if err != nil || u.Host == "" {
 		return ""
 	}
-	return origin(u) + clientMetadataPath
+	return origin(u) + cimdPath
 }

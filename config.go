@@ -76,11 +76,14 @@ type Config struct {
 	// users out. Every replica needs the same keys.
 	SessionKeys [][]byte
 
-	// LoginPath and LogoutPath are where the app's users reach
-	// [Client.LoginHandler] and [Client.LogoutHandler]: "/login" and "/logout"
-	// if empty. They are used in links and redirects, and by [Client.Mount].
+	// LoginPath, LogoutPath and HomePath are the paths, as browsers see them, of
+	// sign-in, sign-out and the start page. If empty they follow from
+	// RedirectURL: for https://example.com/tools/login/callback they are
+	// /tools/login, /tools/logout and /tools/; for a path that does not end in
+	// /login/callback they are /login, /logout and /.
 	LoginPath  string
 	LogoutPath string
+	HomePath   string
 
 	// TrustedOrigins are other origins whose pages may send requests that change
 	// something, or open WebSockets: "https://app.example.com" for a front end
@@ -209,8 +212,13 @@ func (c Config) withDefaults(env Config) Config {
 	if c.MaxSessionAge == 0 {
 		c.MaxSessionAge = defaultMaxSessionAge
 	}
-	setIfEmpty(&c.LoginPath, "/login")
-	setIfEmpty(&c.LogoutPath, "/logout")
+	base := "/"
+	if u, err := url.Parse(c.RedirectURL); err == nil {
+		base = basePath(u.Path)
+	}
+	setIfEmpty(&c.LoginPath, base+"login")
+	setIfEmpty(&c.LogoutPath, base+"logout")
+	setIfEmpty(&c.HomePath, base)
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
@@ -243,6 +251,8 @@ func (c *Config) validate() error {
 		c.checkMaxSessionAge(),
 		field("LoginPath", "", checkPath(c.LoginPath)),
 		field("LogoutPath", "", checkPath(c.LogoutPath)),
+		field("HomePath", "", checkHomePath(c.HomePath)),
+		c.checkPathsApart(),
 		field("TrustedOrigins", "", checkOrigins(c.TrustedOrigins)),
 		field("AuthorizationParams", "", checkAuthorizationParams(c.AuthorizationParams)),
 	)
@@ -383,8 +393,32 @@ func checkOrigins(origins []string) error {
 }
 
 func checkPath(path string) error {
-	if returnPath(path) != path || strings.ContainsAny(path, "?#{} ") || strings.HasSuffix(path, "/") {
+	if returnPath(path, "") != path || strings.ContainsAny(path, "?#{} ") || strings.HasSuffix(path, "/") {
 		return fmt.Errorf("%q is not a path of a handler of this site: write it as /path", path)
+	}
+	return nil
+}
+
+// checkHomePath accepts paths that end with a slash as well.
+func checkHomePath(path string) error {
+	if path == "/" {
+		return nil
+	}
+	return checkPath(strings.TrimSuffix(path, "/"))
+}
+
+// checkPathsApart holds the handlers apart, which Mount would otherwise refuse.
+func (c *Config) checkPathsApart() error {
+	u, err := url.Parse(c.RedirectURL)
+	switch {
+	case err != nil:
+		return nil // reported already
+	case u.Path == "" || u.Path == "/":
+		return field("RedirectURL", "OAUTH_REDIRECT_URL", fmt.Errorf("%q has no path of its own for the callback: write it as https://host/login/callback", c.RedirectURL))
+	case u.Path == c.LoginPath || u.Path == c.LogoutPath:
+		return field("RedirectURL", "OAUTH_REDIRECT_URL", fmt.Errorf("its path %q is that of sign-in or sign-out: give the callback another, such as /login/callback", u.Path))
+	case c.LoginPath == c.LogoutPath:
+		return field("LogoutPath", "", fmt.Errorf("%q is the path of sign-in, too: choose another", c.LogoutPath))
 	}
 	return nil
 }

@@ -12,10 +12,12 @@ import (
 // What the tests of this package, which live outside of it, need from inside.
 
 var (
-	ReturnPath  = returnPath
 	ConfigFrom  = configFrom
 	ParseScopes = parseScopes
 )
+
+// ReturnPath is where a user returns to who asked for next.
+func ReturnPath(next string) string { return returnPath(next, "/") }
 
 // LoginURL is the address of the login page that returns to next.
 func (c *Client) LoginURL(next string) string { return c.loginURL(next) }

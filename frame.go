@@ -67,10 +67,9 @@ func newStyle(framePath string) asset {
 	return newAsset(framePath, ".css", "text/css; charset=utf-8", style)
 }
 
-// FrameHandler serves what sign-in inside an iframe, and [Client.Button],
-// need: a script, a style sheet and the requests that these make. Mount it
-// below Config.LoginPath, at /login/frame/, as [Client.Mount] does.
-func (c *Client) FrameHandler() http.Handler {
+// frameHandler serves what sign-in inside an iframe, and [Client.Button], need:
+// a script, a style sheet and the requests that these make.
+func (c *Client) frameHandler() http.Handler {
 	mux := http.NewServeMux()
 	path := c.framePath()
 	mux.HandleFunc("GET "+c.script.path, c.script.serve)
@@ -98,7 +97,7 @@ func (c *Client) sameOrigin(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		keepPrivate(w)
 		if r.Header.Get("Sec-Fetch-Site") != "same-origin" && r.Header.Get("Origin") != origin(c.redirectURL) {
-			c.fail(w, r, ErrCrossSite, "/")
+			c.fail(w, r, ErrCrossSite, c.config.HomePath)
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
@@ -180,7 +179,7 @@ func (c *Client) claim(w http.ResponseWriter, r *http.Request) {
 	ctx := c.sessions.Limit(context.WithoutCancel(r.Context()))
 	e, value, err := c.sessions.Claim(ctx, base64.RawURLEncoding.EncodeToString(challenge[:]))
 	if err != nil {
-		c.fail(w, r, err, "/")
+		c.fail(w, r, err, c.config.HomePath)
 		return
 	}
 	if e != nil {
@@ -204,7 +203,7 @@ func (c *Client) endSuperseded(ctx context.Context, r *http.Request, claimed str
 func (c *Client) check(w http.ResponseWriter, r *http.Request) {
 	_, err := c.session(r)
 	if err != nil && !errors.Is(err, ErrNotSignedIn) {
-		c.fail(w, r, err, "/")
+		c.fail(w, r, err, c.config.HomePath)
 		return
 	}
 	writeSignedIn(w, err == nil)

@@ -213,7 +213,7 @@ func TestFramePopupOnACustomDomain(t *testing.T) {
 		r.Header.Set(header, value)
 	}
 	w := httptest.NewRecorder()
-	client.FrameHandler().ServeHTTP(w, r)
+	client.Handler(http.NotFoundHandler()).ServeHTTP(w, r)
 	if !strings.Contains(w.Body.String(), `href="https://user-app.hf.space/login?next=%2Fprivate"`) || w.Header().Get("Set-Cookie") != "" {
 		t.Errorf("%d: %s, cookies %v", w.Code, w.Body, w.Header()["Set-Cookie"])
 	}

@@ -132,7 +132,7 @@ func (c *Client) callback(w http.ResponseWriter, r *http.Request) {
 
 	a, err := c.takeAttempt(w, r, single(r.URL.Query(), "state"))
 	if err != nil {
-		c.fail(w, r, err, "/")
+		c.fail(w, r, err, c.config.HomePath)
 		return
 	}
 	next, err := c.finishSignIn(ctx, w, r, a)
@@ -141,10 +141,10 @@ func (c *Client) callback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err != nil {
-		c.fail(w, r, err, a.next)
+		c.fail(w, r, err, c.asSeen(r, a.next))
 		return
 	}
-	http.Redirect(w, r, next, http.StatusSeeOther)
+	http.Redirect(w, r, c.asSeen(r, next), http.StatusSeeOther)
 }
 
 // signInWithout begins an attempt again, without the optional scopes that the
@@ -277,15 +277,15 @@ func (c *Client) logout(w http.ResponseWriter, r *http.Request) {
 	}
 	keepPrivate(w)
 	if c.fromAnotherOrigin(r) {
-		c.fail(w, r, ErrCrossSite, "/")
+		c.fail(w, r, ErrCrossSite, c.config.HomePath)
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
 	if err := c.Logout(w, r); err != nil {
-		c.fail(w, r, err, "/")
+		c.fail(w, r, err, c.config.HomePath)
 		return
 	}
-	http.Redirect(w, r, c.returnTo(r.PostFormValue("next")), http.StatusSeeOther)
+	http.Redirect(w, r, c.asSeen(r, c.returnTo(r.PostFormValue("next"))), http.StatusSeeOther)
 }
 
 // single returns the value of a parameter, or "" if it is there more than

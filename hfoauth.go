@@ -74,7 +74,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/hfoauth/hfoauth/internal/expiring"
@@ -212,35 +211,6 @@ func (c *Client) newSealer(purpose string) (*seal.Sealer, error) {
 		secrets = [][]byte{[]byte(c.config.ClientSecret)}
 	}
 	return seal.New("hfoauth v1 "+purpose+"\x00"+c.config.ProviderURL+"\x00"+c.config.ClientID, secrets...)
-}
-
-// Mount registers the handlers at their usual paths: GET Config.LoginPath,
-// GET the path of Config.RedirectURL, POST Config.LogoutPath, and
-// [Client.FrameHandler] below Config.LoginPath; for an app that is
-// not registered also its metadata; and the metadata of what [Client.AcceptBearer]
-// names, below /.well-known/oauth-protected-resource. Like [http.ServeMux.Handle] it
-// panics where a pattern is taken already.
-func (c *Client) Mount(mux *http.ServeMux) {
-	mux.Handle("GET "+exactly(c.config.LoginPath), c.LoginHandler())
-	mux.Handle("GET "+exactly(c.callbackPath()), c.CallbackHandler())
-	mux.Handle("POST "+exactly(c.config.LogoutPath), c.LogoutHandler())
-	mux.Handle("GET "+c.framePath(), c.FrameHandler())
-	mux.Handle("POST "+c.framePath(), c.FrameHandler())
-	for _, pattern := range []string{resourceMetadataPath, resourceMetadataPath + "/"} {
-		mux.HandleFunc("GET "+pattern, c.resourceMetadata)
-		mux.HandleFunc("OPTIONS "+pattern, c.resourceMetadata)
-	}
-	if c.config.ClientName != "" && c.config.ClientID == c.config.metadataURL() {
-		mux.Handle("GET "+clientMetadataPath, c.ClientMetadataHandler())
-	}
-}
-
-// exactly makes a ServeMux pattern for a path and nothing below it.
-func exactly(path string) string {
-	if strings.HasSuffix(path, "/") {
-		return path + "{$}"
-	}
-	return path
 }
 
 // Ping reports whether the provider's metadata is known, and asks for it if

@@ -42,6 +42,7 @@ type page struct {
 	Text     []string
 	Button   template.HTML // a sign-in button
 	Continue string        // where the page leads by itself
+	Home     string        // the start page
 	Action   *link         // the next step
 	Settings string        // where the user changes what the app may do and see
 	Script   bool          // the page needs hfoauth.js
@@ -63,7 +64,7 @@ func (c *Client) fail(w http.ResponseWriter, r *http.Request, err error, next st
 	m := c.explain(err, next)
 	if errors.Is(err, ErrDenied) {
 		if s, _ := c.session(r); s != nil { // it was about a further permission
-			m.Action = &link{returnPath(next), "Go back"}
+			m.Action = &link{c.returnTo(next), "Go back"}
 		}
 	}
 	if isA[*popupError](err) {
@@ -116,7 +117,7 @@ func (c *Client) explain(err error, next string) page {
 	case errors.Is(err, ErrDenied):
 		return say("You did not give access", "Hugging Face told us that you said no, so nothing has changed.", "If that was a slip, try again.")
 	case errors.Is(err, ErrCrossSite):
-		m.Action = &link{returnPath(next), "Go on"}
+		m.Action = &link{c.returnTo(next), "Go on"}
 		return say("This request came from another site", "A page of another site sent it, so nothing was changed.")
 	case isForbidden:
 		m.Action.Label = "Sign in again"
@@ -133,10 +134,10 @@ func (c *Client) explain(err error, next string) page {
 	case errors.Is(err, ErrProviderInvalid):
 		return say("The answer of Hugging Face cannot be trusted", "It failed a security check, so you are not signed in.", "Try again; if it happens again, tell the owner of this app.")
 	case isA[*logoutError](err):
-		m.Action = &link{returnPath(next), "Continue"}
+		m.Action = &link{c.returnTo(next), "Continue"}
 		return say("Signed out in this browser", "We could not reach all servers. If you are still signed in elsewhere, sign out there in a few minutes.")
 	case errors.Is(err, ErrStoreUnavailable):
-		m.Action.URL = returnPath(next)
+		m.Action.URL = c.returnTo(next)
 		return say("Sessions cannot be read right now", "Nothing is lost. Wait a moment, then try again.")
 	}
 	return say("Something went wrong", "You are not signed in. Try again; if it happens again, tell the owner of this app.")
@@ -145,6 +146,7 @@ func (c *Client) explain(err error, next string) page {
 // writePage writes a page that loads nothing but our script where it needs
 // that, and is framed by nobody but the Hub that shows the Space.
 func (c *Client) writePage(w http.ResponseWriter, status int, p page) {
+	p.Home = c.config.HomePath
 	data := Page{Title: p.Title, Text: p.Text, Controls: render(controlsTemplate, p)}
 	templ := c.config.PageTemplate
 	if templ == nil {

@@ -12,23 +12,23 @@ import (
 
 const maxReturnPath = 1024
 
-// returnPath returns next if it leads to a page of this site, else "/". It
+// returnPath returns next if it leads to a page of this site, or otherwise. It
 // allows a path, query and fragment that every browser resolves to the same
 // origin: no scheme, no authority, and no backslash or control character that
 // the URL Standard would turn into one (CVE-2026-28415 is what happens
 // otherwise).
-func returnPath(next string) string {
+func returnPath(next, otherwise string) string {
 	if !strings.HasPrefix(next, "/") || leavesSite(next) {
-		return "/"
+		return otherwise
 	}
 	u, err := url.Parse(next)
 	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" {
-		return "/"
+		return otherwise
 	}
 	u.RawQuery = withoutSign(u.RawQuery)
 	escaped := u.String()
 	if leavesSite(u.Path) || len(escaped) > maxReturnPath {
-		return "/"
+		return otherwise
 	}
 	return escaped
 }
@@ -61,38 +61,55 @@ func leavesSite(p string) bool {
 	})
 }
 
-// returnTo is returnPath without the pages of sign-in itself: returning to
-// one of them would begin it again, without end.
+// returnTo returns next if it leads to a page of this site, else the start
+// page. The pages of sign-in itself do not count: returning to one of them
+// would begin it again, without end.
 func (c *Client) returnTo(next string) string {
-	if next = returnPath(next); next == "/" {
-		return next
-	}
+	home := c.config.HomePath
+	next = returnPath(next, home)
 	u, err := url.Parse(next)
 	if err != nil {
-		return "/"
+		return home
 	}
 	p := path.Clean(u.Path)
 	if p == c.config.LoginPath || strings.HasPrefix(p+"/", c.framePath()) || p == c.callbackPath() || p == c.config.LogoutPath {
-		return "/"
+		return home
 	}
 	return next
 }
 
 // loginURL returns the address of the login page for links, such that the
-// user returns to next, a path of this site; anything else counts as "/".
+// user returns to next, a path of this site; anything else counts as the start
+// page.
 func (c *Client) loginURL(next string) string {
 	next = c.returnTo(next)
-	if next == "/" {
+	if next == c.config.HomePath {
 		return c.config.LoginPath
 	}
 	return c.config.LoginPath + "?next=" + url.QueryEscape(next)
 }
 
-func (c *Client) callbackPath() string {
-	if c.redirectURL.Path == "" {
-		return "/"
+func (c *Client) callbackPath() string { return c.redirectURL.Path }
+
+// basePath returns the path below which an app lives whose callback is at
+// callback: "/tools/" for /tools/login/callback, and "/" for any path that does
+// not end like that.
+func basePath(callback string) string {
+	if base, ok := strings.CutSuffix(callback, defaultCallbackPath); ok {
+		return base + "/"
 	}
-	return c.redirectURL.Path
+	return "/"
+}
+
+// asSeen returns next as the browser sees it. A proxy may strip the path below
+// which the app lives: then the request for one of our own paths, and the
+// addresses that the app knows, lack it.
+func (c *Client) asSeen(r *http.Request, next string) string {
+	base := basePath(c.callbackPath())
+	if strings.HasPrefix(pathOf(r), base) || strings.HasPrefix(next, base) {
+		return next
+	}
+	return strings.TrimSuffix(base, "/") + next
 }
 
 func (c *Client) framePath() string { return strings.TrimSuffix(c.config.LoginPath, "/") + "/frame/" }

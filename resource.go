@@ -3,6 +3,7 @@ package hfoauth
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -24,8 +25,29 @@ func (c *Client) resourceMetadataURL(path string) string {
 
 // resourceMetadata serves what programs need to know to get a token for a
 // resource (RFC 9728 section 2), to those in browsers of other sites as well.
-// There is none of a path that AcceptBearer did not name.
-func (c *Client) resourceMetadata(w http.ResponseWriter, r *http.Request) {
+// The path does not say whose resource it is, so the Clients of one mux share
+// the handler. There is none of a path that no AcceptBearer named.
+type resourceMetadata struct{ clients []*Client }
+
+// at returns what was named by the path of a request, with its client.
+func (m *resourceMetadata) at(r *http.Request) (*Client, *BearerOptions) {
+	for _, c := range m.clients {
+		if route := c.resources.at(strings.TrimPrefix(r.URL.Path, resourceMetadataPath)); route != nil {
+			return c, route
+		}
+	}
+	return nil, nil
+}
+
+func (m *resourceMetadata) share(other *resourceMetadata) {
+	for _, c := range other.clients {
+		if !slices.Contains(m.clients, c) {
+			m.clients = append(m.clients, c)
+		}
+	}
+}
+
+func (m *resourceMetadata) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Access-Control-Allow-Origin", "*")
 	header.Set("X-Content-Type-Options", "nosniff")
@@ -39,7 +61,7 @@ func (c *Client) resourceMetadata(w http.ResponseWriter, r *http.Request) {
 	if !allowMethods(w, r, http.MethodGet, http.MethodHead) {
 		return
 	}
-	route := c.resources.at(strings.TrimPrefix(r.URL.Path, resourceMetadataPath))
+	c, route := m.at(r)
 	if route == nil {
 		http.NotFound(w, r)
 		return

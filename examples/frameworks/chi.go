@@ -12,10 +12,7 @@ import (
 // chiApp needs no adapters: chi speaks net/http.
 func chiApp(client *hfoauth.Client) http.Handler {
 	router := chi.NewRouter()
-	router.Handle("/login", client.LoginHandler())
-	router.Handle("/login/callback", client.CallbackHandler())
-	router.Handle("/logout", client.LogoutHandler())
-	router.Handle("/login/frame/*", client.FrameHandler())
+	router.Use(client.Handler)
 
 	show := func(page string) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {

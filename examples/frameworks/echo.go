@@ -8,15 +8,11 @@ import (
 	"github.com/hfoauth/hfoauth"
 )
 
-// echoApp wraps handlers by echo.WrapHandler, and middleware by
+// echoApp puts the client around the router, and wraps middleware by
 // echo.WrapMiddleware.
 func echoApp(client *hfoauth.Client) http.Handler {
 	router := echo.New()
 	router.Renderer = &echo.TemplateRenderer{Template: pages}
-	router.Any("/login", echo.WrapHandler(client.LoginHandler()))
-	router.Any("/login/callback", echo.WrapHandler(client.CallbackHandler()))
-	router.Any("/logout", echo.WrapHandler(client.LogoutHandler()))
-	router.Any("/login/frame/*", echo.WrapHandler(client.FrameHandler()))
 
 	show := func(page string) echo.HandlerFunc {
 		return func(c echo.Context) error { return c.Render(http.StatusOK, page, newView(client, c.Request())) }
@@ -24,5 +20,5 @@ func echoApp(client *hfoauth.Client) http.Handler {
 	router.GET("/", show("home"))
 	router.GET("/private", show("private"), echo.WrapMiddleware(client.RequireUser))
 	router.FileFS("/style.css", "style.css", files)
-	return router
+	return client.Handler(router)
 }

@@ -8,16 +8,13 @@ import (
 	"github.com/hfoauth/hfoauth"
 )
 
-// ginApp wraps handlers by gin.WrapH, and middleware by wrapMiddleware.
+// ginApp puts the client around the router, and wraps middleware by
+// wrapMiddleware.
 func ginApp(client *hfoauth.Client) http.Handler {
 	gin.SetMode(gin.ReleaseMode)
 	router := gin.New()
 	router.Use(gin.Recovery())
 	router.SetHTMLTemplate(pages)
-	router.Any("/login", gin.WrapH(client.LoginHandler()))
-	router.Any("/login/callback", gin.WrapH(client.CallbackHandler()))
-	router.Any("/logout", gin.WrapH(client.LogoutHandler()))
-	router.Any("/login/frame/*path", gin.WrapH(client.FrameHandler()))
 
 	show := func(page string) gin.HandlerFunc {
 		return func(c *gin.Context) { c.HTML(http.StatusOK, page, newView(client, c.Request)) }
@@ -25,7 +22,7 @@ func ginApp(client *hfoauth.Client) http.Handler {
 	router.GET("/", show("home"))
 	router.GET("/private", wrapMiddleware(client.RequireUser), show("private"))
 	router.StaticFileFS("/style.css", "style.css", http.FS(files))
-	return router
+	return client.Handler(router)
 }
 
 // wrapMiddleware makes middleware of net/http one of gin, which has none for

@@ -1,0 +1,216 @@
+package hfoauth_test
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/hfoauth/hfoauth"
+	"github.com/hfoauth/hfoauth/hfoauthtest"
+)
+
+// pathClient returns a client with a redirect URL; its provider is not asked.
+func pathClient(t *testing.T, redirectURL string) *hfoauth.Client {
+	t.Helper()
+	return newClient(t, hfoauth.Config{RedirectURL: redirectURL})
+}
+
+// ask returns the status and Location that a handler answers a request with.
+func ask(handler http.Handler, method, target string) (status int, location string) {
+	w := httptest.NewRecorder()
+	r := httptest.NewRequest(method, target, nil)
+	r.Header.Set("Accept", "text/html")
+	handler.ServeHTTP(w, r)
+	return w.Code, w.Header().Get("Location")
+}
+
+func TestPathsFollowFromTheRedirectURL(t *testing.T) {
+	for redirectURL, login := range map[string]string{
+		"https://app.example/login/callback":       "/login",
+		"https://app.example/tools/login/callback": "/tools/login",
+		"https://app.example/a/b/login/callback":   "/a/b/login",
+		"https://app.example/oauth/back":           "/login",
+	} {
+		client := pathClient(t, redirectURL)
+		private := client.RequireUser(http.NotFoundHandler())
+		if _, got := ask(private, "GET", "/private"); got != login+"?next=%2Fprivate" {
+			t.Errorf("%s: a private page leads to %q, want %s", redirectURL, got, login)
+		}
+	}
+}
+
+func TestHandlerOwnsItsPaths(t *testing.T) {
+	client := pathClient(t, "https://app.example/tools/login/callback")
+	app := client.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusTeapot) }))
+	for _, path := range []string{"/tools/login", "/tools/login/callback", "/tools/logout", "/tools/login/frame/check", "/tools/login/frame/unknown", "/login", "/login/callback", "/logout", "/login/frame/check"} {
+		for _, method := range []string{"GET", "POST", "PUT", "DELETE", "OPTIONS"} {
+			if status, _ := ask(app, method, path); status == http.StatusTeapot {
+				t.Errorf("%s %s reaches the app", method, path)
+			}
+		}
+	}
+	for _, path := range []string{"/", "/tools/", "/tools/login/", "/tools/loginx", "/tools/login/callback/", "/tools/login/frame", "/.well-known/oauth-cimd"} {
+		if status, _ := ask(app, "GET", path); status != http.StatusTeapot {
+			t.Errorf("GET %s does not reach the app: %d", path, status)
+		}
+	}
+}
+
+// Mount goes together with catch-all patterns of the app.
+func TestMountBesideCatchAlls(t *testing.T) {
+	for _, pattern := range []string{"/", "GET /", "/api/", "GET /{page}"} {
+		mux := http.NewServeMux()
+		mux.Handle(pattern, http.NotFoundHandler())
+		pathClient(t, "https://app.example/tools/login/callback").Mount(mux)
+	}
+}
+
+// A Client at the root keeps its paths beside one below it, in either order:
+// what a proxy might strip gives way.
+func TestTwoClientsOnOneMux(t *testing.T) {
+	for _, order := range []string{"root first", "root last"} {
+		t.Run(order, func(t *testing.T) {
+			s := newSite(t, nil)
+			mux := http.NewServeMux()
+			root := s.newReplica(nil)
+			below := s.newReplica(func(c *hfoauth.Config) { c.RedirectURL = s.URL + "/tools/login/callback" })
+			clients := []*hfoauth.Client{root, below}
+			if order == "root last" {
+				clients = []*hfoauth.Client{below, root}
+			}
+			for _, client := range clients {
+				client.Mount(mux)
+			}
+			if _, location := ask(mux, "GET", "/login"); !strings.Contains(location, url.QueryEscape(s.URL+"/login/callback")) {
+				t.Errorf("GET /login leads to %s", location)
+			}
+			root.AcceptBearer(hfoauth.BearerOptions{Resource: "/api"})
+			below.AcceptBearer(hfoauth.BearerOptions{Resource: "/tools/api"})
+			for resource, want := range map[string]int{"/api": 200, "/tools/api": 200, "/other": 404} {
+				if status, _ := ask(mux, "GET", "/.well-known/oauth-protected-resource"+resource); status != want {
+					t.Errorf("metadata of %s: %d, want %d", resource, status, want)
+				}
+			}
+			if _, location := ask(mux, "GET", "/tools/login"); !strings.Contains(location, url.QueryEscape(s.URL+"/tools/login/callback")) {
+				t.Errorf("GET /tools/login leads to %s", location)
+			}
+		})
+	}
+}
+
+// proxied is an app at /tools/ of an address, behind a proxy that keeps or
+// strips that.
+func proxied(t *testing.T, hub *hfoauthtest.Server, strip bool) (address string) {
+	t.Helper()
+	clearEnv(t)
+	backend := httptest.NewUnstartedServer(nil)
+	proxy := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(&url.URL{Scheme: "http", Host: backend.Listener.Addr().String()})
+		r.Out.Host = r.In.Host
+		if strip {
+			r.Out.URL.Path = strings.TrimPrefix(r.Out.URL.Path, "/tools")
+		}
+	}})
+	t.Cleanup(proxy.Close)
+	redirectURL := proxy.URL + "/tools/login/callback"
+	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{redirectURL}})
+	client, err := hfoauth.New(hfoauth.Config{
+		ClientID: app.ClientID, ClientSecret: app.ClientSecret, ProviderURL: hub.URL, RedirectURL: redirectURL,
+		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	client.Mount(mux)
+	prefix := "/tools"
+	if strip {
+		prefix = ""
+	}
+	mux.HandleFunc("GET "+prefix+"/{$}", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, client.ButtonAssets(), client.Button(r, hfoauth.ButtonOptions{}))
+	})
+	mux.Handle("GET "+prefix+"/private", client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "private page, query %s", r.URL.RawQuery)
+	})))
+	backend.Config.Handler = mux
+	backend.Start()
+	t.Cleanup(backend.Close)
+	return proxy.URL + "/tools"
+}
+
+func TestBehindAProxy(t *testing.T) {
+	for name, strip := range map[string]bool{"that keeps the prefix": false, "that strips the prefix": true} {
+		t.Run(name, func(t *testing.T) {
+			hub := hfoauthtest.NewServer(t)
+			address := proxied(t, hub, strip)
+
+			browser := hub.Browser(ada)
+			resp := get(t, browser, address+"/private?a=b")
+			if resp.body != "private page, query a=b" {
+				t.Errorf("a private page leads through sign-in to %s: %s %s", resp.Request.URL, resp.Status, resp.body)
+			}
+			if got := resp.Request.URL.Path; got != "/tools/private" {
+				t.Errorf("and ends at %s", got)
+			}
+
+			home := get(t, browser, address+"/")
+			if !strings.Contains(home.body, `action="/tools/logout"`) {
+				t.Errorf("the button signs out elsewhere: %s", home.body)
+			}
+			script := between(home.body, `<script src="`, `"`)
+			if resp := get(t, browser, strings.TrimSuffix(address, "/tools")+script); resp.StatusCode != http.StatusOK {
+				t.Errorf("the script at %s: %s", script, resp.Status)
+			}
+			if resp := post(t, browser, address+"/login/frame/check", nil, "Sec-Fetch-Site", "same-origin"); !strings.Contains(resp.body, "true") {
+				t.Errorf("below /login/frame/: %s %s", resp.Status, resp.body)
+			}
+
+			browser.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+			if got := post(t, browser, address+"/logout", nil).Header.Get("Location"); got != "/tools/" {
+				t.Errorf("sign-out leads to %q", got)
+			}
+			if got := post(t, browser, address+"/logout", url.Values{"next": {"/tools/private"}}).Header.Get("Location"); got != "/tools/private" {
+				t.Errorf("sign-out with a return path leads to %q", got)
+			}
+			failed := get(t, browser, address+"/login/callback?state=x&code=y")
+			if !strings.Contains(failed.body, `<a href="/tools/">`) {
+				t.Errorf("a failure offers another start page: %s", failed.body)
+			}
+			if !strings.Contains(failed.body, `href="/tools/login"`) {
+				t.Errorf("a failure offers something else than sign-in here: %s", failed.body)
+			}
+		})
+	}
+}
+
+// between returns the text between two others.
+func between(text, before, after string) string {
+	_, text, _ = strings.Cut(text, before)
+	text, _, _ = strings.Cut(text, after)
+	return text
+}
+
+func TestCallbackNeedsAPathOfItsOwn(t *testing.T) {
+	clearEnv(t)
+	secret := "0123456789abcdefghijklmnop"
+	for name, config := range map[string]hfoauth.Config{
+		"no path":      {RedirectURL: "https://app.example"},
+		"start page":   {RedirectURL: "https://app.example/"},
+		"sign-in":      {RedirectURL: "https://app.example/login"},
+		"sign-out":     {RedirectURL: "https://app.example/out", LogoutPath: "/out"},
+		"out is in":    {RedirectURL: "https://app.example/back", LoginPath: "/sign", LogoutPath: "/sign"},
+		"bad homepage": {RedirectURL: "https://app.example/login/callback", HomePath: "home"},
+	} {
+		config.ClientID, config.ClientSecret = "client", secret
+		if _, err := hfoauth.New(config); err == nil {
+			t.Errorf("%s: New succeeds", name)
+		}
+	}
+}
