@@ -21,7 +21,7 @@ test: setup lint deps ## set up, then lint and test every module with the race d
 check: ## what needs nothing but Go: gofmt, go vet for Linux, macOS and Windows, and the tests without browsers and servers
 	$(RUNTESTS) -check
 
-setup: ## install what the tests run: Chromium, Redis, PostgreSQL, a C compiler (Debian, as root)
+setup: ## install what the tests run: Chromium, Redis, PostgreSQL, Python and npm packages, a C compiler (Debian, as root)
 	scripts/setup.sh
 
 lint: tools ## gofmt, go vet, staticcheck and govulncheck in every module

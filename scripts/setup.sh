@@ -18,8 +18,9 @@ imports() {
 	/usr/bin/python3 -c "import $1" 2>/dev/null
 }
 
-# npm_packages installs what the package.json files name and is missing:
-# clients and providers that others wrote, axe-core for the accessibility checks.
+# npm_packages installs what the package.json files name and is missing: clients
+# and a provider that others wrote, axe-core for the accessibility checks. No
+# script of a package runs meanwhile.
 npm_packages() {
 	if ! command -v npm >/dev/null; then
 		echo "setup: some tests need Node and npm" >&2
@@ -29,7 +30,7 @@ npm_packages() {
 	local dir
 	for dir in internal/e2e internal/clients examples/hfhub/page examples/hfhub/express; do
 		npm ls --prefix "$dir" >/dev/null 2>&1 ||
-			npm install --prefix "$dir" --no-package-lock --no-audit --no-fund --silent
+			npm install --prefix "$dir" --no-package-lock --ignore-scripts --no-audit --no-fund --silent
 	done
 }
 cd "$(dirname "$0")/.."

@@ -1,9 +1,11 @@
 package clients
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
@@ -20,10 +22,12 @@ type client struct {
 	wrongSecret string // what it says then; empty if it sends none
 }
 
+var openIDClient = client{name: "openid-client", program: "openidclient.mjs", idToken: true, userinfo: true, refresh: true, wrongSecret: "CHALLENGE"}
+
 var clients = []client{
 	{name: "huggingface.js", program: "huggingfacejs.mjs", userinfo: true},
 	{name: "Auth.js", program: "authjs.mjs", idToken: true, wrongSecret: "CHALLENGE"},
-	{name: "openid-client", program: "openidclient.mjs", idToken: true, userinfo: true, refresh: true, wrongSecret: "CHALLENGE"},
+	openIDClient,
 	{name: "MCP SDK", program: "mcp.mjs", refresh: true},
 	{name: "authlib", program: "authlib_starlette.py", idToken: true, userinfo: true, refresh: true, wrongSecret: "invalid_client"},
 }
@@ -85,6 +89,51 @@ func TestClientRefreshes(t *testing.T) {
 			}
 		})
 	}
+}
+
+// openid-client alone has the device login of RFC 8628. The app has a secret,
+// so that it must be sent by HTTP Basic.
+func TestClientSignsInOnDevice(t *testing.T) {
+	hub, app, code := beginOnDevice(t)
+	ada := hfoauthtest.DefaultUsers()[0]
+	if err := hub.ApproveDevice(code, ada.Username); err != nil {
+		t.Fatal(err)
+	}
+	openIDClient.check(t, hub, ada, app.account(app.browser, "POST", "/token"))
+}
+
+func TestClientIsDeniedOnDevice(t *testing.T) {
+	hub, app, code := beginOnDevice(t)
+	if err := hub.DenyDevice(code); err != nil {
+		t.Fatal(err)
+	}
+	if status, body := app.open(app.browser, "POST", "/token"); status != http.StatusBadRequest || !strings.Contains(body, "access_denied") {
+		t.Errorf("status %d: %s; want 400 and access_denied", status, body)
+	}
+}
+
+// device is a device with openid-client.
+type device struct {
+	*web
+	browser *http.Client // what keeps its session
+}
+
+// beginOnDevice begins a device login, and returns the code that the device
+// shows.
+func beginOnDevice(t *testing.T) (hub *hfoauthtest.Server, d *device, code string) {
+	t.Helper()
+	hub, app := openIDClient.start(t, nil)
+	hub.Configure(func(s *hfoauthtest.Settings) { s.DeviceInterval = time.Second })
+	d = &device{app, hub.Browser(hfoauthtest.Person{})}
+	t.Cleanup(d.browser.CloseIdleConnections)
+	status, body := app.open(d.browser, "POST", "/device")
+	var shown struct {
+		UserCode string `json:"user_code"`
+	}
+	if status != http.StatusOK || json.Unmarshal([]byte(body), &shown) != nil {
+		t.Fatalf("status %d: %s", status, body)
+	}
+	return hub, d, shown.UserCode
 }
 
 func TestClientIsDenied(t *testing.T) {

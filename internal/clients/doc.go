@@ -12,6 +12,8 @@
 //	GET  /callback where the provider leads back to, with a redirect to /me
 //	GET  /me       with what the client knows of the user, as JSON
 //	POST /refresh  with the same, after it has renewed its tokens
+//	POST /device   with the codes of a device login, if the client has that
+//	POST /token    with the same as /me, once the user has decided on it
 //
 // and on any failure with status 400 and the client's own error.
 package clients

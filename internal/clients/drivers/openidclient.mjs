@@ -38,6 +38,15 @@ await serve({
   async refresh(session) {
     session.tokens = await client.refreshTokenGrant(config, session.tokens.refresh_token);
   },
+  async device(session) {
+    await discover();
+    session.device = await client.initiateDeviceAuthorization(config, { scope: app.scopes });
+    return session.device;
+  },
+  async token(session) {
+    session.tokens = await client.pollDeviceAuthorizationGrant(config, session.device);
+    session.claims = session.tokens.claims();
+  },
   async account({ tokens, claims }) {
     return {
       claims,

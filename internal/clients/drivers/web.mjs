@@ -22,6 +22,8 @@ const redirect = (location) => new Response(null, { status: 302, headers: { loca
 //   callback(session, url)  takes what came back
 //   account(session)        returns what /me shows
 //   refresh(session)        renews the tokens
+//   device(session)         begins a device login, and returns what the user is shown
+//   token(session)          waits until the user has decided on it
 //   routes(request)         answers other paths
 export async function serve(client) {
   const sessions = new Map();
@@ -31,14 +33,16 @@ export async function serve(client) {
     const id = /session=([\w-]+)/.exec(request.headers.get("cookie"))?.[1] ?? randomUUID();
     const session = sessions.get(id) ?? {};
     sessions.set(id, session);
+    const keep = (response) => {
+      response.headers.set("set-cookie", `session=${id}; Path=/; HttpOnly; SameSite=Lax`);
+      return response;
+    };
     try {
       switch (`${request.method} ${url.pathname}`) {
         case "GET /login": {
           const to = await client.login(session);
           if (to instanceof Response) return to;
-          const response = redirect(to);
-          response.headers.set("set-cookie", `session=${id}; Path=/; HttpOnly; SameSite=Lax`);
-          return response;
+          return keep(redirect(to));
         }
         case "GET /callback":
           await client.callback(session, url);
@@ -47,6 +51,11 @@ export async function serve(client) {
           return json(await client.account(session, request));
         case "POST /refresh":
           await client.refresh(session);
+          return json(await client.account(session, request));
+        case "POST /device":
+          return keep(json(await client.device(session)));
+        case "POST /token":
+          await client.token(session);
           return json(await client.account(session, request));
         default:
           return (await client.routes?.(request)) ?? json({ error: "not found" }, 404);
