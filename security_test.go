@@ -16,7 +16,7 @@ func TestSecurityTableNamesTests(t *testing.T) {
 		t.Fatal(err)
 	}
 	var sources strings.Builder
-	for _, pattern := range []string{"*_test.go", "internal/*/*_test.go", "hfoauthtest/*_test.go", "hfcli/*_test.go"} {
+	for _, pattern := range []string{"*_test.go", "internal/*/*_test.go", "hfoauthtest/*_test.go", "hfcli/*_test.go", "cmd/*/*_test.go"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)

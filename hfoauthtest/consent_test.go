@@ -401,6 +401,24 @@ func TestForeignForms(t *testing.T) {
 	}
 }
 
+// With a name that was made to lead here (DNS rebinding), a page gets no code
+// either.
+func TestAuthorizeAtAnotherHost(t *testing.T) {
+	v := newVisitor(t, hfoauthtest.NewServer(t))
+	v.hub.Configure(func(s *hfoauthtest.Settings) { s.ApproveAs = "ada" })
+	_, port, _ := strings.Cut(strings.TrimPrefix(v.hub.URL, "http://"), ":")
+	for host, want := range map[string]int{"localhost:" + port: 303, "127.0.0.1:" + port: 303, "evil.example:" + port: 403, "localhost": 403} {
+		req, err := http.NewRequest(http.MethodGet, v.hub.URL+"/oauth/authorize?"+authorization(v.app, nil).Encode(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Host = host
+		if got := v.read(browser.Do(req)); got.StatusCode != want {
+			t.Errorf("%s: %s, want %d", host, got.Status, want)
+		}
+	}
+}
+
 // A Server that is no loopback server answers to the name of its issuer alone.
 func TestForeignFormsElsewhere(t *testing.T) {
 	hub := hfoauthtest.New("https://hub.example")

@@ -334,13 +334,16 @@ func TestExportedLines(t *testing.T) {
 
 func TestWhatHfhubSays(t *testing.T) {
 	for want, args := range map[string][]string{
-		"consent is remembered, as on the Hub; switch accounts or sign out at http://": nil,
-		"every sign-in asks for consent; switch accounts or sign out at http://":       {"-ask"},
-		"every sign-in is approved at once as ada":                                     {"-as", "ada"},
+		"consent is remembered, as on the Hub; switch accounts or sign out there\n": nil,
+		"every sign-in asks for consent; switch accounts or sign out there\n":       {"-ask"},
+		"every sign-in is approved at once as ada\n":                                {"-as", "ada"},
 	} {
 		_, _, stderr := ended(t, nil, append(args, "--", "true")...)
-		if !strings.Contains(stderr, want) {
+		if !strings.HasSuffix(stderr, want) {
 			t.Errorf("%q: hfhub says %q, want %q", args, stderr, want)
+		}
+		if !regexp.MustCompile(`^hfhub: http://127\.0\.0\.1:\d+ stands in for huggingface\.co\n`).MatchString(stderr) {
+			t.Errorf("%q: hfhub says %q, without its address", args, stderr)
 		}
 	}
 }

@@ -101,9 +101,9 @@ func introduce(w io.Writer, o *options, url string) {
 	case o.settings.ApproveAs != "":
 		fmt.Fprintf(w, "hfhub: every sign-in is approved at once as %s\n", o.settings.ApproveAs)
 	case o.settings.AlwaysAsk:
-		fmt.Fprintf(w, "hfhub: every sign-in asks for consent; switch accounts or sign out at %s/\n", url)
+		fmt.Fprintln(w, "hfhub: every sign-in asks for consent; switch accounts or sign out there")
 	default:
-		fmt.Fprintf(w, "hfhub: consent is remembered, as on the Hub; switch accounts or sign out at %s/\n", url)
+		fmt.Fprintln(w, "hfhub: consent is remembered, as on the Hub; switch accounts or sign out there")
 	}
 }
 
