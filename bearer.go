@@ -85,8 +85,8 @@ type BearerOptions struct {
 // tokens are refused.
 //
 // Failures carry WWW-Authenticate with the address of the metadata (RFC 9728)
-// and, for missing scopes, those to ask for. CORS remains the app's: scripts of
-// other sites need Access-Control-Expose-Headers: WWW-Authenticate.
+// and, for missing scopes, those to ask for. CORS remains the app's: without it
+// scripts of other sites see none of this.
 //
 // Call it while the app is set up, not per request: it panics if
 // BearerOptions.Resource is not a path, or was named before with other options,
@@ -224,9 +224,18 @@ func (c *Client) bearerSession(ctx context.Context, route *BearerOptions, token 
 	if len(token) > maxBearerLength || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return nil, ErrNotSignedIn
 	}
-	told := readToken(token)
-	if !route.accepts(token, told) {
+	var told toldByToken
+	s, remembered := c.bearers.Remembered(sha256.Sum256([]byte(token)))
+	if remembered {
+		told = s.Data.told
+	} else {
+		told = readToken(token)
+	}
+	switch {
+	case !route.accepts(token, told):
 		return nil, ErrNotSignedIn
+	case remembered:
+		return s, nil
 	}
 	return c.verifiedBearer(ctx, token, told)
 }
@@ -321,6 +330,7 @@ func (c *Client) verifyBearer(ctx context.Context, token string, told toldByToke
 			scopes: told.scopes,
 			token:  oauth2.Token{AccessToken: token, TokenType: "Bearer", Expiry: told.expiry},
 			bearer: true,
+			told:   told,
 		},
 	}
 	if !told.expiry.IsZero() && told.expiry.Before(e.Expiry) {

@@ -423,3 +423,46 @@ func TestPanicInOnLoginIsLogged(t *testing.T) {
 }
 
 func panicking() error { panic("no database") }
+
+// BenchmarkBearers is an API with a thousand tokens in use.
+func BenchmarkBearers(b *testing.B) {
+	s := newSite(b, nil)
+	page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	handler := s.client.AcceptBearer(hfoauth.BearerOptions{})(s.client.RequireUser(page))
+	requests := make([]*http.Request, 1000)
+	for i := range requests {
+		requests[i] = httptest.NewRequest("GET", "/", nil)
+		requests[i].Header.Set("Authorization", "Bearer "+s.hub.AccessToken("ada", s.app.ClientID))
+	}
+	before := heap()
+	for _, r := range requests {
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		if w.Code != http.StatusNoContent {
+			b.Fatal(w.Code)
+		}
+	}
+	kept := heap() - before
+	var next atomic.Int64
+	var mu sync.Mutex
+	var all []time.Duration
+	b.ReportAllocs()
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		var took []time.Duration
+		for pb.Next() {
+			r := requests[next.Add(1)%int64(len(requests))]
+			began := time.Now()
+			handler.ServeHTTP(httptest.NewRecorder(), r)
+			took = append(took, time.Since(began))
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		all = append(all, took...)
+	})
+	b.StopTimer()
+	slices.Sort(all)
+	b.ReportMetric(float64(all[len(all)*99/100].Nanoseconds()), "ns/p99")
+	b.ReportMetric(float64(s.hub.Calls(hfoauthtest.UserInfoEndpoint)), "calls")
+	b.ReportMetric(float64(kept)/1000, "B/token")
+}

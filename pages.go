@@ -60,6 +60,7 @@ func (c *Client) fail(w http.ResponseWriter, r *http.Request, err error, next st
 	}
 	if challenge := c.challenge(r, err); challenge != "" {
 		w.Header().Set("WWW-Authenticate", challenge)
+		w.Header().Add("Access-Control-Expose-Headers", "WWW-Authenticate") // to scripts of the sites that the app allows
 	}
 	m := c.explain(err, next)
 	if errors.Is(err, ErrDenied) {

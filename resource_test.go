@@ -108,6 +108,9 @@ func TestChallenges(t *testing.T) {
 		if w.Code != tt.status {
 			t.Errorf("%s: %d, want %d", name, w.Code, tt.status)
 		}
+		if got := w.Header().Get("Access-Control-Expose-Headers") != ""; got != (tt.want != "") {
+			t.Errorf("%s: WWW-Authenticate is shown to scripts: %v", name, got)
+		}
 		if got := strings.Join(w.Header()["Www-Authenticate"], "; "); got != tt.want {
 			t.Errorf("%s: WWW-Authenticate %s, want %s", name, got, tt.want)
 		}

@@ -73,6 +73,7 @@ type record struct {
 	askedOrgs []string     // organizations whose resources were asked for, likewise
 	userAgent string
 	bearer    bool // the token came with the request
+	told      toldByToken
 }
 
 func newRecord(user *User, token *oauth2.Token, granted Scopes, now time.Time) *record {

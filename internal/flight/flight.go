@@ -59,6 +59,13 @@ func New[K comparable, V any](timeout time.Duration, limits Limits[V], now func(
 	}
 }
 
+// Remembered returns the value that is remembered for key, if there is one and
+// its call succeeded.
+func (g *Group[K, V]) Remembered(key K) (V, bool) {
+	r, ok := g.results.Get(key, g.now())
+	return r.value, ok && r.err == nil
+}
+
 // Do returns the remembered result for key, or that of the call under way, or
 // starts fn, which says until when its result is to be remembered. The call
 // goes on when ctx ends: others may wait for it, and what it did is done.
