@@ -153,3 +153,26 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// What is cut off in the middle of a value is an error, and reads nothing more.
+func TestCutOff(t *testing.T) {
+	var array [4]byte
+	var text string
+	if err := Decode([]byte{1, 2}, func(c *Coder) { c.Array(array[:]); c.String(&text) }); err != ErrLayout {
+		t.Errorf("half an array: %v, want %v", err, ErrLayout)
+	}
+	if err := Decode([]byte{1, 2}, func(c *Coder) { c.Array(array[:]) }); err != ErrLayout {
+		t.Errorf("half an array at the end: %v, want %v", err, ErrLayout)
+	}
+	if array != [4]byte{} {
+		t.Errorf("half an array was read: %v", array)
+	}
+	number, after := uint64(7), uint64(7)
+	long := bytes.Repeat([]byte{0x80}, 10)
+	if err := Decode(append(long, 1, 5), func(c *Coder) { c.Uint(&number); c.Uint(&after) }); err != ErrLayout {
+		t.Errorf("a number of eleven bytes: %v, want %v", err, ErrLayout)
+	}
+	if number != 7 || after != 7 {
+		t.Errorf("after a failure %d and %d were read, want nothing", number, after)
+	}
+}

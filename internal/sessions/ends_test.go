@@ -1,0 +1,424 @@
+package sessions
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// startShared starts a session that an iframe holds as well.
+func (w *world) startShared(k *Keeper[data]) (*Entry[data], string) {
+	w.Helper()
+	e, value, err := k.Start(w.Context(), k.New(data{"ada", "token 1"}, time.Now().Add(maxAge)), true)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return e, value
+}
+
+// A session that an iframe shares goes on when the tab signs in again, and ends
+// by a sign-out.
+func TestSharedSessions(t *testing.T) {
+	withAll(t, func(t *testing.T, w *world) {
+		k, other := w.replica(), w.replica()
+		e, shared := w.startShared(k)
+		if !e.Shared || !w.open(other, shared).Shared {
+			t.Error("a session that an iframe shares is not marked")
+		}
+		_, alone := w.start(k)
+		for _, value := range []string{shared, alone} {
+			if err := k.EndUnlessShared(t.Context(), value); err != nil {
+				t.Error(err)
+			}
+		}
+		w.expect(k, shared, "token 1")
+		w.expect(k, alone, none)
+		if w.store != nil {
+			w.expect(other, shared, "token 1")
+			w.expect(other, alone, none)
+		}
+		k.End(t.Context(), shared)
+		w.expect(k, shared, none)
+	})
+}
+
+// A sign-in again while the store is down does not end what an iframe shares
+// either, neither now nor later.
+func TestSharedSessionsDuringAnOutage(t *testing.T) {
+	withStores(t, func(t *testing.T, w *world) {
+		k := w.replica()
+		_, shared := w.startShared(k)
+		w.expect(k, shared, "token 1")
+		w.fail()
+		if err := k.EndUnlessShared(t.Context(), shared); !errors.Is(err, ErrUnavailable) {
+			t.Errorf("%v, want %v", err, ErrUnavailable)
+		}
+		w.mend()
+		w.expect(k, shared, "token 1")
+		time.Sleep(time.Hour)
+		w.expect(k, shared, "token 1")
+	})
+}
+
+// EndEntry needs no cookie.
+func TestEndEntry(t *testing.T) {
+	withAll(t, func(t *testing.T, w *world) {
+		k := w.replica()
+		e, value := w.start(k)
+		if k.Ended(e.ID) {
+			t.Error("ended before its end")
+		}
+		if err := k.EndEntry(t.Context(), e); err != nil {
+			t.Error(err)
+		}
+		if !k.Ended(e.ID) {
+			t.Error("this process does not know that it ended the session")
+		}
+		w.expect(k, value, none)
+	})
+}
+
+// Whoever holds an opened session learns of its end at once, also while the
+// store is down; when the store took it, the end is no longer pending.
+func TestEndDuringAnOutageIsKnown(t *testing.T) {
+	withStores(t, func(t *testing.T, w *world) {
+		k := w.replica()
+		e, value := w.start(k)
+		w.expect(k, value, "token 1")
+		watched, stop := k.Watch(e.ID)
+		defer stop()
+		w.fail()
+		if err := k.End(t.Context(), value); !errors.Is(err, ErrUnavailable) {
+			t.Errorf("%v, want %v", err, ErrUnavailable)
+		}
+		if !k.Ended(e.ID) {
+			t.Error("the opened session does not count as ended")
+		}
+		select {
+		case <-watched:
+		default:
+			t.Error("whoever watches the session does not learn of its end")
+		}
+		w.expect(k, value, none) // the store is not asked
+		if n := k.pending.Len(); n != 1 {
+			t.Errorf("%d ends are pending, want one", n)
+		}
+		w.mend()
+		time.Sleep(time.Minute)
+		if n := k.pending.Len(); n != 0 {
+			t.Errorf("%d ends are pending after the store took them", n)
+		}
+		w.expect(w.replica(), value, none)
+	})
+}
+
+// A process refuses an ended session until that would have ended by itself, and
+// so does the store.
+func TestEndsLastUntilTheEnd(t *testing.T) {
+	withStores(t, func(t *testing.T, w *world) {
+		k := w.replica()
+		e, value := w.start(k)
+		k.End(t.Context(), value)
+		time.Sleep(maxAge - time.Hour)
+		if !k.Ended(e.ID) {
+			t.Error("this process has forgotten the end")
+		}
+		if n := w.count("session") + w.count("ended"); n != 1 {
+			t.Errorf("%d tombstones are in the store, want one", n)
+		}
+		time.Sleep(3 * time.Hour)
+		if n := w.count("session") + w.count("ended"); n != 0 {
+			t.Errorf("%d tombstones are in the store after the session's end", n)
+		}
+	})
+}
+
+// change changes what is stored.
+func (f *fakeStore) change(how func(key string, e fakeEntry) fakeEntry) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for key, e := range f.entries {
+		f.entries[key] = how(key, e)
+	}
+}
+
+func TestWatchersAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{T: t, fakeStore: newFakeStore(), maxAge: maxAge}
+		k := w.replica()
+		e, _ := w.start(k)
+		one, stopOne := k.Watch(e.ID)
+		_, stopTwo := k.Watch(e.ID)
+		stopTwo()
+		if n := len(k.watchers[e.ID]); n != 1 {
+			t.Errorf("%d watchers are kept, want the one that listens", n)
+		}
+		stopOne()
+		stopOne()
+		if n := len(k.watchers); n != 0 {
+			t.Errorf("%d sessions are watched, want none", n)
+		}
+		k.EndEntry(t.Context(), e)
+		select {
+		case <-one:
+			t.Error("who stopped listening is told")
+		default:
+		}
+	})
+}
+
+// An epoch that cannot be read ends all sessions rather than none.
+func TestUnreadableEpoch(t *testing.T) {
+	withStores(t, func(t *testing.T, w *world) {
+		k := w.replica()
+		_, before := w.start(k)
+		if err := k.EndUser(t.Context(), "ada"); err != nil {
+			t.Fatal(err)
+		}
+		_, value := w.start(k)
+		w.change(func(key string, e fakeEntry) fakeEntry {
+			if key == epochKey("ada") {
+				e.b = e.b[:len(e.b)-1]
+			}
+			return e
+		})
+		w.expect(k, value, none)
+		w.expect(k, before, none)
+	})
+}
+
+// Epochs are random in every bit, so that no two are the same.
+func TestEpochs(t *testing.T) {
+	withStores(t, func(t *testing.T, w *world) {
+		k := w.replica()
+		var always, never [16]byte
+		for i := range always {
+			always[i], never[i] = 0xff, 0xff
+		}
+		for range 64 {
+			if err := k.EndUser(t.Context(), "ada"); err != nil {
+				t.Fatal(err)
+			}
+			e, err := k.epochOf(t.Context(), "ada")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, b := range e.mark {
+				always[i] &= b
+				never[i] &= ^b
+			}
+		}
+		for i := range always {
+			if stuck := always[i] | never[i]; stuck != 0 {
+				t.Errorf("byte %d of an epoch has bits that never change: %08b", i, stuck)
+			}
+		}
+	})
+}
+
+// IDs in cookies and identities of sessions are random in every bit.
+func TestIdentities(t *testing.T) {
+	withAll(t, func(t *testing.T, w *world) {
+		k := w.replica()
+		checkBits := func(name string, values [][]byte) {
+			t.Helper()
+			for i := range values[0] {
+				always, never := byte(0xff), byte(0xff)
+				for _, v := range values {
+					always &= v[i]
+					never &= ^v[i]
+				}
+				if stuck := always | never; stuck != 0 {
+					t.Errorf("byte %d of %s has bits that never change: %08b", i, name, stuck)
+				}
+			}
+		}
+		var ids, values, owners [][]byte
+		for range 64 {
+			e, value := w.start(k)
+			ids = append(ids, e.ID[:])
+			if w.store != nil {
+				b, err := base64.RawURLEncoding.DecodeString(value)
+				if err != nil || len(b) != 32 {
+					t.Fatalf("value %q: %d bytes, %v, want 32", value, len(b), err)
+				}
+				values = append(values, b)
+			}
+			owner := w.replica().owner
+			owners = append(owners, owner[:])
+		}
+		checkBits("an identity", ids)
+		checkBits("a process's name", owners)
+		if w.store != nil {
+			checkBits("a cookie's value", values)
+		}
+	})
+}
+
+// EndUser runs to its end when its caller is gone.
+func TestEndUserOutlivesItsCaller(t *testing.T) {
+	withStores(t, func(t *testing.T, w *world) {
+		k := w.replica()
+		_, value := w.start(k)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := k.EndUser(ctx, "ada"); err != nil {
+			t.Errorf("EndUser: %v", err)
+		}
+		w.expect(w.replica(), value, none)
+	})
+}
+
+// An epoch is kept until the last session before it has ended.
+func TestEpochsAreKept(t *testing.T) {
+	withStores(t, func(t *testing.T, w *world) {
+		k := w.replica()
+		_, value := w.start(k)
+		w.forget("list") // so that the epoch alone decides
+		if err := k.EndUser(t.Context(), "ada"); err != nil {
+			t.Fatal(err)
+		}
+		for range 29 {
+			time.Sleep(24 * time.Hour)
+			w.expect(w.replica(), value, none)
+		}
+		if n := w.count("epoch"); n != 1 {
+			t.Errorf("%d epochs are kept while a session of the one before could live", n)
+		}
+	})
+}
+
+// The list of a user is emptied, sealed, the user's own, and no longer kept
+// than its sessions.
+func TestListIsTheUsers(t *testing.T) {
+	withStores(t, func(t *testing.T, w *world) {
+		k := w.replica()
+		w.start(k)
+		w.startWith(k, data{"grace", "hers"}, time.Now().Add(maxAge))
+		w.mu.Lock()
+		w.entries[listKey("ada")] = w.entries[listKey("grace")]
+		w.mu.Unlock()
+		if entries, err := k.List(t.Context(), "ada"); len(entries) != 0 || err != nil {
+			t.Errorf("with grace's list ada has %d sessions (%v)", len(entries), err)
+		}
+	})
+	withStores(t, func(t *testing.T, w *world) {
+		k := w.replica()
+		e, _ := w.start(k)
+		hers, _ := w.startWith(k, data{"grace", "hers"}, time.Now().Add(maxAge))
+		err := k.relist(t.Context(), "ada", func(list []listing) []listing { return append(list, listingOf(hers)) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		entries, err := k.List(t.Context(), "ada")
+		if err != nil || len(entries) != 1 || entries[0].ID != e.ID {
+			t.Errorf("%d sessions are listed (%v), want ada's alone", len(entries), err)
+		}
+	})
+	withStores(t, func(t *testing.T, w *world) {
+		k := w.replica()
+		w.start(k)
+		if err := k.EndUser(t.Context(), "ada"); err != nil {
+			t.Fatal(err)
+		}
+		if n := w.count("list"); n != 0 {
+			t.Errorf("%d lists are kept after all sessions ended", n)
+		}
+	})
+	withStores(t, func(t *testing.T, w *world) {
+		k := w.replica()
+		w.start(k)
+		w.change(func(key string, e fakeEntry) fakeEntry {
+			if key == listKey("ada") {
+				e.b = []byte("unreadable")
+			}
+			return e
+		})
+		_, value := w.start(k) // the user can still sign in
+		w.expect(k, value, "token 1")
+		if entries, err := k.List(t.Context(), "ada"); len(entries) != 1 || err != nil {
+			t.Errorf("%d sessions are listed, want the new one (%v)", len(entries), err)
+		}
+	})
+}
+
+// Sessions that ended in time leave the list, which is kept as long as the last
+// of them.
+func TestListEnds(t *testing.T) {
+	withStores(t, func(t *testing.T, w *world) {
+		k := w.replica()
+		w.start(k)
+		time.Sleep(10 * 24 * time.Hour)
+		w.start(k)
+		time.Sleep(21 * 24 * time.Hour)
+		if n := w.count("list"); n != 1 {
+			t.Errorf("%d lists are kept while a session lives", n)
+		}
+		w.start(k)
+		if _, list, err := k.listed(t.Context(), "ada"); len(list) != 2 || err != nil {
+			t.Errorf("%d sessions are on the list, want the two that live (%v)", len(list), err)
+		}
+		time.Sleep(32 * 24 * time.Hour)
+		if n := w.count("list"); n != 0 {
+			t.Errorf("%d lists are kept after all sessions ended", n)
+		}
+	})
+}
+
+// A session that ended and stayed on the list is not listed.
+func TestEndedSessionsAreNotListed(t *testing.T) {
+	withStores(t, func(t *testing.T, w *world) {
+		k := w.replica()
+		_, value := w.start(k)
+		w.start(k)
+		w.fail("find list", "swap list", "commit list")
+		if err := k.End(t.Context(), value); err != nil {
+			t.Fatal(err)
+		}
+		w.mend()
+		if entries, err := k.List(t.Context(), "ada"); len(entries) != 1 || err != nil {
+			t.Errorf("%d sessions are listed, want the one that lives (%v)", len(entries), err)
+		}
+	})
+}
+
+// A change of the list is tried again when others were faster.
+func TestListIsChangedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{T: t, fakeStore: newFakeStore(), maxAge: maxAge}
+		w.store = swapping{w.fakeStore}
+		k := w.replica()
+		others, busy := 0, false
+		w.setBefore(func(call string) error {
+			if call == "swap list" && others < 3 && !busy {
+				busy = true // the other's own calls are left alone
+				w.startWith(w.replica(), data{"ada", fmt.Sprint(others)}, time.Now().Add(maxAge))
+				busy = false
+				others++
+			}
+			return nil
+		})
+		w.start(k)
+		w.mend()
+		if entries, err := k.List(t.Context(), "ada"); len(entries) != 4 || err != nil {
+			t.Errorf("%d sessions are listed, want four (%v)", len(entries), err)
+		}
+	})
+}
+
+// A sign-in that the store does not take in full fails.
+func TestStartNeedsTheStore(t *testing.T) {
+	for _, call := range []string{"find epoch", "find list", "commit session"} {
+		withStores(t, func(t *testing.T, w *world) {
+			k := w.replica()
+			w.fail(call)
+			if _, _, err := k.Start(t.Context(), k.New(data{"ada", "token 1"}, time.Now().Add(maxAge)), false); !errors.Is(err, ErrUnavailable) {
+				t.Errorf("%s fails: %v, want %v", call, err, ErrUnavailable)
+			}
+		})
+	}
+}

@@ -1,0 +1,267 @@
+package sessions
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hfoauth/hfoauth/internal/codec"
+)
+
+// With a store, a session that is sealed in a cookie does not count: it could
+// not be ended at all replicas.
+func TestSealedCookieBesideAStore(t *testing.T) {
+	withStores(t, func(t *testing.T, w *world) {
+		store := w.store
+		w.store = nil
+		_, value := w.start(w.replica())
+		w.expect(w.replica(), value, "token 1")
+		w.store = store
+		w.expect(w.replica(), value, none)
+	})
+}
+
+// A session in a cookie is bound to the cookie of its app.
+func TestCookieContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{T: t, fakeStore: newFakeStore(), maxAge: maxAge}
+		_, value := w.start(w.replica())
+		config := w.replica().config
+		config.Context = "another cookie"
+		w.expect(New(config), value, none)
+	})
+}
+
+// Neither a new session nor a copy outlives the end, whatever its expiry.
+func TestExpiryIsNotAfterTheEnd(t *testing.T) {
+	withAll(t, func(t *testing.T, w *world) {
+		k := w.replica()
+		e, _ := w.startWith(k, data{"ada", "token 1"}, time.Now().Add(10*maxAge))
+		if !e.Expiry.Equal(e.Started.Add(maxAge)) {
+			t.Errorf("expires after %v, want %v", e.Expiry.Sub(e.Started), maxAge)
+		}
+		if w.store != nil {
+			return
+		}
+		c, err := k.Copy(t.Context(), e, e.Data, time.Now().Add(10*maxAge))
+		if err != nil || !c.Expiry.Equal(e.End) {
+			t.Errorf("a copy expires after %v, want %v (%v)", c.Expiry.Sub(e.Started), maxAge, err)
+		}
+	})
+}
+
+// A store keeps a session for an hour after it expired, and no longer.
+func TestKeptInTheStore(t *testing.T) {
+	withStores(t, func(t *testing.T, w *world) {
+		w.startWith(w.replica(), data{"ada", "token 1"}, time.Now().Add(24*time.Hour))
+		time.Sleep(24*time.Hour - time.Second)
+		if n := w.count("session"); n != 1 {
+			t.Errorf("%d sessions are kept before their expiry, want one", n)
+		}
+		time.Sleep(2 * time.Hour)
+		if n := w.count("session"); n != 0 {
+			t.Errorf("%d sessions are kept two hours after their expiry", n)
+		}
+	})
+}
+
+// What another version of the package wrote does not count.
+func TestOtherVersions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{T: t, fakeStore: newFakeStore(), maxAge: maxAge}
+		k := w.replica()
+		e, _ := w.start(k)
+		plain := k.encode(e)
+		if k.decode(plain) == nil {
+			t.Fatal("the session does not decode")
+		}
+		plain[0]++
+		if k.decode(plain) != nil {
+			t.Error("a session of another version decodes")
+		}
+		if k.decode(codec.Encode(16, func(c *codec.Coder) { c.Version(3) })) != nil {
+			t.Error("half a session decodes")
+		}
+	})
+}
+
+// A cookie cannot name what is kept under a key of the store, in memory either.
+func TestKeyAsValueInMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{T: t, fakeStore: newFakeStore(), maxAge: maxAge}
+		k := w.replica()
+		_, value := w.startWith(k, data{"ada", string(make([]byte, 2000))}, time.Now().Add(maxAge))
+		if !isStoredValue(value) {
+			t.Fatal("the session fits in a cookie")
+		}
+		if w.open(k, value) == nil {
+			t.Fatal("the session does not open")
+		}
+		w.expect(k, StoreKey(value), none)
+	})
+}
+
+// A version that is older than what the browser showed once does not come back.
+func TestOlderVersionInACookie(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{T: t, fakeStore: newFakeStore(), maxAge: maxAge}
+		k, other := w.replica(), w.replica()
+		e, value := w.start(k)
+		second := w.renew(other, e, "token 2")
+		third := w.renew(other, second, "token 3")
+		w.renew(k, e, "lost race")
+		w.expect(k, third.Value, "token 3") // newer than what this process made
+		w.expect(k, value, "lost race")
+	})
+}
+
+// Once the browser shows a version, it is remembered for minutes, not for the
+// session's life.
+func TestConfirmedVersions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{T: t, fakeStore: newFakeStore(), maxAge: maxAge}
+		k := w.replica()
+		e, value := w.start(k)
+		next := w.renew(k, e, "token 2")
+		time.Sleep(time.Hour)
+		w.expect(k, value, "token 2") // the browser has not got it yet
+		w.expect(k, next.Value, "token 2")
+		time.Sleep(confirmedLifetime + time.Second)
+		w.expect(k, value, "token 1") // nothing is known of it any more
+	})
+}
+
+// A refusal leaves the cookie alone: it may hold another replica's version.
+func TestRefusalLeavesTheCookie(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{T: t, fakeStore: newFakeStore(), maxAge: maxAge}
+		k := w.replica()
+		e, value := w.start(k)
+		e = w.open(k, value)
+		left, err := k.Refuse(t.Context(), e, data{"ada", "left"}, time.Now().Add(time.Hour))
+		if err != nil || left.Value != "" {
+			t.Errorf("a refusal sets the cookie to %q (%v)", left.Value, err)
+		}
+	})
+}
+
+// A save is tried again when another version was faster, and in the background
+// until the store takes it.
+func TestSavesAreTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{T: t, fakeStore: newFakeStore(), maxAge: maxAge}
+		w.store = swapping{w.fakeStore}
+		k, other := w.replica(), w.replica()
+		e, value := w.start(k)
+		refused := 0
+		w.setBefore(func(call string) error {
+			if call == "swap session" && refused == 0 {
+				refused++
+				other.Refuse(t.Context(), e, data{"ada", "refused"}, time.Now().Add(time.Hour))
+			}
+			return nil
+		})
+		w.renew(k, e, "token 2")
+		w.mend()
+		w.expect(w.replica(), value, "token 2")
+	})
+	withStores(t, func(t *testing.T, w *world) {
+		k := w.replica()
+		e, value := w.start(k)
+		w.fail()
+		w.renew(k, e, "token 2")
+		time.Sleep(10 * time.Minute) // many tries in vain
+		w.mend()
+		time.Sleep(time.Minute)
+		w.expect(w.replica(), value, "token 2")
+	})
+}
+
+// Waiting for another replica ends with the request.
+func TestTurnEndsWithTheRequest(t *testing.T) {
+	withStores(t, func(t *testing.T, w *world) {
+		k, other := w.replica(), w.replica()
+		e, _ := w.start(k)
+		_, release, err := other.Turn(t.Context(), e, true)
+		if err != nil || release == nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		began := time.Now()
+		if _, _, err := k.Turn(ctx, e, true); !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, ErrUnavailable) {
+			t.Errorf("%v, want the context's error", err)
+		}
+		if took := time.Since(began); took > 4*time.Second {
+			t.Errorf("waited %v for a request of three seconds", took)
+		}
+	})
+}
+
+// What is parked opens under its own challenge alone, wherever it is in the
+// store, and not when its session has ended.
+func TestParkedIsBound(t *testing.T) {
+	withStores(t, func(t *testing.T, w *world) {
+		k := w.replica()
+		_, value := w.start(k)
+		w.park(k, value)
+		w.mu.Lock()
+		w.entries[keyOf("parked", "attacker's")] = w.entries[keyOf("parked", "challenge")]
+		w.mu.Unlock()
+		if e, _, err := k.Claim(t.Context(), "attacker's"); e != nil || err != nil {
+			t.Errorf("claimed under another challenge (%v)", err)
+		}
+		if !w.claim(k) {
+			t.Error("not claimed")
+		}
+	})
+	withAll(t, func(t *testing.T, w *world) {
+		k := w.replica()
+		_, value := w.start(k)
+		w.park(k, value)
+		k.End(t.Context(), value)
+		if e, got, err := k.Claim(t.Context(), "challenge"); e != nil || got != "" || err != nil {
+			t.Errorf("claimed %q after its end (%v)", got, err)
+		}
+	})
+}
+
+// Another replica that was faster between a look and a swap has the session.
+func TestClaimLosesARace(t *testing.T) {
+	withStores(t, func(t *testing.T, w *world) {
+		k, other := w.replica(), w.replica()
+		_, value := w.start(k)
+		w.park(k, value)
+		raced := false
+		w.setBefore(func(call string) error {
+			if (call == "swap parked" || call == "commit parked") && !raced {
+				raced = true
+				if !w.claim(other) {
+					t.Error("the other replica did not get it")
+				}
+			}
+			return nil
+		})
+		if _, swaps := k.Uses(); swaps && w.claim(k) {
+			t.Error("claimed twice")
+		}
+	})
+}
+
+// A session that was renewed between its sign-in and the claim is claimed as it
+// is now.
+func TestClaimAfterARenewal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{T: t, fakeStore: newFakeStore(), maxAge: maxAge}
+		k := w.replica()
+		e, value := w.start(k)
+		w.park(k, value)
+		next := w.renew(k, e, "token 2")
+		claimed, got, err := k.Claim(t.Context(), "challenge")
+		if err != nil || claimed == nil || claimed.Data.Token != "token 2" || got != next.Value {
+			t.Errorf("claimed %+v with the value %.20q (%v), want the renewed version's", claimed, got, err)
+		}
+	})
+}
