@@ -5,7 +5,7 @@
 //
 //	go run ./internal/mutants [-j jobs] [-check] [regexp]
 //
-// A regexp selects mutants by file and rule. -check applies all of them
+// A regexp selects mutants by "file rule row:threat". -check applies all of them
 // without testing any.
 package main
 
@@ -48,7 +48,8 @@ func run(ctx context.Context, jobs int, check, list bool, timeout time.Duration,
 	if err != nil {
 		return err
 	}
-	if err := applyAll(root, mutants); err != nil {
+	selected, err := regexp.Compile(selection)
+	if err != nil {
 		return err
 	}
 	if selection == "" {
@@ -56,11 +57,12 @@ func run(ctx context.Context, jobs int, check, list bool, timeout time.Duration,
 			return err
 		}
 	}
-	selected, err := regexp.Compile(selection)
-	if err != nil {
+	mutants = slices.DeleteFunc(mutants, func(m mutant) bool {
+		return !selected.MatchString(m.file + " " + m.rule + " row:" + m.row)
+	})
+	if err := applyAll(root, mutants); err != nil {
 		return err
 	}
-	mutants = slices.DeleteFunc(mutants, func(m mutant) bool { return !selected.MatchString(m.file + " " + m.rule) })
 	if check {
 		fmt.Printf("%d mutants apply\n", len(mutants))
 		return nil
@@ -149,14 +151,25 @@ func newTrial(ctx context.Context, root string, timeout time.Duration, mutants [
 // checkUnchanged makes sure that tests pass as long as nothing is changed.
 func (t *trial) checkUnchanged(ctx context.Context, suites []suite) error {
 	slices.SortFunc(suites, func(a, b suite) int { return strings.Compare(a.String(), b.String()) })
+	binaries := map[string]string{}
 	for _, s := range slices.Compact(suites) {
-		fmt.Printf("without a mutant: %s\n", s)
-		binary, err := t.compile(ctx, t.temp, s.dir, "")
-		if err != nil {
-			return err
+		key := "unchanged " + s.String() + " " + t.hashes[s.dir]
+		if _, known := t.cache.get(key); known {
+			continue
 		}
-		if out, err := t.test(ctx, s, binary, ""); err != nil {
+		fmt.Printf("without a mutant: %s\n", s)
+		if binaries[s.dir] == "" {
+			binary, err := t.compile(ctx, t.temp, s.dir, "")
+			if err != nil {
+				return err
+			}
+			binaries[s.dir] = binary
+		}
+		if out, err := t.test(ctx, s, binaries[s.dir], ""); err != nil {
 			return fmt.Errorf("the tests in %s fail without any mutant:\n%s", s, out)
+		}
+		if err := t.cache.put(result{Key: key}); err != nil {
+			return err
 		}
 	}
 	return nil
