@@ -17,6 +17,17 @@ import (
 // value and attributes together.
 const maxCookie = 4096
 
+// All our cookies together take less than maxHeader bytes of a request: servers
+// and proxies refuse a line that passes 8 KiB, nginx among them. Login attempts
+// have maxAttemptBytes of them. If pages may be shown in iframes, a request may
+// carry the session of the iframe beside that of all windows; each has half of
+// the rest then.
+const (
+	maxHeader             = 8000
+	maxAttemptBytes       = 3700
+	maxAttemptBytesFramed = 2100
+)
+
 // maxSameName is how many cookies of one name are looked at, each of which may
 // cost a call to the store. A browser sends two at most, and a few more on
 // plain http, where a page of this host can set one for each path.
@@ -30,6 +41,8 @@ type cookieRules struct {
 
 	attributes      string // of all cookies but frame
 	frameAttributes string
+
+	framed bool // pages may be shown in iframes
 }
 
 // newCookieRules derives the rules from where the app is reached. Over https
@@ -39,6 +52,7 @@ type cookieRules struct {
 func newCookieRules(config *Config, redirectURL *url.URL) cookieRules {
 	tag := sha256.Sum256([]byte(config.ProviderURL + "\x00" + config.ClientID + "\x00" + config.RedirectURL))
 	rules := cookieRules{session: "hfoauth-" + hex.EncodeToString(tag[:4]), attributes: "; Path=/; HttpOnly"}
+	rules.framed = config.SpaceHost != ""
 	sameSite := "; SameSite=Lax"
 	rules.frameAttributes = rules.attributes + sameSite
 	if redirectURL.Scheme == "https" {
@@ -46,7 +60,7 @@ func newCookieRules(config *Config, redirectURL *url.URL) cookieRules {
 		rules.attributes += "; Secure"
 		// CHIPS, https://www.ietf.org/archive/id/draft-cutler-httpbis-partitioned-cookies-01.html
 		rules.frameAttributes = rules.attributes + "; SameSite=None; Partitioned"
-		if config.SpaceHost != "" {
+		if rules.framed {
 			sameSite = "; SameSite=None"
 		}
 	}
@@ -66,8 +80,29 @@ func (c *cookieRules) line(name, value string, lifetime time.Duration) string {
 	return name + "=" + value + "; Max-Age=" + strconv.Itoa(max(0, int(lifetime/time.Second))) + attributes
 }
 
-// maxSession is how long the value of a session's cookie may be.
-func (c *cookieRules) maxSession() int { return maxCookie - len(c.line(c.frame, "", 400*24*time.Hour)) }
+// maxSession is how long the value of a session's cookie may be, and maxShared
+// that of a session which an iframe has as well.
+func (c *cookieRules) maxSession() int {
+	if c.framed {
+		return c.maxShared()
+	}
+	return maxCookie - len(c.line(c.session, "", 400*24*time.Hour))
+}
+
+func (c *cookieRules) maxShared() int {
+	return (maxHeader-maxAttemptBytesFramed)/2 - cookieSize(c.frame, "")
+}
+
+// attemptBytes is how much of a request's header login attempts may take.
+func (c *cookieRules) attemptBytes() int {
+	if c.framed {
+		return maxAttemptBytesFramed
+	}
+	return maxAttemptBytes
+}
+
+// cookieSize is how much of a request's header a cookie takes.
+func cookieSize(name, value string) int { return len(name) + len("=") + len(value) + len("; ") }
 
 // set adds a Set-Cookie line in place of an earlier one for the same name, as
 // RFC 6265 section 4.1.1 wants one a response, and keeps the answer out of

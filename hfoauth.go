@@ -187,14 +187,15 @@ func (c *Client) keepSessions() (err error) {
 
 func (c *Client) sessionsConfig() (config sessions.Config[*record], err error) {
 	config = sessions.Config[*record]{
-		Store:    c.config.Store,
-		MaxAge:   c.config.MaxSessionAge,
-		MaxValue: c.cookies.maxSession(),
-		Context:  c.cookies.session,
-		Fields:   recordFields,
-		User:     func(r *record) string { return r.user.Sub },
-		Now:      func() time.Time { return c.now() },
-		Logger:   c.config.Logger,
+		Store:     c.config.Store,
+		MaxAge:    c.config.MaxSessionAge,
+		MaxValue:  c.cookies.maxSession(),
+		MaxShared: c.cookies.maxShared(),
+		Context:   c.cookies.session,
+		Fields:    recordFields,
+		User:      func(r *record) string { return r.user.Sub },
+		Now:       func() time.Time { return c.now() },
+		Logger:    c.config.Logger,
 	}
 	if config.InCookie, err = c.newSealer("session"); err != nil {
 		return config, err

@@ -18,9 +18,6 @@ import (
 const (
 	attemptLifetime = 10 * time.Minute
 	maxAttempts     = 8
-	// maxAttemptBytes bounds the cookies of all open attempts together: servers
-	// and proxies refuse requests whose header passes 8 KiB or so.
-	maxAttemptBytes = 4096
 	attemptTag      = 16 // hexadecimal digits
 	// maxSpent is how many attempts are remembered as spent, at some 150 bytes.
 	// One that gives way to others can be tried once more.
@@ -90,7 +87,7 @@ func (c *Client) attemptCookie(state string) string {
 func (c *Client) keepAttempt(w http.ResponseWriter, r *http.Request, a *attempt) {
 	name := c.attemptCookie(a.state())
 	value := encodeCookie(c.sealer.Seal(codec.Encode(256, a.fields), name))
-	c.dropAttempts(w, r, maxAttempts-1, maxAttemptBytes-len(name)-len(value))
+	c.dropAttempts(w, r, maxAttempts-1, c.cookies.attemptBytes()-cookieSize(name, value))
 	c.cookies.set(w, name, value, attemptLifetime)
 }
 
@@ -112,7 +109,7 @@ func (c *Client) dropAttempts(w http.ResponseWriter, r *http.Request, limit, byt
 			break // no browser of ours: do not work for it
 		}
 		if a := c.openAttempt(name, value); a != nil {
-			attempts = append(attempts, open{name, len(name) + len(value), a.started})
+			attempts = append(attempts, open{name, cookieSize(name, value), a.started})
 		} else {
 			c.cookies.remove(w, name)
 		}

@@ -85,9 +85,6 @@ func (k *Keeper[S]) bury(ctx context.Context, key string, unlessShared bool) err
 	}
 	until := k.config.Now().Add(k.config.MaxAge + afterEnd)
 	e := k.unseal(key, stored)
-	if e != nil {
-		until = later(until, e.End.Add(afterEnd))
-	}
 	if e != nil && e.Shared && unlessShared {
 		return nil
 	}

@@ -190,7 +190,7 @@ func (w *world) replicaWith(now func() time.Time) *Keeper[data] {
 		w.Fatal(err)
 	}
 	return New(Config[data]{
-		Store: w.store, MaxAge: w.maxAge, MaxValue: 1000, InCookie: inCookie, Stored: stored, Context: "cookie",
+		Store: w.store, MaxAge: w.maxAge, MaxValue: 1000, MaxShared: 500, InCookie: inCookie, Stored: stored, Context: "cookie",
 		Fields: dataFields, User: func(d data) string { return d.User }, Now: now, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 }

@@ -72,8 +72,9 @@ type Config[S any] struct {
 	// MaxAge is how long after its start a session ends whatever happens.
 	MaxAge time.Duration
 
-	// MaxValue is how long the value of a cookie may be.
-	MaxValue int
+	// MaxValue is how long the value of a cookie may be, and MaxShared that of a
+	// session that an iframe shares.
+	MaxValue, MaxShared int
 
 	// InCookie and Stored seal sessions; Context is what those in cookies are
 	// bound to.
@@ -441,7 +442,7 @@ func (k *Keeper[S]) Copy(ctx context.Context, e *Entry[S], data S, expiry time.T
 // memory of this process if it does not fit.
 func (k *Keeper[S]) place(ctx context.Context, e *Entry[S]) error {
 	plain := k.encode(e)
-	if value := base64.RawURLEncoding.EncodeToString(k.config.InCookie.Seal(plain, k.config.Context)); len(value) <= k.config.MaxValue {
+	if value := base64.RawURLEncoding.EncodeToString(k.config.InCookie.Seal(plain, k.config.Context)); len(value) <= k.maxValue(e) {
 		e.Value, e.key, e.sealed = value, "", nil
 		k.remember(e)
 		return nil
@@ -452,6 +453,13 @@ func (k *Keeper[S]) place(ctx context.Context, e *Entry[S]) error {
 	e.key = keyOf("session", e.Value)
 	e.sealed = k.config.Stored.Seal(plain, e.key)
 	return k.store.commit(ctx, e.key, e.sealed, k.keptUntil(e))
+}
+
+func (k *Keeper[S]) maxValue(e *Entry[S]) int {
+	if e.Shared {
+		return k.config.MaxShared
+	}
+	return k.config.MaxValue
 }
 
 // keptUntil is until when the store keeps a session: a little longer than it

@@ -1,0 +1,70 @@
+package hfoauth_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/hfoauth/hfoauth"
+	"github.com/hfoauth/hfoauth/hfoauthtest"
+)
+
+// All cookies together stay below what servers and proxies take of a header
+// (nginx: 8 KiB a line), however many organizations the user is in, with all
+// login attempts that a browser can have.
+func TestHeaderFitsWithAnyNumberOfOrganizations(t *testing.T) {
+	for _, inSpace := range []bool{true, false} {
+		t.Run(fmt.Sprint("Space: ", inSpace), func(t *testing.T) {
+			s := newSite(t, func(c *hfoauth.Config) {
+				if inSpace {
+					c.SpaceHost = "user-app.hf.space"
+				}
+			})
+			largest := 0
+			for orgs := range 40 {
+				person := member(orgs)
+				person.Username = fmt.Sprint("member-", orgs)
+				s.hub.AddUser(person)
+				browser := s.browser() // whose tabs and iframes share their cookies
+				if inSpace {
+					verifier := fmt.Sprint(frameVerifier, orgs)
+					popup := s.popup(browser, url.Values{"challenge": {challengeOf(verifier)}})
+					get(t, browser, s.decide(onward(popup), hfoauthtest.Person{Username: person.Username}))
+					if _, cookie := s.claim(browser, verifier); cookie == nil {
+						t.Fatalf("with %d organizations the iframe is not signed in", orgs)
+					}
+				} else {
+					s.signIn(browser, hfoauthtest.Person{Username: person.Username}, "/")
+				}
+				for i := range 9 {
+					s.begin(browser, "/"+strings.Repeat("x", 110*i))
+					size := cookieHeaderSize(t, browser, s.URL)
+					if size >= 8000 {
+						t.Fatalf("with %d organizations and %d attempts the cookies have %d bytes, want less than 8000", orgs, i+1, size)
+					}
+					largest = max(largest, size)
+				}
+				if got := s.username(browser); got != person.Username {
+					t.Errorf("with %d organizations the browser is signed in as %q", orgs, got)
+				}
+			}
+			t.Logf("the largest header of cookies has %d bytes", largest)
+		})
+	}
+}
+
+// cookieHeaderSize is how long the Cookie header of a browser is.
+func cookieHeaderSize(t *testing.T, browser *http.Client, address string) int {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	size := len("Cookie: ")
+	for _, cookie := range browser.Jar.Cookies(u) {
+		size += len(cookie.Name) + len("=") + len(cookie.Value) + len("; ")
+	}
+	return size
+}
