@@ -172,6 +172,9 @@ func TestPagesCannotBeFramed(t *testing.T) {
 		if style == "" || !strings.Contains(policy, "style-src 'sha256-"+base64.StdEncoding.EncodeToString(hash[:])+"'") {
 			t.Errorf("%s: the style is not allowed by %s", path, policy)
 		}
+		if got := resp.Header.Get("Referrer-Policy"); got != "strict-origin-when-cross-origin" {
+			t.Errorf("%s: Referrer-Policy %q", path, got)
+		}
 		if resp.Header.Get("X-Frame-Options") != "DENY" || resp.Header.Get("Cross-Origin-Opener-Policy") != "same-origin" ||
 			!strings.Contains(policy, "frame-ancestors 'none'") || strings.Contains(policy, "unsafe-inline") || strings.Contains(policy, "form-action") {
 			t.Errorf("%s: %v", path, resp.Header)

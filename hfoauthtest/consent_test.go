@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
@@ -131,6 +132,21 @@ func TestConsentIsForgotten(t *testing.T) {
 		if resp := v.authorize(nil); resp.StatusCode != 200 {
 			t.Errorf("%s: %s, want the page", name, resp.Status)
 		}
+	}
+}
+
+// A consent is remembered for a year.
+func TestConsentExpires(t *testing.T) {
+	v := newVisitor(t, hfoauthtest.NewServer(t))
+	clock := newClock(v.hub)
+	v.decides(adaApproves, nil)
+	clock.advance(364 * 24 * time.Hour)
+	if resp := v.authorize(nil); resp.StatusCode != 303 {
+		t.Errorf("after 364 days: %s, want 303", resp.Status)
+	}
+	clock.advance(2 * 24 * time.Hour)
+	if resp := v.authorize(nil); resp.StatusCode != 200 {
+		t.Errorf("after 366 days: %s, want the page", resp.Status)
 	}
 }
 
@@ -333,6 +349,9 @@ func TestRedirectWithoutPath(t *testing.T) {
 		resp.Body.Close()
 		if got := resp.Header.Get("Location"); !strings.HasPrefix(got, want) || resp.StatusCode != http.StatusSeeOther {
 			t.Errorf("%s: %s to %s, want 303 to %s", registered, resp.Status, got, want)
+		}
+		if got := resp.Header.Get("Location"); strings.Contains(got, "state=") {
+			t.Errorf("%s: a state that was not sent comes back: %s", registered, got)
 		}
 	}
 }

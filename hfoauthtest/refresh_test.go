@@ -3,6 +3,7 @@ package hfoauthtest_test
 import (
 	"net/url"
 	"testing"
+	"time"
 
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
@@ -58,6 +59,19 @@ func TestReuseDetection(t *testing.T) {
 		}
 		if status, _ := r.refresh(other); status != 200 {
 			t.Errorf("%v: the refresh token of another sign-in: %d", on, status)
+		}
+	}
+}
+
+// A refresh token lives for thirty days.
+func TestRefreshTokenExpires(t *testing.T) {
+	for age, want := range map[time.Duration]int{29 * 24 * time.Hour: 200, 30 * 24 * time.Hour: 400} {
+		r := newRenewal(t, false)
+		clock := newClock(r.hub)
+		_, r.tokens = redeem(t, r.hub, r.app, approved(t, r.hub, r.app))
+		clock.advance(age)
+		if status, _ := r.refresh(r.tokens); status != want {
+			t.Errorf("after %v: %d, want %d", age, status, want)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -53,6 +54,21 @@ func TestServerMetadata(t *testing.T) {
 	}
 }
 
+// The whole document, which clients choose by.
+func TestMetadata(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	resp, err := browser.Get(hub.URL + "/.well-known/openid-configuration")
+	want := `{"authorization_endpoint":"URL/oauth/authorize","code_challenge_methods_supported":["S256"],` +
+		`"device_authorization_endpoint":"URL/oauth/device",` +
+		`"grant_types_supported":["authorization_code","refresh_token","urn:ietf:params:oauth:grant-type:device_code","urn:ietf:params:oauth:grant-type:token-exchange"],` +
+		`"id_token_signing_alg_values_supported":["RS256"],"issuer":"URL","jwks_uri":"URL/oauth/jwks","response_types_supported":["code"],` +
+		`"subject_types_supported":["public"],"token_endpoint":"URL/oauth/token",` +
+		`"token_endpoint_auth_methods_supported":["client_secret_basic","client_secret_post"],"userinfo_endpoint":"URL/oauth/userinfo"}`
+	if got := strings.TrimSpace(body(resp, err)); got != strings.ReplaceAll(want, "URL", hub.URL) {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
 // An app that registered itself signs a user in.
 func TestRegisteredApp(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
@@ -68,6 +84,9 @@ func TestRegisteredApp(t *testing.T) {
 		has(t, method, answer, map[string]any{"client_name": "Robot", "scope": "openid profile"})
 		if want := method; want != "" && answer["token_endpoint_auth_method"] != want || want == "" && answer["token_endpoint_auth_method"] != "client_secret_basic" {
 			t.Errorf("%q: token_endpoint_auth_method %v", method, answer["token_endpoint_auth_method"])
+		}
+		if secret && !slices.Contains(hub.Secrets(), answer["client_secret"].(string)) {
+			t.Errorf("%q: the secret is not among the secrets", method)
 		}
 		if (answer["client_secret"] != nil) != secret || (answer["client_secret_expires_at"] == 0.0) != secret {
 			t.Errorf("%q: secret %v that expires at %v", method, answer["client_secret"], answer["client_secret_expires_at"])

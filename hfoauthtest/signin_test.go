@@ -107,6 +107,26 @@ func TestSignInWithoutStartPage(t *testing.T) {
 	}
 }
 
+// A person answers the page they see, and nothing else.
+func TestPersonOnlyAnswersThePage(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	app := hub.RegisterApp(hfoauthtest.App{})
+	browser := hub.Browser(hfoauthtest.Person{Username: "ada"})
+	defer browser.CloseIdleConnections()
+	query := url.Values{"response_type": {"code"}, "client_id": {app.ClientID}, "redirect_uri": {"http://localhost:1/cb"}}
+	resp, err := browser.Head(hub.URL + "/oauth/authorize?" + query.Encode())
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if calls := hub.Calls(hfoauthtest.AuthorizeEndpoint); calls != 1 || resp.StatusCode != 200 {
+		t.Errorf("HEAD: %s after %d calls, want one", resp.Status, calls)
+	}
+	if resp, err := browser.Get(hub.URL + "/"); body(resp, err) == "" || hub.Calls(hfoauthtest.AuthorizeEndpoint) != 1 {
+		t.Errorf("the start page was answered: %v", err)
+	}
+}
+
 func TestPersonTransport(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
 	app := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "over TLS") }))

@@ -172,6 +172,23 @@ func TestTokenExchangeForMembers(t *testing.T) {
 	}
 }
 
+// Only a verified address names a member.
+func TestTokenExchangeNeedsAVerifiedAddress(t *testing.T) {
+	engines := []hfoauthtest.Org{{Username: "engines"}}
+	hub := hfoauthtest.NewServer(t,
+		hfoauthtest.User{Username: "unverified", Email: "u@example.com", Orgs: engines},
+		hfoauthtest.User{Username: "without", EmailVerified: true, Orgs: engines},
+		hfoauthtest.User{Username: "verified", Email: "v@example.com", EmailVerified: true, Orgs: engines})
+	app := hub.RegisterApp(hfoauthtest.App{Org: "engines"})
+	for email, want := range map[string]any{"u@example.com": "invalid_grant", "": "invalid_grant", "v@example.com": nil} {
+		_, answer := call(t, hub.URL+"/oauth/token", app.ClientID, app.ClientSecret, url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:token-exchange"},
+			"subject_token": {email}, "subject_token_type": {"urn:huggingface:token-type:user-email"}})
+		if answer["error"] != want {
+			t.Errorf("%q: %v, want %v", email, answer, want)
+		}
+	}
+}
+
 func TestDeviceRefuses(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
 	app := hub.RegisterApp(hfoauthtest.App{})

@@ -124,6 +124,20 @@ func TestReadMemberships(t *testing.T) {
 	}
 }
 
+// What keeps a member out is shown of a granted organization.
+func TestRestrictedOrganization(t *testing.T) {
+	org := hfoauthtest.Org{Username: "a/b", Role: "write", PendingSSO: true, MissingMFA: true, SecurityRestrictions: []string{"mfa", "sso"}}
+	hub := hfoauthtest.NewServer(t, hfoauthtest.User{Username: "ada", Orgs: []hfoauthtest.Org{org}})
+	claims := userInfo(t, hub, signedIn(t, hub, "openid", url.Values{"user": {"ada"}, "org-ada": {org.ID()}}))["orgs"].([]any)[0].(map[string]any)
+	has(t, "organization", claims, map[string]any{"roleInOrg": "write", "pendingSSO": true, "missingMFA": true, "picture": hub.URL + "/avatars/a%2Fb"})
+	if got := fmt.Sprint(claims["securityRestrictions"]); got != "[mfa sso]" {
+		t.Errorf("securityRestrictions %s", got)
+	}
+	if groups, ok := claims["resourceGroups"]; ok {
+		t.Errorf("resource groups though there are none: %v", groups)
+	}
+}
+
 func TestOddClaims(t *testing.T) {
 	hub := hfoauthtest.NewServer(t, hfoauthtest.User{
 		Username: "odd", Claims: map[string]any{"isPro": "yes", "extra": 1.0},
