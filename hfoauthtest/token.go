@@ -139,7 +139,6 @@ func (s *Server) redeemRefreshToken(r *http.Request, app *App) (*grant, *oauthEr
 	}
 	now := s.now()
 	if _, ok := s.refresh.Take(token, now); !ok {
-		s.refreshReused(token)
 		return nil, badRequest("invalid_grant", "the refresh token was used meanwhile")
 	}
 	s.usedRefresh.Put(token, g, 1, now, now.Add(refreshLifetime))
