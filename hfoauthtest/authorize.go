@@ -124,7 +124,7 @@ func (s *Server) ask(w http.ResponseWriter, r *http.Request, query url.Values, a
 	case s.approvesAtOnce(r, settings.ApproveAs):
 		s.approve(w, r, query, orElse(username, settings.ApproveAs), query["orgIds"])
 	case silent && username == "":
-		s.sendError(w, r, badRequest("login_required", "nobody is signed in"))
+		s.sendError(w, r, badRequest("login_required", "no user is signed in"))
 	case consented && !settings.AlwaysAsk && (silent || len(prompt) == 0):
 		s.approve(w, r, query, consent.username, consent.orgs)
 	case silent:

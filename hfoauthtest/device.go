@@ -94,7 +94,7 @@ func (s *Server) redeemDeviceCode(r *http.Request, app *App) (*grant, *oauthErro
 		return nil, badRequest("authorization_pending", "")
 	}
 	if _, ok := s.devices.Take(code, now); !ok {
-		return nil, badRequest("expired_token", "the device code was used meanwhile")
+		return nil, badRequest("expired_token", "the device code was just used")
 	}
 	if said == denied {
 		return nil, badRequest("access_denied", "The user denied the request")

@@ -68,7 +68,7 @@
 // that the app redirects to:
 //
 //	field           value
-//	user            the username; whoever is signed in, or the first user, if absent
+//	user            the username; if absent, the signed-in user or else the first one
 //	decision        "deny" denies; anything else approves
 //	org-USERNAME    the ID of an organization that USERNAME grants; may be repeated
 //
@@ -82,7 +82,7 @@
 // The source is one of: docs, the Hub's documentation; ci, an assertion in
 // Hugging Face's own tests against its staging server; client, read from
 // Hugging Face's own clients; seen, reported from the live service by others.
-// "unknown" is what nobody outside knows, and the stand-in then takes the
+// "unknown" is what is not known outside the Hub; the stand-in then takes the
 // stricter side.
 //
 //	behaviour                        real Hub                     stand-in     source
@@ -135,7 +135,7 @@
 //     [Server.SignIn] and [Server.Browser] always act for their own [Person].
 //   - An app without RedirectURIs accepts every http URL on loopback.
 //   - A Client ID Metadata Document may be at an http URL on loopback.
-//   - A token is opaque to the app, as on the Hub, but signed by nobody; keys are
+//   - An access token looks like one of the Hub but has no valid signature; keys are
 //     made anew each time a process starts.
 //   - Nothing is kept: apps, codes, tokens and consents end with the process.
 //   - There is no Hub besides: no repositories, no inference, no settings pages.

@@ -15,7 +15,7 @@ import (
 // [Server.SetFault]; any other middleware too.
 type Fault func(next http.Handler) http.Handler
 
-// SetFault makes an endpoint fail from the next request on; nil mends it.
+// SetFault makes an endpoint fail from the next request on; nil removes the fault.
 func (s *Server) SetFault(endpoint Endpoint, fault Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -161,7 +161,7 @@ type heldAnswer struct {
 func (h *heldAnswer) WriteHeader(status int)      { h.status = status }
 func (h *heldAnswer) Write(b []byte) (int, error) { return h.body.Write(b) }
 
-// wait waits, and reports false when the client went away meanwhile.
+// wait waits, and reports false if the client disconnected.
 func wait(r *http.Request, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

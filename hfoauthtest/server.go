@@ -54,7 +54,7 @@ type Server struct {
 
 	host   string // of URL
 	mux    *http.ServeMux
-	server *http.Server  // nil if somebody else serves it
+	server *http.Server  // nil if the caller serves it
 	ended  chan struct{} // closed when server no longer accepts
 
 	mu       sync.Mutex
@@ -171,8 +171,8 @@ type Settings struct {
 	AccessTokenLifetime time.Duration
 	IDTokenLifetime     time.Duration
 
-	// DeviceInterval is how often a device may poll. If zero, it is not told
-	// and five seconds, as on the Hub.
+	// DeviceInterval is how often a device may poll. If zero, it is five seconds,
+	// which the answer does not say, as on the Hub.
 	DeviceInterval time.Duration
 
 	// NoRefreshTokens withholds refresh tokens.
@@ -192,11 +192,11 @@ type Settings struct {
 	// sent back to the app at once.
 	AlwaysAsk bool
 
-	// ApproveAs is the username of who approves every sign-in at once, for
-	// tests with a browser that nobody sits at. Organizations are granted if
-	// the app asks for them (orgIds). A person who signed in at the start page
-	// takes precedence, and [Server.SignIn] and [Server.Browser] still act for
-	// their own. If empty, the person is asked.
+	// ApproveAs is the username of who approves every sign-in at once, for tests
+	// in a headless browser. Organizations are granted if the app asks for them
+	// (orgIds). A person who signed in at the start page takes precedence, and
+	// [Server.SignIn] and [Server.Browser] still act for their own person. If
+	// empty, the person is asked.
 	ApproveAs string
 
 	// HTTPClient fetches Client ID Metadata Documents; http.DefaultClient if
@@ -275,7 +275,7 @@ func (s *Server) metadata(w http.ResponseWriter, r *http.Request) {
 	s.writeMetadata(w, nil)
 }
 
-// serverMetadata is that of RFC 8414, where apps that nobody registered look.
+// serverMetadata is that of RFC 8414, which unregistered apps read.
 func (s *Server) serverMetadata(w http.ResponseWriter, r *http.Request) {
 	s.writeMetadata(w, map[string]any{
 		"registration_endpoint":                 s.URL + string(RegisterEndpoint),

@@ -24,7 +24,7 @@ type Person struct {
 
 // Browser returns an http.Client with a cookie jar that behaves like a
 // browser in front of a person: redirected to the provider, it answers the
-// consent page, if there is one, and goes on.
+// consent page, if there is one, and continues.
 func (s *Server) Browser(person Person) *http.Client {
 	jar, _ := cookiejar.New(nil) // never fails without options
 	if person.Transport == nil {

@@ -139,7 +139,7 @@ func (s *Server) redeemRefreshToken(r *http.Request, app *App) (*grant, *oauthEr
 	}
 	now := s.now()
 	if _, ok := s.refresh.Take(token, now); !ok {
-		return nil, badRequest("invalid_grant", "the refresh token was used meanwhile")
+		return nil, badRequest("invalid_grant", "the refresh token was just used")
 	}
 	s.usedRefresh.Put(token, g, 1, now, now.Add(refreshLifetime))
 	return g, nil

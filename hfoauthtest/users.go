@@ -19,11 +19,11 @@ type User struct {
 	Name          string // Username if empty
 	Picture       string // a URL; one that starts with / is on the Server, which draws /avatars/NAME; that of Username if empty
 	Website       string
-	Email         string // told with the scope email
+	Email         string // shown with the scope email
 	EmailVerified bool
 	IsPro         bool
-	CanPay        bool   // told with the scope read-billing
-	BillingMode   string // told with the scope read-billing; "prepaid" if empty
+	CanPay        bool   // shown with the scope read-billing
+	BillingMode   string // shown with the scope read-billing; "prepaid" if empty
 	Orgs          []Org
 
 	// Claims are added to the userinfo and the ID token, or replace claims in
@@ -127,7 +127,7 @@ func (s *Server) user(match func(User) bool) (User, bool) {
 	return User{}, false
 }
 
-// firstUsername is who an empty form is from if nobody is signed in.
+// firstUsername returns who sends an empty form if no user is signed in.
 func (s *Server) firstUsername() string {
 	if users := s.allUsers(); len(users) > 0 {
 		return users[0].Username
@@ -162,7 +162,7 @@ func (u User) in(org string) bool {
 	return org == "" || slices.ContainsFunc(u.Orgs, func(o Org) bool { return o.Username == org })
 }
 
-// claims returns what the userinfo endpoint tells to an app with a grant.
+// claims returns what the userinfo endpoint shows an app with a grant.
 func (u User) claims(issuer string, g *grant) map[string]any {
 	claims := map[string]any{
 		"sub":                u.ID(),

@@ -95,7 +95,7 @@ func (c *control) handler() http.Handler {
 	return c.guarded(mux)
 }
 
-// guarded lets nobody through but programs that know the token.
+// guarded lets only programs through that know the token.
 func (c *control) guarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := guard.Check(c.host, r); err != nil {
