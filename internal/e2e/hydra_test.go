@@ -40,12 +40,15 @@ func newHydraSite(t *testing.T, secret string) *hydraSite {
 			"TTL_ACCESS_TOKEN=" + shortLife.String(),
 		}, path, "serve", "all", "--dev", "--sqa-opt-out")
 		// Hydra makes its keys when they are first asked for, which can take
-		// longer than the access token lasts.
-		keys, err := http.Get("http://127.0.0.1:" + port + "/.well-known/jwks.json")
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.read(keys)
+		// longer than the access token lasts, and than Hydra gives an answer.
+		s.until("Hydra has keys", func() bool {
+			resp, err := http.Get("http://127.0.0.1:" + port + "/.well-known/jwks.json")
+			if err != nil {
+				return false
+			}
+			resp.Body.Close()
+			return resp.StatusCode == http.StatusOK
+		})
 		h.call("POST", "/clients", map[string]any{
 			"client_id":      "web",
 			"client_secret":  rightSecret,
