@@ -15,9 +15,8 @@ type ButtonOptions struct {
 	Label       string // "Sign in with Hugging Face" if empty
 	LogoutLabel string // "Sign out" if empty
 
-	// Next is where the user returns to, a path of this site; the page that
-	// shows the button if empty.
-	Next string
+	Next       string // path after sign-in; the page that shows the button if empty
+	LogoutNext string // path after sign-out; Config.HomePath if empty
 }
 
 //go:embed pages/logo.svg
@@ -56,7 +55,7 @@ func (c *Client) Button(r *http.Request, options ButtonOptions) template.HTML {
 	return render(userTemplate, map[string]any{
 		"Class":    buttonClass(options),
 		"Label":    orDefault(options.LogoutLabel, "Sign out"),
-		"Next":     c.returnTo(options.Next),
+		"Next":     c.returnTo(options.LogoutNext),
 		"Picture":  user.Picture,
 		"URL":      c.config.LogoutPath,
 		"Username": user.Username,

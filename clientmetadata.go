@@ -1,6 +1,7 @@
 package hfoauth
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -13,7 +14,7 @@ const cimdPath = "/.well-known/oauth-cimd"
 // clientMetadataPath is where this app describes itself, or empty if it is
 // registered.
 func (c *Client) clientMetadataPath() string {
-	if c.config.ClientName == "" || c.config.ClientID != c.config.metadataURL() {
+	if !c.config.unregistered() {
 		return ""
 	}
 	return cimdPath
@@ -28,19 +29,16 @@ func (c *Client) clientMetadata(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "public, max-age=300")
 	json.NewEncoder(w).Encode(map[string]any{
 		"client_id":                  c.config.ClientID,
-		"client_name":                c.config.ClientName,
+		"client_name":                cmp.Or(c.config.AppName, c.redirectURL.Host),
 		"client_uri":                 origin(c.redirectURL),
 		"redirect_uris":              []string{c.config.RedirectURL},
 		"token_endpoint_auth_method": "none",
 	})
 }
 
-// metadataURL is the client ID of an app that is not registered, or empty
-// where there is no redirect URL to derive it from.
-func (c *Config) metadataURL() string {
+// unregistered reports whether ClientID is the URL of a document that the app
+// itself serves.
+func (c *Config) unregistered() bool {
 	u, err := url.Parse(c.RedirectURL)
-	if err != nil || u.Host == "" {
-		return ""
-	}
-	return origin(u) + cimdPath
+	return err == nil && c.ClientID == origin(u)+cimdPath
 }

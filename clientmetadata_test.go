@@ -18,7 +18,8 @@ func TestUnregisteredApp(t *testing.T) {
 	app := httptest.NewServer(mux)
 	defer app.Close()
 	client, err := hfoauth.New(hfoauth.Config{
-		ClientName:  "My <app>",
+		AppName:     "My <app>",
+		ClientID:    app.URL + "/.well-known/oauth-cimd",
 		ProviderURL: hub.URL,
 		RedirectURL: app.URL + "/login/callback",
 		SessionKeys: [][]byte{testKey("one")},
@@ -44,7 +45,7 @@ func TestUnregisteredApp(t *testing.T) {
 	if err := json.Unmarshal([]byte(resp.body), &document); err != nil || document["client_id"] != app.URL+"/.well-known/oauth-cimd" || document["client_name"] != "My <app>" {
 		t.Errorf("%s", resp.body)
 	}
-	if _, err := hfoauth.New(hfoauth.Config{ClientName: "x", ClientSecret: "y", RedirectURL: "https://app.example/cb"}); err == nil || !strings.Contains(err.Error(), "ClientSecret") {
+	if _, err := hfoauth.New(hfoauth.Config{ClientID: "https://app.example/.well-known/oauth-cimd", ClientSecret: "y", RedirectURL: "https://app.example/cb"}); err == nil || !strings.Contains(err.Error(), "ClientSecret") {
 		t.Errorf("a secret for an app without registration: %v", err)
 	}
 }
@@ -52,7 +53,7 @@ func TestUnregisteredApp(t *testing.T) {
 // A registered app does not describe itself as one that is not.
 func TestMetadataOfRegisteredApp(t *testing.T) {
 	mux := http.NewServeMux()
-	newClient(t, hfoauth.Config{ClientName: "App"}).Mount(mux)
+	newClient(t, hfoauth.Config{AppName: "App"}).Mount(mux)
 	w := httptest.NewRecorder()
 	mux.ServeHTTP(w, httptest.NewRequest("GET", "/.well-known/oauth-cimd", nil))
 	if w.Code != 404 {

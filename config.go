@@ -35,6 +35,12 @@ type Config struct {
 	// ClientID is the ID of the OAuth app, from OAUTH_CLIENT_ID if empty.
 	// Required. A Space with `hf_oauth: true` in its README.md has one;
 	// elsewhere, register at https://huggingface.co/settings/connected-applications.
+	//
+	// A URL that ends in /.well-known/oauth-cimd, at the origin of RedirectURL,
+	// makes the app known to the provider without registration: [Client.Mount]
+	// serves the document there, which the provider must be able to reach. Such an
+	// app has no secret, so SessionKeys are required
+	// (https://huggingface.co/docs/hub/oauth, Client ID Metadata Document).
 	ClientID string
 
 	// ClientSecret authenticates the app at the token endpoint by HTTP Basic,
@@ -46,6 +52,10 @@ type Config struct {
 	// could be guessed from a cookie: with one, or with none, SessionKeys are
 	// required. Those of Hugging Face are strong.
 	ClientSecret string
+
+	// AppName is what users read as the app's name, also on the provider's page
+	// if the app is not registered. If empty, pages do without.
+	AppName string
 
 	// Scopes are requested at every sign-in, from OAUTH_SCOPES (separated by
 	// spaces or commas) if they are nil and ClientID is empty. openid and profile
@@ -65,8 +75,7 @@ type Config struct {
 
 	// SpaceHost is the host name of the Space the app runs in, or a list of
 	// them separated by commas of which the first is the one under hf.space.
-	// From SPACE_HOST if empty. Where there is one, cookies are sent with
-	// SameSite=None, because the Hub shows the Space inside its own pages.
+	// From SPACE_HOST if empty.
 	SpaceHost string
 
 	// SessionKeys seal cookies and stored sessions; each has 32 random bytes.
@@ -92,10 +101,11 @@ type Config struct {
 	// only this site's own pages may.
 	TrustedOrigins []string
 
-	// AuthorizationParams are added to every authorization request, for
-	// example {"orgIds": {"…"}} to ask for the resources of one organization.
-	// What the protocol sets itself (state, scope, …) cannot be given here.
-	AuthorizationParams url.Values
+	// FrameAncestors are the sites that may show the app inside an iframe, as in
+	// a Content-Security-Policy: "https://huggingface.co". If nil, the provider in
+	// a Space and none elsewhere. If there are any, cookies are sent with
+	// SameSite=None.
+	FrameAncestors []string
 
 	// Store keeps sessions on the server: the cookie holds an ID and the store
 	// the sealed session. If nil, a session lives in its cookie, and only one
@@ -113,13 +123,6 @@ type Config struct {
 	// If nil, the provider's host, *.huggingface.co and *.hf.co; never
 	// *.hf.space, where everybody's Spaces run.
 	TokenHosts []string
-
-	// ClientName makes the app known to the provider without registration
-	// where ClientID is empty: ClientID is then the URL under which
-	// [Client.ClientMetadataHandler] answers, at the origin of RedirectURL,
-	// which the provider must be able to reach. Such an app is public:
-	// SessionKeys are required.
-	ClientName string
 
 	// Transport makes the requests to the provider, each of which may take ten
 	// seconds and one mebibyte; redirects are not followed. It also makes those
@@ -203,8 +206,8 @@ func (c Config) withDefaults(env Config) Config {
 	if hosts := c.spaceHosts(); c.RedirectURL == "" && len(hosts) > 0 {
 		c.RedirectURL = "https://" + hosts[0] + defaultCallbackPath
 	}
-	if c.ClientID == "" && c.ClientName != "" {
-		c.ClientID = c.metadataURL()
+	if c.FrameAncestors == nil && c.SpaceHost != "" {
+		c.FrameAncestors = []string{c.ProviderURL}
 	}
 	if c.TokenHosts == nil {
 		c.TokenHosts = []string{hostname(c.ProviderURL), "*.huggingface.co", "*.hf.co"}
@@ -254,7 +257,7 @@ func (c *Config) validate() error {
 		field("HomePath", "", checkHomePath(c.HomePath)),
 		c.checkPathsApart(),
 		field("TrustedOrigins", "", checkOrigins(c.TrustedOrigins)),
-		field("AuthorizationParams", "", checkAuthorizationParams(c.AuthorizationParams)),
+		field("FrameAncestors", "", checkFrameAncestors(c.FrameAncestors)),
 	)
 }
 
@@ -303,8 +306,8 @@ const (
 )
 
 func (c *Config) checkSessionKeys() error {
-	if c.ClientName != "" && c.ClientSecret != "" && c.ClientID == c.metadataURL() {
-		return errors.New("hfoauth: Config.ClientSecret: an app that is not registered has none: leave it empty, or set Config.ClientID")
+	if c.unregistered() && c.ClientSecret != "" {
+		return errors.New("hfoauth: Config.ClientSecret: an app that is not registered has none: leave it empty, or set Config.ClientID to that of a registered one")
 	}
 	if len(c.SessionKeys) == 0 {
 		return c.checkSecretAsKey()
@@ -392,6 +395,18 @@ func checkOrigins(origins []string) error {
 	return nil
 }
 
+// checkFrameAncestors accepts what a Content-Security-Policy calls a
+// host-source (CSP 3 section 2.3.1), with a scheme and without a path.
+func checkFrameAncestors(ancestors []string) error {
+	for _, text := range ancestors {
+		u, err := url.Parse(strings.Replace(text, "://*.", "://", 1))
+		if err != nil || checkURL(u.String()) != nil || u.Path != "" || strings.ContainsAny(u.Host, "*;, '\"") {
+			return fmt.Errorf("%q is not a site: write it as https://huggingface.co or https://*.example.com", text)
+		}
+	}
+	return nil
+}
+
 func checkPath(path string) error {
 	if returnPath(path, "") != path || strings.ContainsAny(path, "?#{} ") || strings.HasSuffix(path, "/") {
 		return fmt.Errorf("%q is not a path of a handler of this site: write it as /path", path)
@@ -429,10 +444,10 @@ var reservedParams = []string{
 	"redirect_uri", "request", "request_uri", "response_mode", "response_type", "scope", "state",
 }
 
-func checkAuthorizationParams(params url.Values) error {
+func checkParams(params url.Values) error {
 	for name := range params {
 		if slices.Contains(reservedParams, name) {
-			return fmt.Errorf("%s is set by the protocol itself: leave it out", name)
+			return fmt.Errorf("hfoauth: LoginOptions.Params: %s is set by the protocol itself: leave it out", name)
 		}
 	}
 	return nil

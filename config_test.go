@@ -69,7 +69,6 @@ func TestNewNamesEveryProblem(t *testing.T) {
 		{"bad scope", func(c *hfoauth.Config) { c.Scopes = hfoauth.Scopes{"em ail"} }, []string{"Scopes", "OAUTH_SCOPES"}},
 		{"bad login path", func(c *hfoauth.Config) { c.LoginPath = "//login" }, []string{"LoginPath", "/path"}},
 		{"bad logout path", func(c *hfoauth.Config) { c.LogoutPath = "logout" }, []string{"LogoutPath", "/path"}},
-		{"reserved parameter", func(c *hfoauth.Config) { c.AuthorizationParams = url.Values{"state": {"x"}} }, []string{"AuthorizationParams", "state"}},
 		{"several", func(c *hfoauth.Config) { *c = hfoauth.Config{ProviderURL: "ftp://x"} }, []string{"ClientID", "SessionKeys", "ProviderURL", "RedirectURL"}},
 	}
 	for _, tt := range tests {
@@ -169,7 +168,7 @@ func TestReservedParameters(t *testing.T) {
 		"request", "request_uri", "response_mode", "response_type", "scope", "state",
 	} {
 		w := httptest.NewRecorder()
-		s.client.Login(w, httptest.NewRequest("GET", "/x", nil), hfoauth.LoginOptions{AuthorizationParams: url.Values{name: {"x"}}})
+		s.client.Login(w, httptest.NewRequest("GET", "/x", nil), hfoauth.LoginOptions{Params: url.Values{name: {"x"}}})
 		if w.Code != http.StatusInternalServerError {
 			t.Errorf("LoginOptions with %s: status %d, want 500", name, w.Code)
 		}

@@ -52,7 +52,7 @@ type cookieRules struct {
 func newCookieRules(config *Config, redirectURL *url.URL) cookieRules {
 	tag := sha256.Sum256([]byte(config.ProviderURL + "\x00" + config.ClientID + "\x00" + config.RedirectURL))
 	rules := cookieRules{session: "hfoauth-" + hex.EncodeToString(tag[:4]), attributes: "; Path=/; HttpOnly"}
-	rules.framed = config.SpaceHost != ""
+	rules.framed = len(config.FrameAncestors) > 0
 	sameSite := "; SameSite=Lax"
 	rules.frameAttributes = rules.attributes + sameSite
 	if redirectURL.Scheme == "https" {

@@ -10,7 +10,6 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"slices"
 	"time"
 
@@ -250,9 +249,9 @@ func ExampleClient_Login() {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /login/engines", func(w http.ResponseWriter, r *http.Request) {
 		client.Login(w, r, hfoauth.LoginOptions{
-			Scopes:              hfoauth.Scopes{hfoauth.ScopeReadRepos},
-			AuthorizationParams: url.Values{"orgIds": {"6a0000000000000000000001"}},
-			Next:                "/album",
+			Scopes: hfoauth.Scopes{hfoauth.ScopeReadRepos},
+			Org:    "6a0000000000000000000001",
+			Next:   "/album",
 		})
 	})
 }

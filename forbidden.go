@@ -1,7 +1,6 @@
 package hfoauth
 
 import (
-	"net/url"
 	"slices"
 	"strings"
 )
@@ -106,10 +105,10 @@ func (e *ForbiddenError) stepUp(s *record) *LoginOptions {
 	}
 	options := &LoginOptions{Scopes: s.scopes.with(s.requested...).with(e.Scopes...), askedOrgs: s.askedOrgs}
 	if asksOrg {
-		options.AuthorizationParams = url.Values{"orgIds": {org.Sub}}
+		options.Org = org.Sub
 		options.optional = Scopes{ScopeReadMemberships}
 	} else if len(s.askedOrgs) > 0 {
-		options.AuthorizationParams = url.Values{"orgIds": s.askedOrgs[:1]}
+		options.Org = s.askedOrgs[0]
 	}
 	return options
 }

@@ -57,8 +57,8 @@ func newAsset(framePath, extension, contentType string, content []byte) asset {
 
 // newScript returns pages/hfoauth.js with the addresses of this client in it:
 // what the script read from the document could be a user's element.
-func newScript(loginPath, framePath string) (asset, error) {
-	client, err := json.Marshal(map[string]string{"login": loginPath, "frame": framePath})
+func newScript(config *Config, framePath string) (asset, error) {
+	client, err := json.Marshal(map[string]string{"login": config.LoginPath, "home": config.HomePath, "frame": framePath})
 	content := strings.Replace(script, "(CLIENT);", "("+string(client)+");", 1)
 	return newAsset(framePath, ".js", "text/javascript; charset=utf-8", []byte(content)), err
 }
@@ -150,12 +150,14 @@ func (c *Client) openOptions(value string) (options LoginOptions) {
 func (o *LoginOptions) fields(c *codec.Coder) {
 	c.Version(1)
 	codec.Texts(c, (*[]Scope)(&o.Scopes))
-	params := o.AuthorizationParams.Encode()
+	params := o.Params.Encode()
+	c.String(&o.Org)
+	c.String(&o.Prompt)
 	c.String(&params)
 	codec.Texts(c, (*[]Scope)(&o.optional))
 	codec.Texts(c, &o.askedOrgs)
 	if c.Reading() && params != "" {
-		if o.AuthorizationParams, _ = url.ParseQuery(params); len(o.AuthorizationParams) == 0 {
+		if o.Params, _ = url.ParseQuery(params); len(o.Params) == 0 {
 			c.Fail()
 		}
 	}

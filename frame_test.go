@@ -323,7 +323,7 @@ func TestButton(t *testing.T) {
 
 	r.AddCookie(s.newSession(ada))
 	button = string(s.client.Button(r, hfoauth.ButtonOptions{LogoutLabel: "Bye"}))
-	for _, want := range []string{`<form method="post" action="/logout">`, ">ada<", ">Bye<", `value="/page?a=b"`} {
+	for _, want := range []string{`<form method="post" action="/logout">`, ">ada<", ">Bye<", `value="/"`} {
 		if !strings.Contains(button, want) {
 			t.Errorf("user lacks %s: %s", want, button)
 		}
@@ -352,5 +352,41 @@ func TestButtonAssets(t *testing.T) {
 	}
 	if resp := get(t, s.browser(), s.URL+"/login/frame/hfoauth-000000000000.js"); resp.StatusCode != 404 {
 		t.Errorf("another version's script: %s", resp.Status)
+	}
+}
+
+func TestFrameAncestors(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	for name, tt := range map[string]struct {
+		config hfoauth.Config
+		policy string
+		site   http.SameSite
+	}{
+		"none":                   {hfoauth.Config{}, "frame-ancestors 'none'", http.SameSiteLaxMode},
+		"Space":                  {hfoauth.Config{SpaceHost: "user-app.hf.space"}, "frame-ancestors 'self' " + hub.URL, http.SameSiteNoneMode},
+		"Space, framed nowhere":  {hfoauth.Config{SpaceHost: "user-app.hf.space", FrameAncestors: []string{}}, "frame-ancestors 'none'", http.SameSiteLaxMode},
+		"elsewhere, by its site": {hfoauth.Config{FrameAncestors: []string{"https://blog.example", "https://*.example.org"}}, "frame-ancestors 'self' https://blog.example https://*.example.org", http.SameSiteNoneMode},
+	} {
+		tt.config.ProviderURL = hub.URL
+		client := newClient(t, tt.config)
+		ask := func(dest string) *http.Response {
+			r := httptest.NewRequest("GET", "/login", nil)
+			r.Header.Set("Sec-Fetch-Dest", dest)
+			w := httptest.NewRecorder()
+			client.LoginHandler().ServeHTTP(w, r)
+			return w.Result()
+		}
+		if policy := ask("iframe").Header.Get("Content-Security-Policy"); !strings.HasSuffix(policy, tt.policy) {
+			t.Errorf("%s: policy %q, want %q", name, policy, tt.policy)
+		}
+		if cookies := ask("document").Cookies(); len(cookies) != 1 || cookies[0].SameSite != tt.site {
+			t.Errorf("%s: cookies %v, want SameSite %v", name, cookies, tt.site)
+		}
+	}
+	for _, wrong := range []string{"huggingface.co", "https://huggingface.co/spaces", "*", "https://a.example; script-src *", "https://a.example https://b.example", "'self'", "http://a.example"} {
+		_, err := hfoauth.New(hfoauth.Config{ClientID: "id", SessionKeys: [][]byte{testKey("one")}, RedirectURL: "https://app.example/cb", FrameAncestors: []string{wrong}})
+		if err == nil || !strings.Contains(err.Error(), "Config.FrameAncestors") {
+			t.Errorf("%q: %v", wrong, err)
+		}
 	}
 }

@@ -18,19 +18,32 @@ import (
 // callbackTimeout bounds all that the callback asks the provider together.
 const callbackTimeout = 12 * time.Second
 
-// LoginOptions are what one sign-in asks for beyond what Config says.
+// LoginOptions are what one sign-in asks for beyond Config.
 type LoginOptions struct {
 	// Scopes are requested in addition to Config.Scopes.
 	Scopes Scopes
 
-	// AuthorizationParams are added to those of Config.AuthorizationParams, and
-	// win over them; the same names are reserved.
-	AuthorizationParams url.Values
+	// Org is the ID of an organization whose resources are asked for (orgIds,
+	// https://huggingface.co/docs/hub/oauth).
+	Org string
 
 	// Next is the path to return to after sign-in. If empty, the query
 	// parameter next of the request. Anything but a path of this site counts
-	// as "/".
+	// as Config.HomePath.
 	Next string
+
+	// Prompt is that of OpenID Connect Core section 3.1.2.1, which the Hub does
+	// not document. "consent" asks the user again what the app may do. "none"
+	// asks nothing and returns to Next also if the user is not signed in at the
+	// provider or has not agreed yet: then do not ask again at once, because the
+	// answer would be the same. A second time within 30 seconds is answered with
+	// the page that asks to sign in.
+	Prompt string
+
+	// Params are further parameters of the authorization request. What the
+	// protocol sets itself (state, scope, …) cannot be given here: the answer is
+	// an internal error then.
+	Params url.Values
 
 	// optional are scopes that are requested as well, but not again if the
 	// provider refuses them.
@@ -77,16 +90,15 @@ func (c *Client) Login(w http.ResponseWriter, r *http.Request, options LoginOpti
 // iframe, if it is one that will claim the session.
 func (c *Client) beginSignIn(w http.ResponseWriter, r *http.Request, options LoginOptions, challenge string) (address string, ok bool) {
 	next := c.returnTo(options.Next)
-	if err := checkAuthorizationParams(options.AuthorizationParams); err != nil {
-		c.fail(w, r, field("LoginOptions.AuthorizationParams", "", err), next)
+	if err := checkParams(options.Params); err != nil {
+		c.fail(w, r, err, next)
 		return "", false
 	}
 	scopes := c.config.Scopes.with(options.Scopes...)
 	a := newAttempt(c.now(), scopes.with(options.optional...), next)
 	a.optional = options.optional.without(scopes...)
-	a.challenge = challenge
-	address, err := c.authorizationURL(r.Context(), a, options.AuthorizationParams)
-	a.askedOrgs = append(a.askedOrgs, options.askedOrgs...)
+	a.challenge, a.silent = challenge, options.Prompt == "none"
+	address, err := c.authorizationURL(r.Context(), a, options)
 	if err != nil {
 		c.fail(w, r, err, next)
 		return "", false
@@ -95,16 +107,16 @@ func (c *Client) beginSignIn(w http.ResponseWriter, r *http.Request, options Log
 	return address, true
 }
 
-func (c *Client) authorizationURL(ctx context.Context, a *attempt, extra url.Values) (string, error) {
-	params := c.config.AuthorizationParams
-	if len(extra) > 0 {
-		params = maps.Clone(params)
-		if params == nil {
-			params = url.Values{}
-		}
-		maps.Copy(params, extra)
+func (c *Client) authorizationURL(ctx context.Context, a *attempt, options LoginOptions) (string, error) {
+	params := url.Values{}
+	maps.Copy(params, options.Params)
+	if options.Org != "" {
+		params.Set("orgIds", options.Org)
 	}
-	a.askedOrgs = params["orgIds"]
+	if options.Prompt != "" {
+		params.Set("prompt", options.Prompt)
+	}
+	a.askedOrgs = append(slices.Clone(params["orgIds"]), options.askedOrgs...)
 	address, err := c.provider.AuthorizationURL(ctx, provider.AuthorizationRequest{
 		Scope:    a.scopes.String(),
 		State:    a.state(),
@@ -154,8 +166,7 @@ func (c *Client) signInWithout(w http.ResponseWriter, r *http.Request, a *attemp
 		"scopes", a.optional.String())
 	options := LoginOptions{Scopes: a.scopes.without(a.optional...), Next: a.next}
 	if len(a.askedOrgs) > 0 {
-		options.AuthorizationParams = url.Values{"orgIds": a.askedOrgs[:1]}
-		options.askedOrgs = a.askedOrgs[1:]
+		options.Org, options.askedOrgs = a.askedOrgs[0], a.askedOrgs[1:]
 	}
 	if address, ok := c.beginSignIn(w, r, options, a.challenge); ok {
 		http.Redirect(w, r, address, http.StatusSeeOther)
@@ -259,7 +270,7 @@ func (c *Client) fetchUser(ctx context.Context, accessToken, subject string) (*U
 }
 
 // LogoutHandler ends the session (POST) and redirects to the path in the form
-// field next, else to "/". A request from another site is refused
+// field next, Config.HomePath if there is none. A request from another site is refused
 // (https://pkg.go.dev/net/http#CrossOriginProtection).
 //
 // A session in a store has ended at all replicas. One that lives in its cookie

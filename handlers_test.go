@@ -200,10 +200,10 @@ func TestMethods(t *testing.T) {
 }
 
 func TestQueryCannotChangeTheRequest(t *testing.T) {
-	s := newSite(t, func(c *hfoauth.Config) { c.AuthorizationParams = url.Values{"orgIds": {"org1"}} })
+	s := newSite(t, nil)
 	resp := get(t, s.browser(), s.URL+"/login?scope=write-repos&orgIds=org2&prompt=none&redirect_uri=https://evil.example&state=x&nonce=y")
 	query := resp.location().Query()
-	if query.Get("orgIds") != "org1" || query.Has("prompt") || strings.Contains(resp.location().RawQuery, "evil") || query.Get("scope") != "openid profile" || len(query.Get("state")) != 43 {
+	if query.Has("orgIds") || query.Has("prompt") || strings.Contains(resp.location().RawQuery, "evil") || query.Get("scope") != "openid profile" || len(query.Get("state")) != 43 {
 		t.Errorf("authorization request %s", resp.location())
 	}
 }
@@ -212,17 +212,18 @@ func TestLoginOptions(t *testing.T) {
 	s := newSite(t, nil)
 	recorder := httptest.NewRecorder()
 	s.client.Login(recorder, httptest.NewRequest("GET", "/x", nil), hfoauth.LoginOptions{
-		Scopes:              hfoauth.Scopes{hfoauth.ScopeInferenceAPI},
-		AuthorizationParams: url.Values{"orgIds": {"org1"}},
-		Next:                "/chat",
+		Scopes: hfoauth.Scopes{hfoauth.ScopeInferenceAPI},
+		Org:    "org1",
+		Params: url.Values{"login_hint": {"ada"}},
+		Next:   "/chat",
 	})
 	location, _ := url.Parse(recorder.Header().Get("Location"))
-	if query := location.Query(); query.Get("scope") != "openid profile inference-api" || query.Get("orgIds") != "org1" {
+	if query := location.Query(); query.Get("scope") != "openid profile inference-api" || query.Get("orgIds") != "org1" || query.Get("login_hint") != "ada" {
 		t.Errorf("authorization request %s", location)
 	}
 	recorder = httptest.NewRecorder()
-	s.client.Login(recorder, httptest.NewRequest("GET", "/x", nil), hfoauth.LoginOptions{AuthorizationParams: url.Values{"state": {"x"}}})
-	if recorder.Code != 500 || !strings.Contains(s.log.String(), "LoginOptions.AuthorizationParams") {
+	s.client.Login(recorder, httptest.NewRequest("GET", "/x", nil), hfoauth.LoginOptions{Params: url.Values{"state": {"x"}}})
+	if recorder.Code != 500 || !strings.Contains(s.log.String(), "LoginOptions.Params") {
 		t.Errorf("a reserved parameter: %d, log %s", recorder.Code, s.log)
 	}
 }

@@ -153,7 +153,7 @@ func New(config Config) (*Client, error) {
 		Now:          func() time.Time { return c.now() },
 	})
 	c.style = newStyle(c.framePath())
-	if c.script, err = newScript(c.config.LoginPath, c.framePath()); err != nil {
+	if c.script, err = newScript(c.config, c.framePath()); err != nil {
 		return nil, err
 	}
 	if err := c.trustOrigins(); err != nil {

@@ -178,10 +178,10 @@ func (c *Client) pagePolicy(p page) string {
 	if p.Script {
 		policy += "; script-src 'self'; connect-src 'self'"
 	}
-	if c.config.SpaceHost == "" || p.Continue != "" {
+	if len(c.config.FrameAncestors) == 0 || p.Continue != "" {
 		return policy + "; frame-ancestors 'none'"
 	}
-	return policy + "; frame-ancestors 'self' " + c.config.ProviderURL
+	return policy + "; frame-ancestors 'self' " + strings.Join(c.config.FrameAncestors, " ")
 }
 
 func (c *Client) styleSource() string {

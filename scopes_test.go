@@ -123,9 +123,9 @@ func TestLoginOptionsStayTheirOwn(t *testing.T) {
 		}{
 			{hfoauth.LoginOptions{Scopes: hfoauth.Scopes{"write-repos"}}, "openid profile write-repos", ""},
 			{hfoauth.LoginOptions{}, "openid profile", ""},
-			{hfoauth.LoginOptions{AuthorizationParams: url.Values{"orgIds": {"6a"}}}, "openid profile", "6a"},
+			{hfoauth.LoginOptions{Org: "6a"}, "openid profile", "6a"},
 			{hfoauth.LoginOptions{}, "openid profile", ""},
-			{hfoauth.LoginOptions{Scopes: hfoauth.Scopes{"email"}, AuthorizationParams: url.Values{"orgIds": {"6b"}}}, "openid profile email", "6b"},
+			{hfoauth.LoginOptions{Scopes: hfoauth.Scopes{"email"}, Org: "6b"}, "openid profile email", "6b"},
 			{hfoauth.LoginOptions{Scopes: hfoauth.Scopes{"email"}}, "openid profile email", ""},
 		} {
 			query := ask(tt.options)

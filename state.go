@@ -44,6 +44,8 @@ type attempt struct {
 	// challenge is the hash of the secret of an iframe that will claim the
 	// session, if the sign-in was begun there.
 	challenge string
+
+	silent bool // the user is not to be asked
 }
 
 func newAttempt(now time.Time, scopes Scopes, next string) *attempt {
@@ -65,6 +67,7 @@ func (a *attempt) fields(c *codec.Coder) {
 	codec.Texts(c, &a.askedOrgs)
 	c.String(&a.next)
 	c.String(&a.challenge)
+	c.Bools(&a.silent)
 }
 
 // text is how state, nonce and verifier are sent: 43 characters that need no

@@ -12,7 +12,7 @@
 // the server, which fills in CLIENT.
 ((client) => {
   "use strict";
-  const { login, frame } = client;
+  const { login, frame, home } = client;
   const clients = (window[Symbol.for("hfoauth")] ??= []); // no element can take this name
   if (clients.includes(login)) return;
   clients.push(login);
@@ -82,7 +82,7 @@
       next.search = unsigned(next.search);
       if (next.origin === location.origin && next.protocol === location.protocol) return next;
     } catch { /* not an address */ }
-    return new URL("/", location.href);
+    return new URL(home, location.href);
   };
   const pathOf = (url) => url.pathname + url.search + url.hash;
 
