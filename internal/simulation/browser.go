@@ -224,7 +224,7 @@ func (x *exchange) arrive(cookies string) {
 	}()
 	patience := w.dice.between(20*time.Second, 40*time.Second, x.call.id+" patience")
 	if w.faulty(x.call.id) && w.dice.chance(w.faults.BrowserLeaves, x.call.id+" leaves") {
-		patience = w.dice.between(0, time.Second, x.call.id+" leaves after")
+		patience = w.dice.between(0, one(w.dice, x.call.id+" leaves soon", 30*time.Millisecond, time.Second), x.call.id+" leaves after")
 	}
 	w.driver.after(patience, func() {
 		if !x.given {

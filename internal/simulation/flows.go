@@ -141,6 +141,16 @@ func (f *flow) callback(at place, back string, g *grant) *exchange {
 // signOut clicks on "sign out".
 func (f *flow) signOut(at place, next string) {
 	x := f.post(at, logoutPath, url.Values{"next": {next}})
+	if f.w.dice.chance(0.3, f.id+" copied") {
+		f.w.begin(f.id+"r", nil, func(thief *flow) {
+			for range 3 {
+				for _, c := range x.cookies {
+					thief.replay(c.name, c.value, nil)
+				}
+				thief.wait(f.w.dice.between(0, time.Second, thief.id))
+			}
+		})
+	}
 	f.follow(at, x, false)
 }
 

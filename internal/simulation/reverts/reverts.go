@@ -23,10 +23,6 @@ const (
 )
 
 var reverts = []revert{
-	{8, "a sign-out runs to its end when the browser leaves", []change{
-		{signOutFile, "c.limitStore(context.WithoutCancel(r.Context()))", "c.limitStore(r.Context())"},
-		{endFile, "	ctx = Limit(context.WithoutCancel(ctx))\n	err := k.bury", "	ctx = Limit(ctx)\n	err := k.bury"},
-	}},
 	{8, "a sign-out that the store did not take is tried again", []change{
 		{endFile, "	if err == nil {\n		return nil\n	}\n	now := k.config.Now()", "	if true {\n		return err\n	}\n	now := k.config.Now()"},
 	}},
