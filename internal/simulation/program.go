@@ -89,17 +89,36 @@ func Generate(seed uint64) *Program {
 		s.Skew = append(s.Skew, d.between(-20*time.Second, 20*time.Second, fmt.Sprint("skew", i)))
 	}
 	calm := d.chance(0.15, "calm")
+	t := themes[d.below(len(themes), "theme")]
 	if !calm {
 		p.Faults.draw(d)
+		if t.steady && d.chance(0.5, "steady") {
+			p.Faults = Faults{}
+		}
 	}
 	n := 5 + d.below(20, "length")
 	at := time.Duration(0)
 	for i := range n {
 		id := fmt.Sprintf("op%02d", i+1)
-		at += gap(d, id, s)
-		p.Ops = append(p.Ops, operation(d, id, at, s, calm, i))
+		at += gap(d, id, s, t)
+		p.Ops = append(p.Ops, operation(d, id, at, s, t, calm, i))
 	}
 	return p
+}
+
+// theme is what a program is mostly about.
+type theme struct {
+	kinds   []string // that are likely
+	renewal bool     // it happens when tokens are about to be renewed
+	steady  bool     // often nothing fails by chance
+}
+
+var themes = []theme{
+	{},
+	{},
+	{kinds: []string{"burst", "burst", "burst", "burst", "burst", "visit", "visit", "outage", "outage"}, renewal: true},
+	{kinds: []string{"sign in", "sign in", "burst", "burst", "burst", "sign out", "sign out", "sign out", "replay", "outage"}, renewal: true},
+	{kinds: []string{"sign in", "sign in", "logout user", "logout user", "logout user", "devices", "devices", "evict", "evict"}, steady: true},
 }
 
 func (f *Faults) draw(d dice) {
@@ -116,7 +135,10 @@ func (f *Faults) draw(d dice) {
 
 // gap is how long after one operation the next one comes: at once, a little
 // later, when tokens are about to be renewed, or when a device was asleep.
-func gap(d dice, id string, s *Setup) time.Duration {
+func gap(d dice, id string, s *Setup, t theme) time.Duration {
+	if t.renewal && d.chance(0.25, id+" renewal") {
+		return d.between(s.Lifetime-6*time.Minute, s.Lifetime+time.Minute, id)
+	}
 	switch d.below(10, id+" gap") {
 	case 0, 1, 2, 3:
 		return d.between(0, 40*time.Millisecond, id)
@@ -136,7 +158,7 @@ const day = 24 * time.Hour
 
 var people = []string{"ada", "grace"}
 
-func operation(d dice, id string, at time.Duration, s *Setup, calm bool, i int) Op {
+func operation(d dice, id string, at time.Duration, s *Setup, t theme, calm bool, i int) Op {
 	op := Op{ID: id, At: at, Place: tab}
 	op.Person = people[d.below(len(people), id+" person")]
 	op.N = d.below(s.Replicas, id+" replica")
@@ -161,6 +183,12 @@ func operation(d dice, id string, at time.Duration, s *Setup, calm bool, i int) 
 		}
 	}
 	op.Kind = one(d, id+" kind", kinds...)
+	if len(t.kinds) > 0 && d.chance(0.7, id+" themed") {
+		op.Kind = one(d, id+" themed kind", t.kinds...)
+	}
+	if calm && (op.Kind == "outage" || op.Kind == "evict") {
+		op.Kind = "visit"
+	}
 	if i == 0 {
 		op.Kind = one(d, id+" first", "sign in", kinds[len(kinds)-1], "sign in")
 	}
