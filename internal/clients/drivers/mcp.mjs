@@ -10,6 +10,7 @@ import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
 import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js";
 import express from "express";
 import { once } from "node:events";
+import { Memory } from "./memory.mjs";
 import { app, serve, whoAmI } from "./web.mjs";
 
 const mcpURL = await serveMCP();
@@ -41,27 +42,6 @@ async function serveMCP() {
   });
   mcp.all("/mcp", (_, res) => res.status(405).end());
   return new URL(origin + "/mcp");
-}
-
-// Memory is an OAuthClientProvider that keeps everything of one user.
-class Memory {
-  get redirectUrl() { return app.redirectUri; }
-  get clientMetadata() {
-    return {
-      client_name: "An MCP client",
-      redirect_uris: [app.redirectUri],
-      grant_types: ["authorization_code", "refresh_token"],
-      response_types: ["code"],
-      token_endpoint_auth_method: "none",
-    };
-  }
-  clientInformation() { return this.client; }
-  saveClientInformation(client) { this.client = client; }
-  tokens() { return this.kept; }
-  saveTokens(tokens) { this.kept = tokens; }
-  redirectToAuthorization(url) { this.authorization = url.href; }
-  saveCodeVerifier(verifier) { this.verifier = verifier; }
-  codeVerifier() { return this.verifier; }
 }
 
 const transportOf = (memory) => new StreamableHTTPClientTransport(mcpURL, { authProvider: memory });
