@@ -26,7 +26,7 @@ var claims = []claim{
 	{"fault cases passed", []string{"internal/e2e/faults_test.go"}},
 	{"browser cases passed", []string{
 		"internal/e2e/button_test.go", "internal/e2e/emulation_test.go", "internal/e2e/examples_test.go",
-		"internal/e2e/frame_test.go", "internal/e2e/quickstart_test.go", "internal/e2e/standin_test.go",
+		"internal/e2e/frame_test.go", "internal/e2e/mcp_test.go", "internal/e2e/quickstart_test.go", "internal/e2e/standin_test.go",
 	}},
 	{"browser harness cases passed", []string{"internal/e2e/harness_test.go"}},
 	{"cases behind shared caches passed", []string{"internal/e2e/sharedcaches_test.go"}},
@@ -35,6 +35,7 @@ var claims = []claim{
 	}},
 	{"sign-ins and refusals of real clients passed", []string{
 		"internal/clients/clients_test.go", "internal/clients/examples_test.go", "internal/clients/huggingfacehub_test.go",
+		"internal/clients/mcpexample_test.go",
 		"internal/e2e/huggingfacejs_test.go",
 	}},
 }
