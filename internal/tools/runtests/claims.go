@@ -30,6 +30,7 @@ var claims = []claim{
 	}},
 	{"browser harness cases passed", []string{"internal/e2e/harness_test.go"}},
 	{"cases behind shared caches passed", []string{"internal/e2e/sharedcaches_test.go"}},
+	{"cases behind proxies passed", []string{"internal/e2e/proxies_test.go"}},
 	{"cases at other providers passed", []string{
 		"internal/e2e/dex_test.go", "internal/e2e/oidcprovider_test.go", "internal/e2e/zitadel_test.go",
 	}},
