@@ -32,7 +32,8 @@ func setenv(name, port string) (stop func(), err error) {
 	os.Setenv("OAUTH_CLIENT_ID", app.ClientID)
 	os.Setenv("OAUTH_CLIENT_SECRET", app.ClientSecret)
 	os.Setenv("OPENID_PROVIDER_URL", standIn.URL)
-	fmt.Printf("OAUTH_CLIENT_ID is not set: signing in with a stand-in for Hugging Face at %s\n", standIn.URL)
+	fmt.Printf("OAUTH_CLIENT_ID is not set: signing in with a stand-in for Hugging Face at %s\n"+
+		"It remembers consent, as the Hub does; open that address to switch accounts or sign out.\n", standIn.URL)
 	return standIn.Close, nil
 }
 
