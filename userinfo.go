@@ -11,55 +11,56 @@ import (
 
 // User is a signed-in user of Hugging Face, as the userinfo endpoint
 // describes them (https://huggingface.co/docs/hub/oauth, OpenID Connect Core
-// section 5.1). It marshals to JSON under the claims' own names.
+// section 5.1). It marshals to JSON under the claims' own names, and claims of
+// which nothing is known are left out.
 type User struct {
 	// Sub is the stable ID of the user: key data by it, never by Username,
 	// which users can change.
-	Sub string
+	Sub string `json:"sub"`
 
-	Username   string // preferred_username: the name in URLs of the Hub
-	Name       string // the full name as displayed
-	ProfileURL string // profile: the user's page on the Hub
-	Picture    string // URL of the avatar
-	Website    string // empty if the user names none
+	Username   string `json:"preferred_username"` // the name in URLs of the Hub
+	Name       string `json:"name"`               // the full name as displayed
+	ProfileURL string `json:"profile"`            // the user's page on the Hub
+	Picture    string `json:"picture"`            // URL of the avatar
+	Website    string `json:"website,omitempty"`  // empty if the user names none
 
 	// Email and EmailVerified need [ScopeEmail]; otherwise they are empty and
 	// false. Trust Email as an identity only where EmailVerified is true.
-	Email         string
-	EmailVerified bool
+	Email         string `json:"email,omitempty"`
+	EmailVerified bool   `json:"email_verified,omitempty"`
 
-	IsPro       bool   // has a PRO subscription
-	CanPay      bool   // has a payment method; needs [ScopeReadBilling], otherwise false
-	BillingMode string // "prepaid" or "postpaid"; needs [ScopeReadBilling]
+	IsPro       bool   `json:"isPro"`                 // has a PRO subscription
+	CanPay      bool   `json:"canPay"`                // has a payment method; needs [ScopeReadBilling], otherwise false
+	BillingMode string `json:"billingMode,omitempty"` // "prepaid" or "postpaid"; needs [ScopeReadBilling]
 
 	// Orgs are the organizations the user belongs to.
-	Orgs []Org
+	Orgs []Org `json:"orgs"`
 }
 
 // Org is an organization of a user. Role, CanPay, BillingMode and
 // ResourceGroups, among others, are known only where the user granted this
 // organization to the app.
 type Org struct {
-	Sub          string // stable ID of the organization
-	Username     string // preferred_username: the name in URLs of the Hub
-	Name         string // as displayed; organizations choose it freely
-	Picture      string // URL of the avatar
-	Plan         Plan   // empty if none or not told
-	IsEnterprise bool   // also true where the claim is the string "plus"
-	Role         Role   // roleInOrg: the user's role
-	CanPay       bool   // has a payment method
-	BillingMode  string // "prepaid" or "postpaid"
+	Sub          string `json:"sub"`                   // stable ID of the organization
+	Username     string `json:"preferred_username"`    // the name in URLs of the Hub
+	Name         string `json:"name"`                  // as displayed; organizations choose it freely
+	Picture      string `json:"picture"`               // URL of the avatar
+	Plan         Plan   `json:"plan,omitempty"`        // empty if none or not told
+	IsEnterprise bool   `json:"isEnterprise"`          // also true where the claim is the string "plus"
+	Role         Role   `json:"roleInOrg,omitempty"`   // the user's role
+	CanPay       bool   `json:"canPay,omitempty"`      // has a payment method
+	BillingMode  string `json:"billingMode,omitempty"` // "prepaid" or "postpaid"
 
 	// PendingSSO and MissingMFA say that the user has yet to meet what the
 	// organization demands of its members.
-	PendingSSO bool
-	MissingMFA bool
+	PendingSSO bool `json:"pendingSSO,omitempty"`
+	MissingMFA bool `json:"missingMFA,omitempty"`
 
 	// SecurityRestrictions keep the app from the organization's resources:
 	// "mfa", "sso", "ip", "token-policy", ….
-	SecurityRestrictions []string
+	SecurityRestrictions []string `json:"securityRestrictions,omitempty"`
 
-	ResourceGroups []ResourceGroup
+	ResourceGroups []ResourceGroup `json:"resourceGroups,omitempty"`
 }
 
 // ResourceGroup is a group of an organization's repositories.
@@ -195,6 +196,9 @@ func (u *User) fields(c *codec.Coder) {
 	c.String(&u.BillingMode)
 	c.Bools(&u.EmailVerified, &u.IsPro, &u.CanPay)
 	codec.List(c, &u.Orgs, func(o *Org) { o.fields(c) })
+	if u.Orgs == nil && c.Reading() {
+		u.Orgs = []Org{} // which marshals as a list
+	}
 }
 
 func (o *Org) fields(c *codec.Coder) {
@@ -212,35 +216,6 @@ func (o *Org) fields(c *codec.Coder) {
 		c.String(&g.Name)
 		codec.Text(c, &g.Role)
 	})
-}
-
-// MarshalJSON writes the user under the claims' own names. Email,
-// email_verified, website and billingMode stand only where they are known.
-func (u User) MarshalJSON() ([]byte, error) {
-	claims := struct {
-		Sub           string `json:"sub"`
-		Name          string `json:"name"`
-		Username      string `json:"preferred_username"`
-		ProfileURL    string `json:"profile"`
-		Picture       string `json:"picture"`
-		Website       string `json:"website,omitempty"`
-		Email         string `json:"email,omitempty"`
-		EmailVerified *bool  `json:"email_verified,omitempty"`
-		IsPro         bool   `json:"isPro"`
-		CanPay        bool   `json:"canPay"`
-		BillingMode   string `json:"billingMode,omitempty"`
-		Orgs          []Org  `json:"orgs"`
-	}{
-		u.Sub, u.Name, u.Username, u.ProfileURL, u.Picture, u.Website, u.Email, nil,
-		u.IsPro, u.CanPay, u.BillingMode, u.Orgs,
-	}
-	if u.Email != "" || u.EmailVerified {
-		claims.EmailVerified = &u.EmailVerified
-	}
-	if claims.Orgs == nil {
-		claims.Orgs = []Org{}
-	}
-	return json.Marshal(claims)
 }
 
 // UnmarshalJSON reads userinfo claims. Members that are missing, unknown or
@@ -262,38 +237,12 @@ func (u *User) UnmarshalJSON(data []byte) error {
 		IsPro:         c.bool("isPro"),
 		CanPay:        c.bool("canPay"),
 		BillingMode:   c.string("billingMode"),
+		Orgs:          []Org{},
 	}
 	for _, org := range c.objects("orgs") {
 		u.Orgs = append(u.Orgs, org.org())
 	}
 	return nil
-}
-
-// MarshalJSON writes the organization under the claims' own names; what is
-// not known is left out.
-func (o Org) MarshalJSON() ([]byte, error) {
-	claims := struct {
-		Sub                  string          `json:"sub"`
-		Name                 string          `json:"name"`
-		Username             string          `json:"preferred_username"`
-		Picture              string          `json:"picture"`
-		Plan                 Plan            `json:"plan,omitempty"`
-		IsEnterprise         any             `json:"isEnterprise"`
-		CanPay               bool            `json:"canPay,omitempty"`
-		BillingMode          string          `json:"billingMode,omitempty"`
-		Role                 Role            `json:"roleInOrg,omitempty"`
-		PendingSSO           bool            `json:"pendingSSO,omitempty"`
-		MissingMFA           bool            `json:"missingMFA,omitempty"`
-		SecurityRestrictions []string        `json:"securityRestrictions,omitempty"`
-		ResourceGroups       []ResourceGroup `json:"resourceGroups,omitempty"`
-	}{
-		o.Sub, o.Name, o.Username, o.Picture, o.Plan, o.IsEnterprise, o.CanPay, o.BillingMode, o.Role,
-		o.PendingSSO, o.MissingMFA, o.SecurityRestrictions, o.ResourceGroups,
-	}
-	if o.IsEnterprise && o.Plan == PlanPlus {
-		claims.IsEnterprise = "plus"
-	}
-	return json.Marshal(claims)
 }
 
 // UnmarshalJSON reads an entry of the claim orgs, as forgiving as that of User.
