@@ -17,7 +17,7 @@ import (
 
 // App is an OAuth client that is registered with the provider.
 type App struct {
-	// ClientID and ClientSecret are made up if empty.
+	// ClientID and ClientSecret are made up if empty. A public app has no secret.
 	ClientID     string
 	ClientSecret string
 
@@ -61,7 +61,9 @@ func completeApp(app App) App {
 	if app.ClientID == "" {
 		app.ClientID = uuid()
 	}
-	if app.ClientSecret == "" && !app.Public {
+	if app.Public {
+		app.ClientSecret = ""
+	} else if app.ClientSecret == "" {
 		app.ClientSecret = "oauth_app_secret_" + alphanumeric(34)
 	}
 	if len(app.Scopes) == 0 {
@@ -200,7 +202,7 @@ func (s *Server) authenticate(r *http.Request) (App, *oauthError) {
 	if err != nil {
 		return App{}, invalidClient(err.Error())
 	}
-	if app.Public != (secret == "") || secret != app.ClientSecret {
+	if secret != app.ClientSecret {
 		return App{}, invalidClient("wrong client secret, or none, or one for a public app")
 	}
 	return app, nil

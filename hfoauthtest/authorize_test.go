@@ -17,7 +17,7 @@ func TestAuthorizeRefusesMore(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
 	approve := url.Values{"user": {"ada"}, "decision": {"approve"}}
 	confidential := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{redirect}})
-	public := hub.RegisterApp(hfoauthtest.App{Public: true, RedirectURIs: []string{redirect}})
+	public := hub.RegisterApp(hfoauthtest.App{Public: true, ClientSecret: "x", RedirectURIs: []string{redirect}})
 	if public.ClientSecret != "" {
 		t.Error("a public app has a secret")
 	}

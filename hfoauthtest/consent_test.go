@@ -241,8 +241,12 @@ func TestSwitchingAccounts(t *testing.T) {
 	if resp := v.read(v.PostForm(v.hub.URL+"/login", url.Values{"user": {"nobody"}})); resp.StatusCode != 400 {
 		t.Errorf("switch to nobody: %s", resp.Status)
 	}
-	if resp := v.read(v.PostForm(v.hub.URL+"/logout", nil)); resp.StatusCode != 303 || resp.Header.Get("Location") != "/" {
+	resp := v.read(v.PostForm(v.hub.URL+"/logout", nil))
+	if resp.StatusCode != 303 || resp.Header.Get("Location") != "/" {
 		t.Errorf("sign-out: %s to %s", resp.Status, resp.Header.Get("Location"))
+	}
+	if cookies := resp.Cookies(); len(cookies) != 1 || cookies[0].MaxAge >= 0 {
+		t.Errorf("sign-out does not remove the cookie: %v", cookies)
 	}
 	if got := start("/"); !strings.Contains(got, "You are not signed in") {
 		t.Errorf("after sign-out: %s", got)

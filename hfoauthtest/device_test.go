@@ -128,6 +128,20 @@ func TestDeviceForm(t *testing.T) {
 	}
 }
 
+// A device code is of no use to another app.
+func TestDeviceCodeOfAnotherApp(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	start := device(t, hub)
+	if err := hub.ApproveDevice(start["user_code"].(string), "ada"); err != nil {
+		t.Fatal(err)
+	}
+	other := hub.RegisterApp(hfoauthtest.App{Public: true})
+	if _, answer := call(t, hub.URL+"/oauth/token", "", "", url.Values{"client_id": {other.ClientID}, "device_code": {start["device_code"].(string)},
+		"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}}); answer["error"] != "expired_token" {
+		t.Errorf("%v, want expired_token", answer)
+	}
+}
+
 func TestDeviceResponseHook(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
 	hub.Configure(func(s *hfoauthtest.Settings) {
