@@ -82,6 +82,7 @@ func TestRedirectURIs(t *testing.T) {
 		{anywhere, "http://app.example/cb", 400},
 		{anywhere, "http://localhost@app.example/cb", 400},
 		{anywhere, "http://localhost.app.example/cb", 400},
+		{anywhere, "http://user@127.0.0.1:1/cb", 400},
 		{anywhere, "", 400},
 		{loopback, "http://127.0.0.1:1/cb", 303},
 		{loopback, "http://[::1]:1/cb", 303},
