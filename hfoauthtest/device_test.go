@@ -86,14 +86,16 @@ func TestVerificationURIElsewhere(t *testing.T) {
 		if want := `"verification_uri":"` + issuer + `/oauth/device"`; !strings.Contains(answer.text.String(), want) {
 			t.Errorf("%s: %s", issuer, answer.text.String())
 		}
-		req, err = http.NewRequest(http.MethodGet, strings.Replace(issuer, "http://", "https://", 1)+"/oauth/device", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		page := &statusWriter{header: http.Header{}}
-		hub.ServeHTTP(page, req)
-		if page.status != 0 && page.status != 200 {
-			t.Errorf("%s: the page answers %d", issuer, page.status)
+		for _, host := range []string{strings.TrimPrefix(strings.TrimPrefix(issuer, "http://"), "https://"), "proxied.example"} {
+			req, err := http.NewRequest(http.MethodGet, "http://"+host+"/oauth/device", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			page := &statusWriter{header: http.Header{}}
+			hub.ServeHTTP(page, req)
+			if page.header.Get("Location") != "" {
+				t.Errorf("%s: the page at %s leads to %s", issuer, host, page.header.Get("Location"))
+			}
 		}
 	}
 }
