@@ -11,6 +11,25 @@ import (
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
+// asked is an http.RoundTripper that no request may reach.
+type asked struct{ t *testing.T }
+
+func (a asked) RoundTrip(r *http.Request) (*http.Response, error) {
+	a.t.Errorf("%s was asked for", r.URL)
+	return nil, http.ErrNotSupported
+}
+
+// A document that is neither https nor on loopback is not asked for.
+func TestClientIDMetadataDocumentIsNotFetched(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	hub.Configure(func(s *hfoauthtest.Settings) { s.HTTPClient = &http.Client{Transport: asked{t}} })
+	for _, clientID := range []string{"http://app.example/cimd", "ftp://127.0.0.1/cimd", "https:///cimd", "cimd"} {
+		if status, _ := consent(t, hub, authorization(hfoauthtest.App{ClientID: clientID}, nil), url.Values{"user": {"ada"}}); status != 400 {
+			t.Errorf("%s: %d", clientID, status)
+		}
+	}
+}
+
 // A Client ID Metadata Document over TLS takes a whole sign-in.
 func TestClientIDMetadataDocumentSignIn(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)

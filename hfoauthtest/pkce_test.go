@@ -51,6 +51,16 @@ func TestRedeemByPKCE(t *testing.T) {
 	}
 }
 
+// A verifier without a challenge is refused, also with the secret.
+func TestVerifierWithoutChallenge(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{redirect}})
+	_, response := consent(t, hub, authorization(app, func(p url.Values) { p.Del("code_challenge"); p.Del("code_challenge_method") }), url.Values{"user": {"ada"}})
+	if status, answer := redeem(t, hub, app, response.Get("code")); status != 400 || answer["error"] != "invalid_grant" {
+		t.Errorf("%d %v", status, answer)
+	}
+}
+
 // The Basic scheme with a wrong secret is no redemption by PKCE.
 func TestWrongSecretWithVerifier(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)

@@ -148,7 +148,7 @@ func TestRefreshRefuses(t *testing.T) {
 func TestTokenExchangeForMembers(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
 	engines := hub.RegisterApp(hfoauthtest.App{Org: "engines"})
-	public := hub.RegisterApp(hfoauthtest.App{Public: true})
+	public := hub.RegisterApp(hfoauthtest.App{Public: true, Org: "engines"})
 	form := func(change func(url.Values)) url.Values {
 		form := url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:token-exchange"}, "subject_token": {"ada@example.com"},
 			"subject_token_type": {"urn:huggingface:token-type:user-email"}}

@@ -116,6 +116,7 @@ func TestDecodeUsersRefuses(t *testing.T) {
 		`{}`:                             "there are no users",
 		`{"users":[]}`:                   "there are no users",
 		`{"users":[{"username":"a"}]} x`: "there is more",
+		`{"users":[{"username":"a"}]}{}`: "there is more",
 		`{"users":[{"username":"a"}],"groups":[]}`:                                             `unknown field "groups"`,
 		`{"users":[{"username":"a","mail":"x"}]}`:                                              `unknown field "mail"`,
 		`{"users":[{"name":"a"}]}`:                                                             "user 1: username is missing",
