@@ -42,6 +42,7 @@ have gcc || missing+=(gcc libc6-dev) # for go test -race
 have chromium || missing+=(chromium fonts-liberation)
 have redis-server || missing+=(redis-server)
 have postgres || missing+=(postgresql)
+have mariadb-install-db || missing+=(mariadb-server)
 have apache2 || missing+=(apache2-bin)
 have nginx || missing+=(nginx-light)
 have caddy || missing+=(caddy)

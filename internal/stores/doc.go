@@ -1,3 +1,4 @@
-// Package stores tests hfoauth with stores of scs on real servers: Redis and
-// PostgreSQL, which the tests start on loopback.
+// Package stores tests hfoauth with our stores and those of scs on real
+// servers: Redis, PostgreSQL and MariaDB, which the tests start on loopback,
+// and SQLite.
 package stores

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -31,8 +32,12 @@ type settings struct {
 }
 
 // openStore connects to Redis, a Redis Cluster or PostgreSQL. Addresses that
-// begin with "swap:" are for our own stores, others for those of scs.
+// begin with "swap:" are for our own stores, others for those of scs: also for
+// those without contexts, whose kind an address begins with.
 func openStore(address string) (hfoauth.Store, error) {
+	if kind, rest, _ := strings.Cut(address, ":"); slices.Contains([]string{"redigo", "pq", "mysql", "sqlite"}, kind) {
+		return openPlain(kind, rest)
+	}
 	address, swap := strings.CutPrefix(address, "swap:")
 	if node, ok := strings.CutPrefix(address, "cluster:"); ok {
 		return redisstore.New(redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{node}})), nil

@@ -30,6 +30,9 @@ var claims = []claim{
 	}},
 	{"browser harness cases passed", []string{"internal/e2e/harness_test.go"}},
 	{"cases behind shared caches passed", []string{"internal/e2e/sharedcaches_test.go"}},
+	{"cases with stores of scs on real servers passed", []string{
+		"internal/stores/cluster_test.go", "internal/stores/scs_test.go", "internal/stores/stores_test.go",
+	}},
 	{"cases behind proxies passed", []string{"internal/e2e/proxies_test.go"}},
 	{"cases at other providers passed", []string{
 		"internal/e2e/dex_test.go", "internal/e2e/oidcprovider_test.go", "internal/e2e/zitadel_test.go",
