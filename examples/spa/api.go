@@ -36,6 +36,8 @@ func newAPI() http.Handler {
 			answer(w, http.StatusCreated, added)
 		}
 	})
+	mux.HandleFunc("GET /api/events", notes.events)
+	mux.HandleFunc("GET /api/socket", notes.socket)
 	mux.HandleFunc("DELETE /api/notes/{id}", func(w http.ResponseWriter, r *http.Request) {
 		notes.remove(sub(r), r.PathValue("id")) // gone either way
 		w.WriteHeader(http.StatusNoContent)

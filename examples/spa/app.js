@@ -66,11 +66,13 @@ const showSignedIn = (user, notes) => {
   say("");
 };
 
-// showNote puts a note on top of the list.
+// showNote puts a note on top of the list, once.
 const showNote = (note) => {
+  if (element(note.id)) return;
   const item = document.createElement("li");
   const content = document.createElement("p");
   const button = document.createElement("button");
+  item.id = note.id;
   content.textContent = note.text;
   button.textContent = "Delete";
   button.setAttribute("aria-label", `Delete: ${note.text}`);
@@ -82,6 +84,25 @@ const showNote = (note) => {
   }));
   item.append(content, button);
   element("list").prepend(item);
+};
+
+// follow shows what other tabs and devices of the user change, and notices when
+// the session ends: asking the API then leads to the signed-out view.
+const follow = () => {
+  const events = new EventSource("/api/events");
+  const ended = () => {
+    events.close();
+    trying(() => api("GET", "/api/me"));
+  };
+  events.addEventListener("message", (event) => {
+    const notes = JSON.parse(event.data);
+    for (const item of [...element("list").children]) {
+      if (!notes.some((note) => note.id === item.id)) item.remove();
+    }
+    notes.forEach(showNote);
+  });
+  events.addEventListener("end", ended);
+  events.addEventListener("error", () => { if (events.readyState === EventSource.CLOSED) ended(); });
 };
 
 text.addEventListener("input", draft.save);
@@ -108,4 +129,5 @@ trying(async () => {
   say("Loading…");
   const [user, notes] = [await api("GET", "/api/me"), await api("GET", "/api/notes")];
   showSignedIn(user, notes);
+  follow();
 });
