@@ -21,21 +21,30 @@ func otherUser(r *http.Request) bool {
 	if err1 != nil || err2 != nil || !theirs.Addr().Is4() || !ours.Addr().Is4() {
 		return false
 	}
-	sockets, err := os.Open("/proc/net/tcp")
-	if err != nil {
-		return false
+	// An IPv6 socket reaches an IPv4 address as well (RFC 4038 section 4.2).
+	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+		if owner, found := ownerIn(table, theirs, ours); found {
+			return owner != 0 && owner != os.Getuid()
+		}
 	}
-	defer sockets.Close()
-	owner, found := ownerOf(sockets, theirs, ours)
-	return found && owner != 0 && owner != os.Getuid()
+	return false
 }
 
-// ownerOf finds the user ID of the socket between two addresses in the format
-// of /proc/net/tcp, see proc_net_tcp(5).
+func ownerIn(table string, local, remote netip.AddrPort) (uid int, found bool) {
+	sockets, err := os.Open(table)
+	if err != nil {
+		return 0, false
+	}
+	defer sockets.Close()
+	return ownerOf(sockets, local, remote)
+}
+
+// ownerOf finds the user ID of the socket between two IPv4 addresses in the
+// format of /proc/net/tcp or /proc/net/tcp6, see proc_net_tcp(5).
 func ownerOf(sockets io.Reader, local, remote netip.AddrPort) (uid int, found bool) {
 	for lines := bufio.NewScanner(sockets); lines.Scan(); {
 		fields := strings.Fields(lines.Text())
-		if len(fields) < 8 || fields[1] != socketAddress(local) || fields[2] != socketAddress(remote) {
+		if len(fields) < 8 || !isSocketAddress(fields[1], local) || !isSocketAddress(fields[2], remote) {
 			continue
 		}
 		if uid, err := strconv.Atoi(fields[7]); err == nil {
@@ -45,7 +54,14 @@ func ownerOf(sockets io.Reader, local, remote netip.AddrPort) (uid int, found bo
 	return 0, false
 }
 
-func socketAddress(a netip.AddrPort) string {
-	ip := a.Addr().As4()
-	return fmt.Sprintf("%08X:%04X", binary.NativeEndian.Uint32(ip[:]), a.Port())
+// isSocketAddress reports whether a table names an IPv4 address, or the IPv6
+// address to which it is mapped (RFC 4291 section 2.5.5.2).
+func isSocketAddress(field string, a netip.AddrPort) bool {
+	ip := a.Addr().As16()
+	mapped := ""
+	for word := ip[:]; len(word) > 0; word = word[4:] {
+		mapped += fmt.Sprintf("%08X", binary.NativeEndian.Uint32(word))
+	}
+	port := fmt.Sprintf(":%04X", a.Port())
+	return field == mapped[24:]+port || field == mapped+port
 }

@@ -16,17 +16,23 @@ import (
 )
 
 func TestSocketOwner(t *testing.T) {
-	const table = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+	const table4 = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
    0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1001        0 20211 1
    1: 0100007F:C350 0200007F:1F90 01 00000000:00000000 00:00000000 00000000  1003        0 20213 1
    2: 0100007F:C350 0100007F:1F90 01 00000000:00000000 00:00000000 00000000  1002        0 20212 1
 `
+	const table6 = `  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0000000000000000FFFF00000100007F:C350 0000000000000000FFFF00000200007F:1F90 01 00000000:00000000 00:00000000 00000000  1003        0 20213 1
+   1: 0000000000000000FFFF00000100007F:C350 0000000000000000FFFF00000100007F:1F90 01 00000000:00000000 00:00000000 00000000  1002        0 20212 1
+`
 	theirs, ours := netip.MustParseAddrPort("127.0.0.1:50000"), netip.MustParseAddrPort("127.0.0.1:8080")
-	if uid, found := hfcli.OwnerOf(strings.NewReader(table), theirs, ours); uid != 1002 || !found {
-		t.Errorf("the owner is %d, %v, want 1002", uid, found)
-	}
-	if _, found := hfcli.OwnerOf(strings.NewReader(table), netip.MustParseAddrPort("127.0.0.1:50001"), ours); found {
-		t.Error("a socket that does not exist has an owner")
+	for _, table := range []string{table4, table6} {
+		if uid, found := hfcli.OwnerOf(strings.NewReader(table), theirs, ours); uid != 1002 || !found {
+			t.Errorf("the owner is %d, %v, want 1002 in:\n%s", uid, found, table)
+		}
+		if _, found := hfcli.OwnerOf(strings.NewReader(table), netip.MustParseAddrPort("127.0.0.1:50001"), ours); found {
+			t.Errorf("a socket that does not exist has an owner in:\n%s", table)
+		}
 	}
 }
 
@@ -39,22 +45,25 @@ func TestOtherUserIsRefused(t *testing.T) {
 		statuses[65534] = http.StatusForbidden
 	}
 	for uid, want := range statuses {
-		tl := newTool(t)
-		tl.login(func() {
-			address := tl.screen.find(loginAddress)
-			program := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(_ context.Context, _, address string) (net.Conn, error) {
-				return dialAs(uid, netip.MustParseAddrPort(address))
-			}}}
-			if status, _, body := fetch(t, program, address, nil); status != want {
-				t.Errorf("a program of user %d gets %d, want %d: %s", uid, status, want, body)
-			}
-			tl.inBrowser(hfoauthtest.Person{Username: "ada"})
-		})
+		for name, family := range map[string]int{"IPv4": syscall.AF_INET, "IPv6": syscall.AF_INET6} {
+			tl := newTool(t)
+			tl.login(func() {
+				address := tl.screen.find(loginAddress)
+				program := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(_ context.Context, _, address string) (net.Conn, error) {
+					return dialAs(uid, family, netip.MustParseAddrPort(address))
+				}}}
+				if status, _, body := fetch(t, program, address, nil); status != want {
+					t.Errorf("a program of user %d with an %s socket gets %d, want %d: %s", uid, name, status, want, body)
+				}
+				tl.inBrowser(hfoauthtest.Person{Username: "ada"})
+			})
+		}
 	}
 }
 
-// dialAs connects by a socket that a user owns.
-func dialAs(uid int, address netip.AddrPort) (net.Conn, error) {
+// dialAs connects by a socket that a user owns. One of IPv6 reaches an IPv4
+// address, too (RFC 4038 section 4.2).
+func dialAs(uid, family int, address netip.AddrPort) (net.Conn, error) {
 	type result struct {
 		conn net.Conn
 		err  error
@@ -63,14 +72,18 @@ func dialAs(uid int, address netip.AddrPort) (net.Conn, error) {
 	go func() {
 		runtime.LockOSThread() // for good: the thread ends with the goroutine
 		syscall.RawSyscall(syscall.SYS_SETFSUID, uintptr(uid), 0, 0)
-		fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+		fd, err := syscall.Socket(family, syscall.SOCK_STREAM, 0)
 		if err != nil {
 			dialed <- result{nil, err}
 			return
 		}
 		file := os.NewFile(uintptr(fd), "socket")
 		defer file.Close()
-		if err := syscall.Connect(fd, &syscall.SockaddrInet4{Port: int(address.Port()), Addr: address.Addr().As4()}); err != nil {
+		var to syscall.Sockaddr = &syscall.SockaddrInet4{Port: int(address.Port()), Addr: address.Addr().As4()}
+		if family == syscall.AF_INET6 {
+			to = &syscall.SockaddrInet6{Port: int(address.Port()), Addr: address.Addr().As16()}
+		}
+		if err := syscall.Connect(fd, to); err != nil {
 			dialed <- result{nil, err}
 			return
 		}
