@@ -10,6 +10,16 @@ import (
 // such as Apache's with CacheStoreNoStore.
 const uncached = "private, no-store"
 
+// allowCaching says to caches that an answer is the same for all. It is not if
+// the app's middleware has put a session's cookie on it.
+func allowCaching(header http.Header, value string) {
+	if len(header["Set-Cookie"]) > 0 {
+		forbidCaching(header)
+		return
+	}
+	header.Set("Cache-Control", value)
+}
+
 // forbidCaching keeps an answer out of caches, also those that obey another
 // field than Cache-Control (RFC 9213; Surrogate-Control of the Edge
 // Architecture, X-Accel-Expires of nginx).

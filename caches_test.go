@@ -118,6 +118,41 @@ func TestErrorsWithARenewedSessionAreNotCached(t *testing.T) {
 	s.checkUncached(get(t, s.browser(), app.URL, "Accept", "*/*", "Cookie", cookie.Name+"="+cookie.Value))
 }
 
+// What is public of ours is not if a middleware around it renewed a session:
+// a shared cache would give it to all, with the script for a year.
+func TestPublicFilesWithARenewedSessionAreNotCached(t *testing.T) {
+	appWithoutRegistration := func(c *hfoauth.Config) {
+		c.ClientID, c.ClientSecret = strings.TrimSuffix(c.RedirectURL, "/login/callback")+"/.well-known/oauth-cimd", ""
+		c.SessionKeys = [][]byte{testKey("key")}
+	}
+	for name, file := range map[string]struct {
+		change func(*hfoauth.Config)
+		path   func(*hfoauth.Client) string
+	}{
+		"script":            {nil, func(c *hfoauth.Client) string { return between(string(c.ButtonAssets()), `src="`, `"`) }},
+		"style":             {nil, func(c *hfoauth.Client) string { return between(string(c.ButtonAssets()), `href="`, `"`) }},
+		"resource metadata": {nil, func(*hfoauth.Client) string { return "/.well-known/oauth-protected-resource" }},
+		"client metadata":   {appWithoutRegistration, func(*hfoauth.Client) string { return "/.well-known/oauth-cimd" }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, cookie := renewing(t)
+			public := s.newReplica(file.change)
+			public.AcceptBearer(hfoauth.BearerOptions{})
+			files := public.Handler(http.NotFoundHandler())
+			app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				s.client.SessionFromRequest(w, r)
+				files.ServeHTTP(w, r)
+			}))
+			defer app.Close()
+			resp := get(t, s.browser(), app.URL+file.path(public), "Cookie", cookie.Name+"="+cookie.Value)
+			if resp.StatusCode != 200 {
+				t.Error(resp.Status)
+			}
+			s.checkUncached(resp)
+		})
+	}
+}
+
 // A call that is given the ResponseWriter has said so when it returns.
 func TestHTTPClientKeepsTheAnswerPrivate(t *testing.T) {
 	s, cookie := renewing(t)

@@ -26,7 +26,7 @@ func (c *Client) clientMetadata(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "public, max-age=300")
+	allowCaching(w.Header(), "public, max-age=300")
 	json.NewEncoder(w).Encode(map[string]any{
 		"client_id":                  c.config.ClientID,
 		"client_name":                cmp.Or(c.config.AppName, c.redirectURL.Host),

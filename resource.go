@@ -67,7 +67,7 @@ func (m *resourceMetadata) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	header.Set("Content-Type", "application/json")
-	header.Set("Cache-Control", "public, max-age=300")
+	allowCaching(header, "public, max-age=300")
 	json.NewEncoder(w).Encode(map[string]any{
 		"resource":                 c.resourceURL(route.Resource),
 		"authorization_servers":    []string{c.config.ProviderURL},
