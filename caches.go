@@ -22,11 +22,12 @@ func allowCaching(header http.Header, value string) {
 
 // forbidCaching keeps an answer out of caches, also those that obey another
 // field than Cache-Control (RFC 9213; Surrogate-Control of the Edge
-// Architecture, X-Accel-Expires of nginx).
+// Architecture, X-Accel-Expires of nginx, X-LiteSpeed-Cache-Control,
+// Edge-Control of Akamai).
 func forbidCaching(header http.Header) {
 	for name := range header {
 		switch name := http.CanonicalHeaderKey(name); {
-		case name == "Expires", name == "Surrogate-Control", name == "X-Accel-Expires", strings.HasSuffix(name, "Cdn-Cache-Control"):
+		case name == "Expires", name == "Surrogate-Control", name == "X-Accel-Expires", name == "Edge-Control", strings.HasSuffix(name, "-Cache-Control"):
 			delete(header, name)
 		}
 	}

@@ -27,13 +27,15 @@ func renewing(t *testing.T) (*site, *http.Cookie) {
 }
 
 // cacheable is what handlers say to caches, each of which some cache obeys
-// (RFC 9111, RFC 9213, Edge Architecture, nginx).
+// (RFC 9111, RFC 9213, Edge Architecture, nginx, LiteSpeed, Akamai).
 var cacheable = map[string]string{
 	"Cache-Control":                "public, max-age=600",
 	"CDN-Cache-Control":            "max-age=600",
 	"Cloudflare-CDN-Cache-Control": "max-age=600",
 	"Surrogate-Control":            "max-age=600",
 	"X-Accel-Expires":              "600",
+	"X-LiteSpeed-Cache-Control":    "public, max-age=600",
+	"Edge-Control":                 "cache-maxage=600s",
 	"Expires":                      "Thu, 01 Jan 2099 00:00:00 GMT",
 }
 
