@@ -76,7 +76,7 @@ type BearerOptions struct {
 // the Hub ("Authorization: Bearer hf_…", RFC 6750) instead of the session's
 // cookie. Wrap it around Require handlers, and around no more than programs
 // need. A request with a token is judged by that alone, also if it is not
-// valid; one without by its cookie.
+// valid; one without by its cookie. Of two around one another, the inner decides.
 //
 // The provider is asked about each token once in five minutes, so that is how
 // long a token may still be accepted after it was revoked. Tokens that tell

@@ -313,6 +313,37 @@ func TestTokensCountPerRoute(t *testing.T) {
 	}
 }
 
+// A route inside another one that accepts more decides for itself, also behind
+// a Require handler that let the token in.
+func TestStricterRouteInsideAnother(t *testing.T) {
+	s := newSite(t, nil)
+	token := s.hub.AccessToken("ada", s.hub.RegisterApp(hfoauthtest.App{Name: "Another"}).ClientID)
+	user := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, err := s.client.UserFromRequest(r); err != nil {
+			w.WriteHeader(hfoauth.HTTPStatus(err))
+		}
+	})
+	strict := s.client.AcceptBearer(hfoauth.BearerOptions{Resource: "/admin"})
+	loose := s.client.AcceptBearer(hfoauth.BearerOptions{AnyApp: true})
+	for name, tt := range map[string]struct {
+		handler http.Handler
+		want    int
+	}{
+		"loose":                            {loose(s.client.RequireUser(user)), 200},
+		"strict":                           {strict(s.client.RequireUser(user)), 401},
+		"strict in loose":                  {loose(s.client.RequireUser(strict(s.client.RequireUser(user)))), 401},
+		"strict in loose, UserFromRequest": {loose(s.client.RequireUser(strict(user))), 401},
+	} {
+		r := httptest.NewRequest("POST", "/", nil)
+		r.Header.Set("Authorization", "Bearer "+token)
+		w := httptest.NewRecorder()
+		tt.handler.ServeHTTP(w, r)
+		if w.Code != tt.want {
+			t.Errorf("%s: %d, want %d", name, w.Code, tt.want)
+		}
+	}
+}
+
 // accessToken is an OAuth access token as the Hub's look, that says payload.
 func accessToken(payload string) string {
 	encode := base64.RawURLEncoding.EncodeToString

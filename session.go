@@ -267,6 +267,10 @@ func (c *Client) session(r *http.Request) (*entry, error) {
 // that of a bearer token, nil if the request is to be judged by its cookies.
 func (c *Client) sessionWithoutCookie(r *http.Request) (*entry, error) {
 	if s, ok := r.Context().Value(sessionKey{c}).(*sessionContext); ok {
+		found := s.entry.Data
+		if found.bearer && !c.bearerRoute(r).accepts(found.token.AccessToken, found.told) { // a route inside accepts less
+			return nil, ErrNotSignedIn
+		}
 		return s.entry, nil
 	}
 	if token, _ := bearerToken(r); c.hasBearer(r) {
