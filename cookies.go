@@ -29,7 +29,7 @@ const (
 )
 
 // maxSameName is how many cookies of one name are looked at, each of which may
-// cost a call to the store. A browser sends two at most, and a few more on
+// cost a decryption or a call to the store. A browser sends two at most, and a few more on
 // plain http, where a page of this host can set one for each path.
 const maxSameName = 8
 

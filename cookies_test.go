@@ -228,6 +228,16 @@ func TestManyCookies(t *testing.T) {
 	if n := len(w.Header()["Set-Cookie"]); w.Code != 303 || n > 20 {
 		t.Errorf("%d with %d cookies", w.Code, n)
 	}
+	browser := s.browser()
+	callback := s.decide(s.begin(browser, "/"), ada)
+	home, err := url.Parse(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	attempt := browser.Jar.Cookies(home)[0]
+	if resp := get(t, s.browser(), callback, "Cookie", strings.Repeat(attempt.Name+"=x; ", 8)+attempt.Name+"="+attempt.Value); resp.StatusCode != 400 {
+		t.Errorf("the ninth cookie of an attempt is looked at: %s", resp.Status)
+	}
 	r = httptest.NewRequest("GET", "/", nil)
 	r.Header.Set("Cookie", sessions.String())
 	if _, err := s.client.UserFromRequest(r); !errors.Is(err, hfoauth.ErrNotSignedIn) || store.calls > 2*8 {

@@ -154,12 +154,14 @@ func (c *Client) takeAttempt(w http.ResponseWriter, r *http.Request, state strin
 		return nil, stateError("the request has no state, or several")
 	}
 	name := c.attemptCookie(state)
-	found := false
+	found := 0
 	for cookie, value := range requestCookies(r) {
 		if cookie != name {
 			continue
 		}
-		found = true
+		if found++; found > maxSameName {
+			break // no browser of ours: do not work for it
+		}
 		c.cookies.remove(w, name)
 		a := c.openAttempt(name, value)
 		if a == nil || subtle.ConstantTimeCompare([]byte(a.state()), []byte(state)) != 1 {
@@ -170,7 +172,7 @@ func (c *Client) takeAttempt(w http.ResponseWriter, r *http.Request, state strin
 		}
 		return a, nil
 	}
-	if found {
+	if found > 0 {
 		return nil, stateError("the sign-in was started too long ago, or under other session keys")
 	}
 	return nil, stateError("this browser did not start this sign-in, or finished it already")
