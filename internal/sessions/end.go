@@ -61,13 +61,17 @@ func (k *Keeper[S]) endStored(ctx context.Context, key string, unlessShared bool
 	}
 	now := k.config.Now()
 	end := now.Add(k.config.MaxAge + afterEnd)
-	if e, ok := k.opened.Get(openedKey{true, key}, now); ok && !unlessShared {
-		k.markEnded(e)
+	backlog := k.madeUp // anyone can send an ID: those must not crowd out the others
+	if e, ok := k.opened.Get(openedKey{true, key}, now); ok {
+		backlog = k.backlog
+		if !unlessShared {
+			k.markEnded(e)
+		}
 	}
 	if !unlessShared {
 		k.pending.Put(key, struct{}{}, 1, now, end)
 	}
-	k.backlog.add("end "+key, end, func(ctx context.Context) error {
+	backlog.add("end "+key, end, func(ctx context.Context) error {
 		err := k.bury(ctx, key, unlessShared)
 		if err == nil {
 			k.pending.Take(key, k.config.Now())

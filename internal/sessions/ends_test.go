@@ -422,3 +422,26 @@ func TestStartNeedsTheStore(t *testing.T) {
 		})
 	}
 }
+
+// While the store is down anyone can sign sessions out that they made up. The
+// end of one that this process has seen is stored all the same.
+func TestMadeUpSessionsDoNotCrowdOutAnEnd(t *testing.T) {
+	withStores(t, func(t *testing.T, w *world) {
+		k := w.bounded(10)
+		_, value := w.start(k)
+		w.expect(k, value, "token 1")
+		w.fail()
+		for range 30 {
+			k.End(t.Context(), newStoredValue())
+		}
+		if err := k.End(t.Context(), value); !errors.Is(err, ErrUnavailable) {
+			t.Errorf("End: %v, want %v", err, ErrUnavailable)
+		}
+		for range 30 {
+			k.End(t.Context(), newStoredValue())
+		}
+		w.mend()
+		time.Sleep(time.Hour)
+		w.expect(w.replica(), value, none)
+	})
+}

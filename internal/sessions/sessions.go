@@ -107,6 +107,7 @@ type Keeper[S any] struct {
 	pending *expiring.Map[string, struct{}] // keys of sessions whose end is not stored yet
 	claimed *expiring.Map[string, struct{}]
 	backlog *backlog
+	madeUp  *backlog // ends of sessions that nothing says ever existed
 
 	watching sync.Mutex
 	watchers map[ID]map[chan struct{}]struct{}
@@ -123,6 +124,7 @@ func New[S any](config Config[S]) *Keeper[S] {
 		pending:  expiring.New[string, struct{}](config.atMost(maxPending), maxPending),
 		claimed:  expiring.New[string, struct{}](config.atMost(maxClaimed), maxClaimed),
 		backlog:  &backlog{now: config.Now, logger: config.Logger, maxJobs: config.atMost(maxPending)},
+		madeUp:   &backlog{now: config.Now, logger: config.Logger, maxJobs: config.atMost(maxPending)},
 		watchers: map[ID]map[chan struct{}]struct{}{},
 	}
 	rand.Read(k.owner[:])
