@@ -3,6 +3,7 @@ package hfoauth_test
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"html"
 	"html/template"
 	"net/http"
@@ -125,6 +126,19 @@ func TestLaterSignInsLeaveTheIframe(t *testing.T) {
 				t.Errorf("tab is %q, iframes are %q and %q", s.username(tab), s.username(first), s.username(second))
 			}
 		})
+	}
+}
+
+// What cannot be known is no answer: the script would tell the user that the
+// browser keeps no cookies.
+func TestCheckDuringAnOutage(t *testing.T) {
+	store := newMapStore()
+	s := newSite(t, withStore(store))
+	browser := s.browser()
+	s.newSessionIn(browser, ada)
+	store.fail(errors.New("connection refused"))
+	if resp := post(t, browser, s.URL+"/login/frame/check", nil, "Sec-Fetch-Site", "same-origin"); resp.StatusCode != 503 {
+		t.Errorf("%s: %s, want 503", resp.Status, resp.body)
 	}
 }
 

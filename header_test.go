@@ -35,6 +35,12 @@ func TestHeaderFitsWithAnyNumberOfOrganizations(t *testing.T) {
 					if _, cookie := s.claim(browser, verifier); cookie == nil {
 						t.Fatalf("with %d organizations the iframe is not signed in", orgs)
 					}
+					// A tab that signs in by itself may share its cookies with the
+					// iframe as well.
+					plain := s.newSession(hfoauthtest.Person{Username: person.Username})
+					if size := len(plain.Name) + len(plain.Value); size > 2950 {
+						t.Errorf("with %d organizations the tab's cookie has %d bytes, want at most 2950", orgs, size)
+					}
 				} else {
 					s.signIn(browser, hfoauthtest.Person{Username: person.Username}, "/")
 				}

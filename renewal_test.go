@@ -1,7 +1,9 @@
 package hfoauth_test
 
 import (
+	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -471,5 +473,77 @@ func TestAbortedRenewal(t *testing.T) {
 				t.Errorf("the user is signed out: %v", err)
 			}
 		})
+	}
+}
+
+// privateLeases is a store in which a replica does not see the leases of
+// others: what a store without compare-and-swap is for an instant.
+type privateLeases struct {
+	*mapStore
+	replica string
+	looked  func() // called when the replica looks for a lease; may be nil
+}
+
+func (p privateLeases) key(key string) string {
+	if strings.HasPrefix(key, "hfoauth-lease-") {
+		return key + p.replica
+	}
+	return key
+}
+
+func (p privateLeases) FindCtx(ctx context.Context, key string) ([]byte, bool, error) {
+	if p.key(key) != key && p.looked != nil {
+		p.looked()
+	}
+	return p.mapStore.FindCtx(ctx, p.key(key))
+}
+
+func (p privateLeases) CommitCtx(ctx context.Context, key string, b []byte, expiry time.Time) error {
+	return p.mapStore.CommitCtx(ctx, p.key(key), b, expiry)
+}
+
+// Two replicas that both have the lease both renew. The one that the provider
+// refuses waits for the tokens of the other.
+func TestLoserOfADoubleRenewal(t *testing.T) {
+	store := newMapStore()
+	s := newSite(t, withStore(privateLeases{store, "1", nil}))
+	renewed, refused, waits := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	other := s.newReplica(withStore(privateLeases{store, "2", func() {
+		select {
+		case <-refused: // and looks who has the lease
+			once.Do(func() { close(waits) })
+		default:
+		}
+	}}))
+	clock := s.newClock(other)
+	cookie := s.newSession(ada)
+	clock.advance(9 * time.Hour)
+	s.hub.SetFault(hfoauthtest.TokenEndpoint, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			answer := httptest.NewRecorder()
+			next.ServeHTTP(answer, r)
+			if answer.Code == http.StatusOK {
+				close(renewed)
+				<-waits // the tokens are on their way
+			} else {
+				close(refused)
+			}
+			maps.Copy(w.Header(), answer.Header())
+			w.WriteHeader(answer.Code)
+			w.Write(answer.Body.Bytes())
+		})
+	})
+	var first string
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		first, _, _ = act(t, s.client, cookie)
+	}()
+	<-renewed
+	second, _, err := act(t, other, cookie)
+	<-done
+	if err != nil || second == "" || second != first {
+		t.Errorf("the loser: %v, the same token: %v", err, second == first)
 	}
 }
