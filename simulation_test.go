@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 	"runtime"
 	"strings"
 	"testing"
@@ -60,9 +61,8 @@ func TestSimulation(t *testing.T) {
 // pending are the promises that are known to be broken, with the number of
 // issue 12 that mends them.
 var pending = map[string]int{
-	"bound":  15,
-	"header": 16,
-	"stuck":  17,
+	"bound": 15,
+	"stuck": 17,
 }
 
 // simulate runs a program in a bubble.
@@ -154,6 +154,20 @@ func startProcess(p simulation.Process) simulation.App {
 		SessionCookie: client.SessionCookie(),
 		FrameCookie:   client.SessionCookie() + "-frame",
 		StoreKey:      hfoauth.StoreKey,
+	}
+}
+
+// TestAcceptedIsDocumented checks that SECURITY.md lists what the simulation
+// accepts.
+func TestAcceptedIsDocumented(t *testing.T) {
+	text, err := os.ReadFile("SECURITY.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, why := range simulation.Accepted {
+		if row := "| " + what + " | " + why + " |"; !strings.Contains(string(text), row) {
+			t.Errorf("SECURITY.md does not have the row\n%s", row)
+		}
 	}
 }
 

@@ -1,32 +1,32 @@
 package simulation
 
 // Accepted is what the promises leave out, each with the reason why nobody can
-// keep it. A session that one of them may have cost is not asked for any more;
-// Result.Accepted counts them.
+// keep it. A session that it may have cost is no longer asked for;
+// Result.Accepted counts how often that was so. SECURITY.md has the same list.
 var Accepted = map[string]string{
-	tokensDied: "The provider has replaced the refresh token, and the process that got the new one ended before a store or a browser had it.",
-	answerLost: "The provider replaced the refresh token and its answer reached nobody: the old one is dead.",
-	familyDead: "The provider ended all tokens of the sign-in, because the user said so or because it saw a refresh token twice.",
-	writeLost:  "A store that loses what it said it has (a failover to a replica that is behind, an eviction) loses sessions and sign-outs.",
-	diedEarly:  "A sign-out that was answered with 503 is known to one process until the store takes it, and that process ended.",
-	noStore:    "A session that lives in its cookie is known to no other process: there it is neither signed out nor are its renewed tokens known.",
-	doubleUse:  "Without compare-and-swap two replicas that renew at one moment may both send the refresh token. A request of the one that loses may be sent to sign-in, and a provider that watches for reuse ends the sign-in.",
-	doubleTake: "Without compare-and-swap two replicas that answer one claim at one moment may both give the session out, to the same iframe.",
-	takenDead:  "The process that answered a claim ended before the answer reached the iframe: a claim works once.",
-	forgotten:  "A process that has answered 10,000 other claims within two minutes forgets the first of them.",
-	logoutLate: "Ending all sessions of a user failed, and its writes land late: sessions that began meanwhile end, too.",
+	tokensDied: "The provider had replaced the refresh token, and the process that received the new one ended before the store or the browser had it.",
+	answerLost: "The provider had replaced the refresh token, its answer was lost, and the old token is dead.",
+	familyDead: "The user disconnected the app, or the provider saw a refresh token twice and revoked all that came of the sign-in.",
+	writeLost:  "A failover to a database that lags behind, or an eviction, loses sessions and sign-outs.",
+	diedEarly:  "The sign-out was answered with 503, and the only process that knew of it ended before the store took it.",
+	noStore:    "A session that lives in its cookie is signed out, and its renewed tokens are known, in one process only.",
+	doubleUse:  "Two replicas that renew at the same moment may both send the refresh token. One request of the replica that loses may be sent to sign in, and a provider that detects reuse ends the sign-in.",
+	doubleTake: "Two replicas that answer the same claim at the same moment may both give the session out, to the same iframe.",
+	takenDead:  "A claim works once, and the process that took it ended before the iframe had the session: the user clicks again.",
+	forgotten:  "A process that answered 10,000 other claims within two minutes forgets the first of them.",
+	logoutLate: "LogoutUser returned an error, and its writes reached the store later: sessions that began in between end, too.",
 }
 
 const (
-	tokensDied = "tokens died with a process"
-	answerLost = "an answer of the provider was lost"
-	familyDead = "the provider ended the sign-in"
-	writeLost  = "the store lost an acknowledged write"
-	diedEarly  = "a process ended before the store took a sign-out"
-	noStore    = "cookie-only sessions of several processes"
-	doubleUse  = "double refresh without compare-and-swap"
-	doubleTake = "double claim without compare-and-swap"
-	takenDead  = "a process ended while it answered a claim"
-	forgotten  = "a process forgot a claim that it answered"
-	logoutLate = "a failed logout of a user lands late"
+	tokensDied = "tokens are lost with the process that received them"
+	answerLost = "an answer of the provider is lost"
+	familyDead = "the provider ends a sign-in"
+	writeLost  = "the store loses a write that it acknowledged"
+	diedEarly  = "a process ends before the store took a sign-out"
+	noStore    = "several processes without a store"
+	doubleUse  = "a double refresh without compare-and-swap"
+	doubleTake = "a double claim without compare-and-swap"
+	takenDead  = "a process ends while it answers a claim"
+	forgotten  = "a process forgets a claim that it answered"
+	logoutLate = "a LogoutUser that failed lands late"
 )

@@ -18,6 +18,7 @@ func (o *oracle) refreshSent(token string, u *use) {
 		return
 	}
 	p, c := u.proc, u.call
+	o.w.counts["refreshes with store "+o.w.setup.Store]++
 	defer func() {
 		g.uses[token] = append(g.uses[token], u)
 		g.sent = append(g.sent, u)

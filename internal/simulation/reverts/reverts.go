@@ -20,6 +20,7 @@ const (
 	renewalFile = "renewal.go"
 	sessionFile = "session.go"
 	frameFile   = "frame.go"
+	cookiesFile = "cookies.go"
 )
 
 var reverts = []revert{
@@ -102,5 +103,8 @@ var reverts = []revert{
 	}},
 	{15, "the store calls of a request share their time", []change{
 		{storeFile, "		a.nanoseconds.Add(-int64(d))", "		_ = d"},
+	}},
+	{16, "session, iframe and attempts share the header", []change{
+		{cookiesFile, "	if c.framed {\n		return c.maxShared()\n	}\n", ""},
 	}},
 }
