@@ -124,6 +124,9 @@ func (h *required) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err == nil && !c.hasBearer(r) && c.fromAnotherOrigin(r) {
 		err = ErrCrossSite
 	}
+	if err == nil && len(h.demands.orgs) > 0 {
+		e, err = c.withCurrentUser(c.sessions.Limit(r.Context()), e)
+	}
 	if err == nil {
 		err = h.demands.check(e.Data)
 	}

@@ -26,10 +26,12 @@ const (
 	maxRenewalBytes = 16 << 20
 )
 
-// version names a version of a session, which is renewed once.
+// version names a version of a session, which is renewed once, and whose user is
+// read once.
 type version struct {
 	id     sessions.ID
 	number uint64
+	user   bool
 }
 
 func (c *Client) newRenewals() *flight.Group[version, *entry] {
@@ -50,7 +52,7 @@ func (c *Client) fresh(ctx context.Context, e *entry) (*entry, error) {
 	}
 	waiting, cancel := context.WithTimeout(ctx, callbackTimeout)
 	defer cancel()
-	renewed, err := c.renewals.Do(waiting, version{e.ID, e.Version}, func(ctx context.Context) (*entry, time.Time, error) {
+	renewed, err := c.renewals.Do(waiting, version{e.ID, e.Version, false}, func(ctx context.Context) (*entry, time.Time, error) {
 		return c.renew(ctx, e)
 	})
 	if err == nil {
@@ -127,10 +129,31 @@ func (c *Client) renew(ctx context.Context, e *entry) (*entry, time.Time, error)
 	if err != nil { // the user is as before
 		return next, never, nil
 	}
-	updated := *renewed
-	updated.user = user
-	next, err = c.sessions.Renew(ctx, next, &updated, updated.expiry())
+	next, err = c.sessions.Renew(ctx, next, renewed.withUser(user), renewed.expiry())
 	return next, never, ended(err)
+}
+
+// withCurrentUser returns a session whose user was read with its token, or one
+// that has not expired yet: for whom organizations decide. If the userinfo
+// failed when the token was renewed, it is asked again.
+func (c *Client) withCurrentUser(ctx context.Context, e *entry) (*entry, error) {
+	if e.Data.bearer || c.now().Before(e.Data.userUntil) {
+		return e, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, callbackTimeout)
+	defer cancel()
+	current, err := c.renewals.Do(ctx, version{e.ID, e.Version, true}, func(ctx context.Context) (*entry, time.Time, error) {
+		user, err := c.fetchUser(ctx, e.Data.token.AccessToken, e.User)
+		switch {
+		case errors.Is(err, errOtherUser):
+			return nil, time.Time{}, c.renewedAnother(ctx, e, err)
+		case err != nil:
+			return nil, c.now().Add(retryRenewal), err
+		}
+		next, err := c.sessions.Renew(ctx, e, e.Data.withUser(user), e.Expiry)
+		return next, time.Time{}, ended(err)
+	})
+	return current, unavailable(err)
 }
 
 func ended(err error) error {

@@ -109,6 +109,45 @@ func TestRenewalUpdatesTheUser(t *testing.T) {
 	}
 }
 
+// Where the tokens are renewed and the userinfo fails, organizations are as
+// before only as long as the token lasts with which they were read.
+func TestMembershipsThatCannotBeReadAgain(t *testing.T) {
+	for name, change := range keptIn() {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, change)
+			clock := s.newClock()
+			cookie := s.newSession(ada)
+			page := s.client.RequireOrg("engines", hfoauth.RoleAny)(http.HandlerFunc(letIn))
+			visit := func() int {
+				w := httptest.NewRecorder()
+				page.ServeHTTP(w, requestWith(cookie))
+				return w.Code
+			}
+			s.hub.AddUser(hfoauthtest.User{Username: "ada"}) // who has left
+			s.hub.SetFault(hfoauthtest.UserInfoEndpoint, hfoauthtest.Answer(503, ""))
+			clock.advance(8*time.Hour - 2*time.Minute)
+			if got := visit(); got != 200 {
+				t.Errorf("before the first token expired: %d, want 200", got)
+			}
+			clock.advance(2 * time.Minute)
+			if got := visit(); got != 503 {
+				t.Errorf("after that: %d, want 503", got)
+			}
+			if !signedIn(s.client, cookie) {
+				t.Error("signed out")
+			}
+			s.hub.SetFault(hfoauthtest.UserInfoEndpoint, nil)
+			clock.advance(30 * time.Second)
+			if got := visit(); got != 403 {
+				t.Errorf("once the userinfo works: %d, want 403", got)
+			}
+			if user := userOf(s.client, cookie); user.Org("engines") != nil {
+				t.Errorf("the session still has %v", user.Orgs)
+			}
+		})
+	}
+}
+
 // A burst of requests with one old cookie makes one token call, and all of
 // them succeed.
 func TestBurst(t *testing.T) {

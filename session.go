@@ -66,6 +66,7 @@ type entry = sessions.Entry[*record]
 // record is what the library keeps of a sign-in. It never changes.
 type record struct {
 	user      *User
+	userUntil time.Time // when the token expires with which the user was read
 	scopes    Scopes
 	token     oauth2.Token // with the refresh token, if there is one
 	renewed   time.Time    // when the token was issued
@@ -77,7 +78,14 @@ type record struct {
 }
 
 func newRecord(user *User, token *oauth2.Token, granted Scopes, now time.Time) *record {
-	return (&record{user: user, scopes: granted}).with(token, now)
+	return (&record{scopes: granted}).with(token, now).withUser(user)
+}
+
+// withUser returns a copy with a user who was read with its token.
+func (r *record) withUser(user *User) *record {
+	next := *r
+	next.user, next.userUntil = user, r.token.Expiry
+	return &next
 }
 
 // with returns a copy with a token that was issued at now.
@@ -119,6 +127,7 @@ func recordFields(c *codec.Coder, p **record) {
 	codec.Texts(c, (*[]Scope)(&r.scopes))
 	codec.Texts(c, (*[]Scope)(&r.requested))
 	c.Time(&r.renewed)
+	c.Time(&r.userUntil)
 	codec.Texts(c, &r.askedOrgs)
 	c.String(&r.userAgent)
 	r.user.fields(c)

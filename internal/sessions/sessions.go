@@ -175,7 +175,7 @@ type Entry[S any] struct {
 func (e *Entry[S]) Stored() bool { return e.key != "" }
 
 func (e *Entry[S]) fields(c *codec.Coder, data func(*codec.Coder, *S)) {
-	c.Version(3)
+	c.Version(4)
 	c.Array(e.ID[:])
 	c.Time(&e.Started)
 	c.Time(&e.Expiry)
