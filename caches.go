@@ -26,8 +26,9 @@ func allowCaching(header http.Header, value string) {
 // Edge-Control of Akamai).
 func forbidCaching(header http.Header) {
 	for name := range header {
-		switch name := http.CanonicalHeaderKey(name); {
-		case name == "Expires", name == "Surrogate-Control", name == "X-Accel-Expires", name == "Edge-Control", strings.HasSuffix(name, "-Cache-Control"):
+		switch canonical := http.CanonicalHeaderKey(name); {
+		case canonical == "Expires", canonical == "Surrogate-Control", canonical == "X-Accel-Expires", canonical == "Edge-Control",
+			strings.HasSuffix(canonical, "-Cache-Control"), canonical == "Cache-Control" && name != canonical:
 			delete(header, name)
 		}
 	}

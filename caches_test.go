@@ -61,6 +61,11 @@ func TestRenewedSessionIsNotCached(t *testing.T) {
 				t.Error(err)
 			}
 		},
+		"not canonical": func(w http.ResponseWriter, r *http.Request) {
+			for name, value := range cacheable {
+				w.Header()[strings.ToLower(name)] = []string{value}
+			}
+		},
 		"io.Copy":     func(w http.ResponseWriter, r *http.Request) { io.Copy(w, strings.NewReader("page")) },
 		"early hints": func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(103); sayCacheable(w); w.WriteHeader(200) },
 		"not modified": func(w http.ResponseWriter, r *http.Request) {
