@@ -608,10 +608,10 @@ func TestReadmeProgram(t *testing.T) {
 		}
 		<-ticker.C
 	}
-	if got := page("/private"); got != "Only you see this, ada" {
+	if got := page("/private"); got != "Only you see this, ada.\n" {
 		t.Errorf("private page: %s", got)
 	}
-	if got := page("/"); got != "Hello, Ada Lovelace" {
+	if got := page("/"); !strings.Contains(got, "Hello, Ada Lovelace.") {
 		t.Errorf("start page: %s", got)
 	}
 }
