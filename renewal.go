@@ -91,8 +91,8 @@ func (c *Client) renew(ctx context.Context, e *entry) (*entry, time.Time, error)
 	wait := !c.now().Before(e.Data.token.Expiry)
 	current, lease, err := c.sessions.Turn(ctx, e, wait)
 	switch {
-	case err != nil:
-		return nil, never, ended(err)
+	case err != nil: // a request that asks twice does not wait twice
+		return nil, c.now().Add(retryTurn), ended(err)
 	case lease == nil && current.Version == e.Version:
 		return e, c.now().Add(retryTurn), nil // another replica is at it
 	case lease == nil:
@@ -104,9 +104,10 @@ func (c *Client) renew(ctx context.Context, e *entry) (*entry, time.Time, error)
 	token, err := c.provider.Refresh(ctx, current.Data.token.RefreshToken, current.User)
 	if refusal, ok := errors.AsType[*provider.Error](err); ok && refusal.Code == "invalid_grant" {
 		if wait {
-			if current, err = lease.Await(ctx); err != nil || current.Version != e.Version {
-				return current, never, ended(err)
-			}
+			newest, err := lease.Await(ctx)
+			if errors.Is(err, sessions.ErrEnded) || err == nil && newest.Version != current.Version {
+				return newest, never, ended(err)
+			} // a store that fails must not have the dead token sent again
 		}
 		left, err := c.refused(ctx, current)
 		return left, never, err

@@ -586,3 +586,61 @@ func TestLoserOfADoubleRenewal(t *testing.T) {
 		t.Errorf("the loser: %v, the same token: %v", err, second == first)
 	}
 }
+
+// A refresh token that the provider refused is not sent again, although the
+// store fails when that is to be noted.
+func TestRefusedTokenIsNotSentAgain(t *testing.T) {
+	store := newMapStore()
+	s := newSite(t, withStore(store))
+	clock := s.newClock()
+	cookie := s.newSession(ada)
+	s.hub.Revoke("ada")
+	clock.advance(9 * time.Hour)
+	s.hub.SetFault(hfoauthtest.TokenEndpoint, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			store.fail(errors.New("connection refused"))
+			next.ServeHTTP(w, r)
+		})
+	})
+	if _, _, err := act(t, s.client, cookie); err == nil {
+		t.Error("a session that the provider refused goes on")
+	}
+	store.fail(nil)
+	calls := s.hub.Calls(hfoauthtest.TokenEndpoint)
+	clock.advance(time.Minute)
+	if _, _, err := act(t, s.client, cookie); !errors.Is(err, hfoauth.ErrNotSignedIn) {
+		t.Errorf("%v, want %v", err, hfoauth.ErrNotSignedIn)
+	}
+	if again := s.hub.Calls(hfoauthtest.TokenEndpoint) - calls; again != 0 {
+		t.Errorf("the dead token was sent %d times more", again)
+	}
+}
+
+// A handler that asks for the token again does not wait for the store again.
+func TestSlowStoreIsWaitedForOnce(t *testing.T) {
+	store := &slowLeases{mapStore: newMapStore()}
+	s := newSite(t, withStore(store))
+	clock := s.newClock()
+	cookie := s.newSession(ada)
+	clock.advance(8*time.Hour - 2*time.Minute)
+	session := sessionOf(t, s.client, cookie)
+	tokenOf(t, session)
+	if calls := store.calls.Load(); calls != 1 {
+		t.Errorf("the lease was asked for %d times, want once", calls)
+	}
+}
+
+// slowLeases never answers about leases.
+type slowLeases struct {
+	*mapStore
+	calls atomic.Int32
+}
+
+func (s *slowLeases) FindCtx(ctx context.Context, key string) ([]byte, bool, error) {
+	if strings.HasPrefix(key, "hfoauth-lease-") {
+		s.calls.Add(1)
+		<-ctx.Done()
+		return nil, false, ctx.Err()
+	}
+	return s.mapStore.FindCtx(ctx, key)
+}
