@@ -1,7 +1,7 @@
 package hfoauth
 
 import (
-	_ "embed"
+	"cmp"
 	"html/template"
 	"net/http"
 	"strings"
@@ -19,12 +19,9 @@ type ButtonOptions struct {
 	LogoutNext string // path after sign-out; Config.HomePath if empty
 }
 
-//go:embed pages/logo.svg
-var logo string
-
 var (
 	signInTemplate = template.Must(template.New("sign in").Parse(
-		`<a class="{{.Class}}" href="{{.URL}}"{{if .NewTab}} target="_blank" rel="noopener"{{end}} data-hfoauth-login="{{.Login}}"{{with .Next}} data-hfoauth-next="{{.}}"{{end}}{{with .Options}} data-hfoauth-options="{{.}}"{{end}}>{{.Logo}}<span>{{.Label}}</span></a>`))
+		`<a class="{{.Class}}" href="{{.URL}}"{{if .NewTab}} target="_blank" rel="noopener"{{end}} data-hfoauth-login="{{.Login}}"{{with .Next}} data-hfoauth-next="{{.}}"{{end}}{{with .Options}} data-hfoauth-options="{{.}}"{{end}}><span aria-hidden="true">🤗</span><span>{{.Label}}</span></a>`))
 	userTemplate = template.Must(template.New("user").Parse(
 		`<div class="hfoauth-user">{{with .Picture}}<img src="{{.}}" alt="" width="32" height="32">{{end}}<span>{{.Username}}</span>` +
 			`<form method="post" action="{{.URL}}"><input type="hidden" name="next" value="{{.Next}}"><button class="{{.Class}}">{{.Label}}</button></form></div>`))
@@ -43,7 +40,10 @@ var (
 // Clients on one page its value is Config.LoginPath of the one it belongs to;
 // empty, it belongs to the first whose assets the page loads. An element that
 // is neither a link nor a button must be present when the page loads, and a
-// form is none.
+// form is none. The Hub's own badge, for example:
+//
+//	<a href="/login" data-hfoauth-login><img alt="Sign in with Hugging Face"
+//	  src="https://huggingface.co/datasets/huggingface/badges/resolve/main/sign-in-with-huggingface-md.svg"></a>
 func (c *Client) Button(r *http.Request, options ButtonOptions) template.HTML {
 	if options.Next == "" {
 		options.Next = pathOf(r)
@@ -54,7 +54,7 @@ func (c *Client) Button(r *http.Request, options ButtonOptions) template.HTML {
 	}
 	return render(userTemplate, map[string]any{
 		"Class":    buttonClass(options),
-		"Label":    orDefault(options.LogoutLabel, "Sign out"),
+		"Label":    cmp.Or(options.LogoutLabel, c.words(r)("Sign out")),
 		"Next":     c.returnTo(options.LogoutNext),
 		"Picture":  user.Picture,
 		"URL":      c.config.LogoutPath,
@@ -67,9 +67,8 @@ func (c *Client) Button(r *http.Request, options ButtonOptions) template.HTML {
 func (c *Client) signInButton(r *http.Request, options ButtonOptions, sealed string) template.HTML {
 	return render(signInTemplate, map[string]any{
 		"Class":   buttonClass(options),
-		"Label":   orDefault(options.Label, "Sign in with Hugging Face"),
+		"Label":   cmp.Or(options.Label, c.words(r)("Sign in with %s", c.config.providerName())),
 		"Login":   c.config.LoginPath,
-		"Logo":    template.HTML(strings.TrimSpace(logo)),
 		"NewTab":  framed(r),
 		"Next":    c.returnTo(options.Next),
 		"Options": sealed,
@@ -78,21 +77,15 @@ func (c *Client) signInButton(r *http.Request, options ButtonOptions, sealed str
 }
 
 // ButtonAssets returns the HTML that loads the style sheet and the script of
-// buttons, for the head of a page. A Content-Security-Policy needs script-src,
+// buttons, for the head of a page. A page that is not made by Go finds them at
+// hfoauth.css and hfoauth.js below LoginPath/frame/, too. A Content-Security-Policy needs script-src,
 // style-src and connect-src 'self' for them, and img-src for users' pictures.
 func (c *Client) ButtonAssets() template.HTML {
 	return render(assetsTemplate, map[string]string{"Style": c.style.path, "Script": c.script.path})
 }
 
 func buttonClass(options ButtonOptions) string {
-	return "hfoauth-button hfoauth-" + orDefault(options.Size, "md") + " hfoauth-" + orDefault(options.Theme, "auto")
-}
-
-func orDefault(value, otherwise string) string {
-	if value == "" {
-		return otherwise
-	}
-	return value
+	return "hfoauth-button hfoauth-" + cmp.Or(options.Size, "md") + " hfoauth-" + cmp.Or(options.Theme, "auto")
 }
 
 // render executes a template that fits its data.

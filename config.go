@@ -156,6 +156,13 @@ type Config struct {
 	// dark.
 	PageTemplate *template.Template
 
+	// Translate returns a sentence of a page, a button or the script in the
+	// language of the user who sent r: format is the English sentence, as for
+	// fmt.Sprintf, and "en" asks for the tag of the language (RFC 5646). An
+	// unknown sentence is best left in English. It is called concurrently. If nil,
+	// English.
+	Translate func(r *http.Request, format string, args ...any) string
+
 	// Logger receives a record for each failure, without tokens or secrets.
 	// If nil, slog.Default().
 	//

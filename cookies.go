@@ -38,6 +38,7 @@ type cookieRules struct {
 	session string // name of the session cookie
 	frame   string // name of the session cookie in an iframe's partition
 	attempt string // prefix of the names of login attempt cookies
+	pause   string // name of the cookie that keeps pages from leading on to sign-in
 
 	attributes      string // of all cookies but frame
 	frameAttributes string
@@ -66,6 +67,7 @@ func newCookieRules(config *Config, redirectURL *url.URL) cookieRules {
 	}
 	rules.attributes += sameSite
 	rules.frame = rules.session + "-frame"
+	rules.pause = strings.Replace(rules.session, "hfoauth-", "hfoauth-pause-", 1)
 	rules.attempt = rules.session + "-login-"
 	return rules
 }
@@ -114,11 +116,21 @@ func (c *cookieRules) set(w http.ResponseWriter, name, value string, lifetime ti
 	forbidCaching(header)
 }
 
-// on reports whether an answer carries a cookie of ours, whose names all begin
-// like the session's.
+// on reports whether an answer carries a cookie of ours. The names of all but
+// one begin like the session's.
 func (c *cookieRules) on(header http.Header) bool {
-	return slices.ContainsFunc(header["Set-Cookie"], func(line string) bool { return strings.HasPrefix(line, c.session) })
+	return slices.ContainsFunc(header["Set-Cookie"], func(line string) bool {
+		return strings.HasPrefix(line, c.session) || strings.HasPrefix(line, c.pause)
+	})
 }
+
+// pauseLifetime is how long a browser is not led on to sign-in after a sign-in,
+// a sign-out or a failure: whatever keeps a session from being found, it ends
+// with a page and no loop, and who signed out is not signed in again by a
+// provider that remembers the consent.
+const pauseLifetime = 30 * time.Second
+
+func (c *cookieRules) setPause(w http.ResponseWriter) { c.set(w, c.pause, "1", pauseLifetime) }
 
 // remove makes the browser drop a cookie.
 func (c *cookieRules) remove(w http.ResponseWriter, name string) { c.set(w, name, "", 0) }

@@ -37,7 +37,7 @@ func TestSessionsOfAnySize(t *testing.T) {
 			if resp.StatusCode != http.StatusSeeOther {
 				t.Fatalf("%s: %s", resp.Status, resp.body)
 			}
-			cookies := resp.setCookies("")
+			cookies := resp.setCookies(s.client.SessionCookie())
 			if len(cookies) != 1 || len(cookies[0].Raw) > 4096 {
 				t.Fatalf("%d cookies, want one of at most 4096 bytes", len(cookies))
 			}
@@ -174,7 +174,7 @@ func TestAbandonedAttempts(t *testing.T) {
 			t.Fatalf("after %d attempts: %d cookies of %d bytes", i+1, len(cookies), size)
 		}
 	}
-	s.checkFailure(get(t, browser, callbacks[0]), 400, "cannot be finished")
+	s.checkFailure(get(t, browser, callbacks[0]), 400, "expired or was already used")
 	if resp := get(t, browser, callbacks[38]); resp.StatusCode != 303 {
 		t.Errorf("the attempt before the last: %s", resp.Status)
 	}

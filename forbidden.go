@@ -114,30 +114,30 @@ func (e *ForbiddenError) stepUp(s *record) *LoginOptions {
 }
 
 // text says to the user what is missing and what to do about it.
-func (e *ForbiddenError) text() []string {
+func (e *ForbiddenError) text(say sayer, provider string) []string {
 	if e.Message != "" {
 		return []string{e.Message}
 	}
 	var text []string
 	if len(e.Scopes) > 0 {
-		text = append(text, "It needs permissions that you have not granted to this app: "+strings.ReplaceAll(e.Scopes.String(), " ", ", ")+".")
+		text = append(text, say("It needs permissions that you have not granted to this app: %s.", strings.ReplaceAll(e.Scopes.String(), " ", ", ")))
 	}
 	switch {
 	case e.Org == "":
 	case e.lack == lacksMembership:
-		text = append(text, "It is for members of "+e.Org+". Your account is not a member.")
+		text = append(text, say("It is for members of %s. Your account is not a member.", e.Org))
 	case e.lack == lacksDemands:
-		text = append(text, e.Org+" requires single sign-on or two-factor authentication of its members. Set it up on Hugging Face, then sign in again.")
+		text = append(text, say("%s requires single sign-on or two-factor authentication of its members. Set it up on %s, then sign in again.", e.Org, provider))
 	case e.lack == lacksGrant:
-		text = append(text, "It is for members of "+e.Org+" with the role "+string(e.Role)+" or higher, and this app cannot see your role there.",
-			"Remove the app from your connected applications on Hugging Face, sign in again, and select "+e.Org+" when you are asked.")
+		text = append(text, say("It is for members of %s with the role %s or higher, and this app cannot see your role there.", e.Org, string(e.Role)),
+			say("Remove the app from your connected applications on %s, sign in again, and select %s when you are asked.", provider, e.Org))
 	case e.Role == RoleAny || e.Role == "":
-		text = append(text, "It is for members of "+e.Org+".")
+		text = append(text, say("It is for members of %s.", e.Org))
 	default:
-		text = append(text, "It is for members of "+e.Org+" with the role "+string(e.Role)+" or higher.")
+		text = append(text, say("It is for members of %s with the role %s or higher.", e.Org, string(e.Role)))
 	}
 	if len(text) == 0 {
-		return []string{"Your account does not have access."}
+		return []string{say("Your account does not have access.")}
 	}
 	return text
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/hfoauth/hfoauth/internal/codec"
+	"github.com/hfoauth/hfoauth/internal/sessions"
 )
 
 // Sign-in inside an iframe of another site, where the provider's pages refuse
@@ -46,19 +47,30 @@ var style []byte
 // with its content, for caches to keep for ever.
 type asset struct {
 	path        string
+	stablePath  string // for pages that cannot know the other one
+	tag         string // of its content (RFC 9110 section 8.8.3)
 	contentType string
 	content     []byte
 }
 
 func newAsset(framePath, extension, contentType string, content []byte) asset {
 	hash := sha256.Sum256(content)
-	return asset{framePath + "hfoauth-" + hex.EncodeToString(hash[:6]) + extension, contentType, content}
+	version := hex.EncodeToString(hash[:6])
+	return asset{
+		path:        framePath + "hfoauth-" + version + extension,
+		stablePath:  framePath + "hfoauth" + extension,
+		tag:         `"` + version + `"`,
+		contentType: contentType,
+		content:     content,
+	}
 }
 
 // newScript returns pages/hfoauth.js with the addresses of this client in it:
 // what the script read from the document could be a user's element.
 func newScript(config *Config, framePath string) (asset, error) {
-	client, err := json.Marshal(map[string]string{"login": config.LoginPath, "home": config.HomePath, "frame": framePath})
+	client, err := json.Marshal(map[string]any{
+		"login": config.LoginPath, "home": config.HomePath, "frame": framePath, "translated": config.Translate != nil,
+	})
 	content := strings.Replace(script, "(CLIENT);", "("+string(client)+");", 1)
 	return newAsset(framePath, ".js", "text/javascript; charset=utf-8", []byte(content)), err
 }
@@ -72,8 +84,11 @@ func newStyle(framePath string) asset {
 func (c *Client) frameHandler() http.Handler {
 	mux := http.NewServeMux()
 	path := c.framePath()
-	mux.HandleFunc("GET "+c.script.path, c.script.serve)
-	mux.HandleFunc("GET "+c.style.path, c.style.serve)
+	for _, asset := range []asset{c.script, c.style} {
+		mux.HandleFunc("GET "+asset.path, asset.serveForEver)
+		mux.HandleFunc("GET "+asset.stablePath, asset.serve)
+	}
+	mux.HandleFunc("GET "+path+"text", c.scriptText)
 	mux.HandleFunc("POST "+path+"popup", c.sameOrigin(c.beginInPopup))
 	mux.HandleFunc("GET "+path+"done", c.donePage)
 	mux.HandleFunc("POST "+path+"claim", c.sameOrigin(c.claim))
@@ -81,9 +96,21 @@ func (c *Client) frameHandler() http.Handler {
 	return mux
 }
 
-func (a asset) serve(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Content-Type", a.contentType)
+// serveForEver serves what never changes under its name.
+func (a asset) serveForEver(w http.ResponseWriter, r *http.Request) {
 	allowCaching(w.Header(), "public, max-age=31536000, immutable")
+	a.write(w, r)
+}
+
+// serve serves what browsers ask for again each time.
+func (a asset) serve(w http.ResponseWriter, r *http.Request) {
+	allowCaching(w.Header(), "no-cache")
+	a.write(w, r)
+}
+
+func (a asset) write(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", a.contentType)
+	w.Header().Set("ETag", a.tag)
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(a.content))
 }
@@ -112,7 +139,7 @@ func (c *Client) beginInPopup(w http.ResponseWriter, r *http.Request) {
 	options := c.openOptions(r.PostFormValue("options"))
 	options.Next = r.PostFormValue("next")
 	if c.onOtherHost(r) { // the callback would not find the attempt
-		c.continuePage(w, origin(c.redirectURL)+c.loginURL(options.Next))
+		c.continuePage(w, r, origin(c.redirectURL)+c.loginURL(options.Next))
 		return
 	}
 	challenge := r.PostFormValue("challenge")
@@ -120,13 +147,18 @@ func (c *Client) beginInPopup(w http.ResponseWriter, r *http.Request) {
 		challenge = ""
 	}
 	if address, ok := c.beginSignIn(w, r, options, challenge); ok {
-		c.continuePage(w, address)
+		c.continuePage(w, r, address)
 	}
 }
 
 // continuePage goes on to an address by itself.
-func (c *Client) continuePage(w http.ResponseWriter, address string) {
-	c.writePage(w, http.StatusOK, page{Title: "Sign in with Hugging Face", Continue: address, Script: true})
+func (c *Client) continuePage(w http.ResponseWriter, r *http.Request, address string) {
+	say := c.words(r)
+	c.writePage(w, r, http.StatusOK, page{
+		Title:    say("Sign in with %s", c.config.providerName()),
+		Continue: &link{address, say("Continue")},
+		Script:   true,
+	})
 }
 
 // sealOptions puts what a page asks for beyond Config into a form field, which
@@ -165,9 +197,8 @@ func (o *LoginOptions) fields(c *codec.Coder) {
 
 // framedLoginPage stands in a frame for the redirect to the provider.
 func (c *Client) framedLoginPage(w http.ResponseWriter, r *http.Request, options LoginOptions) {
-	c.writePage(w, http.StatusOK, page{
-		Title:  "Please sign in",
-		Text:   []string{"This page is for signed-in users who give it access."},
+	c.writePage(w, r, http.StatusOK, page{
+		Title:  c.words(r)("Sign in to view this page"),
 		Button: c.signInButton(r, ButtonOptions{Next: options.Next}, c.sealOptions(options)),
 		Script: true,
 	})
@@ -180,6 +211,10 @@ func (c *Client) claim(w http.ResponseWriter, r *http.Request) {
 	challenge := sha256.Sum256([]byte(r.PostFormValue("verifier")))
 	ctx := c.sessions.Limit(context.WithoutCancel(r.Context()))
 	e, value, err := c.sessions.Claim(ctx, base64.RawURLEncoding.EncodeToString(challenge[:]))
+	if errors.Is(err, sessions.ErrDenied) {
+		writeJSON(w, map[string]bool{"signedIn": false, "denied": true})
+		return
+	}
 	if err != nil {
 		c.fail(w, r, err, c.config.HomePath)
 		return
@@ -188,7 +223,7 @@ func (c *Client) claim(w http.ResponseWriter, r *http.Request) {
 		c.endSuperseded(ctx, r, value)
 		c.cookies.set(w, c.cookies.frame, value, c.cookieLifetime(e))
 	}
-	writeSignedIn(w, e != nil)
+	writeJSON(w, map[string]bool{"signedIn": e != nil})
 }
 
 // endSuperseded ends the session that an iframe had before it claimed another
@@ -208,26 +243,41 @@ func (c *Client) check(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, r, err, c.config.HomePath)
 		return
 	}
-	writeSignedIn(w, err == nil)
+	writeJSON(w, map[string]bool{"signedIn": err == nil})
 }
 
-func writeSignedIn(w http.ResponseWriter, signedIn bool) {
+// scriptText serves the script's sentences in the user's language, by those in
+// English.
+func (c *Client) scriptText(w http.ResponseWriter, r *http.Request) {
+	keepPrivate(w)
+	say := c.words(r)
+	text := map[string]string{}
+	for _, sentence := range scriptWords {
+		text[sentence] = say(sentence)
+	}
+	writeJSON(w, text)
+}
+
+func writeJSON(w http.ResponseWriter, value any) {
 	w.Header().Set("Content-Type", "application/json")
-	json.NewEncoder(w).Encode(map[string]bool{"signedIn": signedIn})
+	json.NewEncoder(w).Encode(value)
 }
 
-// popupError is a failure in the pop-up, which an iframe waits for: trying
-// again there would not reach the iframe.
-type popupError struct{ error }
+// popupError is a failure in the tab in which an iframe signs in.
+type popupError struct {
+	error
+	attempt *attempt
+}
 
 func (p *popupError) Unwrap() error { return p.error }
 
 // donePage is where the pop-up ends.
 func (c *Client) donePage(w http.ResponseWriter, r *http.Request) {
 	keepPrivate(w)
-	c.writePage(w, http.StatusOK, page{
-		Title:  "You are signed in",
-		Text:   []string{"You can close this tab and go on where you were."},
+	say := c.words(r)
+	c.writePage(w, r, http.StatusOK, page{
+		Title:  say("You are signed in"),
+		Text:   []string{say("You can close this tab and continue where you were.")},
 		Script: true,
 	})
 }

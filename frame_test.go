@@ -260,7 +260,7 @@ func TestPageTemplate(t *testing.T) {
 		c.PageTemplate = template.Must(template.New("").Parse(`<html><head><link rel="stylesheet" href="/our.css">{{.Head}}</head><body>Ours: {{.Title}} {{range .Text}}{{.}}{{end}} {{.Controls}}</body></html>`))
 	})
 	for path, wants := range map[string][]string{
-		"/login/callback":    {"Ours: This sign-in cannot be finished here", `href="/login"`},
+		"/login/callback":    {"Ours: This sign-in link has expired or was already used", `href="/login"`},
 		"/login/frame/popup": {"Ours: Sign in", "data-hfoauth-continue", "<script src="},
 		"/login/frame/done":  {"Ours: You are signed in", "<script src="},
 	} {
@@ -316,7 +316,7 @@ func TestButton(t *testing.T) {
 	s := newSite(t, nil)
 	r := httptest.NewRequest("GET", "/page?a=b", nil)
 	button := string(s.client.Button(r, hfoauth.ButtonOptions{}))
-	for _, want := range []string{`href="/login?next=%2Fpage%3Fa%3Db"`, `class="hfoauth-button hfoauth-md hfoauth-auto"`, "Sign in with Hugging Face", "<svg", `data-hfoauth-login`} {
+	for _, want := range []string{`href="/login?next=%2Fpage%3Fa%3Db"`, `class="hfoauth-button hfoauth-md hfoauth-auto"`, "Sign in with Hugging Face", "🤗", `data-hfoauth-login`} {
 		if !strings.Contains(button, want) {
 			t.Errorf("button lacks %s: %s", want, button)
 		}
@@ -353,7 +353,7 @@ func TestButtonAssets(t *testing.T) {
 	}
 	for _, path := range paths {
 		resp := get(t, s.browser(), s.URL+path[1])
-		if resp.StatusCode != 200 || !strings.Contains(resp.Header.Get("Cache-Control"), "immutable") || len(resp.body) > 8<<10 || len(resp.body) < 1000 {
+		if resp.StatusCode != 200 || !strings.Contains(resp.Header.Get("Cache-Control"), "immutable") || len(resp.body) > 10<<10 || len(resp.body) < 1000 {
 			t.Errorf("%s: %s, %d bytes, %v", path[1], resp.Status, len(resp.body), resp.Header)
 		}
 	}

@@ -70,9 +70,16 @@ func (c *Client) Login(w http.ResponseWriter, r *http.Request, options LoginOpti
 	if options.Next == "" && r.URL.RawQuery != "" {
 		options.Next = r.URL.Query().Get("next")
 	}
+	next := c.returnTo(options.Next)
 	switch mode := r.Header.Get("Sec-Fetch-Mode"); {
 	case mode != "" && mode != "navigate": // an image, or a script's request: no person asked for it
 		c.fail(w, r, ErrCrossSite, options.Next)
+	case options.Prompt == "none" && hasCookie(r, c.cookies.pause): // asked just now
+		if path, _, _ := strings.Cut(next, "#"); path != pathOf(r) {
+			http.Redirect(w, r, next, http.StatusSeeOther)
+			return
+		}
+		c.fail(w, r, ErrNotSignedIn, next)
 	case framed(r):
 		c.framedLoginPage(w, r, options)
 	case c.onOtherHost(r):
@@ -142,12 +149,18 @@ func (c *Client) callback(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), callbackTimeout)
 	defer cancel()
 
+	c.cookies.setPause(w)
 	a, err := c.takeAttempt(w, r, single(r.URL.Query(), "state"))
 	if err != nil {
 		c.fail(w, r, err, c.config.HomePath)
 		return
 	}
 	next, err := c.finishSignIn(ctx, w, r, a)
+	if err != nil && a.silent {
+		c.log(r, err)
+		http.Redirect(w, r, a.next, http.StatusSeeOther)
+		return
+	}
 	if e, ok := errors.AsType[*ProviderError](err); ok && e.Code == "invalid_scope" && len(a.optional) > 0 {
 		c.signInWithout(w, r, a)
 		return
@@ -184,7 +197,8 @@ func (c *Client) finishSignIn(ctx context.Context, w http.ResponseWriter, r *htt
 	case a.challenge == "":
 		return a.next, err
 	case err != nil:
-		return "", &popupError{err}
+		c.sessions.Deny(c.sessions.Limit(context.WithoutCancel(ctx)), a.challenge) // the iframe learns of it, or gives up in time
+		return "", &popupError{err, a}
 	}
 	return c.framePath() + "done", nil
 }
@@ -269,7 +283,7 @@ func (c *Client) fetchUser(ctx context.Context, accessToken, subject string) (*U
 	return user, nil
 }
 
-// LogoutHandler ends the session (POST) and redirects to the path in the form
+// LogoutHandler ends the session (POST, a page with a button for GET) and redirects to the path in the form
 // field next, Config.HomePath if there is none. A request from another site is refused
 // (https://pkg.go.dev/net/http#CrossOriginProtection).
 //
@@ -283,10 +297,14 @@ func (c *Client) LogoutHandler() http.Handler {
 }
 
 func (c *Client) logout(w http.ResponseWriter, r *http.Request) {
+	keepPrivate(w)
+	if (r.Method == http.MethodGet || r.Method == http.MethodHead) && acceptsHTML(r) {
+		c.logoutPage(w, r)
+		return
+	}
 	if !allowMethods(w, r, http.MethodPost) {
 		return
 	}
-	keepPrivate(w)
 	if c.fromAnotherOrigin(r) {
 		c.fail(w, r, ErrCrossSite, c.config.HomePath)
 		return
@@ -297,6 +315,25 @@ func (c *Client) logout(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	http.Redirect(w, r, c.asSeen(r, c.returnTo(r.PostFormValue("next"))), http.StatusSeeOther)
+}
+
+// logoutPage is for who opens the address of sign-out: a link must not sign out.
+func (c *Client) logoutPage(w http.ResponseWriter, r *http.Request) {
+	say := c.words(r)
+	p := page{
+		Title:  say("You are signed out"),
+		Action: &link{c.config.HomePath, say("Back to the start page")},
+	}
+	if _, err := c.session(r); !errors.Is(err, ErrNotSignedIn) {
+		p = page{
+			Title: say("Sign out?"),
+			Form:  &form{c.config.LogoutPath, say("Sign out"), nil},
+			Home:  &link{c.config.HomePath, say("Back to the start page")},
+		}
+		w.Header().Set("Referrer-Policy", "same-origin") // with no-referrer, browsers post forms without their Origin
+	}
+	w.Header().Set("Allow", http.MethodPost)
+	c.writePage(w, r, http.StatusMethodNotAllowed, p)
 }
 
 // single returns the value of a parameter, or "" if it is there more than

@@ -77,51 +77,51 @@ func TestFailures(t *testing.T) {
 		status int
 		says   string
 	}{
-		{"denied", func(*site) {}, hfoauthtest.Person{Username: "ada", Deny: true}, 403, "You did not give access"},
+		{"denied", func(*site) {}, hfoauthtest.Person{Username: "ada", Deny: true}, 403, "Sign-in cancelled"},
 		{"other error", answerWith(url.Values{"error": {"server_error"}, "error_description": {"<script>alert(1)</script>"}}), ada, 400, "server_error"},
 		{"hostile error", answerWith(url.Values{"error": {"<script>alert(1)</script>"}}), ada, 400, "&lt;script&gt;"},
-		{"no code", answerWith(nil), ada, 400, "cannot be finished"},
-		{"two codes", answerWith(url.Values{"code": {"a", "b"}}), ada, 400, "cannot be finished"},
+		{"no code", answerWith(nil), ada, 400, "expired or was already used"},
+		{"two codes", answerWith(url.Values{"code": {"a", "b"}}), ada, 400, "expired or was already used"},
 		{"unknown code", answerWith(url.Values{"code": {"invented"}}), ada, 400, "invalid_grant"},
-		{"foreign iss", answerWith(url.Values{"code": {"x"}, "iss": {"https://evil.example"}}), ada, 400, "cannot be finished"},
-		{"foreign iss with error", answerWith(url.Values{"error": {"access_denied"}, "iss": {"https://evil.example"}}), ada, 400, "cannot be finished"},
+		{"foreign iss", answerWith(url.Values{"code": {"x"}, "iss": {"https://evil.example"}}), ada, 400, "expired or was already used"},
+		{"foreign iss with error", answerWith(url.Values{"error": {"access_denied"}, "iss": {"https://evil.example"}}), ada, 400, "expired or was already used"},
 
-		{"token endpoint 500", hub(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(500, "oops")), ada, 503, "cannot be reached"},
-		{"token endpoint 429", hub(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(429, "{}", "Retry-After", "7")), ada, 503, "cannot be reached"},
-		{"token endpoint dropped", hub(hfoauthtest.TokenEndpoint, hfoauthtest.Drop()), ada, 503, "cannot be reached"},
-		{"token endpoint cut", hub(hfoauthtest.TokenEndpoint, hfoauthtest.Cut()), ada, 503, "cannot be reached"},
-		{"userinfo 503", hub(hfoauthtest.UserInfoEndpoint, hfoauthtest.Answer(503, "")), ada, 503, "cannot be reached"},
-		{"jwks 502", hub(hfoauthtest.JWKSEndpoint, hfoauthtest.Answer(502, "")), ada, 503, "cannot be reached"},
-		{"jwks dropped", hub(hfoauthtest.JWKSEndpoint, hfoauthtest.Drop()), ada, 503, "cannot be reached"},
+		{"token endpoint 500", hub(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(500, "oops")), ada, 503, "is unavailable right now"},
+		{"token endpoint 429", hub(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(429, "{}", "Retry-After", "7")), ada, 503, "is unavailable right now"},
+		{"token endpoint dropped", hub(hfoauthtest.TokenEndpoint, hfoauthtest.Drop()), ada, 503, "is unavailable right now"},
+		{"token endpoint cut", hub(hfoauthtest.TokenEndpoint, hfoauthtest.Cut()), ada, 503, "is unavailable right now"},
+		{"userinfo 503", hub(hfoauthtest.UserInfoEndpoint, hfoauthtest.Answer(503, "")), ada, 503, "is unavailable right now"},
+		{"jwks 502", hub(hfoauthtest.JWKSEndpoint, hfoauthtest.Answer(502, "")), ada, 503, "is unavailable right now"},
+		{"jwks dropped", hub(hfoauthtest.JWKSEndpoint, hfoauthtest.Drop()), ada, 503, "is unavailable right now"},
 
-		{"token endpoint HTML", hub(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(200, "<html>", "Content-Type", "text/html")), ada, 502, "cannot be trusted"},
-		{"token endpoint form", hub(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(200, "access_token=x&token_type=bearer", "Content-Type", "text/plain")), ada, 502, "cannot be trusted"},
+		{"token endpoint HTML", hub(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(200, "<html>", "Content-Type", "text/html")), ada, 502, "We could not verify"},
+		{"token endpoint form", hub(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(200, "access_token=x&token_type=bearer", "Content-Type", "text/plain")), ada, 502, "We could not verify"},
 		{"token endpoint 404", hub(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(404, "nothing here")), ada, 502, "unexpected response"},
 		{"token endpoint redirects", hub(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(307, "", "Location", "/oauth/token")), ada, 502, "unexpected response"},
-		{"token endpoint empty", hub(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(200, "")), ada, 502, "cannot be trusted"},
-		{"token endpoint huge", hub(hfoauthtest.TokenEndpoint, hfoauthtest.Huge(20<<20)), ada, 502, "cannot be trusted"},
-		{"token endpoint bomb", hub(hfoauthtest.TokenEndpoint, hfoauthtest.GzipBomb(20<<20)), ada, 502, "cannot be trusted"},
-		{"userinfo huge", hub(hfoauthtest.UserInfoEndpoint, hfoauthtest.Huge(20<<20)), ada, 502, "cannot be trusted"},
-		{"userinfo no object", hub(hfoauthtest.UserInfoEndpoint, hfoauthtest.Answer(200, "[]")), ada, 502, "cannot be trusted"},
+		{"token endpoint empty", hub(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(200, "")), ada, 502, "We could not verify"},
+		{"token endpoint huge", hub(hfoauthtest.TokenEndpoint, hfoauthtest.Huge(20<<20)), ada, 502, "We could not verify"},
+		{"token endpoint bomb", hub(hfoauthtest.TokenEndpoint, hfoauthtest.GzipBomb(20<<20)), ada, 502, "We could not verify"},
+		{"userinfo huge", hub(hfoauthtest.UserInfoEndpoint, hfoauthtest.Huge(20<<20)), ada, 502, "We could not verify"},
+		{"userinfo no object", hub(hfoauthtest.UserInfoEndpoint, hfoauthtest.Answer(200, "[]")), ada, 502, "We could not verify"},
 		{"userinfo 401", hub(hfoauthtest.UserInfoEndpoint, hfoauthtest.Answer(401, "{}")), ada, 502, "unexpected response"},
 		{"userinfo of another", settings(func(c *hfoauthtest.Settings) {
 			c.UserInfo = func(claims map[string]any) { claims["sub"] = "somebody else" }
-		}), ada, 502, "cannot be trusted"},
+		}), ada, 502, "We could not verify"},
 		{"no access token", settings(func(c *hfoauthtest.Settings) {
 			c.TokenResponse = func(r map[string]any) { delete(r, "access_token") }
-		}), ada, 502, "cannot be trusted"},
+		}), ada, 502, "We could not verify"},
 		{"no ID token", settings(func(c *hfoauthtest.Settings) {
 			c.TokenResponse = func(r map[string]any) { delete(r, "id_token") }
-		}), ada, 502, "cannot be trusted"},
+		}), ada, 502, "We could not verify"},
 		{"token type mac", settings(func(c *hfoauthtest.Settings) {
 			c.TokenResponse = func(r map[string]any) { r["token_type"] = "mac" }
-		}), ada, 502, "cannot be trusted"},
+		}), ada, 502, "We could not verify"},
 		{"negative lifetime", settings(func(c *hfoauthtest.Settings) {
 			c.TokenResponse = func(r map[string]any) { r["expires_in"] = -5 }
-		}), ada, 502, "cannot be trusted"},
-		{"ID token nonce", claim("nonce", "other"), ada, 502, "cannot be trusted"},
-		{"ID token issuer", claim("iss", "https://evil.example"), ada, 502, "cannot be trusted"},
-		{"ID token audience", claim("aud", "other"), ada, 502, "cannot be trusted"},
+		}), ada, 502, "We could not verify"},
+		{"ID token nonce", claim("nonce", "other"), ada, 502, "We could not verify"},
+		{"ID token issuer", claim("iss", "https://evil.example"), ada, 502, "We could not verify"},
+		{"ID token audience", claim("aud", "other"), ada, 502, "We could not verify"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -133,7 +133,7 @@ func TestFailures(t *testing.T) {
 			tt.break_(s)
 			resp := s.signIn(browser, tt.person, "/private")
 			s.checkFailure(resp, tt.status, tt.says)
-			if tt.status != 400 || !strings.Contains(resp.body, "cannot be finished") {
+			if tt.status != 400 || !strings.Contains(resp.body, "expired or was already used") {
 				if !strings.Contains(resp.body, `href="/login?next=%2Fprivate"`) {
 					t.Errorf("no way to try again on the page: %s", resp.body)
 				}
@@ -286,14 +286,14 @@ func TestErrorHandlerLeavesTheRest(t *testing.T) {
 	s := newSite(t, func(c *hfoauth.Config) {
 		c.ErrorHandler = func(http.ResponseWriter, *http.Request, error) bool { return false }
 	})
-	s.checkFailure(s.signIn(s.browser(), hfoauthtest.Person{Username: "ada", Deny: true}, "/"), 403, "You did not give access")
+	s.checkFailure(s.signIn(s.browser(), hfoauthtest.Person{Username: "ada", Deny: true}, "/"), 403, "Sign-in cancelled")
 }
 
 func TestProviderDownAtStart(t *testing.T) {
 	s := newSite(t, nil)
 	s.hub.SetFault(hfoauthtest.MetadataEndpoint, hfoauthtest.Drop())
 	resp := get(t, s.browser(), s.URL+"/login")
-	s.checkFailure(resp, 503, "cannot be reached")
+	s.checkFailure(resp, 503, "is unavailable right now")
 	if err := s.client.Ping(t.Context()); !errors.Is(err, hfoauth.ErrProviderUnavailable) {
 		t.Errorf("Ping: %v", err)
 	}
@@ -465,7 +465,7 @@ func FuzzCallbackQuery(f *testing.F) {
 			t.Errorf("%q: page %s", query, body)
 		}
 		for _, cookie := range recorder.Result().Cookies() {
-			if cookie.MaxAge > 0 && !strings.HasPrefix(cookie.Name, s.client.AttemptCookie()) {
+			if cookie.MaxAge > 0 && strings.HasPrefix(cookie.Name, s.client.SessionCookie()) && !strings.HasPrefix(cookie.Name, s.client.AttemptCookie()) {
 				t.Errorf("%q sets %v", query, cookie)
 			}
 		}

@@ -9,8 +9,9 @@ import (
 
 // RequireUser lets requests of signed-in users through to next, which finds
 // the user with [UserFromContext] or [Client.UserFromRequest]. A browser that
-// opens the page without a session is sent to sign in and back; other
-// requests get 401 with a JSON body and WWW-Authenticate. A session whose
+// opens the page without a session is sent to sign in and back, but within 30
+// seconds of a sign-in, a sign-out or a failure it gets 401 with a page that
+// asks to sign in; other requests get 401 with a JSON body and WWW-Authenticate. A session whose
 // token is about to expire is renewed.
 //
 // Answers of next are "Cache-Control: private, no-store" unless it says
@@ -117,6 +118,9 @@ func (c *Client) require(next http.Handler, d demands) http.Handler {
 func (h *required) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := h.client
 	e, err := c.freshSession(w, r)
+	if err == nil && hasCookie(r, c.cookies.pause) {
+		c.cookies.remove(w, c.cookies.pause)
+	}
 	if header := w.Header(); c.cookies.on(header) {
 		w = withoutCaching(w)
 		defer forbidCaching(header) // if the handler writes nothing
@@ -166,11 +170,14 @@ func (c *Client) refuse(w http.ResponseWriter, r *http.Request, s *record, err e
 	keepPrivate(w)
 	if isNavigation(r) && !c.hasBearer(r) {
 		if errors.Is(err, ErrNotSignedIn) {
-			if framed(r) && hasSign(r.URL.RawQuery) { // the script needs it where it is
+			switch {
+			case framed(r) && hasSign(r.URL.RawQuery): // the script needs it where it is
 				c.Login(w, r, LoginOptions{Next: here})
-				return
+			case hasCookie(r, c.cookies.pause):
+				c.fail(w, r, err, here)
+			default:
+				http.Redirect(w, r, c.loginURL(here), http.StatusSeeOther)
 			}
-			http.Redirect(w, r, c.loginURL(here), http.StatusSeeOther)
 			return
 		}
 		forbidden, ok := errors.AsType[*ForbiddenError](err)

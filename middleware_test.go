@@ -39,7 +39,7 @@ func TestConsentAsNeeded(t *testing.T) {
 	t.Run("denied", func(t *testing.T) {
 		resp, _ := visit(browser, "/chat")
 		denied := s.callback(browser, app.URL, s.decide(resp.Header.Get("Location"), hfoauthtest.Person{Username: "ada", Deny: true}))
-		if denied.StatusCode != 403 || !strings.Contains(denied.body, "You did not give access") {
+		if denied.StatusCode != 403 || !strings.Contains(denied.body, "Sign-in cancelled") {
 			t.Errorf("%s: %s", denied.Status, denied.body)
 		}
 		if s.username(browser) != "ada" {

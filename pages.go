@@ -21,15 +21,17 @@ var pageHTML string
 var controlsHTML string
 
 var (
-	pageTemplate     = template.Must(template.New("page").Parse(pageHTML))
+	pageTemplate     = template.Must(template.New("page").Funcs(template.FuncMap{"direction": direction}).Parse(pageHTML))
 	controlsTemplate = template.Must(template.New("controls").Parse(controlsHTML))
 	styleTemplate    = template.Must(template.New("style").Parse(`<style>{{.}}</style>`))
 	scriptTemplate   = template.Must(template.New("script").Parse(`<script src="{{.}}" defer></script>`))
 )
 
-// Page is what Config.PageTemplate is executed with: a failure, or a step of
-// signing in inside an iframe.
+// Page is what Config.PageTemplate is executed with.
 type Page struct {
+	Err      error         // what failed; nil for a step of signing in or out
+	AppName  string        // Config.AppName
+	Lang     string        // language tag of the page, "en" without Config.Translate
 	Title    string        // what happened, in a few words
 	Text     []string      // paragraphs that say more
 	Head     template.HTML // belongs into the head: our style sheet, unless there is a PageTemplate, and script
@@ -38,17 +40,26 @@ type Page struct {
 
 // page is a Page in the making.
 type page struct {
+	Err      error
 	Title    string
 	Text     []string
 	Button   template.HTML // a sign-in button
-	Continue string        // where the page leads by itself
-	Home     string        // the start page
+	Continue *link         // where the page leads by itself
+	Settings *link         // where the user changes what the app may do and see
+	Form     *form         // the next step, or
 	Action   *link         // the next step
-	Settings string        // where the user changes what the app may do and see
+	Home     *link         // beside it: the start page
+	Close    string        // label of a button that closes the tab
 	Script   bool          // the page needs hfoauth.js
 }
 
 type link struct{ URL, Label string }
+
+// form is a button that posts fields.
+type form struct {
+	URL, Label string
+	Fields     map[string]string
+}
 
 // fail answers a request that failed: by the app's ErrorHandler, else with a
 // page, or with JSON for programs. The person can go on to next.
@@ -62,30 +73,32 @@ func (c *Client) fail(w http.ResponseWriter, r *http.Request, err error, next st
 		w.Header().Set("WWW-Authenticate", challenge)
 		w.Header().Add("Access-Control-Expose-Headers", "WWW-Authenticate") // to scripts of the sites that the app allows
 	}
-	m := c.explain(err, next)
-	if errors.Is(err, ErrDenied) {
-		if s, _ := c.session(r); s != nil { // it was about a further permission
-			m.Action = &link{c.returnTo(next), "Go back"}
-		}
+	if errors.Is(err, ErrNotSignedIn) && byHTMX(r) {
+		w.Header().Set("HX-Redirect", c.loginURL(pageOfHTMX(r)))
 	}
-	if isA[*popupError](err) {
-		m.Text = append(m.Text, "Close this tab and begin again where you were.")
-		m.Action = nil
+	say := c.words(r)
+	m := c.explain(r, say, err, next)
+	if failed, ok := errors.AsType[*popupError](err); ok {
+		m.Form, m.Action, m.Home = c.retryForm(say, failed.attempt), nil, nil
+		m.Close, m.Script = say("Close this tab"), true
 	}
 	switch {
 	case c.config.ErrorHandler != nil && c.config.ErrorHandler(w, r, err):
 	case acceptsHTML(r) || r.URL.Path == c.callbackPath() || r.URL.Path == c.config.LoginPath:
-		c.writePage(w, status, m)
+		c.writePage(w, r, status, m)
 	default:
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(status)
-		json.NewEncoder(w).Encode(jsonFailure(err, m))
+		json.NewEncoder(w).Encode(c.jsonFailure(err, m))
 	}
 }
 
 // jsonFailure is the JSON for an error.
-func jsonFailure(err error, m page) map[string]any {
+func (c *Client) jsonFailure(err error, m page) map[string]any {
 	body := map[string]any{"error": m.Title}
+	if errors.Is(err, ErrNotSignedIn) {
+		body["login"] = c.config.LoginPath
+	}
 	if forbidden, ok := errors.AsType[*ForbiddenError](err); ok {
 		body["reason"] = strings.Join(m.Text, " ")
 		if len(forbidden.Scopes) > 0 {
@@ -99,56 +112,88 @@ func jsonFailure(err error, m page) map[string]any {
 }
 
 // explain puts an error into words for the person it happened to.
-func (c *Client) explain(err error, next string) page {
-	m := page{Action: &link{c.loginURL(next), "Try again"}}
-	say := func(title string, text ...string) page {
+func (c *Client) explain(r *http.Request, say sayer, err error, next string) page {
+	m := page{
+		Err:    err,
+		Action: &link{c.loginURL(next), say("Try again")},
+		Home:   &link{c.config.HomePath, say("Back to the start page")},
+	}
+	with := func(title string, text ...string) page {
 		m.Title, m.Text = title, text
 		return m
 	}
+	provider := c.config.providerName()
+	again := say("Try again. If it happens again, contact the owner of this app.")
 	forbidden, isForbidden := errors.AsType[*ForbiddenError](err)
 	answer, isAnswer := errors.AsType[*ProviderError](err)
 	switch {
 	case errors.Is(err, ErrNotSignedIn):
-		m.Action.Label = "Sign in with Hugging Face"
-		return say("Not signed in", "This page is for signed-in users.")
+		m.Action.Label = say("Sign in with %s", provider)
+		return with(say("Sign in to view this page"))
 	case errors.Is(err, ErrState):
-		return say("This sign-in cannot be finished here",
-			"It was begun in another browser, took longer than ten minutes, or was finished already.",
-			"Nothing is lost: start again from here.")
-	case errors.Is(err, ErrDenied):
-		return say("You did not give access", "Hugging Face told us that you said no, so nothing has changed.", "If that was a slip, try again.")
-	case errors.Is(err, ErrCrossSite):
-		m.Action = &link{c.returnTo(next), "Go on"}
-		return say("This request came from another site", "A page of another site sent it, so nothing was changed.")
-	case isForbidden:
-		m.Action.Label = "Sign in again"
-		if forbidden.grantable() {
-			m.Settings = c.config.ProviderURL + "/settings/connected-applications"
+		if _, err := c.session(r); err == nil { // Back, or a second tab
+			m.Action, m.Home = &link{c.config.HomePath, say("Continue")}, &link{c.loginURL(next), say("Sign in again")}
+			return with(say("You are already signed in"), say("This sign-in link has expired or was already used."))
 		}
-		return say("You do not have access to this page", forbidden.text()...)
+		m.Action.Label = say("Sign in again")
+		return with(say("This sign-in link has expired or was already used"), say("If you started to sign in in another browser, continue there. Otherwise sign in again."))
+	case errors.Is(err, ErrDenied):
+		if _, err := c.session(r); err == nil { // it was about a further permission
+			m.Action = &link{c.returnTo(next), say("Go back")}
+		}
+		if c.config.AppName == "" {
+			return with(say("Sign-in cancelled"), say("You did not authorize this app."))
+		}
+		return with(say("Sign-in cancelled"), say("You did not authorize %s.", c.config.AppName))
+	case errors.Is(err, ErrCrossSite):
+		m.Action = &link{c.returnTo(next), say("Continue")}
+		return with(say("This request came from another site"), say("Nothing was changed."))
+	case isForbidden:
+		m.Action.Label = say("Sign in again")
+		if forbidden.grantable() {
+			m.Settings = &link{c.config.ProviderURL + "/settings/connected-applications", say("Your connected applications on %s", provider)}
+		}
+		return with(say("You do not have access to this page"), forbidden.text(say, provider)...)
 	case isAnswer:
-		return say("Hugging Face did not sign you in", "It answered with the error “"+answer.Code+"”.", "Try again; if it happens again, tell the owner of this app.")
+		return with(say("%s could not sign you in", provider), say("It returned the error “%s”.", answer.Code), again)
 	case errors.Is(err, ErrProviderUnavailable):
-		return say("Hugging Face cannot be reached right now", "You are not signed in. Wait a moment, then try again.")
+		return with(say("%s is unavailable right now", provider), say("Wait a moment, then try again."))
 	case unexpectedStatus(err):
-		return say("Hugging Face gave an unexpected response", "You are not signed in. Try again; if it happens again, tell the owner of this app.")
+		return with(say("%s returned an unexpected response", provider), say("You are not signed in."), again)
 	case errors.Is(err, ErrProviderInvalid):
-		return say("The answer of Hugging Face cannot be trusted", "It failed a security check, so you are not signed in.", "Try again; if it happens again, tell the owner of this app.")
+		return with(say("We could not verify %s's response", provider), say("You are not signed in."), again)
 	case isA[*logoutError](err):
-		m.Action = &link{c.returnTo(next), "Continue"}
-		return say("Signed out in this browser", "We could not reach all servers. If you are still signed in elsewhere, sign out there in a few minutes.")
+		m.Action = &link{c.returnTo(next), say("Continue")}
+		return with(say("Signed out in this browser"), say("We could not reach all servers. If you are still signed in elsewhere, sign out there in a few minutes."))
 	case errors.Is(err, ErrStoreUnavailable):
 		m.Action.URL = c.returnTo(next)
-		return say("Sessions cannot be read right now", "Nothing is lost. Wait a moment, then try again.")
+		return with(say("We can't check your sign-in right now"), say("Wait a moment, then try again."))
 	}
-	return say("Something went wrong", "You are not signed in. Try again; if it happens again, tell the owner of this app.")
+	return with(say("Something went wrong"), again)
+}
+
+// retryForm begins a sign-in again whose session an iframe waits for.
+func (c *Client) retryForm(say sayer, a *attempt) *form {
+	options := LoginOptions{Scopes: a.scopes}
+	if len(a.askedOrgs) > 0 {
+		options.Org, options.askedOrgs = a.askedOrgs[0], a.askedOrgs[1:]
+	}
+	return &form{c.framePath() + "popup", say("Try again"), map[string]string{
+		"challenge": a.challenge, "next": a.next, "options": c.sealOptions(options),
+	}}
 }
 
 // writePage writes a page that loads nothing but our script where it needs
-// that, and is framed by nobody but the Hub that shows the Space.
-func (c *Client) writePage(w http.ResponseWriter, status int, p page) {
-	p.Home = c.config.HomePath
-	data := Page{Title: p.Title, Text: p.Text, Controls: render(controlsTemplate, p)}
+// that, and is framed by nobody but Config.FrameAncestors.
+func (c *Client) writePage(w http.ResponseWriter, r *http.Request, status int, p page) {
+	data := Page{
+		Err:      p.Err,
+		AppName:  c.config.AppName,
+		Lang:     c.words(r).language(),
+		Title:    p.Title,
+		Text:     p.Text,
+		Controls: render(controlsTemplate, p),
+	}
 	templ := c.config.PageTemplate
 	if templ == nil {
 		templ = pageTemplate
@@ -178,7 +223,7 @@ func (c *Client) pagePolicy(p page) string {
 	if p.Script {
 		policy += "; script-src 'self'; connect-src 'self'"
 	}
-	if len(c.config.FrameAncestors) == 0 || p.Continue != "" {
+	if len(c.config.FrameAncestors) == 0 || p.Continue != nil {
 		return policy + "; frame-ancestors 'none'"
 	}
 	return policy + "; frame-ancestors 'self' " + strings.Join(c.config.FrameAncestors, " ")

@@ -298,7 +298,7 @@ func TestRenewalRefused(t *testing.T) {
 	if e, ok := errors.AsType[*hfoauth.ProviderError](err); !errors.Is(err, hfoauth.ErrNotSignedIn) || !ok || e.Code != "invalid_client" {
 		t.Errorf("after its end: %v", err)
 	}
-	if a := get(t, browser, s.URL+"/private"); a.StatusCode != 303 || a.Header.Get("Location") != "/login?next=%2Fprivate" {
+	if a := get(t, s.browser(), s.URL+"/private", "Cookie", cookie.Name+"="+cookie.Value); a.StatusCode != 303 || a.Header.Get("Location") != "/login?next=%2Fprivate" {
 		t.Errorf("a page: %s %s", a.Status, a.Header.Get("Location"))
 	}
 	if log := s.log.String(); !strings.Contains(log, "invalid_client") {

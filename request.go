@@ -30,7 +30,20 @@ func isNavigation(r *http.Request) bool {
 	if mode := r.Header.Get("Sec-Fetch-Mode"); mode != "" && mode != "navigate" {
 		return false
 	}
-	return acceptsHTML(r)
+	return acceptsHTML(r) && !byHTMX(r)
+}
+
+// byHTMX reports whether htmx asks for a part of a page, which a redirect to
+// sign in would not replace (https://htmx.org/reference/#request_headers).
+func byHTMX(r *http.Request) bool { return r.Header.Get("HX-Request") == "true" }
+
+// pageOfHTMX returns the path of the page that the part is for.
+func pageOfHTMX(r *http.Request) string {
+	u, err := url.Parse(r.Header.Get("HX-Current-URL"))
+	if err != nil {
+		return ""
+	}
+	return u.RequestURI()
 }
 
 func acceptsHTML(r *http.Request) bool {

@@ -21,6 +21,7 @@ func (c *Client) Logout(w http.ResponseWriter, r *http.Request) error {
 		errs = append(errs, c.sessions.End(ctx, value))
 	}
 	c.cookies.remove(w, c.cookies.session)
+	c.cookies.setPause(w)
 	if hasCookie(r, c.cookies.frame) {
 		c.cookies.remove(w, c.cookies.frame)
 	}

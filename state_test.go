@@ -64,7 +64,7 @@ func FuzzAttemptCookie(f *testing.F) {
 
 func TestStateFailures(t *testing.T) {
 	s := newSite(t, nil)
-	says := "cannot be finished"
+	says := "expired or was already used"
 	browser := s.browser()
 	for _, query := range []string{"", "?code=x", "?state=", "?code=x&state=invented", "?error=access_denied&error_description=%3Cscript%3E", "?state=a&state=b"} {
 		s.checkFailure(get(t, browser, s.URL+"/login/callback"+query), 400, says)

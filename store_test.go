@@ -151,7 +151,7 @@ func TestStore(t *testing.T) {
 	t.Run("down", func(t *testing.T) {
 		store.err = errors.New("connection refused")
 		resp := get(t, browser, s.URL+"/private")
-		if resp.StatusCode != 503 || !strings.Contains(resp.body, "Nothing is lost") || resp.Header.Get("Retry-After") == "" {
+		if resp.StatusCode != 503 || !strings.Contains(resp.body, "check your sign-in right now") || resp.Header.Get("Retry-After") == "" {
 			t.Errorf("%s: %s", resp.Status, resp.body)
 		}
 		if resp := get(t, browser, s.URL+"/me"); resp.StatusCode != 503 {

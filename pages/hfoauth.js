@@ -12,7 +12,7 @@
 // the server, which fills in CLIENT.
 ((client) => {
   "use strict";
-  const { login, frame, home } = client;
+  const { login, frame, home, translated } = client;
   const clients = (window[Symbol.for("hfoauth")] ??= []); // no element can take this name
   if (clients.includes(login)) return;
   clients.push(login);
@@ -58,6 +58,11 @@
     form.submit();
     form.remove();
   };
+
+  // Sentences are in English here, and in the user's language at the server.
+  let words = {};
+  if (translated) fetch(frame + "text", { credentials: "same-origin" }).then((response) => response.json()).then((text) => { words = text; }).catch(() => {});
+  const inWords = (english) => words[english] ?? english;
 
   // say shows a text, and what helps, next to the button. A screen reader reads
   // what changes in an element that is there.
@@ -113,28 +118,38 @@
     prepare();
     const open = () => postInNewWindow("popup", { challenge, next: pathOf(next), options: button.dataset.hfoauthOptions || "" });
     open();
-    const again = create("button", { type: "button", className: "hfoauth-again", textContent: "Open it again.", onclick: open });
-    say(button, "Complete sign-in in the tab that just opened. Didn't see it?", again);
+    const again = create("button", { type: "button", className: "hfoauth-again", textContent: inWords("Open it again."), onclick: open });
+    say(button, inWords("Complete sign-in in the tab that just opened. Didn't see it?"), again);
     await claim(button, mine, verifier, next);
   };
 
+  // looked waits for a moment, or until the user looks at this page again.
+  const looked = (milliseconds) => Promise.race([wait(milliseconds), new Promise((resolve) => addEventListener("focus", resolve, { once: true }))]);
+
+  // kept asks whether the browser kept the cookie, which Safari may not send at
+  // once (WebKit bug 66235).
+  const kept = async () => {
+    for (let asked = 0; asked < 3; asked++, await wait(500)) {
+      if ((await post("check", {}).catch(() => ({ signedIn: true }))).signedIn) return true;
+    }
+    return false;
+  };
+
   // claim asks for the session until it is there. The other window cannot be
-  // watched; a click on the button begins anew at any time.
+  // watched; a click on the button begins anew at any time, and one in the tab
+  // that failed goes on with this.
   const claim = async (button, mine, verifier, next) => {
-    for (const end = Date.now() + 10 * minutes; Date.now() < end; await wait(1000)) {
+    for (const end = Date.now() + 10 * minutes; Date.now() < end; await looked(1000)) {
       if (mine !== attempt) return;
-      try {
-        if (!(await post("claim", { verifier })).signedIn) continue;
-      } catch {
-        continue;
-      }
-      const kept = await post("check", {}).catch(() => ({ signedIn: true }));
-      if (kept.signedIn) return goOn(next);
-      const newTab = create("a", { href: next, textContent: "Open it in a new tab.", target: "_blank", rel: "noopener" });
-      say(button, "Your browser does not let this page keep you signed in here.", newTab);
+      const answer = await post("claim", { verifier }).catch(() => ({}));
+      if (answer.denied) say(button, inWords("Sign-in was cancelled."));
+      if (!answer.signedIn) continue;
+      if (await kept()) return goOn(next);
+      const newTab = create("a", { href: next, textContent: inWords("Open it in a new tab."), target: "_blank", rel: "noopener" });
+      say(button, inWords("Your browser does not let this page keep you signed in here."), newTab);
       return;
     }
-    say(button, "Sign-in took too long. Try again.");
+    say(button, inWords("Sign-in took too long. Try again."));
   };
 
   for (const button of findAll(ours)) {
@@ -162,6 +177,10 @@
     } else if (!button.href) {
       location.assign(`${login}?next=${encodeURIComponent(pathOf(nextOf(button)))}`);
     }
+  });
+
+  addEventListener("click", (event) => {
+    if (event.target instanceof Element && Element.prototype.matches.call(event.target, "[data-hfoauth-close]")) window.close();
   });
 
   // Our own two pages in the tab that signs in, the first and the last. On any

@@ -133,8 +133,8 @@ func testApp(t *testing.T, hub *hfoauthtest.Server, address string) {
 	if resp, _ := send(t, browser, "POST", address+"/logout"); resp.StatusCode != 303 || resp.Header.Get("Location") != "/" {
 		t.Errorf("sign-out: %s %s", resp.Status, resp.Header.Get("Location"))
 	}
-	if resp, _ := send(t, browser, "GET", address+"/private"); resp.StatusCode != 303 {
-		t.Errorf("private page after sign-out: %s", resp.Status)
+	if resp, _ := send(t, browser, "GET", address+"/private"); resp.StatusCode != 401 {
+		t.Errorf("private page right after sign-out: %s", resp.Status)
 	}
 }
 

@@ -20,7 +20,7 @@ func TestNoStandInForOthers(t *testing.T) {
 	command := exec.Command(program(t))
 	command.Env = []string{"PORT=0", "OAUTH_REDIRECT_URL=https://app.example/login/callback"}
 	output, err := command.CombinedOutput()
-	if err == nil || !strings.Contains(string(output), "OAUTH_CLIENT_ID") || strings.Contains(string(output), "stand-in") {
+	if err == nil || !strings.Contains(string(output), "OAUTH_CLIENT_ID") || strings.Contains(string(output), "signing in with a stand-in") {
 		t.Errorf("%v, says %s", err, output)
 	}
 }

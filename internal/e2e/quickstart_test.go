@@ -36,7 +36,7 @@ func TestQuickstart(t *testing.T) {
 	b.screenshot(b.ctx, "consent")
 	b.accessible(b.ctx)
 	b.run(b.ctx, chromedp.Click(`button[value=deny]`))
-	b.says(b.ctx, "You did not give access")
+	b.says(b.ctx, "Sign-in cancelled")
 	b.expect("403")
 	b.screenshot(b.ctx, "denied")
 	b.accessible(b.ctx)
@@ -47,7 +47,7 @@ func TestQuickstart(t *testing.T) {
 	b.run(b.ctx, chromedp.Reload())
 	b.says(b.ctx, "Hello, Ada Lovelace")
 	b.run(b.ctx, chromedp.Evaluate(`history.back()`, nil))
-	b.says(b.ctx, "This sign-in cannot be finished here") // the provider remembers consent, and the state was used
+	b.says(b.ctx, "This sign-in link has expired or was already used") // the provider remembers consent, and the state was used
 	b.run(b.ctx, chromedp.Navigate(q.URL+"/private"))
 	b.says(b.ctx, "Only signed-in users see this page")
 	b.run(b.ctx, chromedp.Click("form button"))
@@ -126,7 +126,7 @@ func TestQuickstartCallbackInAnotherBrowser(t *testing.T) {
 	}
 	other := newBrowser(t, browserOptions{})
 	other.run(other.ctx, chromedp.Navigate(q.URL+"/login/callback?code=x&state="+authorize.Query().Get("state")))
-	other.says(other.ctx, "This sign-in cannot be finished here")
+	other.says(other.ctx, "This sign-in link has expired or was already used")
 	other.expect("400")
 	other.screenshot(other.ctx, "state")
 	other.accessible(other.ctx)
@@ -195,7 +195,7 @@ func TestQuickstartOverHTTPS(t *testing.T) {
 	d := deploy(t, "quickstart")
 	b := newBrowser(t, browserOptions{})
 	b.run(b.ctx, chromedp.Navigate(d.site+"/private"), chromedp.WaitVisible(`button[value=deny]`), chromedp.Click(`button[value=deny]`))
-	b.says(b.ctx, "You did not give access")
+	b.says(b.ctx, "Sign-in cancelled")
 	b.expect("403")
 	b.run(b.ctx, chromedp.Click(`a.hfoauth-primary`), chromedp.WaitVisible(`button[value=approve]`), chromedp.Click(`button[value=approve]`))
 	b.says(b.ctx, "Only signed-in users see this page")

@@ -240,7 +240,7 @@ func (s *site) checkWrongSecret(signIn act, code string) {
 func (s *site) checkDenied(deny, signIn act) {
 	s.t.Helper()
 	person := s.person()
-	if status, body := deny(person); status != http.StatusForbidden || !strings.Contains(body, "You did not give access") {
+	if status, body := deny(person); status != http.StatusForbidden || !strings.Contains(body, "Sign-in cancelled") {
 		s.t.Errorf("%d %s", status, body)
 	}
 	s.checkSignInAfter(person, signIn)

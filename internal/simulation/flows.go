@@ -221,7 +221,7 @@ func (f *flow) claim(at place, verifier string, challenge [32]byte, done *bool) 
 func (f *flow) claimOnce(at place, verifier string, p *process) bool {
 	x := (&exchange{flow: f, browser: f.browser, at: at, method: "POST", path: framePath + "claim",
 		form: url.Values{"verifier": {verifier}}, proc: p}).perform()
-	return x.err == "" && x.status == 200 && strings.Contains(x.body, "true")
+	return x.err == "" && x.status == 200 && strings.Contains(x.body, `"signedIn":true`)
 }
 
 // replay shows an old cookie to a replica: somebody kept it.

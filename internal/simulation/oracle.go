@@ -88,7 +88,7 @@ func (x *exchange) replaces(c sent) bool {
 // endsNothing reports whether an answer says that nothing was changed.
 func (x *exchange) endsNothing() bool {
 	return x.path == callbackPath && x.status >= 400 && x.status < 500 ||
-		x.path == framePath+"claim" && x.status == 200 && !strings.Contains(x.body, "true")
+		x.path == framePath+"claim" && x.status == 200 && !strings.Contains(x.body, `"signedIn":true`)
 }
 
 // signedOut reports whether an answer says that nobody is signed in.
@@ -130,7 +130,7 @@ func (o *oracle) handled(x *exchange) {
 	if x.path == logoutPath {
 		o.logout(x)
 	}
-	if x.path == callbackPath && x.status == 303 || x.path == framePath+"claim" && strings.Contains(x.body, "true") {
+	if x.path == callbackPath && x.status == 303 || x.path == framePath+"claim" && strings.Contains(x.body, `"signedIn":true`) {
 		o.superseded(x)
 	}
 	w.counts[fmt.Sprintf("answer %s %d", x.path, x.status)]++

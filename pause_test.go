@@ -1,0 +1,185 @@
+package hfoauth_test
+
+import (
+	"encoding/json"
+	"html"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/hfoauth/hfoauth"
+	"github.com/hfoauth/hfoauth/hfoauthtest"
+)
+
+// Right after a sign-in, a sign-out or a failure no page leads on to sign-in by
+// itself: whatever keeps a session from being found ends with a page.
+func TestNoLoopAfterSignIn(t *testing.T) {
+	s := newSite(t, nil)
+	denied := func(browser *http.Client) {
+		s.signIn(browser, hfoauthtest.Person{Username: "ada", Deny: true}, "/private")
+	}
+	lost := func(browser *http.Client) { // the session's cookie does not come back
+		resp := s.signIn(browser, ada, "/private")
+		home, err := url.Parse(s.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, cookie := range resp.setCookies(s.client.SessionCookie()) {
+			browser.Jar.SetCookies(home, []*http.Cookie{{Name: cookie.Name, Path: "/", MaxAge: -1}})
+		}
+	}
+	signedOut := func(browser *http.Client) {
+		s.signIn(browser, ada, "/private")
+		post(t, browser, s.URL+"/logout", nil)
+	}
+	for name, before := range map[string]func(*http.Client){"denied": denied, "session lost": lost, "signed out": signedOut} {
+		browser := s.browser()
+		before(browser)
+		resp := get(t, browser, s.URL+"/private")
+		if resp.StatusCode != 401 || !strings.Contains(resp.body, "Sign in to view this page") || !strings.Contains(resp.body, `href="/login?next=%2Fprivate"`) {
+			t.Errorf("%s: %s to %q: %s", name, resp.Status, resp.Header.Get("Location"), resp.body)
+		}
+		if resp := s.signIn(browser, ada, "/private"); resp.Header.Get("Location") != "/private" {
+			t.Errorf("%s: signing in by a click: %s", name, resp.Status)
+		}
+		if resp := get(t, browser, s.URL+"/private"); resp.StatusCode != 200 {
+			t.Errorf("%s: signed in: %s", name, resp.Status)
+		}
+		home, _ := url.Parse(s.URL)
+		for _, cookie := range browser.Jar.Cookies(home) {
+			if strings.Contains(cookie.Name, "pause") {
+				t.Errorf("%s: a page with a session leaves %s", name, cookie.Name)
+			}
+		}
+	}
+}
+
+// A further scope is asked for all the same.
+func TestStepUpRightAfterSignIn(t *testing.T) {
+	s := newSite(t, nil)
+	app := httptest.NewServer(s.client.RequireScope(hfoauth.ScopeJobs)(http.NotFoundHandler()))
+	defer app.Close()
+	browser := s.browser()
+	s.signIn(browser, ada, "/")
+	if resp := get(t, browser, app.URL); resp.StatusCode != 303 || !strings.HasPrefix(resp.Header.Get("Location"), s.hub.URL) {
+		t.Errorf("%s to %q", resp.Status, resp.Header.Get("Location"))
+	}
+}
+
+// Prompt "none" leads back to next, whatever the provider answers, once.
+func TestSilentSignIn(t *testing.T) {
+	for _, code := range []string{"login_required", "consent_required", "interaction_required", "server_error", "access_denied"} {
+		s := newSite(t, nil)
+		s.hub.Configure(func(c *hfoauthtest.Settings) {
+			c.AuthorizationResponse = func(response url.Values) {
+				response.Del("code")
+				response.Set("error", code)
+			}
+		})
+		app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s.client.Login(w, r, hfoauth.LoginOptions{Prompt: "none", Next: "/page"})
+		}))
+		defer app.Close()
+		browser := s.browser()
+		begun := get(t, browser, app.URL+"/page")
+		if got := begun.location().Query().Get("prompt"); got != "none" {
+			t.Fatalf("%s: prompt %q: %s", code, got, begun.Status)
+		}
+		resp := get(t, browser, s.decide(begun.Header.Get("Location"), ada))
+		if resp.StatusCode != 303 || resp.Header.Get("Location") != "/page" {
+			t.Errorf("%s: %s to %q, want /page: %s", code, resp.Status, resp.Header.Get("Location"), resp.body)
+		}
+		if resp := get(t, browser, app.URL+"/page"); resp.StatusCode != 401 {
+			t.Errorf("%s: the second time: %s to %q", code, resp.Status, resp.Header.Get("Location"))
+		}
+		if resp := get(t, browser, app.URL+"/other"); resp.Header.Get("Location") != "/page" {
+			t.Errorf("%s: the second time, of another page: %s to %q", code, resp.Status, resp.Header.Get("Location"))
+		}
+	}
+	s := newSite(t, nil)
+	w := httptest.NewRecorder()
+	s.client.Login(w, httptest.NewRequest("GET", "/x", nil), hfoauth.LoginOptions{Prompt: "consent"})
+	if location := w.Header().Get("Location"); !strings.Contains(location, "prompt=consent") {
+		t.Errorf("leads to %s", location)
+	}
+}
+
+// A part of a page that htmx asks for is no page to redirect: htmx loads the
+// login page instead of the one that shows the part.
+func TestHTMX(t *testing.T) {
+	s := newSite(t, nil)
+	for name, header := range map[string][]string{
+		"with metadata":     {"Sec-Fetch-Mode", "cors"},
+		"in older browsers": nil,
+	} {
+		resp := get(t, s.browser(), s.URL+"/private", append(header, "HX-Request", "true", "HX-Current-URL", s.URL+"/board?x=1", "Accept", "text/html, */*")...)
+		if got := resp.Header.Get("HX-Redirect"); resp.StatusCode != 401 || got != "/login?next=%2Fboard%3Fx%3D1" {
+			t.Errorf("%s: %s, HX-Redirect %q", name, resp.Status, got)
+		}
+	}
+	resp := get(t, s.browser(), s.URL+"/private", "HX-Request", "true", "HX-Current-URL", "https://evil.example//evil.example/")
+	if got := resp.Header.Get("HX-Redirect"); got != "/login" {
+		t.Errorf("another site's page: HX-Redirect %q", got)
+	}
+}
+
+func TestJSONHasTheLoginAddress(t *testing.T) {
+	s := newSite(t, nil)
+	resp := get(t, s.browser(), s.URL+"/private", "Accept", "application/json")
+	var body struct{ Error, Login string }
+	if err := json.Unmarshal([]byte(resp.body), &body); err != nil || body.Login != "/login" || body.Error == "" {
+		t.Errorf("%s: %s", resp.Status, resp.body)
+	}
+}
+
+func TestLogoutPage(t *testing.T) {
+	s := newSite(t, func(c *hfoauth.Config) { c.AppName = "Engines" })
+	browser := s.browser()
+	if resp := get(t, browser, s.URL+"/logout"); resp.StatusCode != 405 || !strings.Contains(resp.body, "You are signed out") || strings.Contains(resp.body, "<form") {
+		t.Errorf("signed out: %s %s", resp.Status, resp.body)
+	}
+	s.signIn(browser, ada, "/")
+	resp := get(t, browser, s.URL+"/logout")
+	if resp.StatusCode != 405 || resp.Header.Get("Allow") != "POST" || !strings.Contains(resp.body, `<form class="hfoauth-actions" method="post" action="/logout">`) || !strings.Contains(resp.body, "Engines") {
+		t.Errorf("signed in: %s %v %s", resp.Status, resp.Header, resp.body)
+	}
+	if s.username(browser) != "ada" {
+		t.Error("opening the page signs out")
+	}
+}
+
+var retryFields = regexp.MustCompile(`<input type="hidden" name="([^"]+)" value="([^"]*)">`)
+
+// A denial in the tab of an iframe is no dead end: the iframe learns of it, and
+// trying again in the tab reaches the iframe.
+func TestDeniedForAnIframe(t *testing.T) {
+	for name, change := range keptIn() {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, change)
+			tab, iframe := s.browser(), s.browser()
+			begun := s.popup(tab, url.Values{"challenge": {challengeOf(frameVerifier)}, "next": {"/private"}})
+			denied := get(t, tab, s.decide(onward(begun), hfoauthtest.Person{Username: "ada", Deny: true}))
+			if denied.StatusCode != 403 || !strings.Contains(denied.body, "data-hfoauth-close") || !strings.Contains(denied.body, `action="/login/frame/popup"`) {
+				t.Fatalf("%s: %s", denied.Status, denied.body)
+			}
+			if resp, _ := s.claim(iframe, frameVerifier); !strings.Contains(resp.body, `"denied":true`) {
+				t.Errorf("the iframe gets %s", resp.body)
+			}
+			form := url.Values{}
+			for _, field := range retryFields.FindAllStringSubmatch(denied.body, -1) {
+				form.Set(field[1], html.UnescapeString(field[2]))
+			}
+			again := s.popup(tab, form)
+			done := get(t, tab, s.decide(onward(again), ada))
+			if done.Header.Get("Location") != "/login/frame/done" {
+				t.Fatalf("%s to %q: %s", done.Status, done.Header.Get("Location"), done.body)
+			}
+			if resp, cookie := s.claim(iframe, frameVerifier); cookie == nil || s.username(iframe) != "ada" {
+				t.Errorf("the iframe gets %s", resp.body)
+			}
+		})
+	}
+}

@@ -1,0 +1,59 @@
+package hfoauth
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/hfoauth/hfoauth/internal/provider"
+)
+
+// sayer returns an English sentence, a format as for fmt.Sprintf, in the
+// language of a user.
+type sayer func(format string, args ...any) string
+
+// words returns the sayer for the user who sent a request.
+func (c *Client) words(r *http.Request) sayer {
+	if c.config.Translate == nil {
+		return fmt.Sprintf
+	}
+	return func(format string, args ...any) string { return c.config.Translate(r, format, args...) }
+}
+
+// language returns the tag of the language in which a user is spoken to (RFC
+// 5646): the translation of "en".
+func (say sayer) language() string { return say("en") }
+
+// rightToLeft are the languages that are written so.
+var rightToLeft = []string{"ar", "dv", "fa", "he", "ku", "ps", "sd", "ug", "ur", "yi"}
+
+// direction returns in which direction a language is written, as an attribute
+// dir says it.
+func direction(language string) string {
+	primary, _, _ := strings.Cut(language, "-")
+	if slices.Contains(rightToLeft, primary) {
+		return "rtl"
+	}
+	return "ltr"
+}
+
+// providerName is what users know the provider as. A stand-in on loopback
+// stands for Hugging Face.
+func (c *Config) providerName() string {
+	host := hostname(c.ProviderURL)
+	if c.ProviderURL == defaultProviderURL || provider.Loopback(host) {
+		return "Hugging Face"
+	}
+	return host
+}
+
+// scriptWords are the sentences of pages/hfoauth.js.
+var scriptWords = []string{
+	"Complete sign-in in the tab that just opened. Didn't see it?",
+	"Open it again.",
+	"Sign-in was cancelled.",
+	"Your browser does not let this page keep you signed in here.",
+	"Open it in a new tab.",
+	"Sign-in took too long. Try again.",
+}
