@@ -7,7 +7,7 @@ import (
 
 // call has a process, any if it is nil, do something outside of a request, and
 // returns when it has, or has died. The driver calls begins and returns.
-func (f *flow) call(p *process, what string, begins func(), do func(context.Context, *process), returns func()) {
+func (f *flow) call(p *process, what string, begins func(), do func(context.Context, *process), returns func(*process)) {
 	w := f.w
 	w.driver.do(nil, &call{name: f.id + " " + what, arrive: func(c *call) {
 		if p == nil {
@@ -22,7 +22,7 @@ func (f *flow) call(p *process, what string, begins func(), do func(context.Cont
 		p.waiting = append(p.waiting, c)
 		back := &call{name: f.id + " " + what + " done", proc: p, arrive: func(*call) {
 			if !p.dead {
-				returns()
+				returns(p)
 				w.driver.answer(c)
 			}
 		}}
@@ -44,29 +44,29 @@ func (f *flow) logoutUser(person string) {
 			f.w.oracle.logoutUserBegins(person)
 		},
 		func(ctx context.Context, p *process) { err = p.app.LogoutUser(ctx, subOf(person)) },
-		func() {
+		func(*process) {
 			f.w.driver.log("%s: all sessions of %s are ended: %v", f.id, person, err)
 			f.w.oracle.logoutUserReturned(person, began, err)
 		})
 }
 
 // devices lists the sessions of a user, takes the token of one, and may end it.
+// What a call found is read in its returns alone: one at a process that died
+// goes on.
 func (f *flow) devices(person string) {
 	o := f.w.oracle
 	var at *process
 	var before map[*session]bool
-	var devices []Device
+	var devices, found []Device
 	var err error
 	f.call(nil, "devices of "+person,
 		func() { before = o.known(person) },
-		func(ctx context.Context, p *process) {
-			at = p
-			devices, err = p.app.Devices(ctx, subOf(person))
-		},
-		func() {
-			f.w.driver.log("%s: %d devices: %v", f.id, len(devices), err)
+		func(ctx context.Context, p *process) { found, err = p.app.Devices(ctx, subOf(person)) },
+		func(p *process) {
+			at, devices = p, found
+			f.w.driver.log("%s: %d devices: %v", f.id, len(found), err)
 			if err == nil {
-				o.devices(f, person, before, devices)
+				o.devices(f, person, before, found)
 			}
 		})
 	if len(devices) == 0 {
@@ -74,19 +74,23 @@ func (f *flow) devices(person string) {
 	}
 	chosen := devices[f.w.dice.below(len(devices), f.id+" device")]
 	var token string
+	var s *session
 	f.call(at, "token", func() {},
 		func(context.Context, *process) { token, _ = chosen.Token() },
-		func() { o.tokenOf(f, person, token) })
-	s := o.byID[chosen.ID]
+		func(*process) {
+			o.tokenOf(f, person, token)
+			s = o.byID[chosen.ID]
+		})
 	if s == nil || f.w.dice.chance(0.5, f.id+" keeps it") {
 		return
 	}
+	var failed error
 	f.call(at, "end",
 		func() { s.ending++ },
-		func(ctx context.Context, _ *process) { err = chosen.End(ctx) },
-		func() {
-			f.w.driver.log("%s: ends %s: %v", f.id, f.w.driver.alias("device", chosen.ID), err)
-			if err == nil {
+		func(ctx context.Context, _ *process) { failed = chosen.End(ctx) },
+		func(*process) {
+			f.w.driver.log("%s: ends %s: %v", f.id, f.w.driver.alias("device", chosen.ID), failed)
+			if failed == nil {
 				o.end(s, "sign-out")
 			}
 		})

@@ -61,6 +61,14 @@ func (f *flow) wait(d time.Duration) {
 	}})
 }
 
+// tell has the driver do something.
+func (f *flow) tell(do func()) {
+	f.w.driver.do(nil, &call{name: f.id + " tells", arrive: func(c *call) {
+		do()
+		f.w.driver.answer(c)
+	}})
+}
+
 func (f *flow) get(at place, target string) *exchange {
 	path, query, _ := strings.Cut(target, "?")
 	return (&exchange{flow: f, browser: f.browser, at: at, method: "GET", path: path, query: query}).perform()
@@ -87,7 +95,7 @@ func (f *flow) follow(at place, x *exchange, signIn bool) *exchange {
 			continue
 		}
 		if signIns++; signIns > 1 || !signIn {
-			f.w.oracle.violated("stuck", "%s %s leads into sign-in by itself", x.name, x.path)
+			f.tell(func() { f.w.oracle.violated("stuck", "%s %s leads into sign-in by itself", x.name, x.path) })
 			return x
 		}
 		back, g := f.authorize(x.location)
@@ -96,7 +104,7 @@ func (f *flow) follow(at place, x *exchange, signIn bool) *exchange {
 		}
 		x = f.callback(at, back, g)
 	}
-	f.w.oracle.violated("stuck", "%s: more than 20 redirects", f.id)
+	f.tell(func() { f.w.oracle.violated("stuck", "%s: more than 20 redirects", f.id) })
 	return x
 }
 
@@ -162,6 +170,9 @@ func (f *flow) signInFrame(at place, next string) {
 	verifier := fmt.Sprintf("%043d", f.w.dice.roll(f.id+" verifier"))
 	challenge := sha256.Sum256([]byte(verifier))
 	x := f.post(tab, framePath+"popup", url.Values{"challenge": {encode(challenge[:])}, "next": {next}})
+	if x.err != "" { // the answer may still be on its way
+		return
+	}
 	match := continueLink.FindStringSubmatch(x.body)
 	if match == nil {
 		return
@@ -173,7 +184,7 @@ func (f *flow) signInFrame(at place, next string) {
 			return
 		}
 		if g != nil {
-			f.w.oracle.expectClaim(encode(challenge[:]), g)
+			f.tell(func() { f.w.oracle.expectClaim(encode(challenge[:]), g) })
 		}
 		x := f.callback(tab, back, g)
 		x = f.follow(tab, x, false)
@@ -214,7 +225,7 @@ func (f *flow) claim(at place, verifier string, challenge [32]byte, done *bool) 
 			return true
 		}
 	}
-	f.w.oracle.unclaimed(f, encode(challenge[:]), began)
+	f.tell(func() { f.w.oracle.unclaimed(f, encode(challenge[:]), began) })
 	return false
 }
 
