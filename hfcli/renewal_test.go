@@ -138,6 +138,8 @@ func TestProviderDown(t *testing.T) {
 	tl.hub.SetFault(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(503, ""))
 	tl.age(-time.Minute)
 	tl.openFails(hfoauth.ErrProviderUnavailable)
+	tl.hub.SetFault(hfoauthtest.TokenEndpoint, hfoauthtest.Aborted()) // the Hub's own timeout
+	tl.openFails(hfoauth.ErrProviderUnavailable)
 	tl.age(time.Minute)
 	session := tl.mustOpen("ada")
 	tl.token(session)

@@ -5,6 +5,10 @@
 // than it needs:
 //
 //	go run ./internal/load
+//
+// With -bearers it sends requests with bearer tokens instead, at a steady rate:
+//
+//	go run ./internal/load -bearers 1000 -rate 10000
 package main
 
 import (
@@ -31,7 +35,16 @@ func main() {
 	signIns := flag.Int("signins", 2000, "complete sign-ins")
 	requests := flag.Int("requests", 200_000, "authenticated requests after that")
 	parallel := flag.Int("parallel", 100, "at one time")
+	bearers := flag.Int("bearers", 0, "tokens to send requests with, in place of all that")
+	rate := flag.Int("rate", 10_000, "requests with tokens a second")
+	duration := flag.Duration("duration", 10*time.Second, "of the requests with tokens")
 	flag.Parse()
+	if *bearers > 0 {
+		if err := (bearerLoad{*bearers, *rate, *duration}).run(); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
 	if err := run(*signIns, *requests, *parallel); err != nil {
 		log.Fatal(err)
 	}
