@@ -5,7 +5,6 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
-	"encoding/json"
 	"encoding/pem"
 	"net/http"
 	"net/url"
@@ -72,14 +71,6 @@ func tokenResponse(change func(map[string]any)) func(*site) {
 
 func authorizationResponse(change func(url.Values)) func(*site) {
 	return adjust(func(c *hfoauthtest.Settings) { c.AuthorizationResponse = change })
-}
-
-func part(v any) string {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(err)
-	}
-	return base64.RawURLEncoding.EncodeToString(b)
 }
 
 // hmacJWT signs with HS256 under a key.

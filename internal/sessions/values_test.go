@@ -138,8 +138,8 @@ func TestRefusalLeavesTheCookie(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{T: t, fakeStore: newFakeStore(), maxAge: maxAge}
 		k := w.replica()
-		e, value := w.start(k)
-		e = w.open(k, value)
+		_, value := w.start(k)
+		e := w.open(k, value)
 		left, err := k.Refuse(t.Context(), e, data{"ada", "left"}, time.Now().Add(time.Hour))
 		if err != nil || left.Value != "" {
 			t.Errorf("a refusal sets the cookie to %q (%v)", left.Value, err)

@@ -9,7 +9,7 @@ import (
 // returns when it has, or has died. The driver calls begins and returns.
 func (f *flow) call(p *process, what string, begins func(), do func(context.Context, *process), returns func(*process)) {
 	w := f.w
-	w.driver.do(nil, &call{name: f.id + " " + what, arrive: func(c *call) {
+	w.driver.do(context.Background(), &call{name: f.id + " " + what, arrive: func(c *call) {
 		if p == nil {
 			p = w.pick(c.id)
 		}

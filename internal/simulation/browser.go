@@ -149,7 +149,7 @@ func (x *exchange) perform() *exchange {
 	x.w = f.w
 	x.name = fmt.Sprintf("%s.%02d %s %s", f.id, f.requests, x.method, x.path)
 	x.call = &call{name: x.name, arrive: x.leave, finish: func(*call) { x.err = "the end" }}
-	x.w.driver.do(nil, x.call)
+	x.w.driver.do(context.Background(), x.call)
 	return x
 }
 

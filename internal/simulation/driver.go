@@ -55,13 +55,9 @@ type call struct {
 	err       error
 }
 
-// do waits for the driver to answer a call, or for ctx to end if there is one.
+// do waits for the driver to answer a call, or for ctx to end.
 func (d *driver) do(ctx context.Context, c *call) error {
 	d.enter(c)
-	if ctx == nil {
-		<-c.done
-		return c.err
-	}
 	select {
 	case <-c.done:
 		return c.err

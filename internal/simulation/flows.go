@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"context"
 	"crypto/sha256"
 	"fmt"
 	"html"
@@ -56,14 +57,14 @@ func (c *counter) value() int {
 
 // wait lets time pass for a flow.
 func (f *flow) wait(d time.Duration) {
-	f.w.driver.do(nil, &call{name: f.id + " waits", arrive: func(c *call) {
+	f.w.driver.do(context.Background(), &call{name: f.id + " waits", arrive: func(c *call) {
 		f.w.driver.after(d+f.w.dice.between(0, time.Millisecond, c.id), func() { f.w.driver.answer(c) })
 	}})
 }
 
 // tell has the driver do something.
 func (f *flow) tell(do func()) {
-	f.w.driver.do(nil, &call{name: f.id + " tells", arrive: func(c *call) {
+	f.w.driver.do(context.Background(), &call{name: f.id + " tells", arrive: func(c *call) {
 		do()
 		f.w.driver.answer(c)
 	}})
@@ -112,7 +113,7 @@ func (f *flow) follow(at place, x *exchange, signIn bool) *exchange {
 // yes.
 func (f *flow) authorize(location string) (back string, g *grant) {
 	w := f.w
-	w.driver.do(nil, &call{name: f.id + " authorize", arrive: func(c *call) {
+	w.driver.do(context.Background(), &call{name: f.id + " authorize", arrive: func(c *call) {
 		delay := w.dice.between(0, 3*time.Second, c.id)
 		if w.faulty(c.id) && w.dice.chance(0.1, c.id+" slow") {
 			delay = w.dice.between(0, 12*time.Minute, c.id+" minutes")

@@ -177,7 +177,7 @@ func (p *PlainStore) call(ctx context.Context, what, key string, effect func() s
 	// At the end of a run everything is done and nothing is there, so that
 	// nobody goes on trying.
 	c.finish = func(c *call) { c.err = nil }
-	return w.driver.do(nil, c)
+	return w.driver.do(context.Background(), c)
 }
 
 func (s *store) valueName(b []byte) string {
