@@ -107,4 +107,7 @@ var reverts = []revert{
 	{16, "session, iframe and attempts share the header", []change{
 		{cookiesFile, "	if c.framed {\n		return c.maxShared()\n	}\n", ""},
 	}},
+	{17, "a pause after a sign-in and a sign-out", []change{
+		{"middleware.go", "			case hasCookie(r, c.cookies.pause):", "			case false:"},
+	}},
 }
