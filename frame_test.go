@@ -3,7 +3,9 @@ package hfoauth_test
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"html"
 	"html/template"
 	"net/http"
@@ -401,6 +403,47 @@ func TestFrameAncestors(t *testing.T) {
 		_, err := hfoauth.New(hfoauth.Config{ClientID: "id", SessionKeys: [][]byte{testKey("one")}, RedirectURL: "https://app.example/cb", FrameAncestors: []string{wrong}})
 		if err == nil || !strings.Contains(err.Error(), "Config.FrameAncestors") {
 			t.Errorf("%q: %v", wrong, err)
+		}
+	}
+}
+
+// All sentences of the script are served in the user's language, and the
+// script and the style have addresses that stay.
+func TestScriptText(t *testing.T) {
+	s := newSite(t, func(c *hfoauth.Config) {
+		c.Translate = func(r *http.Request, format string, args ...any) string {
+			return r.Header.Get("Accept-Language") + " " + fmt.Sprintf(format, args...)
+		}
+	})
+	script := get(t, s.browser(), s.URL+"/login/frame/hfoauth.js")
+	style := get(t, s.browser(), s.URL+"/login/frame/hfoauth.css")
+	for _, resp := range []answer{script, style} {
+		if resp.StatusCode != 200 || resp.Header.Get("Cache-Control") != "no-cache" || resp.Header.Get("ETag") == "" {
+			t.Errorf("%s %v", resp.Status, resp.Header)
+		}
+		again := get(t, s.browser(), s.URL+resp.Request.URL.Path, "If-None-Match", resp.Header.Get("ETag"))
+		if again.StatusCode != 304 {
+			t.Errorf("%s again: %s", resp.Request.URL.Path, again.Status)
+		}
+	}
+	if !strings.Contains(script.body, `"translated":true`) {
+		t.Error("the script does not ask for translations")
+	}
+	resp := get(t, s.browser(), s.URL+"/login/frame/text", "Accept-Language", "fr")
+	if resp.Header.Get("Cache-Control") != "private, no-store" || resp.Header.Get("Content-Type") != "application/json" {
+		t.Errorf("%v", resp.Header)
+	}
+	var text map[string]string
+	if err := json.Unmarshal([]byte(resp.body), &text); err != nil {
+		t.Fatal(err)
+	}
+	sentences := regexp.MustCompile(`inWords\("([^"]*)"\)`).FindAllStringSubmatch(script.body, -1)
+	if len(sentences) < 5 {
+		t.Fatalf("the script has %d sentences", len(sentences))
+	}
+	for _, sentence := range sentences {
+		if got, want := text[sentence[1]], "fr "+sentence[1]; got != want {
+			t.Errorf("%q is %q, want %q", sentence[1], got, want)
 		}
 	}
 }

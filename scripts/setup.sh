@@ -39,7 +39,7 @@ npm_packages
 missing=()
 have curl || missing+=(curl)
 have gcc || missing+=(gcc libc6-dev) # for go test -race
-have chromium || missing+=(chromium fonts-liberation)
+have chromium || missing+=(chromium fonts-liberation fonts-noto-color-emoji)
 have redis-server || missing+=(redis-server)
 have postgres || missing+=(postgresql)
 have mariadb-install-db || missing+=(mariadb-server)

@@ -275,6 +275,6 @@ func awaitPromise(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.
 // html returns the markup of a page.
 func (b *browser) html(ctx context.Context) (markup string) {
 	b.t.Helper()
-	b.run(ctx, chromedp.Evaluate(ofDocument("html")+`.outerHTML`, &markup))
+	b.run(ctx, chromedp.Evaluate(ofDocument("html")+`?.outerHTML ?? ""`, &markup))
 	return markup
 }
