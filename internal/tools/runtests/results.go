@@ -68,8 +68,10 @@ func (r *results) add(e event) {
 	t := r.test(testName{e.Package, e.Test})
 	switch e.Action {
 	case "run":
-		if i := strings.LastIndex(e.Test, "/"); i > 0 {
-			r.test(testName{e.Package, e.Test[:i]}).parent = true
+		for i, letter := range e.Test { // a slash may also be part of a name
+			if parent := r.tests[testName{e.Package, e.Test[:i]}]; letter == '/' && parent != nil {
+				parent.parent = true
+			}
 		}
 	case "output":
 		t.output.WriteString(e.Output)

@@ -56,6 +56,25 @@ func TestReport(t *testing.T) {
 	}
 }
 
+// The name of a subtest may have slashes of its own, which are no tests.
+func TestNamesWithSlashes(t *testing.T) {
+	const events = `{"Action":"run","Package":"m","Test":"TestPaths"}
+{"Action":"run","Package":"m","Test":"TestPaths/at_/oauth/token"}
+{"Action":"pass","Package":"m","Test":"TestPaths/at_/oauth/token"}
+{"Action":"pass","Package":"m","Test":"TestPaths"}
+{"Action":"pass","Package":"m"}`
+	r := newResults()
+	if err := r.read(strings.NewReader(events)); err != nil {
+		t.Fatal(err)
+	}
+	if failed := r.failed(); len(failed) != 0 {
+		t.Errorf("failed: %v", failed)
+	}
+	if got := r.passedCases("m", "TestPaths"); got != 1 {
+		t.Errorf("%d cases, want 1", got)
+	}
+}
+
 func TestCases(t *testing.T) {
 	r := readEvents(t)
 	for name, want := range map[string]int{"TestTable": 1, "TestPlain": 1, "TestSkipped": 0, "TestHangs": 0, "TestTab": 0} {
