@@ -1,6 +1,6 @@
 // Package hfoauth signs users in with Hugging Face.
 //
-// An app mounts the handlers and asks who is there:
+// An app mounts the handlers and asks for the current user:
 //
 //	client, err := hfoauth.New(hfoauth.Config{}) // in a Space, the environment says it all
 //	if err != nil {
@@ -25,7 +25,7 @@
 // [Client.LogoutUser] all sessions of a user. Config.OnLogin keeps a record
 // of users or turns some away.
 //
-// # Who is there
+// # The current user
 //
 // [Client.UserFromRequest] returns the user, [Client.SessionFromRequest] also
 // the granted scopes and access to the token. [Client.RequireUser],
@@ -49,7 +49,7 @@
 // # Where sessions live
 //
 // In a sealed cookie, or in a [Store] where Config.Store names one. A session
-// ends with its access token; where there is a refresh token it goes on.
+// ends with its access token, or continues if there is a refresh token.
 //
 // # Programs
 //
