@@ -77,6 +77,8 @@ type BearerOptions struct {
 // cookie. Wrap it around Require handlers, and around no more than programs
 // need. A request with a token is judged by that alone, also if it is not
 // valid; one without by its cookie. Of two around one another, the inner decides.
+// If a Require handler is around it, the request's cookie has to meet what that
+// requires, and the token's user has to as well.
 //
 // The provider is asked about each token once in five minutes, so that is how
 // long a token may still be accepted after it was revoked. Tokens that tell

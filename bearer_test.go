@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -496,4 +497,64 @@ func BenchmarkBearers(b *testing.B) {
 	b.ReportMetric(float64(all[len(all)*99/100].Nanoseconds()), "ns/p99")
 	b.ReportMetric(float64(s.hub.Calls(hfoauthtest.UserInfoEndpoint)), "calls")
 	b.ReportMetric(float64(kept)/1000, "B/token")
+}
+
+// Inside AcceptBearer a token counts and the cookie does not, also behind a
+// Require handler around it: what that demands holds for the cookie's user and
+// the token's.
+func TestTokenInsideRequire(t *testing.T) {
+	s := newSite(t, nil)
+	who := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user, err := s.client.UserFromRequest(r)
+		if err != nil {
+			s.client.Error(w, r, err)
+			return
+		}
+		io.WriteString(w, user.Username)
+	})
+	user, members := s.client.RequireUser, s.client.RequireOrg("engines", hfoauth.RoleAny)
+	programs := s.client.AcceptBearer(hfoauth.BearerOptions{})
+	handlers := map[string]http.Handler{
+		"user(programs(user))":          user(programs(user(who))),
+		"user(programs)":                user(programs(who)),
+		"members(programs(user))":       members(programs(user(who))),
+		"members(programs)":             members(programs(who)),
+		"members(user(programs(user)))": members(http.HandlerFunc(user(programs(user(who))).ServeHTTP)),
+	}
+	cookies := map[string]*http.Cookie{"ada": s.newSession(ada), "grace": s.newSession(hfoauthtest.Person{Username: "grace"})}
+	tokens := map[string]string{
+		"ada": s.hub.AccessToken("ada", s.app.ClientID), "grace": s.hub.AccessToken("grace", s.app.ClientID),
+		"of another app": s.hub.AccessToken("ada", "another app"),
+	}
+	for _, tt := range []struct {
+		cookie, token  string
+		users, members string // who is let in, or the status
+	}{
+		{"ada", "", "ada", "ada"}, {"", "ada", "401", "401"}, {"", "", "401", "401"},
+		{"grace", "ada", "ada", "403"}, {"ada", "grace", "grace", "403"}, {"ada", "ada", "ada", "ada"},
+		{"ada", "of another app", "401", "401"},
+	} {
+		for name, handler := range handlers {
+			r := httptest.NewRequest("GET", "/", nil)
+			if tt.cookie != "" {
+				r.AddCookie(cookies[tt.cookie])
+			}
+			if tt.token != "" {
+				r.Header.Set("Authorization", "Bearer "+tokens[tt.token])
+			}
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, r)
+			got := fmt.Sprint(w.Code)
+			if w.Code == http.StatusOK {
+				got = w.Body.String()
+			}
+			want := tt.users
+			if strings.HasPrefix(name, "members") {
+				want = tt.members
+			}
+			if got != want {
+				t.Errorf("%s with the cookie %q and the token %q: %s, want %s", name, tt.cookie, tt.token, got, want)
+			}
+		}
+	}
 }

@@ -99,6 +99,14 @@ type Config struct {
 	// of its own whose API is here, or "http://localhost:5173". They never count
 	// for sign-in inside an iframe, and CORS remains the app's to answer. If nil,
 	// only this site's own pages may.
+	//
+	// Unless there are FrameAncestors, browsers send cookies only with requests
+	// of the same site (SameSite=Lax), which is the same scheme and registrable
+	// domain: example.com for app.example.com. New logs a warning for an origin
+	// that is certain to be of another site, because its scheme or the last two
+	// labels of its host differ. It does not know which domains are registered
+	// below: other.co.uk is another site than app.example.co.uk, and gets no
+	// warning.
 	TrustedOrigins []string
 
 	// FrameAncestors are the sites that may show the app inside an iframe, as in
@@ -270,6 +278,22 @@ func (c *Config) validate() error {
 
 // warn logs what may be a mistake.
 func (c *Config) warn() {
+	c.warnOfScopes()
+	c.warnOfOtherSites()
+}
+
+// warnOfOtherSites names the trusted origins that get no cookies.
+func (c *Config) warnOfOtherSites() {
+	for _, text := range c.TrustedOrigins {
+		if len(c.FrameAncestors) == 0 && ofOtherSites(text, c.RedirectURL) {
+			c.Logger.Warn("hfoauth: Config.TrustedOrigins has an origin of another site: its pages' requests bring no session, because cookies are SameSite=Lax: "+
+				"serve it below the domain of Config.RedirectURL or, if it may show the app inside an iframe, name it in Config.FrameAncestors",
+				"origin", text)
+		}
+	}
+}
+
+func (c *Config) warnOfScopes() {
 	for _, scope := range c.Scopes {
 		if slices.Contains(knownScopes, scope) {
 			continue

@@ -192,22 +192,67 @@ func TestLoopbackRedirects(t *testing.T) {
 	}
 }
 
+// warnings returns what New logs about config, without time and message.
+func warnings(t *testing.T, config hfoauth.Config) string {
+	t.Helper()
+	var log strings.Builder
+	options := &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey || a.Key == slog.MessageKey {
+			return slog.Attr{}
+		}
+		return a
+	}}
+	config.Logger = slog.New(slog.NewTextHandler(&log, options))
+	newClient(t, config)
+	return strings.TrimSpace(log.String())
+}
+
 // A misspelled scope is named at start, with the likely one.
 func TestUnknownScopesAreWarnedOf(t *testing.T) {
 	for scope, want := range map[hfoauth.Scope]string{
 		"inference_api": "level=WARN scope=inference_api likely=inference-api", "Email": "level=WARN scope=Email likely=email",
 		"something-new": `level=WARN scope=something-new likely=""`, hfoauth.ScopeReadMCP: "", hfoauth.ScopeJobs: "",
 	} {
-		var log strings.Builder
-		withoutTime := &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-			if a.Key == slog.TimeKey || a.Key == slog.MessageKey {
-				return slog.Attr{}
-			}
-			return a
-		}}
-		newClient(t, hfoauth.Config{Scopes: hfoauth.Scopes{scope}, Logger: slog.New(slog.NewTextHandler(&log, withoutTime))})
-		if got := strings.TrimSpace(log.String()); got != want {
+		if got := warnings(t, hfoauth.Config{Scopes: hfoauth.Scopes{scope}}); got != want {
 			t.Errorf("New with the scope %s logs %q, want %q", scope, got, want)
+		}
+	}
+}
+
+// An origin of another site gets no cookie with SameSite=Lax. New warns of one
+// that is certain to be of another site.
+func TestOriginsOfOtherSitesAreWarnedOf(t *testing.T) {
+	const app, local = "https://api.example.com/login/callback", "http://localhost:7860/login/callback"
+	for _, tt := range []struct {
+		redirectURL, origin string
+		ancestors           []string
+		warned              bool
+	}{
+		{app, "https://app.example.com", nil, false},
+		{app, "https://example.com", nil, false},
+		{app, "https://APP.Example.com:8443", nil, false},
+		{app, "https://deep.api.example.com", nil, false},
+		{app, "https://app.example.org", nil, true},
+		{app, "https://myexample.com", nil, true},
+		{app, "https://com", nil, true},
+		{app, "http://localhost:5173", nil, true},
+		{app, "https://app.example.org", []string{"https://app.example.org"}, false},
+		{app, "https://app.example.org", []string{}, true},
+		{"https://app.example.co.uk/login/callback", "https://other.co.uk", nil, false}, // that co.uk is no site is not known
+		{local, "http://localhost:5173", nil, false},
+		{local, "http://127.0.0.1:5173", nil, true},
+		{local, "https://localhost:5173", nil, true},
+		{local, "http://app.localhost:5173", nil, true},
+		{"https://10.0.0.1/login/callback", "https://192.0.0.1", nil, true},
+		{"https://10.0.0.1/login/callback", "https://10.0.0.1:8443", nil, false},
+	} {
+		want := ""
+		if tt.warned {
+			want = "level=WARN origin=" + tt.origin
+		}
+		config := hfoauth.Config{RedirectURL: tt.redirectURL, TrustedOrigins: []string{tt.origin}, FrameAncestors: tt.ancestors}
+		if got := warnings(t, config); got != want {
+			t.Errorf("%s trusts %s, framed by %q: logs %q, want %q", tt.redirectURL, tt.origin, tt.ancestors, got, want)
 		}
 	}
 }

@@ -83,7 +83,7 @@ func (c *Client) Login(w http.ResponseWriter, r *http.Request, options LoginOpti
 	case framed(r):
 		c.framedLoginPage(w, r, options)
 	case c.onOtherHost(r):
-		http.Redirect(w, r, origin(c.redirectURL)+pathOf(r), http.StatusSeeOther)
+		http.Redirect(w, r, origin(c.redirectURL)+c.asSeen(r, pathOf(r)), http.StatusSeeOther)
 	default:
 		if address, ok := c.beginSignIn(w, r, options, ""); ok {
 			w.Header().Set("Location", address)

@@ -74,6 +74,11 @@ type orgDemand struct {
 	atLeast Role
 }
 
+// and returns the demands of both.
+func (d demands) and(other demands) demands {
+	return demands{d.scopes.with(other.scopes...), slices.Concat(d.orgs, other.orgs)}
+}
+
 // check returns nil or a *ForbiddenError that names what is missing: all that
 // the user could still grant or, if there is something else, that alone.
 func (d demands) check(s *record) error {
@@ -108,9 +113,7 @@ type required struct {
 // if that is such a handler of this client, too.
 func (c *Client) require(next http.Handler, d demands) http.Handler {
 	if inner, ok := next.(*required); ok && inner.client == c {
-		d.scopes = d.scopes.with(inner.demands.scopes...)
-		d.orgs = slices.Concat(d.orgs, inner.demands.orgs)
-		next = inner.next
+		d, next = d.and(inner.demands), inner.next
 	}
 	return &required{c, d, next}
 }
@@ -139,7 +142,11 @@ func (h *required) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Cache-Control", uncached)
-	h.next.ServeHTTP(w, r.WithContext(&sessionContext{r.Context(), c, e}))
+	met := h.demands
+	if around := c.found(r); around != nil {
+		met = met.and(around.demands)
+	}
+	h.next.ServeHTTP(w, r.WithContext(&sessionContext{r.Context(), c, e, met}))
 }
 
 // recordOf returns what is kept of a session, nil if there is none.

@@ -139,6 +139,9 @@ func proxied(t *testing.T, hub *hfoauthtest.Server, strip bool) (address string)
 	mux.Handle("GET "+prefix+"/private", client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "private page, query %s", r.URL.RawQuery)
 	})))
+	mux.HandleFunc("GET "+prefix+"/chat", func(w http.ResponseWriter, r *http.Request) {
+		client.Login(w, r, hfoauth.LoginOptions{Scopes: hfoauth.Scopes{hfoauth.ScopeInferenceAPI}})
+	})
 	backend.Config.Handler = mux
 	backend.Start()
 	t.Cleanup(backend.Close)
@@ -212,5 +215,32 @@ func TestCallbackNeedsAPathOfItsOwn(t *testing.T) {
 		if _, err := hfoauth.New(config); err == nil {
 			t.Errorf("%s: New succeeds", name)
 		}
+	}
+}
+
+// Sign-in that begins on another name of the site is led to the registered
+// one, below the prefix that a proxy strips.
+func TestOtherHostBehindAProxy(t *testing.T) {
+	for name, strip := range map[string]bool{"that keeps the prefix": false, "that strips the prefix": true} {
+		t.Run(name, func(t *testing.T) {
+			address := proxied(t, hfoauthtest.NewServer(t), strip)
+			for path, want := range map[string]string{
+				"/login":                   "/login",
+				"/login?next=%2Fprivate":   "/login?next=%2Fprivate",
+				"/login?next=/a&__sign=ab": "/login?next=/a",
+				"/chat?page=2":             "/chat?page=2",
+			} {
+				req, err := http.NewRequest("GET", address+path, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				req.Host = "localhost:" + req.URL.Port()
+				req.Header.Set("Sec-Fetch-Mode", "navigate")
+				browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+				if got := do(t, browser, req).Header.Get("Location"); got != address+want {
+					t.Errorf("%s on localhost leads to %q, want %q", path, got, address+want)
+				}
+			}
+		})
 	}
 }

@@ -2,6 +2,7 @@ package hfoauth
 
 import (
 	"net/http"
+	"net/netip"
 	"net/url"
 	"path"
 	"slices"
@@ -125,6 +126,34 @@ func normalHost(scheme, host string) string {
 		port = ":80"
 	}
 	return strings.ToLower(strings.TrimSuffix(host, port))
+}
+
+// ofOtherSites reports whether two URLs are certain to be of different sites,
+// from which browsers send no cookies with SameSite=Lax to one another
+// (https://html.spec.whatwg.org/multipage/browsers.html#same-site). Hosts of one
+// site share a registrable domain, which has two labels or more; how many, only
+// the public suffix list says. An address is a site by itself.
+func ofOtherSites(a, b string) bool {
+	u, err1 := url.Parse(a)
+	v, err2 := url.Parse(b)
+	if err1 != nil || err2 != nil {
+		return false // not reached: validate parsed them
+	}
+	host, other := strings.ToLower(u.Hostname()), strings.ToLower(v.Hostname())
+	if u.Scheme != v.Scheme {
+		return true
+	}
+	if host == other {
+		return false
+	}
+	_, err := netip.ParseAddr(host)
+	return err == nil || lastLabels(host) != lastLabels(other)
+}
+
+// lastLabels returns the last two labels of a name.
+func lastLabels(name string) string {
+	labels := strings.Split(name, ".")
+	return strings.Join(labels[max(0, len(labels)-2):], ".")
 }
 
 func hostname(address string) string {

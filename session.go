@@ -227,8 +227,9 @@ type (
 // sessionContext is the context of a handler behind a Require handler.
 type sessionContext struct {
 	context.Context
-	client *Client
-	entry  *entry
+	client  *Client
+	entry   *entry
+	demands demands // that the session meets
 }
 
 func (s *sessionContext) Value(key any) any {
@@ -275,17 +276,33 @@ func (c *Client) session(r *http.Request) (*entry, error) {
 // sessionWithoutCookie returns the session that a Require handler found, or
 // that of a bearer token, nil if the request is to be judged by its cookies.
 func (c *Client) sessionWithoutCookie(r *http.Request) (*entry, error) {
-	if s, ok := r.Context().Value(sessionKey{c}).(*sessionContext); ok {
-		found := s.entry.Data
-		if found.bearer && !c.bearerRoute(r).accepts(found.token.AccessToken, found.told) { // a route inside accepts less
+	found := c.found(r)
+	switch {
+	case found != nil && found.entry.Data.bearer:
+		if s := found.entry.Data; !c.bearerRoute(r).accepts(s.token.AccessToken, s.told) { // a route inside accepts less
 			return nil, ErrNotSignedIn
 		}
-		return s.entry, nil
+	case c.hasBearer(r):
+		token, _ := bearerToken(r)
+		e, err := c.bearerSession(r.Context(), c.bearerRoute(r), token)
+		if err == nil && found != nil { // the token's user must pass what let the cookie's through
+			err = found.demands.check(e.Data)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return e, nil
+	case found == nil:
+		return nil, nil
 	}
-	if token, _ := bearerToken(r); c.hasBearer(r) {
-		return c.bearerSession(r.Context(), c.bearerRoute(r), token)
-	}
-	return nil, nil
+	return found.entry, nil
+}
+
+// found returns what the Require handlers around a request found, nil if
+// there are none.
+func (c *Client) found(r *http.Request) *sessionContext {
+	found, _ := r.Context().Value(sessionKey{c}).(*sessionContext)
+	return found
 }
 
 // freshSession returns the request's session with an access token that lasts,
