@@ -45,11 +45,14 @@ func TestSignIn(t *testing.T) {
 	}
 
 	resp := get(t, browser, s.decide(authorizeURL, ada))
-	if resp.StatusCode != http.StatusSeeOther || resp.Header.Get("Location") != "/private?a=b" {
-		t.Fatalf("callback: %s to %q: %s", resp.Status, resp.Header.Get("Location"), resp.body)
+	if got := resp.Header.Get("Location"); resp.StatusCode != http.StatusSeeOther || got != "/private?a=b" {
+		t.Fatalf("callback: %s to %q: %s", resp.Status, got, resp.body)
 	}
-	if resp.Header.Get("Cache-Control") != "private, no-store" || resp.Header.Get("Referrer-Policy") != "no-referrer" {
-		t.Errorf("callback may be cached or leak its address: %v", resp.Header)
+	if got, want := resp.Header.Get("Cache-Control"), "private, no-store"; got != want {
+		t.Errorf("callback: Cache-Control %q, want %q", got, want)
+	}
+	if got, want := resp.Header.Get("Referrer-Policy"), "no-referrer"; got != want {
+		t.Errorf("callback: Referrer-Policy %q, want %q", got, want)
 	}
 	if got := s.username(browser); got != "ada" {
 		t.Errorf("signed in as %q", got)
@@ -57,19 +60,23 @@ func TestSignIn(t *testing.T) {
 	if resp := get(t, browser, s.URL+"/private?a=b"); resp.body != "private page of ada, query a=b" {
 		t.Errorf("private page: %s", resp.body)
 	}
-	if s.hub.Calls(hfoauthtest.TokenEndpoint) != 1 || s.hub.Calls(hfoauthtest.UserInfoEndpoint) != 1 {
-		t.Errorf("%d token and %d userinfo calls, want one each", s.hub.Calls(hfoauthtest.TokenEndpoint), s.hub.Calls(hfoauthtest.UserInfoEndpoint))
+	for _, endpoint := range []hfoauthtest.Endpoint{hfoauthtest.TokenEndpoint, hfoauthtest.UserInfoEndpoint} {
+		if calls := s.hub.Calls(endpoint); calls != 1 {
+			t.Errorf("%d calls of %s, want one", calls, endpoint)
+		}
 	}
 }
 
 // site is an app with sign-in, its provider, and what it logged.
 type site struct {
-	t      testing.TB
-	hub    *hfoauthtest.Server
-	app    hfoauthtest.App
-	client *hfoauth.Client
-	URL    string
-	log    *lockedBuffer
+	t       testing.TB
+	hub     *hfoauthtest.Server
+	app     hfoauthtest.App
+	client  *hfoauth.Client
+	URL     string
+	log     *lockedBuffer
+	network http.RoundTripper // nil for that of the machine
+	stores  []clocked
 }
 
 type lockedBuffer struct {
@@ -92,21 +99,28 @@ func (b *lockedBuffer) String() string {
 // newSite starts an app on loopback, after change had its way with the config.
 func newSite(t testing.TB, change func(*hfoauth.Config)) *site {
 	t.Helper()
-	clearEnv(t)
-	s := &site{t: t, hub: hfoauthtest.NewServer(t), log: &lockedBuffer{}}
 	mux := http.NewServeMux()
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
-	s.URL = server.URL
+	s := &site{t: t, hub: hfoauthtest.NewServer(t), URL: server.URL}
+	s.serve(mux, change)
+	return s
+}
+
+// serve registers the app and its pages.
+func (s *site) serve(mux *http.ServeMux, change func(*hfoauth.Config)) {
+	s.t.Helper()
+	clearEnv(s.t)
+	s.log = &lockedBuffer{}
 	s.app = s.hub.RegisterApp(hfoauthtest.App{Name: "Test", RedirectURIs: []string{s.URL + "/login/callback"}})
 	s.client = s.newReplica(change)
 	s.client.Mount(mux)
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "start") })
 	mux.HandleFunc("GET /me", s.me)
 	mux.Handle("GET /private", s.client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprintf(w, "private page of %s, query %s", hfoauth.UserFromContext(r.Context()).Username, r.URL.RawQuery)
+		username := hfoauth.UserFromContext(r.Context()).Username
+		fmt.Fprintf(w, "private page of %s, query %s", username, r.URL.RawQuery)
 	})))
-	return s
 }
 
 // newReplica returns another client for the same app.
@@ -118,9 +132,13 @@ func (s *site) newReplica(change func(*hfoauth.Config)) *hfoauth.Client {
 		ProviderURL:  s.hub.URL,
 		RedirectURL:  s.URL + "/login/callback",
 		Logger:       slog.New(slog.NewTextHandler(s.log, nil)),
+		Transport:    s.network,
 	}
 	if change != nil {
 		change(&config)
+	}
+	if store, ok := config.Store.(clocked); ok {
+		s.stores = append(s.stores, store)
 	}
 	client, err := hfoauth.New(config)
 	if err != nil {
@@ -144,8 +162,11 @@ func (s *site) browser() *http.Client {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return &http.Client{Jar: jar, CheckRedirect: stay, Transport: s.network}
 }
+
+// stay keeps an http.Client from following redirects.
+func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // answer is a response read whole.
 type answer struct {
@@ -218,17 +239,19 @@ func post(t testing.TB, browser *http.Client, address string, form url.Values, h
 func (s *site) begin(browser *http.Client, next string) string {
 	s.t.Helper()
 	resp := get(s.t, browser, s.URL+"/login?next="+url.QueryEscape(next))
-	if resp.StatusCode != http.StatusSeeOther || !strings.HasPrefix(resp.Header.Get("Location"), s.hub.URL+"/oauth/authorize?") {
-		s.t.Fatalf("GET /login: %s to %s: %s", resp.Status, resp.Header.Get("Location"), resp.body)
+	location := resp.Header.Get("Location")
+	if resp.StatusCode != http.StatusSeeOther || !strings.HasPrefix(location, s.hub.URL+"/oauth/authorize?") {
+		s.t.Fatalf("GET /login: %s to %s: %s", resp.Status, location, resp.body)
 	}
-	return resp.Header.Get("Location")
+	return location
 }
 
 // decide answers the consent page and returns the callback's address.
 func (s *site) decide(authorizeURL string, person hfoauthtest.Person) string {
 	s.t.Helper()
+	person.Transport = s.network
 	provider := s.hub.Browser(person)
-	provider.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	provider.CheckRedirect = stay
 	resp := get(s.t, provider, authorizeURL)
 	location := resp.Header.Get("Location")
 	if location == "" {
@@ -279,7 +302,9 @@ func (s *site) username(browser *http.Client) string {
 // clearEnv makes a test independent of the environment it runs in.
 func clearEnv(t testing.TB) {
 	t.Helper()
-	for _, name := range []string{"OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET", "OAUTH_SCOPES", "OPENID_PROVIDER_URL", "OAUTH_REDIRECT_URL", "SPACE_HOST"} {
+	for _, name := range []string{
+		"OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET", "OAUTH_SCOPES", "OPENID_PROVIDER_URL", "OAUTH_REDIRECT_URL", "SPACE_HOST",
+	} {
 		t.Setenv(name, "")
 	}
 }
@@ -328,11 +353,17 @@ func (c *clock) advance(d time.Duration) {
 	c.ahead += d
 }
 
-// newClock makes a site's clients and provider follow one clock.
+// clocked is a store whose entries expire by a clock of the test's.
+type clocked interface{ setClock(now func() time.Time) }
+
+// newClock makes a site's clients, stores and provider follow one clock.
 func (s *site) newClock(clients ...*hfoauth.Client) *clock {
 	c := &clock{}
 	for _, client := range append(clients, s.client) {
 		client.SetClock(c.now)
+	}
+	for _, store := range s.stores {
+		store.setClock(c.now)
 	}
 	s.hub.Configure(func(settings *hfoauthtest.Settings) { settings.Now = c.now })
 	return c

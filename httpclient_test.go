@@ -19,7 +19,7 @@ func (s *site) works(token string) bool {
 		s.t.Fatal(err)
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := (&http.Client{Transport: s.network}).Do(req)
 	if err != nil {
 		s.t.Fatal(err)
 	}

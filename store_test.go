@@ -1,7 +1,6 @@
 package hfoauth_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -64,16 +63,28 @@ func (m *mapStore) fail(err error) {
 	m.err = err
 }
 
-// mapStore is a Store that can fail.
+// mapStore is a Store that forgets what expired, and can fail.
 type mapStore struct {
 	mu      sync.Mutex
-	entries map[string][]byte
+	now     func() time.Time
+	entries map[string]mapEntry
 	err     error
 	hang    bool
 	calls   int
 }
 
-func newMapStore() *mapStore { return &mapStore{entries: map[string][]byte{}} }
+type mapEntry struct {
+	b      []byte
+	expiry time.Time
+}
+
+func newMapStore() *mapStore { return &mapStore{now: time.Now, entries: map[string]mapEntry{}} }
+
+func (m *mapStore) setClock(now func() time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.now = now
+}
 
 func (m *mapStore) call(ctx context.Context, do func()) error {
 	m.mu.Lock()
@@ -90,12 +101,16 @@ func (m *mapStore) call(ctx context.Context, do func()) error {
 }
 
 func (m *mapStore) FindCtx(ctx context.Context, key string) (b []byte, found bool, err error) {
-	err = m.call(ctx, func() { b, found = m.entries[key] })
+	err = m.call(ctx, func() {
+		if e := m.entries[key]; m.now().Before(e.expiry) {
+			b, found = e.b, true
+		}
+	})
 	return b, found, err
 }
 
-func (m *mapStore) CommitCtx(ctx context.Context, key string, b []byte, _ time.Time) error {
-	return m.call(ctx, func() { m.entries[key] = b })
+func (m *mapStore) CommitCtx(ctx context.Context, key string, b []byte, expiry time.Time) error {
+	return m.call(ctx, func() { m.entries[key] = mapEntry{b, expiry} })
 }
 
 func (m *mapStore) DeleteCtx(ctx context.Context, key string) error {
@@ -122,9 +137,14 @@ func TestStore(t *testing.T) {
 	if s.username(browser) != "ada" {
 		t.Fatal("not signed in")
 	}
-	for key, value := range store.entries {
-		if strings.Contains(key, cookies[0].Value) || bytes.Contains(value, []byte("ada")) || bytes.Contains(value, []byte("hf_oauth")) {
-			t.Error("the store can read the session")
+	if len(store.entries) == 0 {
+		t.Fatal("nothing is stored")
+	}
+	for key, e := range store.entries {
+		for _, secret := range []string{cookies[0].Value, "ada", "hf_oauth"} {
+			if strings.Contains(key+string(e.b), secret) {
+				t.Errorf("the store can read %s in %s", secret, key)
+			}
 		}
 	}
 	if other := s.newReplica(withStore(store)); !signedIn(other, cookies[0]) {
@@ -149,7 +169,7 @@ func TestStore(t *testing.T) {
 	})
 
 	t.Run("down", func(t *testing.T) {
-		store.err = errors.New("connection refused")
+		store.fail(errors.New("connection refused"))
 		resp := get(t, browser, s.URL+"/private")
 		if resp.StatusCode != 503 || !strings.Contains(resp.body, "check your sign-in right now") || resp.Header.Get("Retry-After") == "" {
 			t.Errorf("%s: %s", resp.Status, resp.body)
@@ -160,7 +180,7 @@ func TestStore(t *testing.T) {
 		if resp := s.signIn(s.browser(), ada, "/"); resp.StatusCode != 503 || len(resp.setCookies(s.client.SessionCookie())) > 0 {
 			t.Errorf("sign-in: %s", resp.Status)
 		}
-		store.err = nil
+		store.fail(nil)
 		if s.username(browser) != "ada" {
 			t.Error("an outage of the store signed the user out")
 		}
@@ -196,6 +216,8 @@ func TestStore(t *testing.T) {
 
 // contextless is a store like those of scs that take no context.
 type contextless struct{ store *mapStore }
+
+func (c contextless) setClock(now func() time.Time) { c.store.setClock(now) }
 
 func (c contextless) Find(key string) ([]byte, bool, error) {
 	return c.store.FindCtx(context.Background(), key)

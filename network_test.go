@@ -1,0 +1,56 @@
+package hfoauth_test
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"testing"
+
+	"github.com/hfoauth/hfoauth"
+	"github.com/hfoauth/hfoauth/hfoauthtest"
+)
+
+// network is one without sockets: the handler of a host answers in the
+// goroutine that asks. It works in a bubble of testing/synctest, whose time is
+// virtual.
+type network map[string]http.Handler
+
+func (n network) RoundTrip(r *http.Request) (resp *http.Response, err error) {
+	handler, ok := n[r.URL.Host]
+	if !ok {
+		return nil, fmt.Errorf("no route to %s", r.URL.Host)
+	}
+	received := r.Clone(r.Context())
+	received.Host = cmp.Or(r.Host, r.URL.Host)
+	received.URL = &url.URL{Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: r.URL.RawQuery}
+	received.RequestURI = received.URL.RequestURI()
+	received.RemoteAddr = "127.0.0.1:50000"
+	if received.Body == nil {
+		received.Body = http.NoBody
+	}
+	defer func() {
+		if problem := recover(); problem == http.ErrAbortHandler {
+			resp, err = nil, io.ErrUnexpectedEOF
+		} else if problem != nil {
+			panic(problem)
+		}
+	}()
+	answer := httptest.NewRecorder()
+	handler.ServeHTTP(answer, received)
+	resp = answer.Result()
+	resp.Request = r
+	return resp, r.Context().Err()
+}
+
+// newVirtualSite is newSite on a network without sockets.
+func newVirtualSite(t testing.TB, change func(*hfoauth.Config)) *site {
+	t.Helper()
+	mux := http.NewServeMux()
+	s := &site{t: t, hub: hfoauthtest.New("http://127.0.0.1:9200"), URL: "http://127.0.0.1:7860"}
+	s.network = network{"127.0.0.1:9200": s.hub, "127.0.0.1:7860": mux}
+	s.serve(mux, change)
+	return s
+}
