@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hfoauth/hfoauth"
@@ -290,23 +291,25 @@ func TestErrorHandlerLeavesTheRest(t *testing.T) {
 }
 
 func TestProviderDownAtStart(t *testing.T) {
-	s := newSite(t, nil)
-	s.hub.SetFault(hfoauthtest.MetadataEndpoint, hfoauthtest.Drop())
-	resp := get(t, s.browser(), s.URL+"/login")
-	s.checkFailure(resp, 503, "is unavailable right now")
-	if err := s.client.Ping(t.Context()); !errors.Is(err, hfoauth.ErrProviderUnavailable) {
-		t.Errorf("Ping: %v", err)
-	}
-	if resp := get(t, s.browser(), s.URL+"/"); resp.StatusCode != 200 {
-		t.Errorf("start page: %s", resp.Status)
-	}
-	s.hub.SetFault(hfoauthtest.MetadataEndpoint, nil)
-	if resp := s.signIn(s.browser(), ada, "/"); resp.StatusCode != 303 {
-		t.Errorf("after the provider is back: %s", resp.Status)
-	}
-	if err := s.client.Ping(t.Context()); err != nil {
-		t.Errorf("Ping: %v", err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s := newVirtualSite(t, nil)
+		s.hub.SetFault(hfoauthtest.MetadataEndpoint, hfoauthtest.Drop())
+		resp := get(t, s.browser(), s.URL+"/login")
+		s.checkFailure(resp, 503, "is unavailable right now")
+		if err := s.client.Ping(t.Context()); !errors.Is(err, hfoauth.ErrProviderUnavailable) {
+			t.Errorf("Ping: %v, want %v", err, hfoauth.ErrProviderUnavailable)
+		}
+		if resp := get(t, s.browser(), s.URL+"/"); resp.StatusCode != 200 {
+			t.Errorf("start page: %s, want 200", resp.Status)
+		}
+		s.hub.SetFault(hfoauthtest.MetadataEndpoint, nil)
+		if resp := s.signIn(s.browser(), ada, "/"); resp.StatusCode != 303 {
+			t.Errorf("after the provider is back: %s, want 303", resp.Status)
+		}
+		if err := s.client.Ping(t.Context()); err != nil {
+			t.Errorf("Ping: %v", err)
+		}
+	})
 }
 
 func TestConcurrentFirstUse(t *testing.T) {

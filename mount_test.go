@@ -46,16 +46,23 @@ func TestPathsFollowFromTheRedirectURL(t *testing.T) {
 }
 
 func TestHandlerOwnsItsPaths(t *testing.T) {
-	client := pathClient(t, "https://app.example/tools/login/callback")
-	app := client.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusTeapot) }))
-	for _, path := range []string{"/tools/login", "/tools/login/callback", "/tools/logout", "/tools/login/frame/check", "/tools/login/frame/unknown", "/login", "/login/callback", "/logout", "/login/frame/check"} {
+	s := newVirtualSite(t, func(c *hfoauth.Config) { c.RedirectURL = "https://app.example/tools/login/callback" })
+	app := s.client.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusTeapot)
+	}))
+	for _, path := range []string{
+		"/tools/login", "/tools/login/callback", "/tools/logout", "/tools/login/frame/check", "/tools/login/frame/unknown",
+		"/login", "/login/callback", "/logout", "/login/frame/check",
+	} {
 		for _, method := range []string{"GET", "POST", "PUT", "DELETE", "OPTIONS"} {
 			if status, _ := ask(app, method, path); status == http.StatusTeapot {
 				t.Errorf("%s %s reaches the app", method, path)
 			}
 		}
 	}
-	for _, path := range []string{"/", "/tools/", "/tools/login/", "/tools/loginx", "/tools/login/callback/", "/tools/login/frame", "/.well-known/oauth-cimd"} {
+	for _, path := range []string{
+		"/", "/tools/", "/tools/login/", "/tools/loginx", "/tools/login/callback/", "/tools/login/frame", "/.well-known/oauth-cimd",
+	} {
 		if status, _ := ask(app, "GET", path); status != http.StatusTeapot {
 			t.Errorf("GET %s does not reach the app: %d", path, status)
 		}

@@ -6,11 +6,11 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hfoauth/hfoauth"
@@ -185,33 +185,36 @@ func TestBurst(t *testing.T) {
 // Two replicas that renew at once: the loser goes on, too.
 func TestReplicasRace(t *testing.T) {
 	t.Run("store, expired", func(t *testing.T) {
-		store := newMapStore()
-		s := newSite(t, withStore(store))
-		other := s.newReplica(withStore(store))
-		clock := s.newClock(other)
-		cookie := s.newSession(ada)
-		clock.advance(9 * time.Hour)
-		s.hub.SetFault(hfoauthtest.UserInfoEndpoint, hfoauthtest.Delay(300*time.Millisecond)) // the winner saves late
-		var wg sync.WaitGroup
-		tokens := make([]string, 2)
-		for i, client := range []*hfoauth.Client{s.client, other} {
-			wg.Go(func() {
-				token, _, err := act(t, client, cookie)
-				if err != nil {
-					t.Errorf("replica %d: %v", i, err)
-				}
-				tokens[i] = token
-			})
-		}
-		wg.Wait()
-		if tokens[0] != tokens[1] || tokens[0] == "" {
-			t.Error("the loser did not adopt the winner's tokens")
-		}
-		for i, client := range []*hfoauth.Client{s.client, other} {
-			if !signedIn(client, cookie) {
-				t.Errorf("replica %d signed the user out", i)
+		synctest.Test(t, func(t *testing.T) {
+			store := newMapStore()
+			s := newVirtualSite(t, withStore(store))
+			other := s.newReplica(withStore(store))
+			cookie := s.newSession(ada)
+			time.Sleep(9 * time.Hour)
+			// The winner's tokens and its user arrive late.
+			s.hub.SetFault(hfoauthtest.TokenEndpoint, hfoauthtest.Delay(300*time.Millisecond))
+			s.hub.SetFault(hfoauthtest.UserInfoEndpoint, hfoauthtest.Delay(300*time.Millisecond))
+			var wg sync.WaitGroup
+			tokens := make([]string, 2)
+			for i, client := range []*hfoauth.Client{s.client, other} {
+				wg.Go(func() {
+					token, _, err := act(t, client, cookie)
+					if err != nil {
+						t.Errorf("replica %d: %v", i, err)
+					}
+					tokens[i] = token
+				})
 			}
-		}
+			wg.Wait()
+			if tokens[0] == "" || tokens[0] != tokens[1] {
+				t.Error("the loser did not adopt the winner's tokens")
+			}
+			for i, client := range []*hfoauth.Client{s.client, other} {
+				if !signedIn(client, cookie) {
+					t.Errorf("replica %d signed the user out", i)
+				}
+			}
+		})
 	})
 	t.Run("cookie, token still good", func(t *testing.T) {
 		s := newSite(t, nil)
@@ -380,16 +383,26 @@ func TestLoserDoesNotWaitForUserInfo(t *testing.T) {
 	clock := s.newClock(other)
 	cookie := s.newSession(ada)
 	clock.advance(9 * time.Hour)
-	s.hub.SetFault(hfoauthtest.UserInfoEndpoint, hfoauthtest.Delay(3*time.Second))
-	var wg sync.WaitGroup
-	for i, client := range []*hfoauth.Client{s.client, other} {
-		wg.Go(func() {
-			if _, _, err := act(t, client, cookie); err != nil {
-				t.Errorf("replica %d: %v", i, err)
+	var winners atomic.Int32
+	s.hub.SetFault(hfoauthtest.UserInfoEndpoint, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if winners.Add(1) == 1 { // the winner, whose answer waits for all that the loser does
+				if _, _, err := act(t, other, cookie); err != nil {
+					t.Errorf("the loser: %v", err)
+				}
 			}
+			next.ServeHTTP(w, r)
 		})
+	})
+	if _, _, err := act(t, s.client, cookie); err != nil {
+		t.Errorf("the winner: %v", err)
 	}
-	wg.Wait()
+	if winners.Load() == 0 {
+		t.Error("the winner did not ask for the userinfo")
+	}
+	if calls := s.hub.Calls(hfoauthtest.TokenEndpoint); calls != 2 {
+		t.Errorf("%d token calls, want those of the sign-in and of the winner", calls)
+	}
 }
 
 func TestRenewalOfAnotherUser(t *testing.T) {
@@ -464,33 +477,36 @@ func TestRenewalOfAnotherCopy(t *testing.T) {
 // A store that hangs while a token is renewed is waited for by one request at
 // a time, while the others go on.
 func TestStoreHangsDuringRenewal(t *testing.T) {
-	store := &hangStore{mapStore: newMapStore()}
-	s := newSite(t, withStore(store))
-	clock := s.newClock()
-	cookie := s.newSession(ada)
-	clock.advance(9 * time.Hour)
-	var arrived atomic.Int64
-	s.hub.SetFault(hfoauthtest.TokenEndpoint, func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			for arrived.Load() < 20 {
-				runtime.Gosched()
-			}
-			store.hung.Store(true)
-			next.ServeHTTP(w, r)
+	synctest.Test(t, func(t *testing.T) {
+		store := &hangStore{mapStore: newMapStore()}
+		s := newVirtualSite(t, withStore(store))
+		cookie := s.newSession(ada)
+		time.Sleep(9 * time.Hour)
+		s.hub.SetFault(hfoauthtest.TokenEndpoint, func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				time.Sleep(time.Millisecond) // so that all 20 wait for it
+				store.hung.Store(true)
+				next.ServeHTTP(w, r)
+			})
 		})
+		began := time.Now()
+		var wg sync.WaitGroup
+		for range 20 {
+			wg.Go(func() { act(t, s.client, cookie) })
+		}
+		wg.Wait()
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("the slowest of 20 requests took %s, want a second at most", took)
+		}
+		if calls := s.hub.Calls(hfoauthtest.TokenEndpoint); calls != 2 {
+			t.Errorf("%d token calls, want those of the sign-in and of one renewal", calls)
+		}
+		store.hung.Store(false)
+		time.Sleep(time.Minute) // until the new tokens are stored
+		if other := s.newReplica(withStore(store)); !signedIn(other, cookie) {
+			t.Error("the new tokens were never stored")
+		}
 	})
-	began := time.Now()
-	var wg sync.WaitGroup
-	for range 20 {
-		wg.Go(func() {
-			arrived.Add(1)
-			act(t, s.client, cookie)
-		})
-	}
-	wg.Wait()
-	if took := time.Since(began); took > 6*time.Second {
-		t.Errorf("the slowest of 20 requests took %s", took)
-	}
 }
 
 // The Hub's own time limit looks like a refused grant, and is none
@@ -618,16 +634,17 @@ func TestRefusedTokenIsNotSentAgain(t *testing.T) {
 
 // A handler that asks for the token again does not wait for the store again.
 func TestSlowStoreIsWaitedForOnce(t *testing.T) {
-	store := &slowLeases{mapStore: newMapStore()}
-	s := newSite(t, withStore(store))
-	clock := s.newClock()
-	cookie := s.newSession(ada)
-	clock.advance(8*time.Hour - 2*time.Minute)
-	session := sessionOf(t, s.client, cookie)
-	tokenOf(t, session)
-	if calls := store.calls.Load(); calls != 1 {
-		t.Errorf("the lease was asked for %d times, want once", calls)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		store := &slowLeases{mapStore: newMapStore()}
+		s := newVirtualSite(t, withStore(store))
+		cookie := s.newSession(ada)
+		time.Sleep(8*time.Hour - 2*time.Minute)
+		session := sessionOf(t, s.client, cookie)
+		tokenOf(t, session)
+		if calls := store.calls.Load(); calls != 1 {
+			t.Errorf("the lease was asked for %d times, want once", calls)
+		}
+	})
 }
 
 // slowLeases never answers about leases.
