@@ -23,21 +23,22 @@ func Loopback(host string) bool {
 	return err == nil && addr.Unmap().IsLoopback()
 }
 
-// errInside is for an address that only this machine or its network link can
-// reach: metadata, or a name in it, must not turn our requests there (SSRF).
-// Private networks (RFC 1918, RFC 4193) are where companies keep providers.
-var errInside = errors.New("is an address of this machine or its network link, which the provider's is not")
+// errInside reports an address that only this machine or its network link can
+// reach: neither metadata nor a name in it may direct our requests there (SSRF).
+// Private networks (RFC 1918, RFC 4193) are allowed: companies run providers there.
+var errInside = errors.New("is an address of this machine or its network link, but the provider is elsewhere")
 
 func inside(addr netip.Addr) bool {
 	addr = addr.Unmap()
 	return addr.IsLoopback() || addr.IsUnspecified() || addr.IsLinkLocalUnicast() || addr.IsLinkLocalMulticast() || addr.IsInterfaceLocalMulticast()
 }
 
-// oddAddress matches hosts that some resolvers take for an IPv4 address that
-// is not written as four numbers (https://url.spec.whatwg.org/#ends-in-a-number-checker).
+// oddAddress matches hosts that some resolvers accept as an IPv4 address even
+// though they are not four decimal numbers
+// (https://url.spec.whatwg.org/#ends-in-a-number-checker).
 var oddAddress = regexp.MustCompile(`(^|\.)([0-9]+|0x[0-9a-f]*)$`)
 
-// checkHost refuses a host, without a port, that is inside.
+// checkHost refuses a host, given without a port, that is or may be inside.
 func checkHost(host string) error {
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	addr, err := netip.ParseAddr(host)
@@ -45,20 +46,20 @@ func checkHost(host string) error {
 	case err == nil && inside(addr), Loopback(host):
 		return fmt.Errorf("%q %w", host, errInside)
 	case err != nil && oddAddress.MatchString(host):
-		return fmt.Errorf("%q is an odd way to write an address", host)
+		return fmt.Errorf("%q is an IPv4 address in an unusual form: use four decimal numbers", host)
 	}
 	return nil
 }
 
-// isInside reports whether a URL is inside itself.
+// isInside reports whether the host of a URL is inside.
 func isInside(address string) bool {
 	u, err := url.Parse(address)
 	return err == nil && checkHost(u.Hostname()) != nil
 }
 
-// newTransport returns a transport of our own, which refuses to connect to
-// addresses inside: names may lead there. It is a clone of
-// http.DefaultTransport, unless the program replaced that by something else.
+// newTransport returns a clone of http.DefaultTransport that, if checked,
+// refuses to connect to addresses inside, which a name may resolve to. If the
+// program replaced http.DefaultTransport with another type, it is returned as is.
 func newTransport(checked bool) http.RoundTripper {
 	base, ok := http.DefaultTransport.(*http.Transport)
 	if !ok {
@@ -81,8 +82,8 @@ func newTransport(checked bool) http.RoundTripper {
 	return &checkedTransport{direct, transport}
 }
 
-// checkedTransport checks addresses of requests that use no proxy: with one,
-// it is the proxy that connects, and its own address may well be inside.
+// checkedTransport checks the addresses of requests that use no proxy. A proxy
+// makes the connection itself, and its own address may well be inside.
 type checkedTransport struct{ direct, proxied *http.Transport }
 
 func (t *checkedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -96,7 +97,7 @@ func (t *checkedTransport) RoundTrip(req *http.Request) (*http.Response, error) 
 
 type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
-// checkedDial drops connections to addresses inside before a byte is sent.
+// checkedDial closes connections to addresses inside before any byte is sent.
 func checkedDial(dial dialFunc) dialFunc {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := dial(ctx, network, address)

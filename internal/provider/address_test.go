@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// An endpoint inside is refused when the metadata is read, unless the provider
-// is there itself.
+// An endpoint inside is refused when the metadata is parsed, unless the provider
+// itself is inside.
 func TestEndpointsInside(t *testing.T) {
 	for host, want := range map[string]bool{
 		"0.0.0.0": false, "[::]": false, "127.0.0.1": false, "127.1": false, "0x7f000001": false, "0x7f.1": false, "2130706433": false, "0177.0.0.1": false,
@@ -36,19 +36,19 @@ func TestEndpointsInside(t *testing.T) {
 	}
 }
 
-// A name may lead inside: our own transport does not connect there.
+// A name may resolve to an address inside: our transport does not connect there.
 func TestNameThatLeadsInside(t *testing.T) {
 	metadata := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Write([]byte(good)) }))
 	defer metadata.Close()
 	use := func(change func(*http.Transport)) *Provider {
 		base := metadata.Client().Transport.(*http.Transport).Clone()
 		base.Proxy = nil
-		base.TLSClientConfig.InsecureSkipVerify = true // the name is another
+		base.TLSClientConfig.InsecureSkipVerify = true // the certificate has another name
 		dial := (&net.Dialer{}).DialContext
 		if base.DialContext != nil {
 			dial = base.DialContext
 		}
-		base.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) { // as if DNS said so
+		base.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) { // as if the name resolved to it
 			return dial(ctx, network, metadata.Listener.Addr().String())
 		}
 		change(base)
@@ -59,12 +59,12 @@ func TestNameThatLeadsInside(t *testing.T) {
 	}
 	p := use(func(*http.Transport) {})
 	if err := p.Ready(t.Context()); !errors.Is(err, errInside) {
-		t.Errorf("a name that leads to loopback: %v, want errInside", err)
+		t.Errorf("a name that resolves to loopback: %v, want errInside", err)
 	}
 	proxied := use(func(base *http.Transport) {
 		base.Proxy = func(*http.Request) (*url.URL, error) { return url.Parse("http://127.0.0.1:1") }
 	})
 	if err := proxied.Ready(t.Context()); errors.Is(err, errInside) {
-		t.Errorf("by a proxy on loopback: %v", err)
+		t.Errorf("through a proxy on loopback: %v, want another error", err)
 	}
 }

@@ -13,21 +13,21 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// defaultInterval is the pause between polls where the provider names none
+// defaultInterval is the pause between polls if the response has no interval
 // (RFC 8628 section 3.2).
 const defaultInterval = 5 * time.Second
 
-// Device is a device authorization under way (RFC 8628 section 3.2).
+// Device is a pending device authorization (RFC 8628 section 3.2).
 type Device struct {
 	deviceCode              string
 	UserCode                string
 	VerificationURI         string
-	VerificationURIComplete string // with the user code in it; may be empty
+	VerificationURIComplete string // contains the user code; may be empty
 	Expiry                  time.Time
 	interval                time.Duration
 }
 
-// StartDevice asks for a device authorization (RFC 8628 section 3.1).
+// StartDevice requests a device authorization (RFC 8628 section 3.1).
 func (p *Provider) StartDevice(ctx context.Context, scope string) (*Device, error) {
 	meta, err := p.discover(ctx)
 	if err != nil {
@@ -35,7 +35,7 @@ func (p *Provider) StartDevice(ctx context.Context, scope string) (*Device, erro
 	}
 	endpoint := meta.oidc.Endpoint()
 	if endpoint.DeviceAuthURL == "" {
-		return nil, invalid("device", errors.New("the metadata names no device_authorization_endpoint: this provider has no device login"))
+		return nil, invalid("device", errors.New("the metadata has no device_authorization_endpoint: this provider does not support device login"))
 	}
 	config := oauth2.Config{ClientID: p.config.ClientID, Scopes: []string{scope}, Endpoint: endpoint}
 	answer, err := config.DeviceAuth(oidc.ClientContext(ctx, p.basicAuth()))
@@ -55,12 +55,11 @@ func (p *Provider) StartDevice(ctx context.Context, scope string) (*Device, erro
 	return &Device{answer.DeviceCode, answer.UserCode, answer.VerificationURI, answer.VerificationURIComplete, answer.Expiry, interval}, nil
 }
 
-// maxShown bounds what a terminal is given to show.
+// maxShown limits each value shown on a terminal, in bytes.
 const maxShown = 2048
 
-// checkDevice refuses what cannot be shown on a terminal as it is: control
-// characters there move the cursor, rename the window or type for the user
-// (CWE-150).
+// checkDevice refuses values that are unsafe to print on a terminal: control
+// characters move the cursor, rename the window or type input (CWE-150).
 func (p *Provider) checkDevice(answer *oauth2.DeviceAuthResponse) error {
 	for name, value := range map[string]string{
 		"device_code":               answer.DeviceCode,
@@ -69,7 +68,7 @@ func (p *Provider) checkDevice(answer *oauth2.DeviceAuthResponse) error {
 		"verification_uri_complete": answer.VerificationURIComplete,
 	} {
 		if len(value) > maxShown || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' }) {
-			return fmt.Errorf("%s is not printable ASCII, or too long", name)
+			return fmt.Errorf("%s is not printable ASCII or is too long", name)
 		}
 	}
 	if answer.VerificationURIComplete != "" {
@@ -80,9 +79,9 @@ func (p *Provider) checkDevice(answer *oauth2.DeviceAuthResponse) error {
 	return p.checkEndpoint(answer.VerificationURI)
 }
 
-// AwaitDevice polls until the user decided (RFC 8628 section 3.4), and returns
-// the subject of the ID token, if there is one. A provider that is away for a
-// while is asked again.
+// AwaitDevice polls until the user has decided (RFC 8628 section 3.4). It
+// returns the token and the subject of the ID token, which is empty if there is
+// none. It keeps polling while the provider is unavailable.
 func (p *Provider) AwaitDevice(ctx context.Context, device *Device) (token *oauth2.Token, subject string, err error) {
 	meta, err := p.discover(ctx)
 	if err != nil {
@@ -113,8 +112,8 @@ func (p *Provider) AwaitDevice(ctx context.Context, device *Device) (token *oaut
 	}
 }
 
-// pending reports whether an error of a poll means to go on (RFC 8628 section
-// 3.5), and slows down when told to.
+// pending reports whether polling should continue after an error, and lengthens
+// the interval on slow_down or an outage (RFC 8628 section 3.5).
 func (d *Device) pending(err error) bool {
 	var e *Error
 	if !errors.As(err, &e) {
@@ -126,8 +125,9 @@ func (d *Device) pending(err error) bool {
 	return e.Kind == Unavailable || e.Code == "slow_down" || e.Code == "authorization_pending"
 }
 
-// basicAuth returns our client with HTTP Basic on every request, which oauth2
-// does not add to device authorization requests (RFC 8628 section 3.1).
+// basicAuth returns our client with HTTP Basic authentication on every request,
+// since oauth2 does not add it to device authorization requests (RFC 8628
+// section 3.1).
 func (p *Provider) basicAuth() *http.Client {
 	if p.config.ClientSecret == "" {
 		return p.client

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// What a provider answers to a device login is shown on a terminal.
+// The response to a device authorization request is shown on a terminal.
 func TestDeviceAnswer(t *testing.T) {
 	const (
 		code  = "A6MY-0314"
@@ -55,14 +55,14 @@ func TestDeviceAnswer(t *testing.T) {
 		}
 		var e *Error
 		if !tt.ok && (!errors.As(err, &e) || e.Kind != Invalid) {
-			t.Errorf("%s: %v, want an invalid answer", name, err)
+			t.Errorf("%s: %v, want an invalid response", name, err)
 		}
 	}
 }
 
 const deviceAnswer = `{"device_code":"the-device-code","user_code":"AAAA-BBBB","verification_uri":"https://hub.example/device","expires_in":600,"interval":2}`
 
-// RFC 8628 section 3.1: what is sent, exactly.
+// RFC 8628 section 3.1: the exact parameters of the request.
 func TestDeviceRequest(t *testing.T) {
 	for name, tt := range map[string]struct{ secret, authorization string }{
 		"with a secret": {clientSecret, basic(clientID, clientSecret)},
@@ -83,7 +83,7 @@ func TestDeviceRequest(t *testing.T) {
 	}
 }
 
-// The app's credentials go along with the device request alone.
+// The app's credentials are sent only with the device authorization request.
 func TestDeviceRequestLeavesTheClientAlone(t *testing.T) {
 	h, p := newHub()
 	h.answers("/d", 200, deviceAnswer)
@@ -95,7 +95,7 @@ func TestDeviceRequestLeavesTheClientAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := h.received("/u")[0].Header.Get("Authorization"); got != "Bearer token" {
-		t.Errorf("userinfo is asked with %q", got)
+		t.Errorf("Authorization of the userinfo request is %q", got)
 	}
 }
 
@@ -126,10 +126,10 @@ func TestDeviceAnswersThatLackSomething(t *testing.T) {
 func TestDevicePolls(t *testing.T) {
 	const pending = `{"error":"authorization_pending"}`
 	for name, tt := range map[string]struct {
-		interval string   // of the answer
-		answers  []string // of the token endpoint; "" is an outage, the last one stays
+		interval string   // in the device authorization response
+		answers  []string // of the token endpoint; "" is an outage, the last one repeats
 		want     []time.Duration
-		err      string // in the error
+		err      string // part of the error
 		kind     Kind
 	}{
 		"approved at once":    {"2", []string{"ok"}, []time.Duration{2}, "", 0},
@@ -168,7 +168,7 @@ func TestDevicePolls(t *testing.T) {
 			token, subject, err := p.AwaitDevice(t.Context(), device)
 			checkError(t, name, err, tt.kind, tt.err)
 			if err == nil && (token.AccessToken != "hf_oauth_access" || subject != "ada") {
-				t.Errorf("%s: token of %q", name, subject)
+				t.Errorf("%s: wrong access token, or subject %q, want ada", name, subject)
 			}
 			if !slices.Equal(polls, tt.want) {
 				t.Errorf("%s: polls after %d s, want %d", name, polls, tt.want)
@@ -185,7 +185,7 @@ func TestDevicePolls(t *testing.T) {
 	}
 }
 
-// The ID token of a device login is held to what one of a renewal is.
+// The ID token of a device login is checked like that of a refresh.
 func TestIDTokenOfADevice(t *testing.T) {
 	for name, tt := range map[string]struct {
 		change func(*hub)
@@ -230,7 +230,7 @@ func TestDeviceContext(t *testing.T) {
 	})
 }
 
-// What a provider repeats of a poll is scrubbed.
+// Secrets of a poll that the provider repeats are redacted.
 func TestDeviceErrorsShowNoSecrets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, p := newHub(func(c *Config) { c.Now = time.Now })
@@ -245,7 +245,7 @@ func TestDeviceErrorsShowNoSecrets(t *testing.T) {
 	})
 }
 
-// http.RoundTripper must not change the request it is given.
+// An http.RoundTripper must not modify the request.
 func TestBasicTransportLeavesTheRequestAlone(t *testing.T) {
 	var sent string
 	base := transport(func(r *http.Request) (*http.Response, error) {

@@ -22,50 +22,50 @@ const (
 
 	firstPause = time.Second
 	maxPause   = 30 * time.Second
-	// patience is how long a caller waits for the next attempt to be due, and
-	// waitForDiscovery for that and the attempt together.
+	// patience is how long a caller waits for the next attempt to start;
+	// waitForDiscovery includes the attempt itself.
 	patience         = 5 * time.Second
 	waitForDiscovery = 12 * time.Second
 )
 
-// metadata is what discovery found.
+// metadata is the result of discovery.
 type metadata struct {
 	oidc             *oidc.Provider
 	keys             oidc.KeySet
 	issuerInResponse bool // authorization_response_iss_parameter_supported of RFC 9207
 
-	// prefixes of authorization requests by scope; an app asks for few sets, but
-	// those that users granted are kept in them.
+	// prefixes caches prefixes of authorization requests by scope. An app requests
+	// few sets of scopes, but the ones that users granted come on top.
 	prefixes *expiring.Map[string, string]
 
 	ahead sync.Once
 }
 
-// fetchKeys fetches the provider's keys before the first ID token comes, so
-// that its verification need not wait for them. A key set has no call for that
-// but to verify a signature by a key that it does not know.
+// fetchKeys starts fetching the provider's keys, so that verifying the first ID
+// token need not wait for them. The only way to make a key set do so is to
+// verify a signature by an unknown key.
 func (m *metadata) fetchKeys() {
 	const unknownKey = "eyJhbGciOiJSUzI1NiIsImtpZCI6Ii0ifQ.e30.AA" // {"alg":"RS256","kid":"-"}
 	m.ahead.Do(func() { go m.keys.VerifySignature(context.Background(), unknownKey) })
 }
 
-// discoveryAttempt is a discovery under way, shared by those who wait for it.
+// discoveryAttempt is a discovery in progress, shared by all waiting callers.
 type discoveryAttempt struct {
 	done chan struct{}
 	meta *metadata
 	err  error
 }
 
-// Ready reports whether the provider has been discovered, and tries to if not.
+// Ready runs discovery unless it has already succeeded, and returns its error.
 func (p *Provider) Ready(ctx context.Context) error {
 	_, err := p.discover(ctx)
 	return err
 }
 
-// discover returns the provider's metadata, which is asked for once. After a
-// failure the next attempt is made by a later caller, after a pause that
-// grows from firstPause to maxPause; callers that come during a long pause
-// get the last failure at once.
+// discover returns the provider's metadata, which is fetched once. After a
+// failure, a later call starts the next attempt, after a pause that grows from
+// firstPause to maxPause; calls during a long pause return the last failure at
+// once.
 func (p *Provider) discover(ctx context.Context) (*metadata, error) {
 	if meta := p.meta.Load(); meta != nil {
 		return meta, nil
@@ -97,8 +97,8 @@ func (p *Provider) discover(ctx context.Context) (*metadata, error) {
 	}
 }
 
-// run makes one attempt when it is due. It belongs to no caller: one that
-// goes away must not fail the others.
+// run makes one attempt after pause. It uses no caller's context: a caller that
+// gives up must not fail the others.
 func (p *Provider) run(attempt *discoveryAttempt, pause time.Duration) {
 	time.Sleep(pause)
 	attempt.meta, attempt.err = p.fetchMetadata(context.Background())
@@ -117,7 +117,8 @@ func (p *Provider) run(attempt *discoveryAttempt, pause time.Duration) {
 	close(attempt.done)
 }
 
-// delayed is err with the time after which asking again makes sense.
+// delayed returns err with a RetryAfter of at least pause, if the provider is
+// unavailable.
 func delayed(err error, pause time.Duration) error {
 	e, ok := err.(*Error)
 	if !ok || e.Kind != Unavailable {
@@ -140,8 +141,8 @@ func (p *Provider) fetchMetadata(ctx context.Context) (*metadata, error) {
 	return meta, nil
 }
 
-// parseMetadata checks and keeps what we use of OpenID Connect Discovery 1.0
-// section 3.
+// parseMetadata checks and returns the metadata that we use (OpenID Connect
+// Discovery 1.0 section 3).
 func (p *Provider) parseMetadata(body []byte) (*metadata, error) {
 	var document struct {
 		oidc.ProviderConfig
@@ -150,10 +151,10 @@ func (p *Provider) parseMetadata(body []byte) (*metadata, error) {
 	if err := json.Unmarshal(body, &document); err != nil {
 		return nil, err
 	}
-	// OpenID Connect Discovery 1.0 section 4.3: must be identical, else another
-	// provider speaks for this one.
+	// OpenID Connect Discovery 1.0 section 4.3: the issuers must be identical,
+	// otherwise one provider could impersonate another.
 	if document.IssuerURL != p.config.Issuer {
-		return nil, fmt.Errorf("metadata is of the issuer %q, but the provider is configured as %q", document.IssuerURL, p.config.Issuer)
+		return nil, fmt.Errorf("the metadata has the issuer %q, but the provider is configured as %q", document.IssuerURL, p.config.Issuer)
 	}
 	for name, endpoint := range map[string]string{
 		"authorization_endpoint": document.AuthURL,
@@ -162,12 +163,12 @@ func (p *Provider) parseMetadata(body []byte) (*metadata, error) {
 		"jwks_uri":               document.JWKSURL,
 	} {
 		if err := p.checkEndpoint(endpoint); err != nil {
-			return nil, fmt.Errorf("%s of the metadata: %w", name, err)
+			return nil, fmt.Errorf("%s in the metadata: %w", name, err)
 		}
 	}
 	if document.DeviceAuthURL != "" {
 		if err := p.checkEndpoint(document.DeviceAuthURL); err != nil {
-			return nil, fmt.Errorf("device_authorization_endpoint of the metadata: %w", err)
+			return nil, fmt.Errorf("device_authorization_endpoint in the metadata: %w", err)
 		}
 	}
 	ctx := oidc.ClientContext(context.Background(), p.client)
@@ -179,8 +180,8 @@ func (p *Provider) parseMetadata(body []byte) (*metadata, error) {
 	}, nil
 }
 
-// checkEndpoint accepts https, and plain http or an address inside only if the
-// issuer itself is there.
+// checkEndpoint accepts https. It accepts http on loopback and addresses inside
+// only if the issuer itself is there.
 func (p *Provider) checkEndpoint(endpoint string) error {
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Host == "" {
@@ -202,8 +203,8 @@ func (p *Provider) checkEndpoint(endpoint string) error {
 	return checkHost(u.Hostname())
 }
 
-// get fetches a JSON document, with the access token as bearer if there is
-// one (RFC 6750 section 2.1).
+// get fetches a JSON document. It sends accessToken as a bearer token unless it
+// is empty (RFC 6750 section 2.1).
 func (p *Provider) get(ctx context.Context, endpoint, address, accessToken string) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {

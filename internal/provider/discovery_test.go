@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// transport answers in place of the network.
+// transport responds without a network.
 type transport func(*http.Request) (*http.Response, error)
 
 func (t transport) RoundTrip(r *http.Request) (*http.Response, error) { return t(r) }
@@ -68,8 +68,7 @@ func TestMetadata(t *testing.T) {
 	}
 }
 
-// Discovery is tried again after pauses that grow from 1 s to 30 s, and never
-// given up.
+// Discovery is retried after pauses that grow from 1 s to 30 s, without end.
 func TestDiscoveryPauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var attempts []time.Time
@@ -102,7 +101,7 @@ func TestDiscoveryPauses(t *testing.T) {
 		n := len(attempts)
 		p.Ready(t.Context())
 		if len(attempts) != n {
-			t.Error("metadata is asked for again")
+			t.Error("the metadata was fetched again")
 		}
 	})
 }
@@ -175,8 +174,7 @@ func FuzzMetadata(f *testing.F) {
 	})
 }
 
-// A caller waits for the pause and the attempt together no longer than a
-// browser would.
+// A caller waits at most 12 s for the pause and the attempt together.
 func TestCallersWaitBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		attempts := 0
@@ -191,7 +189,7 @@ func TestCallersWaitBounded(t *testing.T) {
 			p.Ready(t.Context())
 		}
 		began := time.Now()
-		err := p.Ready(t.Context()) // after a pause of 4 s, 10 s without an answer
+		err := p.Ready(t.Context()) // a pause of 4 s, then 10 s without a response
 		if took := time.Since(began); took != 12*time.Second {
 			t.Errorf("waited %s, want 12 s", took)
 		}
@@ -200,8 +198,8 @@ func TestCallersWaitBounded(t *testing.T) {
 	})
 }
 
-// The error says when to ask again: after our pause, or as late as the
-// provider wants it. For metadata that is wrong there is no such time.
+// The error has a RetryAfter: our pause, or the provider's if that is longer.
+// Invalid metadata has none.
 func TestDiscoverySaysWhenToAskAgain(t *testing.T) {
 	for name, tt := range map[string]struct {
 		status int

@@ -13,55 +13,55 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// Kind tells what went wrong between us and the provider.
+// Kind classifies a failed call to the provider.
 type Kind int
 
 const (
-	// Unavailable: no answer, a late or broken one, status 5xx or 429.
+	// Unavailable means no response, a late or truncated one, or status 5xx or 429.
 	Unavailable Kind = iota
-	// Invalid: an answer that the specifications do not allow.
+	// Invalid means a response that the specifications do not allow.
 	Invalid
-	// Refused: an OAuth error response (RFC 6749 section 5.2).
+	// Refused means an OAuth error response (RFC 6749 section 5.2).
 	Refused
 )
 
-// Error is the error of every call to the provider.
+// Error is the error type of every call to the provider.
 type Error struct {
 	Kind        Kind
 	Endpoint    string        // "discovery", "token", "userinfo", …
-	Status      int           // HTTP status, where there was one
-	Code        string        // error of RFC 6749 section 5.2, with Refused
-	Description string        // error_description, with Refused
-	RetryAfter  time.Duration // with Unavailable: when to try again, 0 if unknown
+	Status      int           // HTTP status; 0 if none was received
+	Code        string        // error of RFC 6749 section 5.2, if Refused
+	Description string        // error_description, if Refused
+	RetryAfter  time.Duration // time to wait before retrying, if Unavailable; 0 if unknown
 	Err         error
 }
 
 func (e *Error) Error() string {
 	switch {
 	case e.Kind == Refused && e.Description != "":
-		return fmt.Sprintf("%s endpoint answered error %q: %s", e.Endpoint, e.Code, e.Description)
+		return fmt.Sprintf("%s endpoint returned error %q: %s", e.Endpoint, e.Code, e.Description)
 	case e.Kind == Refused:
-		return fmt.Sprintf("%s endpoint answered error %q", e.Endpoint, e.Code)
+		return fmt.Sprintf("%s endpoint returned error %q", e.Endpoint, e.Code)
 	case e.Kind == Unavailable:
 		return fmt.Sprintf("%s endpoint is unavailable: %s", e.Endpoint, printable(e.Err.Error()))
 	default:
-		return fmt.Sprintf("%s endpoint answered nonsense: %s", e.Endpoint, printable(e.Err.Error()))
+		return fmt.Sprintf("%s endpoint returned an invalid response: %s", e.Endpoint, printable(e.Err.Error()))
 	}
 }
 
 func (e *Error) Unwrap() error { return e.Err }
 
 var (
-	errIssuerParameter = errors.New("the iss parameter of the authorization response is missing or not this provider's issuer (RFC 9207)")
-	errTooLarge        = fmt.Errorf("answer is larger than %d bytes", maxAnswer)
+	errIssuerParameter = errors.New("the iss parameter of the authorization response is missing or is not this provider's issuer (RFC 9207)")
+	errTooLarge        = fmt.Errorf("response is larger than %d bytes", maxAnswer)
 )
 
 func invalid(endpoint string, err error) error {
 	return &Error{Kind: Invalid, Endpoint: endpoint, Err: err}
 }
 
-// classify turns an error of a call to an endpoint into an *Error. secrets
-// are values that must not show in it even if the provider repeats them.
+// classify turns an error from a call to an endpoint into an *Error. It redacts
+// secrets, which the provider may repeat in its response.
 func classify(endpoint string, err error, secrets ...string) error {
 	var ours *Error
 	if errors.As(err, &ours) {
@@ -98,7 +98,7 @@ func refused(endpoint string, answer *oauth2.RetrieveError, secrets []string) er
 		return &Error{Kind: Invalid, Endpoint: endpoint, Status: status, Err: fmt.Errorf("status %d without an OAuth error code", status)}
 	}
 	if answer.ErrorCode == "invalid_grant" && strings.Contains(strings.ToLower(answer.ErrorDescription), abortedOperation) {
-		return &Error{Kind: Unavailable, Endpoint: endpoint, Status: status, Err: errors.New("the provider gave up after a time limit of its own")}
+		return &Error{Kind: Unavailable, Endpoint: endpoint, Status: status, Err: errors.New("the provider aborted the request after its own time limit")}
 	}
 	return &Error{
 		Kind:        Refused,
@@ -110,8 +110,8 @@ func refused(endpoint string, answer *oauth2.RetrieveError, secrets []string) er
 	}
 }
 
-// abortedOperation is in the description that the Hub gives of an
-// invalid_grant that is a time limit of its own: the grant lives
+// abortedOperation appears in the description of the invalid_grant that the Hub
+// returns when its own time limit has passed. The grant is still valid
 // (https://github.com/huggingface/hub-docs/issues/2757).
 const abortedOperation = "operation was aborted"
 
@@ -122,9 +122,8 @@ var registeredCodes = []string{
 	"authorization_pending", "slow_down", "access_denied", "expired_token", "invalid_target",
 }
 
-// redactCode leaves registered codes as they are, since they decide what
-// happens next, even if a secret happens to be a part of one. Any other code
-// is text for the log.
+// redactCode returns registered codes unchanged even if they contain a secret,
+// since callers act on them. Any other code is only logged.
 func redactCode(code string, secrets []string) string {
 	if slices.Contains(registeredCodes, code) {
 		return code
@@ -132,8 +131,8 @@ func redactCode(code string, secrets []string) string {
 	return Redact(code, secrets...)
 }
 
-// Redact makes text of the provider fit to be logged: printable, at most 200
-// bytes long, and without the given secrets.
+// Redact makes text from the provider safe to log: it removes secrets, replaces
+// unprintable characters with spaces and cuts the text off after 200 bytes.
 func Redact(text string, secrets ...string) string {
 	for _, secret := range secrets {
 		if secret != "" {

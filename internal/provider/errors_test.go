@@ -38,7 +38,7 @@ func TestClassify(t *testing.T) {
 		err := classify("userinfo", tt.err)
 		var got *Error
 		if !errors.As(err, &got) {
-			t.Errorf("%s: %v is no *Error", name, err)
+			t.Errorf("%s: %v is not an *Error", name, err)
 			continue
 		}
 		if got.Kind != tt.want.Kind || got.Status != tt.want.Status || got.RetryAfter != tt.want.RetryAfter {
@@ -59,8 +59,8 @@ func TestClassify(t *testing.T) {
 func TestErrorTexts(t *testing.T) {
 	cause := errors.New("a\nb\x1b[31m")
 	for want, e := range map[string]*Error{
-		`token endpoint answered error "invalid_grant": used`: {Kind: Refused, Endpoint: "token", Code: "invalid_grant", Description: "used", Err: cause},
-		`token endpoint answered error "invalid_grant"`:       {Kind: Refused, Endpoint: "token", Code: "invalid_grant", Err: cause},
+		`token endpoint returned error "invalid_grant": used`: {Kind: Refused, Endpoint: "token", Code: "invalid_grant", Description: "used", Err: cause},
+		`token endpoint returned error "invalid_grant"`:       {Kind: Refused, Endpoint: "token", Code: "invalid_grant", Err: cause},
 		`userinfo endpoint is unavailable: a b [31m`:          {Kind: Unavailable, Endpoint: "userinfo", Err: cause},
 	} {
 		if got := e.Error(); got != want {

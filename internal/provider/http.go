@@ -17,9 +17,10 @@ const (
 	maxRetryAfter = time.Hour
 )
 
-// newHTTPClient returns a client with our limits around a transport.
-// Redirects are not followed: a redirected token request would carry code and
-// client secret to a host nobody configured.
+// newHTTPClient returns a client that applies our limits to a transport.
+// Redirects are not followed: a redirected token request would send the code
+// and the client secret to a host that was not configured (RFC 9700 section
+// 4.11).
 func newHTTPClient(base http.RoundTripper) *http.Client {
 	return &http.Client{
 		Transport:     &limitedTransport{base: base, timeout: answerTimeout},
@@ -27,12 +28,11 @@ func newHTTPClient(base http.RoundTripper) *http.Client {
 	}
 }
 
-// limitedTransport reads every answer whole, within maxAnswer after
-// decompression, and reports redirects and the statuses that mean "not now" as
-// errors, so that all callers, go-oidc and oauth2 among them, see one kind of
-// failure.
-// The time limit is here because that of http.Client costs two goroutines a
-// request where the transport is not net/http's own.
+// limitedTransport reads every response completely, up to maxAnswer bytes after
+// decompression. It returns redirects and the statuses 429 and 5xx as errors, so
+// that go-oidc and oauth2 report them as well.
+// It has the timeout because that of http.Client costs two goroutines per
+// request if the transport is not net/http's.
 type limitedTransport struct {
 	base    http.RoundTripper
 	timeout time.Duration
@@ -61,12 +61,12 @@ func (t *limitedTransport) RoundTrip(req *http.Request) (*http.Response, error) 
 		return nil, errTooLarge
 	}
 	resp.Body = io.NopCloser(body)
-	// oauth2 would read text/plain as a form; RFC 6749 section 5.1 allows JSON only.
+	// oauth2 would parse text/plain as a form; RFC 6749 section 5.1 allows only JSON.
 	resp.Header.Set("Content-Type", "application/json")
 	return resp, nil
 }
 
-// statusError is a status that promises nothing about the request itself.
+// statusError is status 429 or 5xx, which says nothing about the request itself.
 type statusError struct {
 	code       int
 	retryAfter time.Duration
@@ -83,20 +83,21 @@ type redirectError struct {
 }
 
 func (e *redirectError) Error() string {
-	return fmt.Sprintf("status %d %s: it redirects to %s, which is not followed", e.code, http.StatusText(e.code), e.location)
+	return fmt.Sprintf("status %d %s: redirects to %s, which is not followed", e.code, http.StatusText(e.code), e.location)
 }
 
-// withoutQuery returns the part of a Location that cannot repeat what we sent.
+// withoutQuery removes the parts of a Location that may repeat what we sent.
 func withoutQuery(location string) string {
 	u, err := url.Parse(location)
 	if err != nil {
-		return "an address that cannot be read"
+		return "an address that cannot be parsed"
 	}
 	u.User, u.RawQuery, u.Fragment = nil, "", ""
 	return u.String()
 }
 
-// retryAfter reads the seconds form of Retry-After (RFC 9110 section 10.2.3).
+// retryAfter parses a Retry-After in seconds (RFC 9110 section 10.2.3). It
+// returns 0 if there is none.
 func retryAfter(h http.Header) time.Duration {
 	seconds, err := strconv.Atoi(h.Get("Retry-After"))
 	if err != nil || seconds < 0 {

@@ -32,7 +32,7 @@ func TestAnswersAreBounded(t *testing.T) {
 			body, err := p.UserInfo(t.Context(), "token")
 			checkError(t, strconv.Itoa(size), err, Invalid, want)
 			if err == nil && len(body) != size {
-				t.Errorf("%d bytes arrived of %d", len(body), size)
+				t.Errorf("got %d bytes, want %d", len(body), size)
 			}
 		}
 	}
@@ -57,7 +57,7 @@ func TestBodiesAreClosed(t *testing.T) {
 		}
 		p.UserInfo(t.Context(), "token")
 		if !body.closed {
-			t.Errorf("status %d: the body stays open", status)
+			t.Errorf("status %d: the body was not closed", status)
 		}
 	}
 }
@@ -71,7 +71,7 @@ func TestAnswersAreLimitedInTime(t *testing.T) {
 		}
 		began := time.Now()
 		_, err := p.UserInfo(t.Context(), "token")
-		checkError(t, "a provider that does not answer", err, Unavailable, "deadline")
+		checkError(t, "a provider that does not respond", err, Unavailable, "deadline")
 		if got, want := time.Since(began), 10*time.Second; got != want {
 			t.Errorf("waited %s, want %s", got, want)
 		}
@@ -104,8 +104,8 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-// A redirected token request would carry the code and the secret to a host
-// nobody configured (RFC 9700 section 4.11).
+// A redirected token request would send the code and the secret to a host that
+// was not configured (RFC 9700 section 4.11).
 func TestRedirectsAreNotFollowed(t *testing.T) {
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		h, p := newHub()
@@ -121,20 +121,20 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	}
 }
 
-// The error names the address, without what it may repeat of the request.
+// The error names the address without the parts that may repeat the request.
 func TestRedirectErrors(t *testing.T) {
 	for location, want := range map[string]string{
 		"https://evil.example/x?code=secret-code#secret-code": "redirects to https://evil.example/x, which",
 		"https://secret-code:pw@evil.example/x":               "redirects to https://evil.example/x, which",
 		"/elsewhere?code=secret-code":                         "redirects to /elsewhere, which",
-		"https://evil example/secret-code":                    "redirects to an address that cannot be read, which",
+		"https://evil example/secret-code":                    "redirects to an address that cannot be parsed, which",
 	} {
 		h, p := newHub()
 		h.answers("/t", 307, "", "Location", location)
 		_, err := exchange(t, p)
 		checkError(t, location, err, Invalid, want)
 		if strings.Contains(err.Error(), "secret-code") {
-			t.Errorf("%s: the error is %q", location, err)
+			t.Errorf("%s: the error %q shows the code", location, err)
 		}
 	}
 	h, p := newHub()
@@ -143,7 +143,7 @@ func TestRedirectErrors(t *testing.T) {
 	checkError(t, "keys", err, Invalid, "jwks endpoint")
 }
 
-// counting counts how much of an endless body is read.
+// counting is an endless body that counts the bytes read.
 type counting struct{ n int }
 
 func (c *counting) Read(b []byte) (int, error) {
@@ -167,12 +167,12 @@ func TestEndlessAnswers(t *testing.T) {
 	_, err := p.UserInfo(t.Context(), "token")
 	checkError(t, "endless", err, Invalid, "larger than")
 	if body.n > 2*maxAnswer {
-		t.Errorf("%d bytes were read of an answer that may have %d", body.n, maxAnswer)
+		t.Errorf("%d bytes of a response were read, the limit is %d", body.n, maxAnswer)
 	}
 }
 
-// Without a transport of the app's, the program's default one is used, with
-// room for many connections to one host.
+// If the app configures no transport, the program's default one is used, with
+// more idle connections per host.
 func TestOwnTransport(t *testing.T) {
 	checked, ok := newTransport(true).(*checkedTransport)
 	if !ok {
@@ -184,14 +184,14 @@ func TestOwnTransport(t *testing.T) {
 	}
 	for name, base := range map[string]*http.Transport{"direct": checked.direct, "proxied": checked.proxied, "unchecked": unchecked} {
 		if base == http.DefaultTransport {
-			t.Errorf("%s: the program's own transport is shared, and was changed", name)
+			t.Errorf("%s: the program's default transport was modified", name)
 		}
 		if base.MaxIdleConnsPerHost != 64 || base.DisableKeepAlives {
 			t.Errorf("%s: %d idle connections, keep-alives off: %v", name, base.MaxIdleConnsPerHost, base.DisableKeepAlives)
 		}
 	}
 	if checked.proxied.Proxy == nil || unchecked.Proxy == nil {
-		t.Error("the proxy of the environment is ignored")
+		t.Error("the proxy from the environment is ignored")
 	}
 
 	original := http.DefaultTransport
@@ -216,11 +216,11 @@ func TestOwnTransport(t *testing.T) {
 	}
 	http.DefaultTransport = transport(func(*http.Request) (*http.Response, error) { return answer(200, ""), nil })
 	if _, ok := newTransport(true).(transport); !ok {
-		t.Error("a default transport that the program replaced is not used")
+		t.Error("the program's replacement for http.DefaultTransport is not used")
 	}
 }
 
-// oauth2 would read text/plain as a form.
+// oauth2 would parse text/plain as a form.
 func TestFormIsNoTokenResponse(t *testing.T) {
 	h, p := newHub()
 	for _, contentType := range []string{"text/plain", "application/x-www-form-urlencoded", ""} {
@@ -230,7 +230,7 @@ func TestFormIsNoTokenResponse(t *testing.T) {
 	}
 }
 
-// A body that breaks off is no answer.
+// A truncated body is an error.
 func TestBrokenBody(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", "100")

@@ -21,21 +21,21 @@ import (
 	"time"
 )
 
-// hub is a provider that answers without a network.
+// hub is a provider that responds without a network.
 type hub struct {
 	mu       sync.Mutex
 	requests []request
-	respond  map[string]responder // by path, in place of what follows
+	respond  map[string]responder // by path; overrides the fields below
 
 	metadata map[string]any
-	tokens   map[string]any                             // the token endpoint's answer, without the ID token
-	claims   map[string]any                             // of the ID token; nil: there is none
-	sign     func(header, claims map[string]any) string // nil: by signingKey
+	tokens   map[string]any                             // the token response, without the ID token
+	claims   map[string]any                             // of the ID token; nil: no ID token
+	sign     func(header, claims map[string]any) string // nil: sign with signingKey
 }
 
 type responder func(r request) (*http.Response, error)
 
-// request is what arrived at the hub.
+// request is a request that the hub received.
 type request struct {
 	*http.Request
 	form url.Values
@@ -48,7 +48,7 @@ const (
 )
 
 var (
-	// now is the time of the provider under test and of its hub.
+	// now is the time for both the Provider under test and the hub.
 	now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 	signingKey = sync.OnceValue(func() *rsa.PrivateKey { return generateKey() })
@@ -63,7 +63,7 @@ func generateKey() *rsa.PrivateKey {
 	return key
 }
 
-// newHub returns a hub that answers as it should, and a provider that asks it.
+// newHub returns a hub without faults and a Provider that uses it.
 func newHub(change ...func(*Config)) (*hub, *Provider) {
 	h := &hub{
 		respond: map[string]responder{},
@@ -125,7 +125,7 @@ func (h *hub) roundTrip(r *http.Request) (*http.Response, error) {
 	return answer(404, ""), nil
 }
 
-// tokenResponse is the token endpoint's answer with a signed ID token.
+// tokenResponse returns the token response with a signed ID token.
 func (h *hub) tokenResponse() map[string]any {
 	response := maps.Clone(h.tokens)
 	if h.claims != nil {
@@ -138,7 +138,7 @@ func (h *hub) tokenResponse() map[string]any {
 	return response
 }
 
-// received returns what arrived at a path.
+// received returns the requests for a path.
 func (h *hub) received(path string) []request {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -151,7 +151,7 @@ func (h *hub) received(path string) []request {
 	return requests
 }
 
-// answers makes a path answer the same always.
+// answers makes a path always return the same response.
 func (h *hub) answers(path string, status int, body string, header ...string) {
 	h.respond[path] = func(request) (*http.Response, error) {
 		resp := answer(status, body)
@@ -228,8 +228,8 @@ func publicDER(key *rsa.PrivateKey) []byte {
 	return der
 }
 
-// checkError compares an error with a kind and a part of its text; no text
-// means that there must be no error.
+// checkError checks the kind of an error and that it contains text; an empty
+// text means that there must be no error.
 func checkError(t *testing.T, name string, err error, kind Kind, text string) {
 	t.Helper()
 	if text == "" {
@@ -240,13 +240,13 @@ func checkError(t *testing.T, name string, err error, kind Kind, text string) {
 	}
 	var e *Error
 	if !errors.As(err, &e) {
-		t.Errorf("%s: error %v, want an *Error that says %q", name, err, text)
+		t.Errorf("%s: error %v, want an *Error that contains %q", name, err, text)
 		return
 	}
 	if e.Kind != kind {
 		t.Errorf("%s: kind %d, want %d: %v", name, e.Kind, kind, err)
 	}
 	if !strings.Contains(err.Error(), text) {
-		t.Errorf("%s: %q, want it to say %q", name, err, text)
+		t.Errorf("%s: error %q, want it to contain %q", name, err, text)
 	}
 }

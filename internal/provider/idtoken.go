@@ -13,15 +13,14 @@ import (
 const (
 	// clockTolerance is how far our clock and the provider's may differ.
 	clockTolerance = time.Minute
-	// maxIDTokenAge bounds how long ago an ID token that comes straight from
-	// the token endpoint may have been issued (OpenID Connect Core section
-	// 3.1.3.7, step 10).
+	// maxIDTokenAge limits how long ago an ID token from the token endpoint may
+	// have been issued (OpenID Connect Core section 3.1.3.7 step 10).
 	maxIDTokenAge = 5 * time.Minute
 )
 
-// verifyIDToken holds an ID token to OpenID Connect Core section 3.1.3.7:
-// signature by the provider's keys with RS256 alone (RFC 8725 section 3.1),
-// iss, aud, azp, exp, iat, sub, and at_hash when present (section 3.1.3.8).
+// verifyIDToken verifies an ID token (OpenID Connect Core section 3.1.3.7): the
+// signature by the provider's keys, only with RS256 (RFC 8725 section 3.1), iss,
+// aud, azp, exp, iat, sub, and at_hash if present (section 3.1.3.8).
 func (p *Provider) verifyIDToken(ctx context.Context, meta *metadata, raw, accessToken string) (*oidc.IDToken, error) {
 	keys := &observedKeys{keys: meta.keys}
 	verifier := oidc.NewVerifier(p.config.Issuer, keys, &oidc.Config{
@@ -32,7 +31,7 @@ func (p *Provider) verifyIDToken(ctx context.Context, meta *metadata, raw, acces
 	token, err := verifier.Verify(ctx, raw)
 	var failed *Error
 	if errors.As(keys.err, &failed) && (failed.Kind == Unavailable || failed.Status != 0) {
-		return nil, keys.err // no keys came
+		return nil, keys.err // the keys could not be fetched
 	}
 	if err == nil {
 		err = p.checkIDToken(token)
@@ -49,7 +48,7 @@ func (p *Provider) verifyIDToken(ctx context.Context, meta *metadata, raw, acces
 	return token, nil
 }
 
-// checkIDToken makes the checks that go-oidc leaves to its caller.
+// checkIDToken performs the checks that go-oidc leaves to its caller.
 func (p *Provider) checkIDToken(token *oidc.IDToken) error {
 	var claims struct {
 		AuthorizedParty *string `json:"azp"`
@@ -75,19 +74,19 @@ func (p *Provider) checkIDToken(token *oidc.IDToken) error {
 
 func (p *Provider) clockError(what string, when time.Time) error {
 	now := p.config.Now()
-	return fmt.Errorf("it %s at %s and the clock of this machine says %s: compare the clock with the provider's (is NTP running?)",
+	return fmt.Errorf("it %s at %s, but this machine's clock shows %s: compare it with the provider's clock (is NTP running?)",
 		what, when.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
 }
 
 func checkNonce(token *oidc.IDToken, nonce string) error {
 	if subtle.ConstantTimeCompare([]byte(token.Nonce), []byte(nonce)) != 1 {
-		return errors.New("ID token: nonce is missing or of another sign-in")
+		return errors.New("ID token: nonce is missing or belongs to another sign-in")
 	}
 	return nil
 }
 
-// observedKeys keeps the error of a key set, which the verifier turns into
-// text: keys that cannot be fetched are not a bad signature.
+// observedKeys keeps the error of a key set, which the verifier does not wrap:
+// failing to fetch the keys is not a bad signature.
 type observedKeys struct {
 	keys oidc.KeySet
 	err  error

@@ -19,15 +19,15 @@ func ago(d time.Duration) int64 { return now.Add(-d).Unix() }
 
 func in(d time.Duration) int64 { return now.Add(d).Unix() }
 
-// OpenID Connect Core section 3.1.3.7, claim by claim, and its limits to the
-// second.
+// OpenID Connect Core section 3.1.3.7, claim by claim, and its time limits to
+// the second.
 func TestIDTokenClaims(t *testing.T) {
 	accessHash := sha256.Sum256([]byte("hf_oauth_access"))
 	atHash := base64.RawURLEncoding.EncodeToString(accessHash[:16])
 	for name, tt := range map[string]struct {
 		claim string
-		value any    // nil: without it
-		want  string // in the error; "" for none
+		value any    // nil: the claim is missing
+		want  string // part of the error; "" for none
 	}{
 		"all good":             {"other", "x", ""},
 		"other issuer":         {"iss", "https://evil.example", "issued by a different provider"},
@@ -70,7 +70,7 @@ func TestIDTokenClaims(t *testing.T) {
 			t.Errorf("%s: subject %q, want %q", name, subject, want)
 		}
 		if err != nil && subject != "" {
-			t.Errorf("%s: subject %q in spite of %v", name, subject, err)
+			t.Errorf("%s: subject %q despite %v", name, subject, err)
 		}
 	}
 }
@@ -94,7 +94,7 @@ func TestIDTokenForSeveralAudiences(t *testing.T) {
 	}
 }
 
-// RS256 under the published keys alone (RFC 8725 section 3.1).
+// Only RS256 with the published keys is accepted (RFC 8725 section 3.1).
 func TestIDTokenSignatures(t *testing.T) {
 	type signer = func(header, claims map[string]any) string
 	with := func(name string, value any, sign signer) signer {
@@ -141,7 +141,7 @@ func TestIDTokenSignatures(t *testing.T) {
 	}
 }
 
-// Keys that cannot be fetched are an outage, no forgery.
+// Failing to fetch the keys is an outage, not a forged token.
 func TestKeysUnavailable(t *testing.T) {
 	for name, break_ := range map[string]func(*hub){
 		"no connection": func(h *hub) { h.fails("/j") },
@@ -158,7 +158,8 @@ func TestKeysUnavailable(t *testing.T) {
 	checkError(t, "nonsense", err, Invalid, "ID token")
 }
 
-// The message of a token that seems old or new names both clocks.
+// The error for a token outside its time limits contains the times of both
+// clocks.
 func TestClockError(t *testing.T) {
 	h, p := newHub()
 	h.claims["iat"] = in(time.Hour)

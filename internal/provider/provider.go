@@ -1,6 +1,6 @@
-// Package provider speaks to an OpenID provider: discovery, the authorization
-// request, the token endpoint, ID tokens and userinfo. What the provider
-// answers is limited in time and size and checked before it is believed.
+// Package provider talks to an OpenID provider: discovery, the authorization
+// request, the token endpoint, ID tokens and userinfo. Responses are limited in
+// time and size and checked before they are used.
 package provider
 
 import (
@@ -16,17 +16,17 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// Config says which provider and for which OAuth client.
+// Config names the provider and the OAuth client.
 type Config struct {
-	Issuer       string // no trailing slash
+	Issuer       string // without a trailing slash
 	ClientID     string
 	ClientSecret string // empty for a public client
 	RedirectURL  string
-	Transport    http.RoundTripper // nil for one of our own
+	Transport    http.RoundTripper // nil: a clone of http.DefaultTransport
 	Now          func() time.Time
 }
 
-// Provider is one OpenID provider as seen by one OAuth client. It is safe for
+// Provider is an OpenID provider, used by one OAuth client. It is safe for
 // concurrent use.
 type Provider struct {
 	config Config
@@ -41,7 +41,7 @@ type Provider struct {
 	retryAt time.Time
 }
 
-// New returns a Provider without asking the provider anything.
+// New returns a Provider. It makes no network calls.
 func New(config Config) *Provider {
 	transport := config.Transport
 	if transport == nil {
@@ -50,30 +50,30 @@ func New(config Config) *Provider {
 	return &Provider{config: config, client: newHTTPClient(transport)}
 }
 
-// AuthorizationRequest is what differs from one authorization request to the
-// next (RFC 6749 section 4.1.1, OpenID Connect Core section 3.1.2.1).
+// AuthorizationRequest holds the parameters that differ between authorization
+// requests (RFC 6749 section 4.1.1, OpenID Connect Core section 3.1.2.1).
 type AuthorizationRequest struct {
 	Scope    string
 	State    string
 	Nonce    string
-	Verifier string // of RFC 7636; its S256 challenge is sent
+	Verifier string // code_verifier of RFC 7636; its S256 challenge is sent
 	Params   url.Values
 }
 
-// AuthorizationURL returns the address to send the browser to.
+// AuthorizationURL returns the URL to send the browser to.
 func (p *Provider) AuthorizationURL(ctx context.Context, req AuthorizationRequest) (string, error) {
 	meta, err := p.discover(ctx)
 	if err != nil {
 		return "", err
 	}
 	meta.fetchKeys()
-	// What differs each time needs no escaping: it is base64url.
+	// These values are base64url and need no escaping.
 	return p.requestPrefix(meta, req) + "&state=" + req.State + "&nonce=" + req.Nonce +
 		"&code_challenge=" + oauth2.S256ChallengeFromVerifier(req.Verifier), nil
 }
 
-// requestPrefix returns the part of an authorization request that is the same
-// for all that ask for the same.
+// requestPrefix returns the part of the URL that depends only on the scope and
+// Params of a request. It is cached if there are no Params.
 func (p *Provider) requestPrefix(meta *metadata, req AuthorizationRequest) string {
 	now := p.config.Now()
 	if prefix, ok := meta.prefixes.Get(req.Scope, now); ok && len(req.Params) == 0 {
@@ -100,8 +100,8 @@ func (p *Provider) requestPrefix(meta *metadata, req AuthorizationRequest) strin
 }
 
 // CheckIssuer compares the iss parameter of an authorization response with
-// the provider's issuer (RFC 9207 section 2.4). An absent one is fine unless
-// the metadata promises it.
+// the provider's issuer (RFC 9207 section 2.4). It may be absent unless the
+// metadata announces it.
 func (p *Provider) CheckIssuer(ctx context.Context, iss string, present bool) error {
 	meta, err := p.discover(ctx)
 	if err != nil {

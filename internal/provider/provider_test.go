@@ -34,7 +34,7 @@ func TestAuthorizationURL(t *testing.T) {
 		"code_challenge":        {base64.RawURLEncoding.EncodeToString(hash[:])},
 		"code_challenge_method": {"S256"},
 	}
-	for range 2 { // the second one from what is kept of the first
+	for range 2 { // the second time from the cache
 		u := authorizationURL(t, p, AuthorizationRequest{Scope: "openid profile", State: "the-state", Nonce: "the-nonce", Verifier: verifier})
 		if got := u.Query(); !reflect.DeepEqual(got, want) {
 			t.Errorf("parameters %v, want %v", got, want)
@@ -43,12 +43,12 @@ func TestAuthorizationURL(t *testing.T) {
 			t.Errorf("%s shows the verifier", u)
 		}
 		if address := u.Scheme + "://" + u.Host + u.Path; address != issuer+"/a" {
-			t.Errorf("sends to %s", address)
+			t.Errorf("sends the browser to %s", address)
 		}
 	}
 }
 
-// What one request asks for is asked for by no other.
+// The parameters of one request do not appear in another.
 func TestAuthorizationRequestsAreApart(t *testing.T) {
 	_, p := newHub()
 	plain := AuthorizationRequest{Scope: "openid", State: "s", Nonce: "n", Verifier: "v"}
@@ -128,7 +128,8 @@ func TestLoopback(t *testing.T) {
 	}
 }
 
-// Requests for ever new sets of scopes do not fill the memory.
+// The cache of prefixes stays within its limit, however many scopes are
+// requested.
 func TestRequestPrefixesAreBounded(t *testing.T) {
 	_, p := newHub()
 	for i := range 1000 {

@@ -12,14 +12,14 @@ import (
 	"golang.org/x/oauth2/clientcredentials"
 )
 
-// Code is an authorization code with what its exchange must prove and find.
+// Code is an authorization code with the values that its exchange needs.
 type Code struct {
 	Code     string
 	Verifier string // code_verifier of RFC 7636
-	Nonce    string // that the ID token must carry
+	Nonce    string // must equal the nonce of the ID token
 }
 
-// Exchange turns an authorization code into tokens (RFC 6749 section 4.1.3)
+// Exchange exchanges an authorization code for tokens (RFC 6749 section 4.1.3)
 // and returns them with the subject of the verified ID token.
 func (p *Provider) Exchange(ctx context.Context, code Code) (token *oauth2.Token, subject string, err error) {
 	meta, token, err := p.redeem(ctx, code)
@@ -32,8 +32,8 @@ func (p *Provider) Exchange(ctx context.Context, code Code) (token *oauth2.Token
 	return token, subject, nil
 }
 
-// SignIn is Exchange, and fetches the userinfo with the new access token while
-// the ID token is verified. Its sub is still to be compared with subject.
+// SignIn is like Exchange, and fetches the userinfo with the new access token
+// while the ID token is verified. The caller must compare its sub with subject.
 func (p *Provider) SignIn(ctx context.Context, code Code) (token *oauth2.Token, subject string, userInfo []byte, err error) {
 	meta, token, err := p.redeem(ctx, code)
 	if err != nil {
@@ -60,7 +60,7 @@ func (p *Provider) SignIn(ctx context.Context, code Code) (token *oauth2.Token, 
 	return token, subject, a.body, nil
 }
 
-// redeem turns an authorization code into tokens.
+// redeem exchanges an authorization code for tokens.
 func (p *Provider) redeem(ctx context.Context, code Code) (*metadata, *oauth2.Token, error) {
 	meta, err := p.discover(ctx)
 	if err != nil {
@@ -75,11 +75,12 @@ func (p *Provider) redeem(ctx context.Context, code Code) (*metadata, *oauth2.To
 	return meta, token, err
 }
 
-// checkExchange returns the subject of the ID token that came for a code.
+// checkExchange verifies the ID token returned for a code and returns its
+// subject.
 func (p *Provider) checkExchange(ctx context.Context, meta *metadata, token *oauth2.Token, code Code) (subject string, err error) {
 	raw, ok := token.Extra("id_token").(string)
 	if !ok {
-		return "", invalid("token", errors.New("there is no id_token in the answer"))
+		return "", invalid("token", errors.New("the response has no id_token"))
 	}
 	idToken, err := p.verifyIDToken(ctx, meta, raw, token.AccessToken)
 	if err != nil {
@@ -91,9 +92,9 @@ func (p *Provider) checkExchange(ctx context.Context, meta *metadata, token *oau
 	return idToken.Subject, nil
 }
 
-// Refresh turns a refresh token into new tokens (RFC 6749 section 6). An ID
-// token that comes with them must be of the same subject (OpenID Connect Core
-// section 12.2).
+// Refresh exchanges a refresh token for new tokens (RFC 6749 section 6). An ID
+// token among them must have the same subject (OpenID Connect Core section
+// 12.2).
 func (p *Provider) Refresh(ctx context.Context, refreshToken, subject string) (*oauth2.Token, error) {
 	meta, err := p.discover(ctx)
 	if err != nil {
@@ -110,11 +111,11 @@ func (p *Provider) Refresh(ctx context.Context, refreshToken, subject string) (*
 	return token, err
 }
 
-// subject returns the subject of the ID token of an answer, or "" if there is
-// none. By now a refresh token or device code is used up: where the keys
-// cannot be fetched, the token is taken on the word of TLS, as OpenID Connect
-// Core section 3.1.3.7 step 6 allows for one that comes from the token
-// endpoint, rather than lost.
+// subject returns the subject of the ID token of a token response, or "" if
+// there is none. The refresh token or device code has been used by now, so the
+// new tokens must not be lost if the keys cannot be fetched: TLS then replaces
+// the signature, which OpenID Connect Core section 3.1.3.7 step 6 allows for
+// the token endpoint.
 func (p *Provider) subject(ctx context.Context, meta *metadata, token *oauth2.Token) (string, error) {
 	raw, ok := token.Extra("id_token").(string)
 	if !ok {
@@ -136,8 +137,8 @@ func (p *Provider) subject(ctx context.Context, meta *metadata, token *oauth2.To
 	return idToken.Subject, nil
 }
 
-// MemberToken returns a token for the member of an organization with an
-// e-mail address (RFC 8693, https://huggingface.co/docs/hub/oauth).
+// MemberToken returns a token for the organization member with the given e-mail
+// address (RFC 8693, https://huggingface.co/docs/hub/oauth).
 func (p *Provider) MemberToken(ctx context.Context, email, scope string) (*oauth2.Token, error) {
 	meta, err := p.discover(ctx)
 	if err != nil {
@@ -154,9 +155,8 @@ func (p *Provider) MemberToken(ctx context.Context, email, scope string) (*oauth
 	return p.request(ctx, meta, params)
 }
 
-// request asks the token endpoint for a grant. A client with a secret
-// authenticates by HTTP Basic (RFC 6749 section 2.3.1); client_id stands in
-// the form in any case.
+// request sends a token request. A client with a secret authenticates with HTTP
+// Basic (RFC 6749 section 2.3.1); the form always contains client_id.
 func (p *Provider) request(ctx context.Context, meta *metadata, params url.Values) (*oauth2.Token, error) {
 	config := clientcredentials.Config{
 		ClientID:       p.config.ClientID,
@@ -181,15 +181,15 @@ func (p *Provider) request(ctx context.Context, meta *metadata, params url.Value
 	return token, nil
 }
 
-// Scope returns the scopes that came with a token, and whether the answer
-// named any: if not, the requested ones were granted (RFC 6749 section 5.1).
+// Scope returns the scope of a token response, and whether it had one: if not,
+// the requested scope was granted (RFC 6749 section 5.1).
 func Scope(token *oauth2.Token) (scope string, named bool) {
 	scope, named = token.Extra("scope").(string)
 	return scope, named
 }
 
 // UserInfo returns the claims of the userinfo endpoint as JSON (OpenID
-// Connect Core section 5.3). Its sub is still to be compared.
+// Connect Core section 5.3). The caller must check sub.
 func (p *Provider) UserInfo(ctx context.Context, accessToken string) ([]byte, error) {
 	meta, err := p.discover(ctx)
 	if err != nil {
@@ -198,10 +198,10 @@ func (p *Provider) UserInfo(ctx context.Context, accessToken string) ([]byte, er
 	return p.get(ctx, "userinfo", meta.oidc.UserInfoEndpoint(), accessToken)
 }
 
-// checkToken holds a token response to RFC 6749 section 5.1, and counts its
-// expiry by our clock.
+// checkToken checks a token response (RFC 6749 section 5.1) and derives its
+// expiry from our clock.
 func (p *Provider) checkToken(token *oauth2.Token) error {
-	// Section 7.1: a token of a type that is not understood must not be used.
+	// Section 7.1: a token of an unknown type must not be used.
 	if token.TokenType != "" && !strings.EqualFold(token.TokenType, "bearer") {
 		return errors.New("token_type is not bearer")
 	}

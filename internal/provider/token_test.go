@@ -13,7 +13,7 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// grants are the calls of the token endpoint with what each must send, exactly.
+// grants are the calls to the token endpoint, each with its exact parameters.
 var grants = map[string]struct {
 	call func(*testing.T, *Provider) (*oauth2.Token, error)
 	form url.Values
@@ -100,7 +100,7 @@ func checkTokenRequest(t *testing.T, name string, h *hub, form, more url.Values,
 func TestTokenResponses(t *testing.T) {
 	for name, tt := range map[string]struct {
 		member string
-		value  any // nil: without it
+		value  any // nil: the member is missing
 		want   string
 	}{
 		"good":                  {"other", 1, ""},
@@ -134,12 +134,12 @@ func TestTokenResponses(t *testing.T) {
 			t.Errorf("%s: type %q, want Bearer", name, token.TokenType)
 		}
 		if err != nil && token != nil {
-			t.Errorf("%s: a token in spite of %v", name, err)
+			t.Errorf("%s: a token despite %v", name, err)
 		}
 	}
 }
 
-// The clock of the configuration counts, not the machine's.
+// The expiry is derived from the configured clock, not the machine's.
 func TestTokenExpiry(t *testing.T) {
 	h, p := newHub()
 	token, err := p.Refresh(t.Context(), "refresh", "ada")
@@ -170,8 +170,8 @@ func TestScopeOfAToken(t *testing.T) {
 	}
 }
 
-// OpenID Connect Core section 12.2: the ID token of a renewal, where there is
-// one, is held to all that one of a sign-in is, but for the nonce.
+// OpenID Connect Core section 12.2: the ID token of a refresh, if there is one,
+// is checked like that of a sign-in, except for the nonce.
 func TestIDTokenOfARenewal(t *testing.T) {
 	forged := func(h *hub) {
 		h.sign = func(header, claims map[string]any) string { return signRSA(otherKey(), header, claims) }
@@ -201,8 +201,8 @@ func TestIDTokenOfARenewal(t *testing.T) {
 
 const base64Zeros = "AAAAAAAAAAAAAAAAAAAAAA"
 
-// A refresh token is used up by the time the keys are needed: without them the
-// claims alone decide.
+// The refresh token has been used when the keys are needed: if they are
+// unavailable, only the claims are checked.
 func TestRenewalWithoutKeys(t *testing.T) {
 	claim := func(name string, value any) func(*hub) { return func(h *hub) { h.claims[name] = value } }
 	for name, tt := range map[string]struct {
@@ -224,7 +224,7 @@ func TestRenewalWithoutKeys(t *testing.T) {
 	}
 }
 
-// Each secret of a request is scrubbed from what the provider repeats of it.
+// Secrets of a request that the provider repeats are redacted.
 func TestRefusalsShowNoSecrets(t *testing.T) {
 	for name, tt := range grants {
 		h, p := newHub()
@@ -252,8 +252,8 @@ func TestRefusalsShowNoSecrets(t *testing.T) {
 	}
 }
 
-// A secret that is part of a registered error code does not garble it: the
-// code decides what happens next.
+// A registered error code is not redacted even if it contains a secret, since
+// callers act on it.
 func TestErrorCodesAreNotRedacted(t *testing.T) {
 	for _, code := range []string{"invalid_grant", "authorization_pending", "slow_down", "expired_token", "access_denied", "invalid_client"} {
 		h, p := newHub()
@@ -286,7 +286,7 @@ func TestUserInfoRequest(t *testing.T) {
 		t.Errorf("sent to %s, want nothing in the URL", got)
 	}
 	if discovery := h.received("/.well-known/openid-configuration")[0]; discovery.Header.Get("Authorization") != "" {
-		t.Errorf("discovery carries %q", discovery.Header.Get("Authorization"))
+		t.Errorf("discovery sends Authorization %q", discovery.Header.Get("Authorization"))
 	}
 	for _, status := range []int{201, 204, 302, 401, 403, 404} {
 		h.answers("/u", status, `{"sub":"ada"}`)

@@ -7,12 +7,12 @@ import (
 	"net/url"
 )
 
-// ErrNoUser is the error of WhoAmI for the token of an organization or an app.
+// ErrNoUser is returned by WhoAmI for the token of an organization or an app.
 var ErrNoUser = errors.New("the token is not a user's")
 
-// WhoAmI returns what the Hub says about the user whose token it is, of any
-// kind (hf_… of the user's settings, hf_oauth_…), as JSON under the names of
-// the claims of the userinfo endpoint.
+// WhoAmI returns the Hub's data about the user of any kind of token (hf_… from
+// the user's settings, hf_oauth_…), as JSON with the claim names of the
+// userinfo endpoint.
 func (p *Provider) WhoAmI(ctx context.Context, token string) ([]byte, error) {
 	body, err := p.get(ctx, "whoami", p.config.Issuer+"/api/whoami-v2", token)
 	if err != nil {
@@ -25,8 +25,8 @@ func (p *Provider) WhoAmI(ctx context.Context, token string) ([]byte, error) {
 	return claims, err
 }
 
-// claims translates an answer of whoami-v2. Its members are taken as they are:
-// whoever reads claims must expect any type.
+// claims translates a response of whoami-v2. Its values are copied as they are,
+// so readers of the claims must expect any type.
 func (p *Provider) claims(body []byte) ([]byte, error) {
 	var answer map[string]any
 	if err := json.Unmarshal(body, &answer); err != nil {
@@ -60,9 +60,9 @@ func (p *Provider) claims(body []byte) ([]byte, error) {
 	return json.Marshal(claims)
 }
 
-// orgClaims keeps members that have the same names in both, known or not. The
-// role goes unless the answer says that the user meets what the organization
-// demands: userinfo has it only for those who do, or says what is unmet.
+// orgClaims keeps the members that have the same name in both, known or not. It
+// drops the role unless the response says that the user meets the organization's
+// requirements: userinfo has it only for users who do, or says what is unmet.
 func (p *Provider) orgClaims(org map[string]any) map[string]any {
 	claims := map[string]any{}
 	for name, value := range org {
@@ -78,8 +78,7 @@ func (p *Provider) orgClaims(org map[string]any) map[string]any {
 	return claims
 }
 
-// absolute completes the address of a default avatar, which is a path of the
-// Hub.
+// absolute completes the URL of a default avatar, which is a path on the Hub.
 func (p *Provider) absolute(address any) any {
 	text, ok := address.(string)
 	if !ok || text == "" {

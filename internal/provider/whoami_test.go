@@ -47,7 +47,8 @@ func TestWhoAmI(t *testing.T) {
 	}
 }
 
-// A role counts only beside the word that what the organization demands is met.
+// A role is kept only if the response says that the organization's requirements
+// are met.
 func TestWhoAmIRoles(t *testing.T) {
 	for demands, want := range map[string]any{
 		`"pendingSSO":false,"missingMFA":false`: "admin",
