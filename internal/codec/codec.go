@@ -1,5 +1,5 @@
-// Package codec writes values to bytes and reads them back. A type has one
-// method that lists its fields, and that serves both directions.
+// Package codec encodes values as bytes and decodes them. One method of a type
+// lists its fields for both directions.
 package codec
 
 import (
@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// ErrLayout says that bytes do not hold what they should: another version of
-// the program wrote them.
+// ErrLayout means that bytes do not have the expected layout: another version
+// of the program wrote them.
 var ErrLayout = errors.New("codec: value was written by another version")
 
-// Coder writes or reads fields in the order in which its methods are called.
-// Writing leaves the values alone, so they may be shared. Strings that are
-// read share one copy of the input.
+// Coder encodes or decodes fields in the order of its method calls. Encoding
+// does not modify the values, so they may be shared. Decoded strings share one
+// copy of the input.
 type Coder struct {
 	reading bool
 	in      string
@@ -22,15 +22,14 @@ type Coder struct {
 	failed  bool
 }
 
-// Encode returns the fields as bytes; size is a guess of how many.
+// Encode returns the encoded fields; size is the initial capacity in bytes.
 func Encode(size int, fields func(*Coder)) []byte {
 	c := &Coder{out: make([]byte, 0, size)}
 	fields(c)
 	return c.out
 }
 
-// Decode sets the fields from bytes, all of which must be used, or returns
-// ErrLayout.
+// Decode sets the fields from in. It returns ErrLayout unless they use all of in.
 func Decode(in []byte, fields func(*Coder)) error {
 	c := &Coder{reading: true, in: string(in)}
 	fields(c)
@@ -40,7 +39,7 @@ func Decode(in []byte, fields func(*Coder)) error {
 	return nil
 }
 
-// Reading reports whether fields are set rather than written.
+// Reading reports whether c decodes.
 func (c *Coder) Reading() bool { return c.reading }
 
 // Fail makes Decode return ErrLayout.
@@ -49,7 +48,7 @@ func (c *Coder) Fail() {
 	c.in = ""
 }
 
-// Version guards the layout: a value of another version does not decode.
+// Version codes the version of the layout; a value of another one does not decode.
 func (c *Coder) Version(version uint64) {
 	got := version
 	c.Uint(&got)
@@ -58,7 +57,7 @@ func (c *Coder) Version(version uint64) {
 	}
 }
 
-// Uint codes a number, small ones in few bytes.
+// Uint codes a number as a varint.
 func (c *Coder) Uint(v *uint64) {
 	if !c.reading {
 		c.out = binary.AppendUvarint(c.out, *v)
@@ -77,8 +76,7 @@ func (c *Coder) Uint(v *uint64) {
 	c.Fail()
 }
 
-// length codes the length of what follows, of which each element takes at
-// least one byte.
+// length codes the number of elements that follow, each at least one byte long.
 func (c *Coder) length(n int) int {
 	v := uint64(n)
 	c.Uint(&v)
@@ -99,7 +97,7 @@ func (c *Coder) String(v *string) {
 	*v, c.in = c.in[:n], c.in[n:]
 }
 
-// Array codes bytes whose number both sides know.
+// Array codes a fixed number of bytes.
 func (c *Coder) Array(v []byte) {
 	if !c.reading {
 		c.out = append(c.out, v...)
@@ -113,7 +111,7 @@ func (c *Coder) Array(v []byte) {
 	c.in = c.in[len(v):]
 }
 
-// Bools codes up to eight of them in a byte.
+// Bools codes up to 64 flags, seven to a byte.
 func (c *Coder) Bools(flags ...*bool) {
 	var bits uint64
 	for i, flag := range flags {
@@ -130,7 +128,7 @@ func (c *Coder) Bools(flags ...*bool) {
 	}
 }
 
-// Time codes milliseconds; the zero time stays zero.
+// Time codes a time in milliseconds; times before 1970 become the zero time.
 func (c *Coder) Time(v *time.Time) {
 	var milliseconds uint64
 	if !v.IsZero() {
@@ -159,7 +157,7 @@ func Texts[S ~string](c *Coder, v *[]S) {
 	List(c, v, func(s *S) { Text(c, s) })
 }
 
-// List codes a list element by element; an empty one is read as nil.
+// List codes a list element by element; an empty one decodes as nil.
 func List[T any](c *Coder, v *[]T, element func(*T)) {
 	n := c.length(len(*v))
 	if c.reading {

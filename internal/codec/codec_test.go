@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// sample has a field of every kind that the encoding knows.
+// sample has a field of every kind that Coder supports.
 type sample struct {
 	number  uint64
 	text    string
@@ -62,7 +62,7 @@ func TestEncodingKeepsValues(t *testing.T) {
 		"an empty record": {records: []record{{}}},
 	} {
 		encoded := Encode(16, want.fields)
-		// What is read into is not empty, as when a value is read again.
+		// Decode must overwrite the fields of a value that is not empty.
 		got := fullSample()
 		got.names, got.records = append(got.names, "x"), append(got.records, record{"x", "x"})
 		if err := Decode(encoded, got.fields); err != nil {
@@ -73,12 +73,12 @@ func TestEncodingKeepsValues(t *testing.T) {
 	}
 }
 
-// Writing leaves a value alone: it may be shared.
+// Encoding does not modify a value, which may be shared.
 func TestEncodingOnlyReads(t *testing.T) {
 	s := fullSample()
 	Encode(16, s.fields)
 	if !reflect.DeepEqual(s, fullSample()) {
-		t.Errorf("writing changed it to %+v", s)
+		t.Errorf("encoding changed the value to %+v", s)
 	}
 }
 
@@ -98,7 +98,7 @@ func TestEncodingOfTimes(t *testing.T) {
 	}
 }
 
-// What was cut off, prolonged, or written by another version is no value.
+// Bytes that are truncated, too long or of another version do not decode.
 func TestEncodingOfOtherVersions(t *testing.T) {
 	s := fullSample()
 	encoded := Encode(16, s.fields)
@@ -120,7 +120,7 @@ func TestEncodingOfOtherVersions(t *testing.T) {
 	}
 }
 
-// A list that claims more elements than there are bytes makes nothing large.
+// A list that claims more elements than there are bytes allocates nothing.
 func TestEncodingOfHugeLists(t *testing.T) {
 	calls := 0
 	var records []record
@@ -136,8 +136,8 @@ func TestEncodingOfHugeLists(t *testing.T) {
 	}
 }
 
-// Whatever the bytes, reading ends without a panic, and what it accepts says
-// the same when it is written again.
+// Decoding never panics, and a decoded value stays the same when it is encoded
+// and decoded again.
 func FuzzDecode(f *testing.F) {
 	for _, s := range []sample{{}, fullSample(), {number: math.MaxUint64, text: "x"}} {
 		f.Add(Encode(16, s.fields))
@@ -149,12 +149,13 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 		if err := Decode(Encode(16, first.fields), second.fields); err != nil || !reflect.DeepEqual(first, second) {
-			t.Errorf("%x reads as %+v, and that as %+v (%v)", b, first, second, err)
+			t.Errorf("%x decodes as %+v, after encoding again as %+v (%v)", b, first, second, err)
 		}
 	})
 }
 
-// What is cut off in the middle of a value is an error, and reads nothing more.
+// A value that is truncated in the middle is an error, and nothing after it is
+// decoded.
 func TestCutOff(t *testing.T) {
 	var array [4]byte
 	var text string
@@ -165,7 +166,7 @@ func TestCutOff(t *testing.T) {
 		t.Errorf("half an array at the end: %v, want %v", err, ErrLayout)
 	}
 	if array != [4]byte{} {
-		t.Errorf("half an array was read: %v", array)
+		t.Errorf("half an array was decoded: %v", array)
 	}
 	number, after := uint64(7), uint64(7)
 	long := bytes.Repeat([]byte{0x80}, 10)
@@ -173,6 +174,6 @@ func TestCutOff(t *testing.T) {
 		t.Errorf("a number of eleven bytes: %v, want %v", err, ErrLayout)
 	}
 	if number != 7 || after != 7 {
-		t.Errorf("after a failure %d and %d were read, want nothing", number, after)
+		t.Errorf("after a failure %d and %d were decoded, want 7 and 7", number, after)
 	}
 }

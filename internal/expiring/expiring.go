@@ -1,5 +1,5 @@
-// Package expiring holds a map whose entries end at a time of their own and
-// which never grows past a number of entries and of bytes.
+// Package expiring provides a map whose entries expire one by one, and which is
+// bounded in entries and bytes.
 package expiring
 
 import (
@@ -11,16 +11,16 @@ import (
 	"time"
 )
 
-// Map is a bounded map with expiring entries, safe for concurrent use. When
-// an entry does not fit, those that would end soonest give way. Reading takes
-// no lock.
+// Map is a bounded map with expiring entries. To make room for a new entry it
+// drops those that would expire soonest. It is safe for concurrent use; Get
+// takes no lock.
 type Map[K comparable, V any] struct {
 	maxEntries int
 	maxBytes   int
 
 	table atomic.Pointer[table[K, V]]
 
-	mu    sync.Mutex // held while the map changes
+	mu    sync.Mutex // held while the map is modified
 	byEnd endHeap[K, V]
 	bytes int
 }
@@ -41,16 +41,16 @@ func New[K comparable, V any](maxEntries, maxBytes int) *Map[K, V] {
 	return m
 }
 
-// Put sets the value of key until end; size is what it counts for in bytes.
-// A value larger than the whole map is not kept.
+// Put sets the value of key until end; size counts toward maxBytes. A value
+// larger than maxBytes is not kept.
 func (m *Map[K, V]) Put(key K, value V, size int, now, end time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.put(key, value, size, now, end)
 }
 
-// PutNew is Put, unless key has a value that has not ended, and reports
-// whether it put its own.
+// PutNew is like Put, but does nothing if key has a value that has not expired.
+// It reports whether it put the value.
 func (m *Map[K, V]) PutNew(key K, value V, size int, now, end time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -81,7 +81,7 @@ func (m *Map[K, V]) put(key K, value V, size int, now, end time.Time) {
 	m.place(e, old)
 }
 
-// Get returns the value of key, if it has not ended.
+// Get returns the value of key, if it has not expired.
 func (m *Map[K, V]) Get(key K, now time.Time) (V, bool) {
 	e := m.find(key)
 	if e == nil || !now.Before(e.end) {
@@ -91,8 +91,8 @@ func (m *Map[K, V]) Get(key K, now time.Time) (V, bool) {
 	return e.value, true
 }
 
-// Take returns the value of key and removes it: of several concurrent callers
-// one gets it.
+// Take returns the value of key and removes it. Only one of several concurrent
+// callers gets it.
 func (m *Map[K, V]) Take(key K, now time.Time) (V, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -108,7 +108,7 @@ func (m *Map[K, V]) Take(key K, now time.Time) (V, bool) {
 	return e.value, true
 }
 
-// DeleteFunc removes the entries for which drop is true.
+// DeleteFunc removes the entries for which drop returns true.
 func (m *Map[K, V]) DeleteFunc(drop func(K, V) bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -119,7 +119,7 @@ func (m *Map[K, V]) DeleteFunc(drop func(K, V) bool) {
 	}
 }
 
-// Range calls visit for each entry that has not ended. It must not use the map.
+// Range calls visit for each entry that has not expired. visit must not use m.
 func (m *Map[K, V]) Range(now time.Time, visit func(K, V)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -130,8 +130,8 @@ func (m *Map[K, V]) Range(now time.Time, visit func(K, V)) {
 	}
 }
 
-// Len returns the number of entries, ended ones that were not yet dropped
-// among them.
+// Len returns the number of entries, including expired ones that have not been
+// dropped yet.
 func (m *Map[K, V]) Len() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -144,7 +144,7 @@ func (m *Map[K, V]) remove(e *entry[K, V]) {
 	m.release(e)
 }
 
-// release gives up the room of an entry.
+// release frees the room of an entry.
 func (m *Map[K, V]) release(e *entry[K, V]) {
 	m.bytes -= e.size
 	heap.Remove(&m.byEnd, e.index)
@@ -160,9 +160,9 @@ func (m *Map[K, V]) find(key K) *entry[K, V] {
 	return nil
 }
 
-// place puts an entry into the table, in place of an old one of its key if
-// that is not nil: a reader finds one or the other. All entries move to a
-// larger table when there are more of them than buckets.
+// place puts an entry into the table and replaces the old one of its key, unless
+// that is nil: a reader finds one of the two. If there are more entries than
+// buckets, it moves them all to a larger table.
 func (m *Map[K, V]) place(e, old *entry[K, V]) {
 	t := m.table.Load()
 	if len(m.byEnd) <= len(t.buckets) {
@@ -178,8 +178,8 @@ func (m *Map[K, V]) place(e, old *entry[K, V]) {
 	m.table.Store(t)
 }
 
-// table finds entries by the hashes of their keys. Its nodes never change: a
-// reader that has found a bucket sees it as it was.
+// table finds entries by the hashes of their keys. Nodes are immutable, so a
+// reader of a bucket sees a consistent list.
 type table[K comparable, V any] struct {
 	seed    maphash.Seed
 	buckets []atomic.Pointer[node[K, V]]
@@ -200,7 +200,7 @@ func (t *table[K, V]) bucket(key K) *atomic.Pointer[node[K, V]] {
 	return &t.buckets[maphash.Comparable(t.seed, key)%uint64(len(t.buckets))]
 }
 
-// without returns the list without an entry, which may be nil.
+// without returns the list without e, which may be nil.
 func (n *node[K, V]) without(e *entry[K, V]) *node[K, V] {
 	switch {
 	case n == nil || e == nil:
@@ -211,7 +211,7 @@ func (n *node[K, V]) without(e *entry[K, V]) *node[K, V] {
 	return &node[K, V]{n.entry, n.next.without(e)}
 }
 
-// endHeap orders entries by their end (container/heap).
+// endHeap is a container/heap of entries ordered by their end.
 type endHeap[K comparable, V any] []*entry[K, V]
 
 func (h endHeap[K, V]) Len() int           { return len(h) }

@@ -23,7 +23,7 @@ func TestExpiry(t *testing.T) {
 		t.Errorf("before its end: %d, %v", v, ok)
 	}
 	if _, ok := m.Get("a", at(10)); ok {
-		t.Error("still there at its end")
+		t.Error("still present at its end")
 	}
 	if v, ok := m.Take("a", at(10)); ok || v != 0 {
 		t.Error("taken after its end")
@@ -86,13 +86,13 @@ func TestTakeOnce(t *testing.T) {
 func TestPutNew(t *testing.T) {
 	m := New[string, int](10, 100)
 	if !m.PutNew("a", 1, 1, at(0), at(10)) || m.PutNew("a", 2, 1, at(5), at(20)) {
-		t.Error("put over a value that has not ended")
+		t.Error("replaced a value that has not expired")
 	}
 	if v, _ := m.Get("a", at(5)); v != 1 {
-		t.Errorf("value %d", v)
+		t.Errorf("value %d, want 1", v)
 	}
 	if !m.PutNew("a", 3, 1, at(10), at(20)) {
-		t.Error("not put over a value that has ended")
+		t.Error("did not replace an expired value")
 	}
 }
 
@@ -105,11 +105,11 @@ func TestDeleteFuncAndRange(t *testing.T) {
 	sum := 0
 	m.Range(at(15), func(_ string, v int) { sum += v })
 	if sum != 2 || m.Len() != 2 {
-		t.Errorf("sum %d of %d entries", sum, m.Len())
+		t.Errorf("sum %d of %d entries, want 2 of 2", sum, m.Len())
 	}
 }
 
-// together runs do in several goroutines that begin at one time.
+// together runs do in n goroutines that start at the same time.
 func together(n int, do func()) {
 	begin := make(chan struct{})
 	var wg sync.WaitGroup
@@ -123,7 +123,7 @@ func together(n int, do func()) {
 	wg.Wait()
 }
 
-// Of several that put or take at once, one does.
+// Of several concurrent calls of PutNew or Take, only one succeeds.
 func TestRaces(t *testing.T) {
 	m := New[string, int](10, 100)
 	for round := range 2000 {
@@ -144,7 +144,7 @@ func TestRaces(t *testing.T) {
 	}
 }
 
-// Ended entries make room when another is put.
+// Expired entries are dropped when another is put.
 func TestEndedEntriesAreDropped(t *testing.T) {
 	m := New[int, int](1000, 1000)
 	for i := range 100 {
@@ -152,12 +152,11 @@ func TestEndedEntriesAreDropped(t *testing.T) {
 	}
 	m.Put(100, 100, 1, at(20), at(30))
 	if n := m.Len(); n != 1 {
-		t.Errorf("%d entries are kept, want the one that has not ended", n)
+		t.Errorf("%d entries are kept, want only the one that has not expired", n)
 	}
 }
 
-// A map does what a list of all entries says, whatever the order in which
-// things happen.
+// A map behaves like a list of all entries, whatever the order of calls.
 func TestAgainstAModel(t *testing.T) {
 	type entry struct {
 		key, value, size, end int
@@ -180,7 +179,7 @@ func TestAgainstAModel(t *testing.T) {
 			now, key := step/4, random.IntN(keys)
 			switch random.IntN(5) {
 			case 0, 1:
-				// Distinct ends, so that there is one that ends soonest.
+				// Distinct ends, so that exactly one entry expires soonest.
 				e := entry{key, step, 1 + random.IntN(12), now + 1000*random.IntN(3) + 1 + step%1000}
 				m.Put(e.key, e.value, e.size, at(now), at(e.end))
 				drop(key)
@@ -217,7 +216,7 @@ func TestAgainstAModel(t *testing.T) {
 	}
 }
 
-// What was removed is not kept in memory by the map's own order.
+// The heap does not keep removed values in memory.
 func TestRemovedValuesAreFreed(t *testing.T) {
 	m := New[int, *[1 << 16]byte](10, 100)
 	value := new([1 << 16]byte)
@@ -234,8 +233,8 @@ func TestRemovedValuesAreFreed(t *testing.T) {
 	runtime.KeepAlive(m)
 }
 
-// A reader finds what is there while others change the map, also a value that
-// is being replaced.
+// Get finds an entry while the map is modified, even if that entry is being
+// replaced.
 func TestReadingWhileItChanges(t *testing.T) {
 	m := New[int, int](1000, 1000)
 	m.Put(-1, 0, 1, at(0), at(1000))
@@ -258,7 +257,7 @@ func TestReadingWhileItChanges(t *testing.T) {
 		default:
 		}
 		if _, ok := m.Get(-1, at(1)); !ok {
-			t.Fatal("a value that is there was not found")
+			t.Fatal("an entry that is present was not found")
 		}
 	}
 	if n := m.Len(); n > 1000 {
@@ -266,7 +265,7 @@ func TestReadingWhileItChanges(t *testing.T) {
 	}
 }
 
-// Against a map of Go's, by random changes.
+// A Map behaves like a Go map under random changes.
 func TestLikeAMap(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	m, model := New[string, int](10_000, 10_000), map[string]int{}

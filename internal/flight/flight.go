@@ -1,5 +1,5 @@
-// Package flight makes one call at a time for a key, however many ask, and
-// remembers the result for as long as the call says.
+// Package flight makes one call at a time for each key, shared by all concurrent
+// callers, and caches its result for as long as the call says.
 package flight
 
 import (
@@ -12,10 +12,10 @@ import (
 	"github.com/hfoauth/hfoauth/internal/expiring"
 )
 
-// Group shares the results of calls. It is safe for concurrent use.
+// Group shares calls and their results. It is safe for concurrent use.
 type Group[K comparable, V any] struct {
-	// OnPanic, if set before the first call, gets what a call panicked with, and
-	// its stack.
+	// OnPanic, if not nil, is called with the value of a panic and its stack. It
+	// must be set before the first call.
 	OnPanic func(value any, stack []byte)
 
 	timeout time.Duration
@@ -37,15 +37,14 @@ type call[V any] struct {
 	done chan struct{}
 }
 
-// Limits are how many results a Group remembers, and of what size together,
-// where there is a Size; the zero value of a failed call has one, too.
+// Limits bounds the results that a Group caches.
 type Limits[V any] struct {
-	Results int
-	Size    func(V) int
-	Total   int
+	Results int         // number of results
+	Size    func(V) int // of a value; must accept the zero value of a failed call; nil: 0
+	Total   int         // sum of all sizes
 }
 
-// New returns a Group whose calls may take timeout.
+// New returns a Group whose calls are canceled after timeout.
 func New[K comparable, V any](timeout time.Duration, limits Limits[V], now func() time.Time) *Group[K, V] {
 	if limits.Size == nil {
 		limits.Size = func(V) int { return 0 }
@@ -59,16 +58,16 @@ func New[K comparable, V any](timeout time.Duration, limits Limits[V], now func(
 	}
 }
 
-// Remembered returns the value that is remembered for key, if there is one and
-// its call succeeded.
+// Remembered returns the cached value of key, if there is one and its call
+// succeeded.
 func (g *Group[K, V]) Remembered(key K) (V, bool) {
 	r, ok := g.results.Get(key, g.now())
 	return r.value, ok && r.err == nil
 }
 
-// Do returns the remembered result for key, or that of the call under way, or
-// starts fn, which says until when its result is to be remembered. The call
-// goes on when ctx ends: others may wait for it, and what it did is done.
+// Do returns the cached result of key, or waits for the call in progress, or
+// calls fn, which returns until when to cache its result. The call continues
+// when ctx ends: others may wait for it, and its effects cannot be undone.
 func (g *Group[K, V]) Do(ctx context.Context, key K, fn func(context.Context) (value V, until time.Time, err error)) (V, error) {
 	g.mu.Lock()
 	if r, ok := g.results.Get(key, g.now()); ok {
@@ -98,7 +97,7 @@ func (g *Group[K, V]) run(ctx context.Context, key K, c *call[V], fn func(contex
 	var until time.Time
 	c.err = errors.New("flight: the call panicked")
 	defer func() {
-		if value := recover(); value != nil && g.OnPanic != nil { // net/http would, were this its goroutine
+		if value := recover(); value != nil && g.OnPanic != nil { // net/http would report it, but this is not its goroutine
 			g.OnPanic(value, debug.Stack())
 		}
 		g.mu.Lock()

@@ -31,11 +31,11 @@ func TestOneCallForMany(t *testing.T) {
 		wg.Wait()
 		time.Sleep(59 * time.Second)
 		if v, _ := g.Do(t.Context(), "a", fn); v != 1 {
-			t.Errorf("not remembered: %d", v)
+			t.Errorf("result was not cached: %d", v)
 		}
 		time.Sleep(2 * time.Second)
 		if v, _ := g.Do(t.Context(), "a", fn); v != 2 {
-			t.Errorf("remembered for too long: %d", v)
+			t.Errorf("result was cached for too long: %d", v)
 		}
 	})
 }
@@ -71,14 +71,14 @@ func TestTimeout(t *testing.T) {
 	})
 }
 
-// What a call knows of the time it has.
+// The context of a call has the timeout as its deadline.
 func TestCallsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := New[string, time.Duration](time.Minute, Limits[time.Duration]{Results: 10}, time.Now)
 		left, err := g.Do(t.Context(), "a", func(ctx context.Context) (time.Duration, time.Time, error) {
 			deadline, ok := ctx.Deadline()
 			if !ok {
-				return 0, time.Time{}, errors.New("there is no deadline")
+				return 0, time.Time{}, errors.New("the context has no deadline")
 			}
 			return time.Until(deadline), time.Time{}, nil
 		})
@@ -116,7 +116,7 @@ func TestKeysAreApart(t *testing.T) {
 		}
 		for key, n := range calls {
 			if n != 1 {
-				t.Errorf("key %d was called for %d times, want once", key, n)
+				t.Errorf("key %d: %d calls, want one", key, n)
 			}
 		}
 	})
@@ -142,7 +142,7 @@ func TestErrorsAreRemembered(t *testing.T) {
 	})
 }
 
-// A call that panics fails for all who wait, and for nobody after them.
+// A call that panics fails for all waiting callers, but not for later ones.
 func TestPanic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := New[string, int](time.Minute, Limits[int]{Results: 10}, time.Now)
@@ -181,7 +181,7 @@ func TestOnPanic(t *testing.T) {
 	}
 }
 
-// remembered reports which of so many keys are still known after a call each.
+// remembered calls Do once for each value and reports which results are cached.
 func remembered(t *testing.T, g *Group[int, string], values []string) []bool {
 	t.Helper()
 	for key, value := range values {
@@ -213,7 +213,7 @@ func TestResultsAreBounded(t *testing.T) {
 		} {
 			g := New[int](time.Minute, tt.limits, time.Now)
 			if got := remembered(t, g, []string{"aaaa", "bbbb", "cccc"}); !slices.Equal(got, tt.want) {
-				t.Errorf("%s: remembered %v, want %v", name, got, tt.want)
+				t.Errorf("%s: cached %v, want %v", name, got, tt.want)
 			}
 		}
 	})

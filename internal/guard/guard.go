@@ -1,5 +1,5 @@
-// Package guard keeps the pages of other sites from what a server on loopback
-// does for the person in front of the machine.
+// Package guard keeps pages of other sites from using a server on loopback that
+// acts for the person at the machine.
 package guard
 
 import (
@@ -11,13 +11,13 @@ import (
 	"strings"
 )
 
-// Check returns an error unless a request for the server at own, a host with
-// its port, may come from the server's own pages or from a program. Pages of
-// other sites are known by Sec-Fetch-Site and Origin, and those whose name was
-// made to lead here (DNS rebinding) by Host.
+// Check returns an error unless a request to the server at own, a host with its
+// port, may come from the server's own pages or from a program. Sec-Fetch-Site
+// and Origin reveal pages of other sites; Host reveals those whose name was
+// changed to resolve to this machine (DNS rebinding).
 func Check(own string, r *http.Request) error {
 	if !Same(own, r.Host) {
-		return fmt.Errorf("this server is %s, and does not answer to %s", own, r.Host)
+		return fmt.Errorf("this server is %s, not %s", own, r.Host)
 	}
 	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" && site != "none" {
 		return errors.New("the request was sent by a page of another site")
@@ -31,7 +31,7 @@ func Check(own string, r *http.Request) error {
 }
 
 // Same reports whether host names the server at own. All names of loopback are
-// one.
+// equal.
 func Same(own, host string) bool {
 	own, host = strings.ToLower(own), strings.ToLower(host)
 	ownName, ownPort := SplitPort(own)
@@ -39,13 +39,14 @@ func Same(own, host string) bool {
 	return own == host || Loopback(ownName) && Loopback(name) && port == ownPort
 }
 
-// Loopback reports whether a host without a port is this machine alone.
+// Loopback reports whether host, without a port, is localhost or a loopback
+// address.
 func Loopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// SplitPort is net.SplitHostPort for a host that may have no port.
+// SplitPort is like net.SplitHostPort, but host need not have a port.
 func SplitPort(host string) (name, port string) {
 	name, port, err := net.SplitHostPort(host)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package jwt makes JSON Web Tokens, good ones and bad ones, for the stand-in
-// provider and for tests.
+// Package jwt makes valid and invalid JSON Web Tokens for the stand-in provider
+// and for tests.
 package jwt
 
 import (
@@ -12,8 +12,8 @@ import (
 	"fmt"
 )
 
-// RS256 returns a JWT of header and claims with an RS256 signature, whatever
-// the header says.
+// RS256 returns a JWT of header and claims with an RS256 signature, regardless
+// of the alg in header.
 func RS256(key *rsa.PrivateKey, header, claims map[string]any) string {
 	payload := Encode(header) + "." + Encode(claims)
 	hash := sha256.Sum256([]byte(payload))
@@ -24,8 +24,8 @@ func RS256(key *rsa.PrivateKey, header, claims map[string]any) string {
 	return payload + "." + base64.RawURLEncoding.EncodeToString(signature)
 }
 
-// HS256 returns a JWT of header and claims with an HS256 signature, whatever
-// the header says.
+// HS256 returns a JWT of header and claims with an HS256 signature, regardless
+// of the alg in header.
 func HS256(secret []byte, header, claims map[string]any) string {
 	payload := Encode(header) + "." + Encode(claims)
 	mac := hmac.New(sha256.New, secret)
@@ -33,13 +33,13 @@ func HS256(secret []byte, header, claims map[string]any) string {
 	return payload + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// Unsigned returns a JWT of header and claims without a signature, whatever
-// the header says.
+// Unsigned returns a JWT of header and claims without a signature, regardless
+// of the alg in header.
 func Unsigned(header, claims map[string]any) string {
 	return Encode(header) + "." + Encode(claims) + "."
 }
 
-// Encode returns a part of a JWT.
+// Encode returns part as JSON in base64url, as in a JWT.
 func Encode(part map[string]any) string {
 	b, err := json.Marshal(part)
 	if err != nil {

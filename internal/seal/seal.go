@@ -1,8 +1,8 @@
 // Package seal encrypts and authenticates small values with XAES-256-GCM
-// (C2SP, https://c2sp.org/XAES-256-GCM): AES-256-GCM under a key derived for
-// each message from a random 192-bit nonce, so that one secret may seal any
-// number of values without the limit of 2^32 that random 96-bit nonces have
-// (NIST SP 800-38D, section 8.3).
+// (C2SP, https://c2sp.org/XAES-256-GCM): AES-256-GCM with a key derived for
+// each message from a random 192-bit nonce. One secret may thus seal any number
+// of values; random 96-bit nonces would limit it to 2^32 (NIST SP 800-38D,
+// section 8.3).
 package seal
 
 import (
@@ -26,8 +26,8 @@ const (
 	Overhead = nonceSize + tagSize
 )
 
-// ErrOpen says that a value was not sealed by this Sealer for this context,
-// or was changed since.
+// ErrOpen means that a value was not sealed by this Sealer for this context, or
+// was modified since.
 var ErrOpen = errors.New("seal: value cannot be opened")
 
 // Sealer seals values for one purpose. It is safe for concurrent use.
@@ -36,8 +36,8 @@ type Sealer struct {
 }
 
 // New returns a Sealer whose keys are derived from secrets by HKDF-SHA-256
-// (RFC 5869) with the purpose as info: what is sealed for one purpose never
-// opens for another. The first secret seals, all of them open.
+// (RFC 5869) with the purpose as info: a value sealed for one purpose never
+// opens for another. The first secret seals; all of them open.
 func New(purpose string, secrets ...[]byte) (*Sealer, error) {
 	if len(secrets) == 0 {
 		return nil, errors.New("seal: no secret given")
@@ -57,8 +57,7 @@ func New(purpose string, secrets ...[]byte) (*Sealer, error) {
 	return s, nil
 }
 
-// Seal encrypts plaintext and binds it to context, which Open must be given
-// again.
+// Seal encrypts plaintext and binds it to context, which must be passed to Open.
 func (s *Sealer) Seal(plaintext []byte, context string) []byte {
 	sealed := make([]byte, nonceSize, Overhead+len(plaintext))
 	rand.Read(sealed)

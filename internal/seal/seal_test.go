@@ -101,8 +101,8 @@ func TestNoSecret(t *testing.T) {
 	}
 }
 
-// Every bit of a nonce is random: over many seals each is both 0 and 1. That a
-// fair bit is not takes one run in 2^99.
+// Every bit of a nonce is random: over 100 seals each is both 0 and 1. A fair bit
+// fails this with probability 2^-99.
 func TestNonces(t *testing.T) {
 	s := newSealer(t, "session", "secret")
 	var always, never [nonceSize]byte

@@ -1,4 +1,4 @@
-// Package tokenhosts sends an access token to some hosts and to no others.
+// Package tokenhosts sends an access token only to some hosts.
 package tokenhosts
 
 import (
@@ -12,13 +12,13 @@ import (
 	"github.com/hfoauth/hfoauth/internal/provider"
 )
 
-// Transport adds a token to requests for some hosts (RFC 6750 section 2.1).
-// Requests for other hosts are refused; a request that a redirect led to
-// another host or port goes there without the token (RFC 6750 section 5.3).
-// All fields are required.
+// Transport adds a token to requests to Hosts (RFC 6750 section 2.1) and refuses
+// requests to other hosts. A request that was redirected to another host, port
+// or scheme is sent without the token (RFC 6750 section 5.3). All fields are
+// required.
 type Transport struct {
 	Source oauth2.TokenSource
-	Hosts  []string // "example.com", or "*.example.com" for all names below it
+	Hosts  []string // "example.com", or "*.example.com" for all its subdomains
 	Base   http.RoundTripper
 	Refuse func(host string) error // returns the error for a request to another host
 }
@@ -42,15 +42,16 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return t.Base.RoundTrip(req)
 }
 
-// closeBody does what http.RoundTripper demands for a request that is not sent.
+// closeBody closes the body of a request that is not sent, as http.RoundTripper
+// requires.
 func closeBody(req *http.Request) {
 	if req.Body != nil {
 		req.Body.Close()
 	}
 }
 
-// redirectedAway reports whether a request follows redirects that led to
-// another host or scheme than the first request's.
+// redirectedAway reports whether any earlier request in a chain of redirects had
+// another host or scheme.
 func redirectedAway(req *http.Request) bool {
 	for response := req.Response; response != nil; response = response.Request.Response {
 		if from := response.Request.URL; from.Host != req.URL.Host || from.Scheme != req.URL.Scheme {
@@ -60,8 +61,8 @@ func redirectedAway(req *http.Request) bool {
 	return false
 }
 
-// allows reports whether the token may be sent to an address: by https, or to
-// this machine by http.
+// allows reports whether the token may be sent to u: over https, or over http to
+// loopback.
 func (t *Transport) allows(u *url.URL) bool {
 	host := strings.ToLower(u.Hostname())
 	if u.Scheme != "https" && !(u.Scheme == "http" && provider.Loopback(host)) {

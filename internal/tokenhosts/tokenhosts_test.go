@@ -11,7 +11,7 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// network answers in place of all hosts, and records where the token went.
+// network responds for all hosts and records where the token was sent.
 type network struct {
 	sent      []string          // address and Authorization header of each request
 	redirects map[string]string // by address
@@ -39,7 +39,7 @@ func newClient(n *network, hosts ...string) *http.Client {
 	}}
 }
 
-// Where the token goes, and where nothing goes at all.
+// The hosts that receive the token; a request to any other is not sent.
 func TestHosts(t *testing.T) {
 	hosts := []string{"huggingface.co", "*.huggingface.co", "*.HF.co", "Api.example", "127.0.0.1", "localhost"}
 	for address, allowed := range map[string]bool{
@@ -60,7 +60,7 @@ func TestHosts(t *testing.T) {
 		"https://evil.example?huggingface.co": false,
 		"https://huggingface.co@evil.example": false,
 		"https://user-app.hf.space":           false,
-		"https://hf.co":                       false, // its pattern stands for names below it
+		"https://hf.co":                       false, // the pattern matches only subdomains
 		"https://xhf.co":                      false,
 		"https://sub.api.example":             false,
 		"https://xapi.example":                false,
@@ -89,7 +89,7 @@ func TestHosts(t *testing.T) {
 			continue
 		}
 		if !errors.Is(err, errRefused) && !strings.HasPrefix(address, "https://:") && address != "https://" {
-			t.Errorf("%s: %v, want it refused", address, err)
+			t.Errorf("%s: %v, want errRefused", address, err)
 		}
 		if len(n.sent) != 0 {
 			t.Errorf("%s: sent %q, want nothing", address, n.sent)
@@ -97,8 +97,8 @@ func TestHosts(t *testing.T) {
 	}
 }
 
-// A redirect goes where the host sends it, with the token only if that is the
-// same origin all the way.
+// Redirects are followed, with the token only if all requests so far had the
+// same origin.
 func TestRedirects(t *testing.T) {
 	const home = "https://huggingface.co/start"
 	for name, tt := range map[string]struct {
@@ -153,7 +153,7 @@ func TestRedirects(t *testing.T) {
 	}
 }
 
-// body notes whether it was closed, as http.RoundTripper demands.
+// body records whether it was closed, as http.RoundTripper requires.
 type body struct {
 	io.Reader
 	closed bool
@@ -196,7 +196,7 @@ func TestUnsentBodiesAreClosed(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, err, tt.want)
 		}
 		if !b.closed {
-			t.Errorf("%s: the body stays open", name)
+			t.Errorf("%s: the body was not closed", name)
 		}
 		req.Body = nil
 		if _, err := tt.client.Transport.RoundTrip(req); !errors.Is(err, tt.want) {
