@@ -186,7 +186,8 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// Format prints c without its secrets, for every verb.
+// Format prints c without its secrets, for every verb but %p and %w, for which
+// fmt does not call it (go vet reports them).
 func (c Config) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "hfoauth.Config{ClientID: %q, RedirectURL: %q}", c.ClientID, c.RedirectURL)
 }

@@ -257,6 +257,49 @@ func TestOnSignIn(t *testing.T) {
 	}
 }
 
+// What OnLogin gets at a sign-in is its own: what it changes, then or later,
+// does not change the session.
+func TestOnLoginGetsACopyAtSignIn(t *testing.T) {
+	for name, change := range keptIn() {
+		t.Run(name, func(t *testing.T) {
+			var kept *hfoauth.Session
+			spoil := func() {
+				kept.User.Username = "mallory"
+				kept.User.Orgs[0].Role = hfoauth.RoleAdmin
+				kept.Scopes[0] = hfoauth.ScopeManageRepos
+			}
+			s := newSite(t, func(c *hfoauth.Config) {
+				c.OnLogin = func(_ context.Context, session *hfoauth.Session) error {
+					kept = session
+					spoil()
+					return nil
+				}
+				if change != nil {
+					change(c)
+				}
+			})
+			s.hub.AddUser(hfoauthtest.User{Username: "reader", Orgs: []hfoauthtest.Org{{Username: "engines", Role: "read"}}})
+			cookie := s.newSession(hfoauthtest.Person{Username: "reader", Orgs: []string{"engines"}})
+			for _, when := range []string{"in OnLogin", "later"} {
+				session, err := s.client.SessionFromRequest(httptest.NewRecorder(), requestWith(cookie))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got := session.User.Username; got != "reader" {
+					t.Errorf("changed %s: the user is %q", when, got)
+				}
+				if got := session.User.Orgs[0].Role; got != hfoauth.RoleRead {
+					t.Errorf("changed %s: the role is %q", when, got)
+				}
+				if got := session.Scopes.String(); got != "openid profile" {
+					t.Errorf("changed %s: the scopes are %q", when, got)
+				}
+				spoil()
+			}
+		})
+	}
+}
+
 func TestErrorHandler(t *testing.T) {
 	var got error
 	s := newSite(t, func(c *hfoauth.Config) {

@@ -1,12 +1,15 @@
 package hfoauth_test
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/hfoauth/hfoauth"
 	"github.com/hfoauth/hfoauth/hfoauthtest"
@@ -65,4 +68,107 @@ func TestMemoryOfBearers(t *testing.T) {
 		t.Errorf("%d tokens take %d bytes", tokens, grown)
 	}
 	runtime.KeepAlive(handler)
+}
+
+// heavy is a user whose session takes more than a mebibyte of memory.
+func heavy() hfoauthtest.User {
+	user := member(3000)
+	user.Username = "heavy"
+	return user
+}
+
+// leasedStore is one in which another replica has the lease of every renewal.
+type leasedStore struct {
+	*mapStore
+	leases atomic.Int64 // how often one was asked for
+}
+
+func (l *leasedStore) FindCtx(ctx context.Context, key string) ([]byte, bool, error) {
+	if strings.HasPrefix(key, "hfoauth-lease-") {
+		l.leases.Add(1)
+		return []byte("another"), true, nil
+	}
+	return l.mapStore.FindCtx(ctx, key)
+}
+
+// What is remembered of renewals is bounded in bytes: of many large sessions
+// that another replica renews, the first ones are asked about again.
+func TestRenewalsAreBoundedInBytes(t *testing.T) {
+	const sessions = 15 // of more than a mebibyte; there is room for 16 MiB
+	store := &leasedStore{mapStore: newMapStore()}
+	s := newSite(t, withStore(store))
+	s.hub.AddUser(heavy())
+	clock := s.newClock()
+	var cookies []*http.Cookie
+	for range sessions {
+		cookies = append(cookies, s.newSession(hfoauthtest.Person{Username: "heavy"}))
+	}
+	clock.advance(8*time.Hour - time.Minute)
+	now := clock.now()
+	s.client.SetClock(func() time.Time { return now })
+	asked := func(cookie *http.Cookie) int64 {
+		before := store.leases.Load()
+		if _, _, err := act(t, s.client, cookie); err != nil {
+			t.Fatal(err)
+		}
+		return store.leases.Load() - before
+	}
+	for _, cookie := range cookies {
+		if asked(cookie) == 0 {
+			t.Error("the store is not asked for the lease of a new renewal")
+		}
+	}
+	if n := asked(cookies[sessions-1]); n != 0 {
+		t.Errorf("the last renewal is not remembered: the store is asked %d times", n)
+	}
+	if asked(cookies[0]) == 0 {
+		t.Errorf("the first of %d renewals is remembered: they are not bounded in bytes", sessions)
+	}
+}
+
+// So are bearer tokens: of many large ones, the first are asked about again.
+func TestBearersAreBoundedInBytes(t *testing.T) {
+	const tokens = 28 // of more than a mebibyte; there is room for 32 MiB
+	s := newSite(t, nil)
+	s.hub.AddUser(heavy())
+	now := time.Now()
+	s.client.SetClock(func() time.Time { return now })
+	asked := func(token string) int {
+		before := s.hub.Calls(hfoauthtest.UserInfoEndpoint)
+		if _, err := bearer(s.client, token); err != nil {
+			t.Fatal(err)
+		}
+		return s.hub.Calls(hfoauthtest.UserInfoEndpoint) - before
+	}
+	var all []string
+	for range tokens {
+		all = append(all, s.hub.AccessToken("heavy", s.app.ClientID))
+		asked(all[len(all)-1])
+	}
+	if n := asked(all[tokens-1]); n != 0 {
+		t.Errorf("the last token is not remembered: the provider is asked %d times", n)
+	}
+	if asked(all[0]) == 0 {
+		t.Errorf("the first of %d tokens is remembered: they are not bounded in bytes", tokens)
+	}
+}
+
+// A renewal makes one new cookie: whoever asks with the old one gets the same,
+// however often.
+func TestRenewalMakesOneCookie(t *testing.T) {
+	s, cookie := renewing(t)
+	values := map[string]bool{}
+	for range 5 {
+		_, answered, err := act(t, s.client, cookie)
+		if err != nil || answered == nil {
+			t.Fatalf("the new cookie is %v: %v", answered, err)
+		}
+		values[answered.Value] = true
+	}
+	if len(values) != 1 {
+		t.Errorf("the old cookie brings %d new ones, want one", len(values))
+	}
+	if calls := s.hub.Calls(hfoauthtest.TokenEndpoint); calls != 2 { // sign-in and renewal
+		t.Errorf("%d token calls, want 2", calls)
+	}
 }

@@ -17,7 +17,9 @@ import (
 // A lost OAUTH_CLIENT_ID does not turn an app that others reach into one that
 // signs everyone in as anyone.
 func TestNoStandInForOthers(t *testing.T) {
-	command := exec.Command(program(t))
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // it must end by itself
+	defer cancel()
+	command := exec.CommandContext(ctx, program(t))
 	command.Env = []string{"PORT=0", "OAUTH_REDIRECT_URL=https://app.example/login/callback"}
 	output, err := command.CombinedOutput()
 	if err == nil || !strings.Contains(string(output), "OAUTH_CLIENT_ID") || strings.Contains(string(output), "signing in with a stand-in") {
@@ -84,7 +86,8 @@ func TestServeLetsRequestsFinish(t *testing.T) {
 	}
 	select {
 	case err := <-done:
-		t.Errorf("serve returned %v before the request was answered", err)
+		close(release)
+		t.Fatalf("serve returned %v before the request was answered", err)
 	default:
 	}
 	close(release)

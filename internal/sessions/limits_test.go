@@ -81,6 +81,21 @@ func TestOpenedSessionsAreBoundedInBytes(t *testing.T) {
 	})
 }
 
+// Renewed versions are kept as long as there is room for their bytes.
+func TestVersionsAreBoundedInBytes(t *testing.T) {
+	withStores(t, func(t *testing.T, w *world) {
+		k := w.replica()
+		large := data{"ada", strings.Repeat("x", 1<<20)}
+		for range 80 {
+			e, _ := w.startWith(k, large, time.Now().Add(maxAge))
+			w.renew(k, e, large.Token)
+		}
+		if n := k.latest.Len(); n > 64 || n == 0 {
+			t.Errorf("%d versions of a mebibyte are kept in 64 MiB", n)
+		}
+	})
+}
+
 // A session that was opened from a cookie keeps nothing of the request's
 // header.
 func TestOpenedSessionDoesNotPinTheHeader(t *testing.T) {
