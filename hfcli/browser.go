@@ -18,8 +18,8 @@ import (
 
 const callbackPath = "/login/callback"
 
-// loginByBrowser opens the browser of the machine and receives it back on a
-// loopback port (RFC 8252 section 7.3).
+// loginByBrowser opens the browser on this machine and receives the callback on
+// a loopback port (RFC 8252 section 7.3).
 func (c *Config) loginByBrowser(ctx context.Context) (*signIn, error) {
 	browser, err := findBrowser()
 	if err != nil {
@@ -27,7 +27,7 @@ func (c *Config) loginByBrowser(ctx context.Context) (*signIn, error) {
 	}
 	listener, err := net.Listen("tcp4", "127.0.0.1:0") // never localhost: RFC 8252 section 8.3
 	if err != nil {
-		return nil, fmt.Errorf("hfcli: the browser cannot be received back: %w", err)
+		return nil, fmt.Errorf("hfcli: cannot listen for the browser's callback: %w", err)
 	}
 	a, err := c.newAttempt(ctx, listener.Addr().String())
 	if err != nil {
@@ -38,7 +38,7 @@ func (c *Config) loginByBrowser(ctx context.Context) (*signIn, error) {
 	go server.Serve(listener)
 	defer shutDown(server)
 
-	fmt.Fprintf(c.Output, "To sign in, use the browser window that opens. If none does, open this address:\n\n  %s\n\n", a.address())
+	fmt.Fprintf(c.Output, "To sign in, use the browser window that opens. If no window opens, open this URL:\n\n  %s\n\n", a.address())
 	failed := browser.open(a.address())
 	for {
 		select {
@@ -46,7 +46,7 @@ func (c *Config) loginByBrowser(ctx context.Context) (*signIn, error) {
 			return result.signIn, result.err
 		case err := <-failed:
 			if err != nil && !a.opened.Load() {
-				fmt.Fprintln(c.Output, "The browser cannot be opened.")
+				fmt.Fprintln(c.Output, "Could not open the browser.")
 				return nil, errNoBrowser
 			}
 			failed = nil
@@ -56,7 +56,7 @@ func (c *Config) loginByBrowser(ctx context.Context) (*signIn, error) {
 	}
 }
 
-// shutDown lets the browser fetch the last page.
+// shutDown stops the server after the browser has fetched the last page.
 func shutDown(server *http.Server) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
@@ -64,16 +64,16 @@ func shutDown(server *http.Server) {
 	server.Close()
 }
 
-// attempt is one sign-in by the browser. Everyone on the machine can connect to
-// its port: what counts is a browser that opened the address with the secret,
-// got a cookie and the state there, and brings both back.
+// attempt is one sign-in in the browser. Any user of the machine can connect to
+// its port, so only a browser counts that opened the URL with the secret,
+// received the cookie and the state there, and returns both.
 type attempt struct {
 	config   *Config
 	ctx      context.Context // of Login
 	provider *provider.Provider
 	mux      *http.ServeMux
 	host     string // 127.0.0.1 and the port
-	location string // of the provider's page
+	location string // authorization request
 
 	secret, cookie, state, nonce, verifier string
 
@@ -110,34 +110,35 @@ func (c *Config) newAttempt(ctx context.Context, host string) (*attempt, error) 
 	return a, providerError(err)
 }
 
-// address is where the browser begins.
+// address returns the URL to open in the browser.
 func (a *attempt) address() string { return "http://" + a.host + "/login/" + a.secret }
 
-// ServeHTTP answers requests that this machine's user may have sent: under our
-// own name, or a page of any site could ask here for itself (DNS rebinding).
+// ServeHTTP refuses requests of other users of the machine, and requests with
+// another Host, which pages of other sites could send (DNS rebinding).
 func (a *attempt) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
-	h.Set("Referrer-Policy", "no-referrer") // the addresses have secrets in them
+	h.Set("Referrer-Policy", "no-referrer") // the URLs contain secrets
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	h.Set("X-Content-Type-Options", "nosniff")
 	if r.Host != a.host || otherUser(r) {
-		page(w, http.StatusForbidden, "Not allowed", "This address is for the browser of the user who signs in.")
+		page(w, http.StatusForbidden, "Not allowed", "Only the user who is signing in can open this page.")
 		return
 	}
 	a.mux.ServeHTTP(w, r)
 }
 
-// open gives the cookie to the browser that knows the secret and sends it to
-// the provider. A file manager may have looked at the address before the
-// browser opens it, so that it can be opened more than once.
+// open sets the cookie in a browser that knows the secret and redirects it to
+// the provider. The URL can be opened more than once, because a desktop may
+// fetch it before the browser does.
 func (a *attempt) open(w http.ResponseWriter, r *http.Request) {
 	if !same(r.PathValue("secret"), a.secret) {
 		a.notBegunHere(w)
 		return
 	}
 	a.opened.Store(true)
-	// Cookies do not keep ports apart (RFC 6265 section 8.5): the name does.
+	// The name contains the port, since cookies are shared by all ports of a host
+	// (RFC 6265 section 8.5).
 	http.SetCookie(w, &http.Cookie{Name: a.cookieName(), Value: a.cookie, Path: callbackPath, HttpOnly: true, SameSite: http.SameSiteLaxMode})
 	w.Header().Set("Location", a.location)
 	w.WriteHeader(http.StatusSeeOther)
@@ -148,7 +149,7 @@ func (a *attempt) cookieName() string {
 	return "hfcli-" + port
 }
 
-// callback receives the browser back, once.
+// callback handles the redirect back from the provider, once.
 func (a *attempt) callback(w http.ResponseWriter, r *http.Request) {
 	cookie, err := r.Cookie(a.cookieName())
 	if err != nil || !same(cookie.Value, a.cookie) || !same(r.URL.Query().Get("state"), a.state) {
@@ -156,7 +157,7 @@ func (a *attempt) callback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if a.returned.Swap(true) {
-		page(w, http.StatusBadRequest, "This sign-in has finished", "You can close this page and go back to the terminal.")
+		page(w, http.StatusBadRequest, "This sign-in is already complete", "You can close this page and return to the terminal.")
 		return
 	}
 	http.SetCookie(w, &http.Cookie{Name: a.cookieName(), Path: callbackPath, MaxAge: -1})
@@ -164,19 +165,19 @@ func (a *attempt) callback(w http.ResponseWriter, r *http.Request) {
 	a.done <- outcome{signIn, err}
 	switch {
 	case err == nil:
-		page(w, http.StatusOK, "You are signed in as "+signIn.User.Username, "You can close this page and go back to the terminal.")
+		page(w, http.StatusOK, "You are signed in as "+signIn.User.Username, "You can close this page and return to the terminal.")
 	case errors.Is(err, hfoauth.ErrDenied):
-		page(w, http.StatusForbidden, "Sign-in cancelled", "You can close this page and go back to the terminal.")
+		page(w, http.StatusForbidden, "Sign-in cancelled", "You can close this page and return to the terminal.")
 	default:
-		page(w, http.StatusBadGateway, "Sign-in failed", "The terminal says why.")
+		page(w, http.StatusBadGateway, "Sign-in failed", "The terminal shows the reason.")
 	}
 }
 
 func (a *attempt) notBegunHere(w http.ResponseWriter) {
-	page(w, http.StatusBadRequest, "This is not your sign-in", "Open the address that the terminal shows, in one browser.")
+	page(w, http.StatusBadRequest, "This sign-in did not start in this browser", "Open the URL that the terminal shows, and use only that browser.")
 }
 
-// finish turns the answer of the provider into a sign-in.
+// finish turns the authorization response into a sign-in.
 func (a *attempt) finish(r *http.Request) (*signIn, error) {
 	query := r.URL.Query()
 	if err := a.provider.CheckIssuer(a.ctx, query.Get("iss"), query.Has("iss")); err != nil {

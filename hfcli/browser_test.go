@@ -17,7 +17,7 @@ import (
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
-// fetch gets an address without following redirects.
+// fetch gets a URL without following redirects.
 func fetch(t *testing.T, client *http.Client, address string, change func(*http.Request)) (status int, location *url.URL, body string) {
 	t.Helper()
 	req, err := http.NewRequest(http.MethodGet, address, nil)
@@ -56,15 +56,15 @@ func newBrowser(t *testing.T) *http.Client {
 	return browser
 }
 
-// approve answers the provider's page as a user, and returns the address that
-// the browser is sent back to.
+// approve signs in at the provider as a user and returns the URL that the browser
+// is redirected to.
 func (tl *tool) approve(location *url.URL, person hfoauthtest.Person) *url.URL {
 	tl.t.Helper()
 	provider := tl.hub.Browser(person)
 	defer provider.CloseIdleConnections()
 	_, callback, body := fetch(tl.t, provider, location.String(), nil)
 	if callback.Path != "/login/callback" {
-		tl.t.Errorf("the provider sends the browser to %s: %s", callback, body)
+		tl.t.Errorf("the provider redirects the browser to %s: %s", callback, body)
 	}
 	return callback
 }
@@ -77,7 +77,7 @@ func TestBrowserRequest(t *testing.T) {
 		status, location, _ := fetch(t, browser, address, nil)
 		query := location.Query()
 		if status != http.StatusSeeOther || !strings.HasPrefix(location.String(), tl.hub.URL+"/oauth/authorize?") {
-			t.Errorf("the address leads with status %d to %s", status, location)
+			t.Errorf("the URL redirects with status %d to %s", status, location)
 		}
 		for _, name := range []string{"state", "nonce", "code_challenge"} {
 			if len(query.Get(name)) < 43 {
@@ -101,8 +101,8 @@ func TestBrowserRequest(t *testing.T) {
 	}
 }
 
-// Everyone on the machine can connect to the port. Nothing they send there ends
-// or takes over the sign-in of the user, who then still signs in.
+// Any user of the machine can connect to the port. No request of theirs ends or
+// takes over the sign-in of the user, who can still complete it.
 func TestBrowserAttacks(t *testing.T) {
 	for name, attack := range map[string]func(tl *tool, address string, victim *http.Client){
 		"a code of the attacker's with an invented state": func(tl *tool, address string, _ *http.Client) {
@@ -156,12 +156,12 @@ func TestBrowserAttacks(t *testing.T) {
 	}
 }
 
-// refused asks for an address, which must get no cookie and no redirect.
+// refused requests a URL, which must return an error and no redirect.
 func (tl *tool) refused(browser *http.Client, address string, change func(*http.Request)) {
 	tl.t.Helper()
 	status, location, _ := fetch(tl.t, browser, address, change)
 	if status/100 != 4 || location.String() != "" {
-		tl.t.Errorf("the answer is %d to %q, want a refusal", status, location)
+		tl.t.Errorf("status %d with Location %q, want an error", status, location)
 	}
 }
 
@@ -207,7 +207,7 @@ func TestBrowserFailures(t *testing.T) {
 				defer resp.Body.Close()
 				body, _ := io.ReadAll(resp.Body)
 				if !strings.Contains(string(body), tt.page) {
-					t.Errorf("the page says %s, want %s", body, tt.page)
+					t.Errorf("the page is %s, want %s", body, tt.page)
 				}
 			})
 			if !errors.Is(err, tt.want) {
@@ -241,7 +241,7 @@ func TestBrowserIsCancelled(t *testing.T) {
 	}
 }
 
-// The command in BROWSER gets the address as its last argument.
+// The command in BROWSER gets the URL as its last argument.
 func TestBrowserCommand(t *testing.T) {
 	tl := newTool(t)
 	command, seen := filepath.Join(t.TempDir(), "browser"), filepath.Join(t.TempDir(), "seen")
@@ -267,15 +267,15 @@ func TestBrowserCommand(t *testing.T) {
 	}
 }
 
-// Without a browser the user gets a code.
+// If there is no browser, the user gets a code.
 func TestNoBrowser(t *testing.T) {
 	for name, environment := range map[string]map[string]string{
-		"no display":                  {"BROWSER": ""},
-		"SSH":                         {"BROWSER": "", "DISPLAY": ":0", "SSH_CONNECTION": "192.0.2.1 22 192.0.2.2 22"},
-		"BROWSER does not exist":      {"BROWSER": "/no/such/browser"},
-		"BROWSER fails":               {"BROWSER": "false"},
-		"xdg-open is not installed":   {"BROWSER": "", "DISPLAY": ":0", "PATH": ""},
-		"a Wayland display, likewise": {"BROWSER": "", "WAYLAND_DISPLAY": "wayland-0", "PATH": ""},
+		"no display":                          {"BROWSER": ""},
+		"SSH":                                 {"BROWSER": "", "DISPLAY": ":0", "SSH_CONNECTION": "192.0.2.1 22 192.0.2.2 22"},
+		"BROWSER does not exist":              {"BROWSER": "/no/such/browser"},
+		"BROWSER fails":                       {"BROWSER": "false"},
+		"xdg-open is not installed":           {"BROWSER": "", "DISPLAY": ":0", "PATH": ""},
+		"xdg-open is not installed (Wayland)": {"BROWSER": "", "WAYLAND_DISPLAY": "wayland-0", "PATH": ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tl := newTool(t)

@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// errNoBrowser leads to a sign-in by a code.
-var errNoBrowser = errors.New("hfcli: there is no browser")
+// errNoBrowser makes Login show a code instead.
+var errNoBrowser = errors.New("hfcli: no browser was found")
 
-// browser is the command that opens an address: a program and its arguments.
+// browser is the command that opens a URL: a program and its arguments.
 type browser []string
 
-// findBrowser returns the command in BROWSER, or that of the desktop. Over SSH
-// the desktop is not the one that the user sits at.
+// findBrowser returns the command in BROWSER or else the desktop's, which is not
+// used over SSH: the user is at another machine.
 func findBrowser() (browser, error) {
 	command := browser(strings.Fields(os.Getenv("BROWSER")))
 	if len(command) == 0 && os.Getenv("SSH_CONNECTION") == "" {
@@ -42,7 +42,7 @@ func desktopBrowser() browser {
 	return nil
 }
 
-// open starts the command, and sends its error once it ends.
+// open starts the command and sends its error when it ends.
 func (b browser) open(address string) <-chan error {
 	ended := make(chan error, 1)
 	command := exec.Command(b[0], append(b[1:len(b):len(b)], address)...)

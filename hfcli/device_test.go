@@ -107,7 +107,7 @@ func TestDeviceIsCancelled(t *testing.T) {
 	}
 }
 
-// What the provider wants to be shown cannot control the terminal.
+// The provider's response cannot control the terminal.
 func TestDeviceShowsNoControlCharacters(t *testing.T) {
 	for name, body := range map[string]string{
 		"user code":        `{"device_code":"GmRhmhcxhwAzkoEqiMEg_DnyEysNkuNhszIySk9eS","user_code":"A\u001b]0;owned\u0007","verification_uri":"http://127.0.0.1/device","expires_in":60}`,
@@ -126,8 +126,8 @@ func TestDeviceShowsNoControlCharacters(t *testing.T) {
 	}
 }
 
-// The address that has the code in it is shown besides, for the user to
-// compare (RFC 8628 section 3.3.1).
+// The code is shown even with a URL that contains it, so that the user can
+// compare them (RFC 8628 section 3.3.1).
 func TestDeviceCompleteAddress(t *testing.T) {
 	tl := newDevice(t)
 	tl.hub.SetFault(hfoauthtest.DeviceEndpoint, hfoauthtest.Answer(200, `{"device_code":"GmRhmhcxhwAzkoEqiMEg_DnyEysNkuNhszIySk9eS","user_code":"A6MY-0314","verification_uri":"http://127.0.0.1/device",

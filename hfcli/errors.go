@@ -9,15 +9,16 @@ import (
 	"github.com/hfoauth/hfoauth/internal/provider"
 )
 
-// ErrCodeExpired is returned by [Login] if the code was not entered in time.
+// ErrCodeExpired is returned by [Login] if the user did not confirm the code in
+// time.
 var ErrCodeExpired = errors.New("hfcli: the code expired before it was confirmed")
 
-// notSignedIn is [hfoauth.ErrNotSignedIn] with a reason.
+// notSignedIn returns an error that wraps [hfoauth.ErrNotSignedIn].
 func notSignedIn(reason string) error {
 	return fmt.Errorf("%w: %s", hfoauth.ErrNotSignedIn, reason)
 }
 
-// providerError translates an error of the provider into those of package
+// providerError translates an error of internal/provider into one of package
 // hfoauth.
 func providerError(err error) error {
 	e, ok := errors.AsType[*provider.Error](err)
@@ -32,8 +33,8 @@ func providerError(err error) error {
 	return refusal(e.Code, e.Description)
 }
 
-// refusal is the error for an OAuth error code (RFC 6749 sections 4.1.2.1 and
-// 5.2, RFC 8628 section 3.5).
+// refusal returns the error for an OAuth error code (RFC 6749 sections 4.1.2.1
+// and 5.2, RFC 8628 section 3.5).
 func refusal(code, description string) error {
 	switch code {
 	case "access_denied":
@@ -44,13 +45,13 @@ func refusal(code, description string) error {
 	return &hfoauth.ProviderError{Code: code, Description: description}
 }
 
-// checkProviderURL accepts https, and http on this machine (RFC 8252 section
-// 8.3): tokens are sent there.
+// checkProviderURL accepts https, and http on loopback (RFC 8252 section 8.3),
+// since tokens are sent there.
 func checkProviderURL(text string) error {
 	u, err := url.Parse(text)
 	if err != nil || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" ||
 		u.Scheme != "https" && !(u.Scheme == "http" && provider.Loopback(u.Hostname())) {
-		return fmt.Errorf("hfcli: Config.ProviderURL: %q is not an https URL: write it as https://host (http is fine on localhost)", text)
+		return fmt.Errorf("hfcli: Config.ProviderURL: %q is not an https URL: write it as https://host (http is allowed on localhost)", text)
 	}
 	return nil
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/hfoauth/hfoauth/hfcli"
 )
 
-// A tool whose user signs in once.
+// A tool whose users sign in once.
 func Example() {
 	ctx := context.Background()
 	tool := hfcli.Config{Name: "mytool", ClientID: "…", Scopes: hfoauth.Scopes{hfoauth.ScopeReadRepos}}
@@ -40,7 +40,7 @@ func ExampleLogin() {
 	_, err := hfcli.Login(context.Background(), hfcli.Config{Name: "mytool", ClientID: "…"})
 	switch {
 	case errors.Is(err, hfoauth.ErrDenied):
-		log.Fatal("You said no.")
+		log.Fatal("You denied access.")
 	case errors.Is(err, hfcli.ErrCodeExpired):
 		log.Fatal("The code has expired. Run mytool login again.")
 	case err != nil:

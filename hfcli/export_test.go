@@ -11,7 +11,7 @@ func SetClock(t *testing.T, now func() time.Time) {
 	t.Cleanup(func() { clock = time.Now })
 }
 
-// OnStep has f called before each step of a renewal.
+// OnStep makes renewals call f before each step.
 func OnStep(f func(step string)) { reached = f }
 
 // Recode decodes and encodes a sign-in.

@@ -8,8 +8,8 @@ import (
 	"github.com/hfoauth/hfoauth/hfcli"
 )
 
-// Whatever the file holds, Open does not panic, and what it takes for a sign-in
-// it keeps as it is.
+// Decoding never panics, whatever the file contains, and a decoded sign-in stays
+// the same when it is encoded and decoded again.
 func FuzzKeptSignIn(f *testing.F) {
 	f.Add([]byte(`{"version":1,"provider":"https://huggingface.co","client_id":"x","user":{"sub":"1","preferred_username":"ada","orgs":[{"sub":"2"}]},` +
 		`"scopes":["openid"],"access_token":"hf_oauth_x","refresh_token":"y","issued":"2026-11-24T08:00:00Z","expiry":"2026-11-24T16:00:00Z"}`))
@@ -27,8 +27,8 @@ func FuzzKeptSignIn(f *testing.F) {
 	})
 }
 
-// Whatever the token file of the Hub's own tools holds, nothing is sent that is
-// no token or does not fit into a header.
+// Whatever the token file of the Hub's own tools contains, only text that looks
+// like a token and fits in a header is sent.
 func FuzzHubToken(f *testing.F) {
 	f.Add("hf_abc\n")
 	f.Add(" hf_oauth_a.b.c\r\n")
@@ -39,7 +39,7 @@ func FuzzHubToken(f *testing.F) {
 			return
 		}
 		if !strings.HasPrefix(token, "hf_") || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
-			t.Errorf("%q is taken for the token %q", text, token)
+			t.Errorf("%q gives the token %q", text, token)
 		}
 		if !strings.Contains(strings.NewReplacer("\r", "", "\n", "").Replace(text), token) {
 			t.Errorf("the token %q is not in %q", token, text)

@@ -1,6 +1,6 @@
-// Package hfcli signs users of command-line tools in with Hugging Face, in the
-// browser of the machine or by a code on another device, and keeps the sign-in
-// in the user's configuration directory.
+// Package hfcli signs in users of command-line tools with Hugging Face, in the
+// browser on the same machine or with a code on another device, and stores the
+// sign-in in the user's configuration directory.
 //
 //	tool := hfcli.Config{Name: "mytool", ClientID: "…"}
 //	session, err := hfcli.Open(ctx, tool)
@@ -9,23 +9,23 @@
 //	}
 //
 // Register the tool at https://huggingface.co/settings/connected-applications
-// as an app without a secret (a secret inside a program that others run is
-// none), with the redirect URL http://127.0.0.1/login/callback: the provider
+// as an app without a secret (a secret inside a program that others run is not
+// secret), with the redirect URL http://127.0.0.1/login/callback: the provider
 // accepts it on any port (RFC 8252 section 7.3).
 //
-// # Who else uses the machine
+// # Other users of the machine
 //
-// Another user of the machine can connect to the loopback port that a browser
-// is sent back to (RFC 8252 section 8.3). An answer counts only if it comes with
-// the state and the cookie that the browser got at the address that was opened,
-// which has a secret in it. That address is an argument of the command that
-// opens the browser, and other users can read arguments on most systems. On
-// Linux, requests of other users' programs are therefore refused; elsewhere
-// someone who is faster than the browser could sign the tool in to their own
-// account. Print Session.User after Login, so that the user notices.
+// Other users of the machine can connect to the loopback port that the browser
+// is redirected to (RFC 8252 section 8.3). An authorization response is accepted
+// only with the state and the cookie that the browser received at the URL that
+// was opened, which contains a secret. That URL is an argument of the command
+// that opens the browser, and on most systems other users can read arguments.
+// On Linux, requests from other users' programs are therefore refused. On other
+// systems, someone who is faster than the browser could sign the tool in to
+// their own account: print Session.User after Login, so that the user notices.
 //
-// The kept sign-in is as good as the user's password for Config.Scopes. It is
-// protected by the permissions of its file, or by a [Keeper].
+// For Config.Scopes, the stored sign-in is as powerful as the user's password.
+// It is protected by the permissions of its file, or by a [Keeper].
 package hfcli
 
 import (
@@ -47,20 +47,20 @@ import (
 
 const defaultProviderURL = "https://huggingface.co"
 
-// Config describes a tool. Name and ClientID are required. Several Configs of
-// one Name share what is kept.
+// Config describes a tool. Name and ClientID are required. Configs with the same
+// Name share the stored sign-in.
 type Config struct {
 	// Name is the name of the tool, and of the directory in
-	// [os.UserConfigDir] that the sign-in is kept in.
+	// [os.UserConfigDir] in which the sign-in is stored.
 	Name string
 
-	// ClientID is the ID of the tool's OAuth app, which has no secret. If
-	// empty, that in OAUTH_CLIENT_ID.
+	// ClientID is the client ID of the tool's OAuth app, which has no secret.
+	// If empty, OAUTH_CLIENT_ID is used.
 	ClientID string
 
-	// ProviderURL is the issuer of the OpenID provider. If empty, that in
-	// OPENID_PROVIDER_URL, or else https://huggingface.co. It must use https,
-	// except on loopback.
+	// ProviderURL is the issuer of the OpenID provider. If empty,
+	// OPENID_PROVIDER_URL is used, or else https://huggingface.co. It must use
+	// https, except on loopback.
 	ProviderURL string
 
 	// Scopes are requested in addition to openid and profile.
@@ -68,28 +68,30 @@ type Config struct {
 
 	// Device makes Login always show a code for another device (RFC 8628). If
 	// false, it does so only if there is no browser: without a display, over
-	// SSH, or if the browser's command fails. BROWSER names the command, which
-	// is used in any case.
+	// SSH, or if the command that opens the browser fails. A command in BROWSER
+	// is tried even without a display and over SSH.
 	Device bool
 
-	// HubToken lets Open fall back to the token of the Hub's own tools if the
-	// tool keeps no sign-in: that in HF_TOKEN, or else the one that
+	// HubToken lets Open fall back to the token of the Hub's own tools if no
+	// sign-in is stored: the token in HF_TOKEN, or else the one that
 	// `hf auth login` stored. Such a token has whatever permissions the user
 	// gave it, and Session.Scopes does not show them.
 	HubToken bool
 
-	// Keep keeps the sign-in. If nil, a file that only the user can read.
+	// Keep stores the sign-in. If nil, a file that only the user can read is
+	// used.
 	Keep Keeper
 
-	// Output is where Login says what to do. If nil, os.Stderr.
+	// Output receives Login's instructions for the user. If nil, os.Stderr is
+	// used.
 	Output io.Writer
 }
 
-// Login signs the user in, in place of any sign-in that was kept, and keeps
-// the new one. It waits until the user has finished or ctx ends.
+// Login signs the user in and replaces the stored sign-in. It waits until the
+// user has finished or ctx ends.
 //
-// The error is [hfoauth.ErrDenied] or [ErrCodeExpired], that of ctx, a
-// [*hfoauth.ProviderError], or wraps [hfoauth.ErrProviderUnavailable],
+// The error is [hfoauth.ErrDenied], [ErrCodeExpired], that of ctx or a
+// [*hfoauth.ProviderError], or it wraps [hfoauth.ErrProviderUnavailable],
 // [hfoauth.ErrProviderInvalid] or an error of Config.Keep.
 func Login(ctx context.Context, config Config) (*Session, error) {
 	config, err := config.complete()
@@ -101,17 +103,17 @@ func Login(ctx context.Context, config Config) (*Session, error) {
 		return nil, err
 	}
 	if err := config.keep(ctx, signIn); err != nil {
-		return nil, fmt.Errorf("hfcli: the sign-in cannot be kept: %w", err)
+		return nil, fmt.Errorf("hfcli: cannot store the sign-in: %w", err)
 	}
 	return newSession(newSource(config, signIn)), nil
 }
 
-// Open returns the sign-in that was kept, renewed if need be.
+// Open returns the stored sign-in, and renews it if needed.
 //
-// The error is [hfoauth.ErrNotSignedIn] if there is none, it has ended, or it
-// is of another ProviderURL or ClientID. It wraps
-// [hfoauth.ErrProviderUnavailable] if the sign-in must be renewed and cannot be
-// right now.
+// The error wraps [hfoauth.ErrNotSignedIn] if no sign-in is stored, or it has
+// ended or belongs to another ProviderURL or ClientID. It wraps
+// [hfoauth.ErrProviderUnavailable] if the sign-in must be renewed while the
+// provider is down.
 func Open(ctx context.Context, config Config) (*Session, error) {
 	config, err := config.complete()
 	if err != nil {
@@ -128,8 +130,7 @@ func Open(ctx context.Context, config Config) (*Session, error) {
 	return newSession(source), nil
 }
 
-// complete fills in the fields left empty, and returns an error that says what
-// a developer must fix.
+// complete fills in empty fields. Its error says what the developer must fix.
 func (c Config) complete() (Config, error) {
 	if c.ClientID == "" {
 		c.ClientID = os.Getenv("OAUTH_CLIENT_ID")
@@ -163,7 +164,7 @@ func (c Config) complete() (Config, error) {
 	return c, nil
 }
 
-// scopes are all that Login requests.
+// scopes returns all scopes that Login requests.
 func (c *Config) scopes() hfoauth.Scopes {
 	scopes := hfoauth.Scopes{hfoauth.ScopeOpenID, hfoauth.ScopeProfile}
 	for _, scope := range c.Scopes {
@@ -174,7 +175,7 @@ func (c *Config) scopes() hfoauth.Scopes {
 	return scopes
 }
 
-// keep replaces what is kept.
+// keep replaces the stored sign-in.
 func (c *Config) keep(ctx context.Context, s *signIn) error {
 	kept, err := s.encode()
 	if err != nil {
@@ -183,13 +184,13 @@ func (c *Config) keep(ctx context.Context, s *signIn) error {
 	return c.Keep.Update(ctx, func([]byte) ([]byte, error) { return kept, nil })
 }
 
-// Session is the sign-in of a tool's user. It is an [oauth2.TokenSource], renews
-// itself, and shares what is kept with other processes of the tool. Its
-// methods are safe for concurrent use; its fields are the caller's to change.
-// It shows no secret when printed.
+// Session is the sign-in of a tool's user. It is an [oauth2.TokenSource] that
+// renews itself and shares the stored sign-in with other processes of the tool.
+// Its methods are safe for concurrent use; the caller may modify its fields. It
+// prints without secrets.
 type Session struct {
-	User   *hfoauth.User  // as of Login, or the last renewal by Open
-	Scopes hfoauth.Scopes // those granted; nil if they are not known
+	User   *hfoauth.User  // as of Login or the last renewal by Open
+	Scopes hfoauth.Scopes // granted scopes; nil if unknown
 
 	source *source
 }
@@ -199,19 +200,18 @@ func newSession(s *source) *Session {
 	return &Session{User: &user, Scopes: slices.Clone(s.signIn.Scopes), source: s}
 }
 
-// Token returns an access token that is good for five minutes or more, or a
-// quarter of its lifetime if that is less; without a refresh token, or while
-// the provider is down, for as long as it lasts. It never comes with the
-// refresh token.
+// Token returns an access token that is valid for at least five minutes, or a
+// quarter of its lifetime if that is less. Without a refresh token, or while the
+// provider is down, it may expire sooner. The refresh token is never included.
 //
 // The error wraps [hfoauth.ErrNotSignedIn] if the sign-in has ended, was
-// forgotten, or was replaced by that of another user; and
+// removed or was replaced by another user's, and
 // [hfoauth.ErrProviderUnavailable] or [hfoauth.ErrProviderInvalid] if the
 // token has expired and cannot be renewed.
 func (s *Session) Token() (*oauth2.Token, error) { return s.source.Token() }
 
-// HTTPClient returns an http.Client that adds Token to requests for the
-// provider's host, *.huggingface.co and *.hf.co, by https or to this machine.
+// HTTPClient returns an http.Client that adds Token to requests to the
+// provider's host, *.huggingface.co and *.hf.co, over https or to loopback.
 // Requests to other hosts fail; a redirect to another host is followed without
 // the token.
 func (s *Session) HTTPClient() *http.Client {
@@ -225,8 +225,8 @@ func (s *Session) HTTPClient() *http.Client {
 	}}
 }
 
-// Logout forgets the sign-in. The provider is not asked: Hugging Face has no
-// way to revoke a token but the user's, at
-// https://huggingface.co/settings/connected-applications. A token of the Hub's
-// own tools (Config.HubToken) is theirs to forget: the error says how.
+// Logout removes the stored sign-in. It does not revoke the token: only the user
+// can do that, at https://huggingface.co/settings/connected-applications. For a
+// token of the Hub's own tools (Config.HubToken) it returns an error that says
+// how to remove it.
 func (s *Session) Logout(ctx context.Context) error { return s.source.logout(ctx) }

@@ -26,7 +26,7 @@ type tool struct {
 	hub    *hfoauthtest.Server
 	config hfcli.Config
 	screen *screen
-	dir    string // where the sign-in is kept
+	dir    string // where the sign-in is stored
 }
 
 func newTool(t *testing.T) *tool {
@@ -46,7 +46,7 @@ func newTool(t *testing.T) *tool {
 	return tl
 }
 
-// screen is what a tool prints.
+// screen records what a tool prints.
 type screen struct {
 	mu   sync.Mutex
 	more *sync.Cond
@@ -72,8 +72,7 @@ func (s *screen) String() string {
 	return s.text.String()
 }
 
-// find waits until something is printed and returns the first group of
-// pattern.
+// find waits until the output matches pattern and returns its first group.
 func (s *screen) find(pattern string) string {
 	expression := regexp.MustCompile(pattern)
 	s.mu.Lock()
@@ -91,7 +90,7 @@ const (
 	userCode     = `(?m)^  ([A-Z0-9]{4}-[A-Z0-9]{4})$`
 )
 
-// login is Login with what the user does meanwhile.
+// login calls Login and act, which plays the user, concurrently.
 func (tl *tool) login(act func()) (*hfcli.Session, error) {
 	tl.t.Helper()
 	var acting sync.WaitGroup
@@ -101,7 +100,7 @@ func (tl *tool) login(act func()) (*hfcli.Session, error) {
 	return session, err
 }
 
-// inBrowser opens the address that the tool printed and answers the provider.
+// inBrowser opens the URL that the tool printed and signs in at the provider.
 func (tl *tool) inBrowser(person hfoauthtest.Person) {
 	browser := tl.hub.Browser(person)
 	defer browser.CloseIdleConnections()
@@ -113,7 +112,7 @@ func (tl *tool) inBrowser(person hfoauthtest.Person) {
 	resp.Body.Close()
 }
 
-// mustLogin signs a user in by the browser.
+// mustLogin signs a user in with the browser.
 func (tl *tool) mustLogin(username string) *hfcli.Session {
 	tl.t.Helper()
 	session, err := tl.login(func() { tl.inBrowser(hfoauthtest.Person{Username: username}) })
@@ -124,7 +123,7 @@ func (tl *tool) mustLogin(username string) *hfcli.Session {
 	return session
 }
 
-// open is Open, which must find the sign-in of a user.
+// mustOpen calls Open, which must find the sign-in of a user.
 func (tl *tool) mustOpen(username string) *hfcli.Session {
 	tl.t.Helper()
 	session, err := hfcli.Open(tl.t.Context(), tl.config)
@@ -132,12 +131,12 @@ func (tl *tool) mustOpen(username string) *hfcli.Session {
 		tl.t.Fatalf("Open: %v", err)
 	}
 	if session.User.Username != username {
-		tl.t.Fatalf("Open finds %s, want %s", session.User.Username, username)
+		tl.t.Fatalf("Open returned the sign-in of %s, want %s", session.User.Username, username)
 	}
 	return session
 }
 
-// openFails is Open, which must fail with an error.
+// openFails calls Open, which must fail with want.
 func (tl *tool) openFails(want error) {
 	tl.t.Helper()
 	session, err := hfcli.Open(tl.t.Context(), tl.config)
@@ -146,7 +145,7 @@ func (tl *tool) openFails(want error) {
 	}
 }
 
-// token is Session.Token, which must be one that the provider accepts.
+// token calls Session.Token, whose token the provider must accept.
 func (tl *tool) token(session *hfcli.Session) string {
 	tl.t.Helper()
 	token, err := session.Token()
@@ -154,7 +153,7 @@ func (tl *tool) token(session *hfcli.Session) string {
 		tl.t.Fatalf("Token: %v", err)
 	}
 	if token.RefreshToken != "" {
-		tl.t.Errorf("Token comes with a refresh token")
+		tl.t.Errorf("Token includes a refresh token")
 	}
 	req, _ := http.NewRequest(http.MethodGet, tl.hub.URL+"/oauth/userinfo", nil)
 	token.SetAuthHeader(req)
@@ -171,7 +170,7 @@ func (tl *tool) token(session *hfcli.Session) string {
 
 func (tl *tool) keptPath() string { return filepath.Join(tl.dir, "sign-in.json") }
 
-// kept reads the file of the sign-in.
+// kept decodes the file with the sign-in.
 func (tl *tool) kept() map[string]any {
 	tl.t.Helper()
 	content, err := os.ReadFile(tl.keptPath())
@@ -185,7 +184,7 @@ func (tl *tool) kept() map[string]any {
 	return kept
 }
 
-// change rewrites the file of the sign-in.
+// change modifies the file with the sign-in.
 func (tl *tool) change(change func(kept map[string]any)) {
 	tl.t.Helper()
 	kept := tl.kept()
@@ -199,7 +198,7 @@ func (tl *tool) change(change func(kept map[string]any)) {
 	}
 }
 
-// age lets the access token that is kept expire in d, after eight hours.
+// age makes the stored access token expire in d, after a lifetime of eight hours.
 func (tl *tool) age(d time.Duration) {
 	tl.t.Helper()
 	tl.change(func(kept map[string]any) {
@@ -207,14 +206,14 @@ func (tl *tool) age(d time.Duration) {
 	})
 }
 
-// later moves all clocks.
+// later moves all clocks forward by d.
 func (tl *tool) later(d time.Duration) {
 	now := func() time.Time { return time.Now().Add(d) }
 	hfcli.SetClock(tl.t, now)
 	tl.hub.Configure(func(s *hfoauthtest.Settings) { s.Now = now })
 }
 
-// renewals is how many refresh tokens the provider was sent.
+// renewals returns how many refresh requests the provider received.
 func (tl *tool) renewals() int {
 	n := 0
 	for _, request := range tl.hub.Requests(hfoauthtest.TokenEndpoint) {
@@ -239,10 +238,10 @@ func TestLoginAndOpen(t *testing.T) {
 	token := tl.token(session)
 	opened := tl.mustOpen("ada")
 	if got := tl.token(opened); got != token {
-		t.Error("Open has another token than Login")
+		t.Error("Open returned another token than Login")
 	}
 	if len(opened.User.Orgs) != 2 || !opened.Scopes.Has(hfoauth.ScopeEmail) {
-		t.Errorf("Open has the user %+v with scopes %v", opened.User, opened.Scopes)
+		t.Errorf("Open returned the user %+v with scopes %v", opened.User, opened.Scopes)
 	}
 	if err := opened.Logout(t.Context()); err != nil {
 		t.Error(err)
@@ -256,7 +255,7 @@ func TestLoginAndOpen(t *testing.T) {
 	}
 }
 
-// One sign-in is for one app at one provider.
+// A sign-in is valid only for one app at one provider.
 func TestOpenElsewhere(t *testing.T) {
 	tl := newTool(t)
 	tl.mustLogin("ada")
@@ -272,7 +271,7 @@ func TestOpenElsewhere(t *testing.T) {
 	tl.mustOpen("ada")
 }
 
-// What a person, a backup or another version left there leads to a new sign-in.
+// A file that a person, a backup or another version wrote leads to a new sign-in.
 func TestOpenOfWhatIsNoSignIn(t *testing.T) {
 	tl := newTool(t)
 	tl.mustLogin("ada")
@@ -352,7 +351,7 @@ func TestConfigErrors(t *testing.T) {
 		for call, do := range map[string]func(context.Context, hfcli.Config) (*hfcli.Session, error){"Login": hfcli.Login, "Open": hfcli.Open} {
 			_, err := do(t.Context(), tl.config)
 			if err == nil || !strings.Contains(err.Error(), name) || errors.Is(err, hfoauth.ErrNotSignedIn) {
-				t.Errorf("%s: error %v, want one with %s", call, err, name)
+				t.Errorf("%s: error %v, want it to contain %s", call, err, name)
 			}
 		}
 	}

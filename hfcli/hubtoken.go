@@ -12,15 +12,15 @@ import (
 	"github.com/hfoauth/hfoauth/internal/provider"
 )
 
-// maxHubToken bounds what is read as a token.
+// maxHubToken limits the size of a token file, in bytes.
 const maxHubToken = 16 << 10
 
-// openHubToken signs in with the token of the Hub's own tools, after the Hub
-// said whose it is.
+// openHubToken signs in with the token of the Hub's own tools, and asks the Hub
+// which user it belongs to.
 func openHubToken(ctx context.Context, config Config) (*source, error) {
 	token, origin := findHubToken()
 	if token == "" {
-		return nil, notSignedIn("no sign-in is kept, and no token of Hugging Face's own tools is found")
+		return nil, notSignedIn("no sign-in is stored, and no token of Hugging Face's own tools was found")
 	}
 	if config.ProviderURL != hubEndpoint() {
 		return nil, notSignedIn("the token in " + origin + " is not for " + config.ProviderURL)
@@ -28,7 +28,7 @@ func openHubToken(ctx context.Context, config Config) (*source, error) {
 	s := newSource(config, nil)
 	claims, err := s.provider.WhoAmI(ctx, token)
 	if e, ok := errors.AsType[*provider.Error](err); errors.Is(err, provider.ErrNoUser) || ok && (e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden) {
-		return nil, notSignedIn("the token in " + origin + " is not a user's, or has expired or been revoked")
+		return nil, notSignedIn("the token in " + origin + " is not a user's token, has expired or was revoked")
 	}
 	if err != nil {
 		return nil, providerError(err)
@@ -41,7 +41,7 @@ func openHubToken(ctx context.Context, config Config) (*source, error) {
 	return s, nil
 }
 
-// hubEndpoint is where the tokens of the Hub's own tools belong.
+// hubEndpoint returns the Hub that the Hub's own tools have tokens for.
 func hubEndpoint() string {
 	if endpoint := os.Getenv("HF_ENDPOINT"); endpoint != "" {
 		return strings.TrimRight(endpoint, "/")
@@ -49,8 +49,8 @@ func hubEndpoint() string {
 	return defaultProviderURL
 }
 
-// findHubToken returns the token of the Hub's own tools and where it is from,
-// as huggingface_hub looks for it
+// findHubToken looks for the token of the Hub's own tools in the same places as
+// huggingface_hub, and returns it with its origin
 // (https://huggingface.co/docs/huggingface_hub/package_reference/environment_variables).
 func findHubToken() (token, origin string) {
 	for _, name := range []string{"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"} {
@@ -86,7 +86,7 @@ func hubTokenPath() string {
 	return filepath.Join(expand(home), "token")
 }
 
-// expand replaces ~ and variables, as huggingface_hub does.
+// expand expands ~ and variables, as huggingface_hub does.
 func expand(path string) string {
 	if rest, ok := strings.CutPrefix(path, "~"); ok && (rest == "" || os.IsPathSeparator(rest[0])) {
 		if home, err := os.UserHomeDir(); err == nil {
@@ -96,9 +96,9 @@ func expand(path string) string {
 	return os.ExpandEnv(path)
 }
 
-// cleanHubToken takes the line breaks away that a file or a pasted variable
-// has, and returns "" for what is no token: it would be sent to the Hub, and
-// the path may name anything.
+// cleanHubToken removes the line breaks of a file or a pasted variable. It
+// returns "" for text that is not a token, because the path may name any file
+// and its content would be sent to the Hub.
 func cleanHubToken(text string) string {
 	token := strings.TrimSpace(strings.NewReplacer("\r", "", "\n", "").Replace(text))
 	if !strings.HasPrefix(token, "hf_") || !sendable(token) {

@@ -57,7 +57,7 @@ func TestHubToken(t *testing.T) {
 			keep(tl, os.Getenv("HOME"), token)
 			session := tl.mustOpen("ada")
 			if got, err := session.Token(); err != nil || got.AccessToken != token {
-				t.Errorf("another token, %v", err)
+				t.Errorf("Token returned another token, or the error %v", err)
 			}
 			if session.Scopes != nil || len(session.User.Orgs) != 2 {
 				t.Errorf("user %+v with scopes %v", session.User, session.Scopes)
@@ -71,7 +71,7 @@ func TestHubToken(t *testing.T) {
 				t.Errorf("whoami: %s", resp.Status)
 			}
 			if err := session.Logout(t.Context()); err == nil {
-				t.Error("Logout says that it forgot the token of another tool")
+				t.Error("Logout of another tool's token succeeded")
 			}
 			tl.mustOpen("ada")
 			tl.config.HubToken = false
@@ -80,7 +80,7 @@ func TestHubToken(t *testing.T) {
 	}
 }
 
-// What the tool keeps comes first.
+// The stored sign-in takes precedence.
 func TestHubTokenIsTheLastResort(t *testing.T) {
 	tl := newHubTool(t)
 	t.Setenv("HF_TOKEN", tl.hub.UserToken("grace"))
@@ -121,7 +121,7 @@ func TestHubTokenFailures(t *testing.T) {
 			tt.change(tl)
 			tl.openFails(tt.want)
 			if got := tl.hub.Calls(hfoauthtest.WhoAmIEndpoint); got != tt.calls {
-				t.Errorf("the token is sent %d times, want %d", got, tt.calls)
+				t.Errorf("the token was sent %d times, want %d", got, tt.calls)
 			}
 		})
 	}

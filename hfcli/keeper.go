@@ -13,19 +13,19 @@ import (
 	"time"
 )
 
-// Keeper keeps a sign-in, for example in a keyring.
+// Keeper stores a sign-in, for example in a keyring.
 type Keeper interface {
-	// Update calls change with what is kept, nil if nothing, and keeps what it
-	// returns, nothing if nil. If change returns an error, Update returns that
-	// and leaves what is kept as it is. Processes take turns: nothing else may
-	// read or write between the call of change and the end of Update, or a
-	// refresh token is used twice and the user signed out. change may ask the
+	// Update calls change with the stored sign-in, or nil if there is none, and
+	// stores the result; a nil result removes the stored sign-in. If change
+	// returns an error, Update returns it and stores nothing. Calls must not
+	// overlap, even in different processes: otherwise a refresh token is used
+	// twice and the user is signed out. change may make a request to the
 	// provider, which takes seconds.
 	Update(ctx context.Context, change func(kept []byte) ([]byte, error)) error
 }
 
-// fileKeeper keeps the sign-in in a file of a directory. The file is replaced
-// as a whole: a process that is killed leaves the old one or the new one.
+// fileKeeper stores the sign-in in a file in dir. The file is replaced
+// atomically: a process that is killed leaves either the old one or the new one.
 type fileKeeper struct{ dir string }
 
 const (
@@ -34,7 +34,8 @@ const (
 	lockName = "sign-in.lock"
 )
 
-// lockPause is how often a lock that another process holds is tried again.
+// lockPause is the pause between attempts to get a lock that another process
+// holds.
 const lockPause = 20 * time.Millisecond
 
 // reached is called before each step of a renewal, for tests that kill the
@@ -44,7 +45,7 @@ var reached = func(step string) {}
 func newFileKeeper(name string) (*fileKeeper, error) {
 	base, err := os.UserConfigDir()
 	if err != nil {
-		return nil, fmt.Errorf("hfcli: the user has no configuration directory: set HOME, or Config.Keep: %w", err)
+		return nil, fmt.Errorf("hfcli: the user has no configuration directory: set HOME or Config.Keep: %w", err)
 	}
 	return &fileKeeper{filepath.Join(base, name)}, nil
 }
@@ -72,9 +73,9 @@ func (k *fileKeeper) Update(ctx context.Context, change func(kept []byte) ([]byt
 	return k.replace(kept)
 }
 
-// lock waits for its turn. The system releases the lock of a process that
-// ends, also by kill -9. The file of the lock stays: to remove it would let
-// two processes lock two files of the same name.
+// lock waits until no other process has the lock. The operating system releases
+// the lock of a process that ends, even after kill -9. The lock file is never
+// removed: otherwise two processes could lock two files of the same name.
 func (k *fileKeeper) lock(ctx context.Context) (unlock func(), err error) {
 	if err := k.makeDir(); err != nil {
 		return nil, err
@@ -90,7 +91,7 @@ func (k *fileKeeper) lock(ctx context.Context) (unlock func(), err error) {
 		locked, err := tryLock(file)
 		if err != nil {
 			file.Close()
-			return nil, fmt.Errorf("hfcli: %s cannot be locked: set Config.Keep: %w", file.Name(), err)
+			return nil, fmt.Errorf("hfcli: cannot lock %s: set Config.Keep: %w", file.Name(), err)
 		}
 		if locked {
 			return func() { file.Close() }, nil
@@ -104,8 +105,8 @@ func (k *fileKeeper) lock(ctx context.Context) (unlock func(), err error) {
 	}
 }
 
-// makeDir makes the directory, and takes the permissions from others that one
-// made before may have.
+// makeDir creates the directory, or removes other users' permissions from an
+// existing one.
 func (k *fileKeeper) makeDir() error {
 	if err := os.MkdirAll(k.dir, 0o700); err != nil {
 		return err
@@ -141,12 +142,12 @@ func (k *fileKeeper) remove() error {
 	return k.syncDir()
 }
 
-// replace writes a new file beside the old one, waits until it is on the disk,
-// and lets it take the name, which is on the disk once the directory is.
+// replace writes a new file, syncs it, renames it over the old one and syncs the
+// directory.
 func (k *fileKeeper) replace(kept []byte) error {
 	reached("create")
 	if err := os.Remove(k.path(tempName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err // it is from a process that was killed
+		return err // left by a process that was killed
 	}
 	file, err := os.OpenFile(k.path(tempName), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -169,8 +170,8 @@ func (k *fileKeeper) replace(kept []byte) error {
 	return k.syncDir()
 }
 
-// syncDir puts the names in the directory on the disk. Windows and some file
-// systems cannot, and do not need to.
+// syncDir syncs the directory. Windows and some file systems do not support
+// this, and do not need it.
 func (k *fileKeeper) syncDir() error {
 	if runtime.GOOS == "windows" {
 		return nil

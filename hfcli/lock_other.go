@@ -7,7 +7,7 @@ import (
 	"os"
 )
 
-// tryLock refuses: without locks two processes would renew at once.
+// tryLock fails: without locks, two processes could renew at once.
 func tryLock(*os.File) (bool, error) { return false, errors.ErrUnsupported }
 
 func unsupported(err error) bool { return errors.Is(err, errors.ErrUnsupported) }

@@ -17,8 +17,8 @@ const (
 	errorLockViolation      = syscall.Errno(33)
 )
 
-// tryLock locks a file until it is closed, and reports whether no one else
-// holds its lock.
+// tryLock locks a file until it is closed. It reports false if another process
+// holds the lock.
 func tryLock(file *os.File) (bool, error) {
 	var start syscall.Overlapped
 	ok, _, err := lockFileEx.Call(file.Fd(), lockfileExclusiveLock|lockfileFailImmediately, 0, 1, 0, uintptr(unsafe.Pointer(&start)))

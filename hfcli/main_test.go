@@ -10,7 +10,7 @@ import (
 	"github.com/hfoauth/hfoauth/hfcli"
 )
 
-// TestMain lets the test binary play another process of the tool: see child.
+// TestMain lets the test binary act as another process of the tool (see child).
 func TestMain(m *testing.M) {
 	if os.Getenv("HFCLI_CHILD") == "" {
 		os.Exit(m.Run())
@@ -19,8 +19,8 @@ func TestMain(m *testing.M) {
 }
 
 // childMain opens the sign-in and prints the steps of its renewal and the
-// token. At the step in HFCLI_KILL ("rename 2" is the second time) it kills
-// itself.
+// token. It kills itself at the step in HFCLI_KILL; "rename 2" is the second
+// rename.
 func childMain() int {
 	times := map[string]int{}
 	hfcli.OnStep(func(step string) {

@@ -12,12 +12,12 @@ import (
 	"strings"
 )
 
-// otherUser reports whether a request on loopback is from a program of another
-// user of the machine. Root's do not count as others: root can do anything, and
-// a socket that was closed meanwhile counts as root's.
+// otherUser reports whether a request on loopback comes from a program of another
+// user of the machine. Root does not count as another user: root can do anything,
+// and a socket that has been closed belongs to root.
 func otherUser(r *http.Request) bool {
 	theirs, err1 := netip.ParseAddrPort(r.RemoteAddr)
-	ours, err2 := netip.ParseAddrPort(r.Host) // which has been checked
+	ours, err2 := netip.ParseAddrPort(r.Host) // already checked
 	if err1 != nil || err2 != nil || !theirs.Addr().Is4() || !ours.Addr().Is4() {
 		return false
 	}
@@ -39,8 +39,8 @@ func ownerIn(table string, local, remote netip.AddrPort) (uid int, found bool) {
 	return ownerOf(sockets, local, remote)
 }
 
-// ownerOf finds the user ID of the socket between two IPv4 addresses in the
-// format of /proc/net/tcp or /proc/net/tcp6, see proc_net_tcp(5).
+// ownerOf returns the user ID of the socket between two IPv4 addresses from a
+// table in the format of /proc/net/tcp or /proc/net/tcp6 (proc_net_tcp(5)).
 func ownerOf(sockets io.Reader, local, remote netip.AddrPort) (uid int, found bool) {
 	for lines := bufio.NewScanner(sockets); lines.Scan(); {
 		fields := strings.Fields(lines.Text())
@@ -54,8 +54,8 @@ func ownerOf(sockets io.Reader, local, remote netip.AddrPort) (uid int, found bo
 	return 0, false
 }
 
-// isSocketAddress reports whether a table names an IPv4 address, or the IPv6
-// address to which it is mapped (RFC 4291 section 2.5.5.2).
+// isSocketAddress reports whether a field of the table is an IPv4 address or the
+// IPv6 address that it maps to (RFC 4291 section 2.5.5.2).
 func isSocketAddress(field string, a netip.AddrPort) bool {
 	ip := a.Addr().As16()
 	mapped := ""

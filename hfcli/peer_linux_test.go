@@ -36,9 +36,8 @@ func TestSocketOwner(t *testing.T) {
 	}
 }
 
-// A program of another user cannot open the address, even if it has read the
-// secret from the arguments of the browser's command. Only root can play
-// another user.
+// A program of another user cannot open the URL, even if it has read the secret
+// from the arguments of the browser's command. Only root can test this.
 func TestOtherUserIsRefused(t *testing.T) {
 	statuses := map[int]int{os.Getuid(): http.StatusSeeOther}
 	if os.Getuid() == 0 {
@@ -61,8 +60,8 @@ func TestOtherUserIsRefused(t *testing.T) {
 	}
 }
 
-// dialAs connects by a socket that a user owns. One of IPv6 reaches an IPv4
-// address, too (RFC 4038 section 4.2).
+// dialAs connects with a socket that a user owns. An IPv6 socket can also connect
+// to an IPv4 address (RFC 4038 section 4.2).
 func dialAs(uid, family int, address netip.AddrPort) (net.Conn, error) {
 	type result struct {
 		conn net.Conn

@@ -4,5 +4,5 @@ package hfcli
 
 import "net/http"
 
-// otherUser cannot tell here whose program sent a request.
+// otherUser returns false: it cannot determine which user sent a request.
 func otherUser(*http.Request) bool { return false }

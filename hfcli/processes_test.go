@@ -18,7 +18,8 @@ import (
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
-// child is another process of the tool, which opens the sign-in.
+// child returns the command for another process of the tool that opens the
+// sign-in.
 func (tl *tool) child(killAt string) *exec.Cmd {
 	tl.t.Helper()
 	self, err := os.Executable()
@@ -31,7 +32,7 @@ func (tl *tool) child(killAt string) *exec.Cmd {
 	return command
 }
 
-// printed returns what follows a word at the beginning of lines.
+// printed returns the rest of each line that begins with word.
 func printed(output []byte, word string) (lines []string) {
 	for line := range strings.Lines(string(output)) {
 		if rest, ok := strings.CutPrefix(line, word+" "); ok {
@@ -41,7 +42,7 @@ func printed(output []byte, word string) (lines []string) {
 	return lines
 }
 
-// Processes that find the same token due renew it once.
+// Processes that must all renew the same token renew it only once.
 func TestProcessesRenewOnce(t *testing.T) {
 	tl := newTool(t)
 	tl.mustLogin("ada")
@@ -69,16 +70,16 @@ func TestProcessesRenewOnce(t *testing.T) {
 		}
 	}
 	if want := tl.token(tl.mustOpen("ada")); len(tokens) != 1 || !tokens[want] {
-		t.Errorf("the processes have %d different tokens, want the one that is kept", len(tokens))
+		t.Errorf("the processes have %d different tokens, want only the stored one", len(tokens))
 	}
 }
 
-// A process that is killed at any step of a renewal leaves the whole sign-in,
-// the old one or the new one, and no lock behind. It is lost only between the
-// provider's answer and the moment in which the new one takes its name.
+// A process that is killed at any step of a renewal leaves the old or the new
+// sign-in intact, and no lock. The sign-in is lost only between the provider's
+// response and the rename.
 func TestKilledRenewal(t *testing.T) {
 	tl := newTool(t)
-	var name atomic.Int64 // another one each time, so that it is kept as well
+	var name atomic.Int64 // different each time, so that it is stored as well
 	tl.hub.Configure(func(s *hfoauthtest.Settings) {
 		s.UserInfo = func(claims map[string]any) { claims["name"] = fmt.Sprint("Ada ", name.Add(1)) }
 	})
@@ -99,9 +100,9 @@ func TestKilledRenewal(t *testing.T) {
 			tl.age(age)
 			output, err := tl.child(step).CombinedOutput()
 			if err == nil || len(printed(output, "token")) > 0 {
-				t.Fatalf("killed before %q: the process went on: %s", step, output)
+				t.Fatalf("killed before %q: the process continued: %s", step, output)
 			}
-			tl.kept() // is not torn
+			tl.kept() // fails if the file is torn
 			if lost := rotated <= i && i < renamed; lost {
 				tl.openFails(hfoauth.ErrNotSignedIn)
 				tl.openFails(hfoauth.ErrNotSignedIn)
@@ -115,7 +116,7 @@ func TestKilledRenewal(t *testing.T) {
 	}
 }
 
-// The provider has renewed, and its answer is on the way.
+// The provider has issued new tokens, but its response has not arrived.
 func TestKilledBeforeTheAnswer(t *testing.T) {
 	tl := newTool(t)
 	tl.mustLogin("ada")
@@ -140,8 +141,8 @@ func TestKilledBeforeTheAnswer(t *testing.T) {
 	tl.token(tl.mustOpen("ada"))
 }
 
-// A process that waits for the lock of one that hangs gives up with its
-// context, and gets the lock once that one is killed.
+// A process that waits for the lock of one that hangs gets the lock once that
+// one is killed.
 func TestLockOfAProcessThatHangs(t *testing.T) {
 	tl := newTool(t)
 	tl.mustLogin("ada")

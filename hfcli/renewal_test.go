@@ -36,7 +36,7 @@ func TestRenewal(t *testing.T) {
 			}
 			token, err := tl.mustOpen("ada").Token()
 			if err != nil || time.Until(token.Expiry) < 5*time.Minute {
-				t.Errorf("the token is good for %s, %v", time.Until(token.Expiry), err)
+				t.Errorf("the token is valid for %s, %v", time.Until(token.Expiry), err)
 			}
 			if got := tl.renewals(); got != tt.want {
 				t.Errorf("%d renewals after one more Open, want %d", got, tt.want)
@@ -45,7 +45,7 @@ func TestRenewal(t *testing.T) {
 	}
 }
 
-// A session that is open renews as well, once for all who ask.
+// An open session renews its token as well, once for all concurrent callers.
 func TestTokenRenews(t *testing.T) {
 	tl := newTool(t)
 	session := tl.mustLogin("ada")
@@ -55,7 +55,7 @@ func TestTokenRenews(t *testing.T) {
 	for range 8 {
 		asking.Go(func() {
 			if tl.token(session) == before {
-				t.Error("the token is not renewed")
+				t.Error("the token was not renewed")
 			}
 		})
 	}
@@ -65,7 +65,7 @@ func TestTokenRenews(t *testing.T) {
 	}
 }
 
-// The user is as the provider describes them now.
+// A renewal by Open updates the user.
 func TestRenewalUpdatesTheUser(t *testing.T) {
 	tl := newTool(t)
 	tl.mustLogin("ada")
@@ -90,7 +90,7 @@ func TestRenewalOfAnotherUser(t *testing.T) {
 	})
 	tl.openFails(hfoauth.ErrNotSignedIn)
 	if _, err := os.Stat(tl.keptPath()); err == nil {
-		t.Error("the sign-in is still kept")
+		t.Error("the sign-in is still stored")
 	}
 }
 
@@ -101,11 +101,12 @@ func TestRevokedSignIn(t *testing.T) {
 	tl.hub.Revoke("ada")
 	tl.openFails(hfoauth.ErrNotSignedIn)
 	if _, err := os.Stat(tl.keptPath()); err == nil {
-		t.Error("the sign-in is still kept")
+		t.Error("the sign-in is still stored")
 	}
 }
 
-// A tool that is cancelled while it renews keeps what the provider answers.
+// If the context is canceled during a renewal, the provider's response is still
+// stored.
 func TestCancelledRenewal(t *testing.T) {
 	tl := newTool(t)
 	tl.mustLogin("ada")
@@ -117,7 +118,7 @@ func TestCancelledRenewal(t *testing.T) {
 			next.ServeHTTP(held, r)
 			cancel()
 			select {
-			case <-r.Context().Done(): // the answer would be lost
+			case <-r.Context().Done(): // the response would be lost
 			case <-time.After(100 * time.Millisecond):
 			}
 			w.Header().Set("Content-Type", "application/json")
@@ -131,7 +132,7 @@ func TestCancelledRenewal(t *testing.T) {
 	}
 }
 
-// A provider that is down signs nobody out.
+// No user is signed out while the provider is down.
 func TestProviderDown(t *testing.T) {
 	tl := newTool(t)
 	tl.mustLogin("ada")
@@ -146,7 +147,7 @@ func TestProviderDown(t *testing.T) {
 	calls := tl.hub.Calls(hfoauthtest.TokenEndpoint)
 	tl.token(session)
 	if got := tl.hub.Calls(hfoauthtest.TokenEndpoint); got != calls {
-		t.Errorf("a provider that is down is asked again at once")
+		t.Errorf("the renewal was retried at once while the provider is down")
 	}
 	tl.hub.SetFault(hfoauthtest.TokenEndpoint, nil)
 	tl.age(-time.Minute)
@@ -164,8 +165,8 @@ func TestNoRefreshToken(t *testing.T) {
 	tl.openFails(hfoauth.ErrNotSignedIn)
 }
 
-// Another user who signed in meanwhile is not acted for by a session that was
-// opened before, nor signed out by it.
+// If another user has signed in, a session opened before neither uses their
+// token nor signs them out.
 func TestAnotherUserSignsIn(t *testing.T) {
 	tl := newTool(t)
 	before := tl.mustLogin("ada")
@@ -179,12 +180,12 @@ func TestAnotherUserSignsIn(t *testing.T) {
 	tl.mustLogin("ada")
 	tl.later(9 * time.Hour)
 	if _, err := before.Token(); !errors.Is(err, hfoauth.ErrNotSignedIn) {
-		t.Errorf("Token of a session that another user's has replaced: %v", err)
+		t.Errorf("Token of a session that was replaced by another user's: %v", err)
 	}
 	tl.token(tl.mustOpen("ada"))
 }
 
-// keeper keeps in memory, and fails if told to.
+// keeper stores the sign-in in memory, and fails with err unless that is nil.
 type keeper struct {
 	mu   sync.Mutex
 	kept []byte
@@ -205,7 +206,7 @@ func (k *keeper) Update(_ context.Context, change func([]byte) ([]byte, error)) 
 	return nil
 }
 
-// expire makes the token that is kept expired.
+// expire makes the stored token expired.
 func (k *keeper) expire() {
 	k.kept = []byte(strings.NewReplacer(`"expiry": "20`, `"expiry": "19`, `"issued": "20`, `"issued": "19`).Replace(string(k.kept)))
 }
@@ -219,15 +220,15 @@ func TestKeeper(t *testing.T) {
 	session := tl.mustOpen("ada")
 	tl.token(session)
 	if _, err := os.Stat(tl.dir); err == nil {
-		t.Error("there are files besides the Keeper")
+		t.Error("files were written despite the Keeper")
 	}
 	if err := session.Logout(t.Context()); err != nil || k.kept != nil {
-		t.Errorf("Logout: %v, and %q is kept", err, k.kept)
+		t.Errorf("Logout: %v, and %q is stored", err, k.kept)
 	}
 	tl.openFails(hfoauth.ErrNotSignedIn)
 }
 
-// Tokens that cannot be kept are not lost while the process lives.
+// Tokens that cannot be stored are not lost as long as the process runs.
 func TestKeeperFails(t *testing.T) {
 	tl := newTool(t)
 	k := &keeper{}
@@ -237,15 +238,15 @@ func TestKeeperFails(t *testing.T) {
 	k.err = errors.New("no space left on device")
 	session := tl.mustOpen("ada")
 	token := tl.token(session)
-	if !strings.Contains(tl.screen.String(), "tool: the renewed sign-in cannot be kept: no space left on device") {
-		t.Errorf("the user reads %q", tl.screen)
+	if !strings.Contains(tl.screen.String(), "tool: cannot store the renewed sign-in: no space left on device") {
+		t.Errorf("the output is %q", tl.screen)
 	}
 	k.err = nil
 	if got := tl.token(session); got != token {
 		t.Error("the token was renewed again")
 	}
 	if got := tl.token(tl.mustOpen("ada")); got != token || tl.renewals() != 1 {
-		t.Errorf("the tokens are not kept once they can be: %d renewals", tl.renewals())
+		t.Errorf("the tokens were not stored later: %d renewals", tl.renewals())
 	}
 	k.err = errors.New("locked")
 	if _, err := tl.login(func() { tl.inBrowser(hfoauthtest.Person{Username: "ada"}) }); !errors.Is(err, k.err) {
@@ -256,8 +257,7 @@ func TestKeeperFails(t *testing.T) {
 	}
 }
 
-// The directory cannot be made: the error is neither that nobody is signed in
-// nor the provider's.
+// If the directory cannot be created, Open does not return ErrNotSignedIn.
 func TestOpenCannotRead(t *testing.T) {
 	tl := newTool(t)
 	if err := os.WriteFile(tl.dir, nil, 0o600); err != nil {
@@ -269,7 +269,7 @@ func TestOpenCannotRead(t *testing.T) {
 	}
 }
 
-// What a process that was killed left behind is in nobody's way.
+// Files that a killed process left do not get in the way.
 func TestLeftovers(t *testing.T) {
 	tl := newTool(t)
 	tl.mustLogin("ada")
@@ -287,7 +287,7 @@ func TestLeftovers(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := os.Stat(leftover); err == nil {
-		t.Error("Logout leaves a file with tokens")
+		t.Error("Logout left a file with tokens")
 	}
 }
 
@@ -320,7 +320,7 @@ func TestHTTPClient(t *testing.T) {
 	}
 	resp.Body.Close()
 	if seen != "" {
-		t.Error("a redirect took the token to another host")
+		t.Error("the token was sent to another host after a redirect")
 	}
 	if err := session.Logout(t.Context()); err != nil {
 		t.Error(err)

@@ -16,30 +16,30 @@ import (
 )
 
 const (
-	// renewalTimeout bounds a renewal with the wait for other processes.
+	// renewalTimeout limits a renewal, including the wait for other processes.
 	renewalTimeout = 45 * time.Second
-	// retryRenewal is how long a provider that could not renew a token that is
-	// still good is left alone.
+	// retryRenewal is the pause after a failed renewal of a token that is still
+	// valid.
 	retryRenewal = 30 * time.Second
 )
 
 // clock is replaced in tests.
 var clock = time.Now
 
-// errRefused ends a sign-in whose refresh token is dead: used, expired or
+// errRefused ends a sign-in whose refresh token was used, has expired or was
 // revoked.
-var errRefused = notSignedIn("the provider does not renew the sign-in that was kept")
+var errRefused = notSignedIn("the provider refused to renew the stored sign-in")
 
-// source has the tokens of a Session.
+// source supplies the tokens of a Session.
 type source struct {
 	config   Config
 	provider *provider.Provider
-	hubToken string // where the token came from, if not from Config.Keep
+	hubToken string // origin of the token, if not Config.Keep
 
 	mu      sync.Mutex
-	signIn  *signIn   // the latest that is known; nil if signed out
-	unsaved string    // refresh token that is kept in place of signIn's, while that cannot be saved
-	retryAt time.Time // after a failed renewal
+	signIn  *signIn   // the latest known; nil if signed out
+	unsaved string    // the stored refresh token, as long as storing signIn fails
+	retryAt time.Time // set by a failed renewal
 }
 
 func newSource(config Config, s *signIn) *source {
@@ -50,7 +50,7 @@ func (c *Config) newProvider(redirectURL string) *provider.Provider {
 	return provider.New(provider.Config{Issuer: c.ProviderURL, ClientID: c.ClientID, RedirectURL: redirectURL, Now: func() time.Time { return clock() }})
 }
 
-// hosts are those that the token is sent to.
+// hosts returns the hosts that the token may be sent to.
 func (s *source) hosts() []string {
 	hosts := []string{"*.huggingface.co", "*.hf.co"}
 	if u, err := url.Parse(s.config.ProviderURL); err == nil {
@@ -74,8 +74,8 @@ func (s *source) Token() (*oauth2.Token, error) {
 	return &oauth2.Token{AccessToken: s.signIn.AccessToken, TokenType: "Bearer", Expiry: s.signIn.Expiry}, nil
 }
 
-// open reads the sign-in that is kept. One that it must renew gets the user as
-// the provider has them now.
+// open reads the stored sign-in. If it renews the sign-in, it also updates the
+// user.
 func (s *source) open(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -86,13 +86,13 @@ func (s *source) open(ctx context.Context) error {
 	return err
 }
 
-// renew takes over what other processes made of the sign-in, and renews it if
-// it is still due. A provider that cannot be asked is an error only once the
-// token has expired.
+// renew reads the stored sign-in, which another process may have renewed, and
+// renews it if it is still due. A failed renewal is an error only if the token
+// has expired.
 func (s *source) renew(ctx context.Context) (renewed bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, renewalTimeout)
 	defer cancel()
-	var problem error // of change, as opposed to one of keeping its result
+	var problem error // of change; err may also be an error of Config.Keep
 	err = s.config.Keep.Update(ctx, func(kept []byte) (next []byte, _ error) {
 		next, renewed, problem = s.next(ctx, kept)
 		if problem == errRefused {
@@ -107,19 +107,19 @@ func (s *source) renew(ctx context.Context) (renewed bool, err error) {
 	case err == nil:
 		s.unsaved = ""
 	case problem == nil && s.unsaved != "":
-		fmt.Fprintf(s.config.Output, "%s: the renewed sign-in cannot be kept: %v\n", s.config.Name, err)
+		fmt.Fprintf(s.config.Output, "%s: cannot store the renewed sign-in: %v\n", s.config.Name, err)
 	case s.signIn != nil && clock().Before(s.signIn.Expiry):
 		s.retryAt = clock().Add(retryRenewal)
 	case problem == nil:
-		return false, fmt.Errorf("hfcli: the sign-in that is kept cannot be read: %w", err)
+		return false, fmt.Errorf("hfcli: cannot read the stored sign-in: %w", err)
 	default:
 		return false, problem
 	}
 	return renewed, nil
 }
 
-// next returns what is to be kept in place of kept. Nothing happens between
-// the provider's answer and the return: the old refresh token is dead by then.
+// next returns the replacement for kept. It does no other work after the
+// provider's response: the old refresh token has been used by then.
 func (s *source) next(ctx context.Context, kept []byte) (next []byte, renewed bool, err error) {
 	current, err := s.current(kept)
 	if err != nil {
@@ -135,7 +135,7 @@ func (s *source) next(ctx context.Context, kept []byte) (next []byte, renewed bo
 		return kept, false, err
 	}
 	reached("request")
-	// Once the request is sent, its answer must not get lost.
+	// Once the request is sent, the response must not be lost.
 	token, err := s.provider.Refresh(context.WithoutCancel(ctx), current.RefreshToken, current.User.Sub)
 	reached("rotated")
 	if e, ok := errors.AsType[*provider.Error](err); ok && e.Kind == provider.Refused && e.Code == "invalid_grant" {
@@ -149,33 +149,34 @@ func (s *source) next(ctx context.Context, kept []byte) (next []byte, renewed bo
 	return next, true, err
 }
 
-// current returns the sign-in to go on with.
+// current returns the sign-in to continue with: the stored one, or ours if that
+// could not be stored.
 func (s *source) current(kept []byte) (*signIn, error) {
 	if kept == nil {
-		return nil, notSignedIn("no sign-in is kept")
+		return nil, notSignedIn("no sign-in is stored")
 	}
 	current, err := decode(kept)
 	switch {
 	case err != nil:
-		return nil, notSignedIn("what is kept cannot be used: " + err.Error())
+		return nil, notSignedIn("the stored sign-in cannot be used: " + err.Error())
 	case current.Provider != s.config.ProviderURL || current.ClientID != s.config.ClientID:
-		return nil, notSignedIn("the sign-in that is kept is of another provider or app")
+		return nil, notSignedIn("the stored sign-in belongs to another provider or app")
 	case s.signIn != nil && current.User.Sub != s.signIn.User.Sub:
-		return nil, notSignedIn("another user signed in")
+		return nil, notSignedIn("another user has signed in")
 	case s.unsaved != "" && current.RefreshToken == s.unsaved:
 		return s.signIn, nil
 	case current.RefreshToken == "" && !clock().Before(current.Expiry):
-		return nil, notSignedIn("the sign-in that was kept has expired")
+		return nil, notSignedIn("the stored sign-in has expired")
 	}
 	return current, nil
 }
 
-// updateUser keeps the user as the provider describes them now, unless it
-// cannot be asked.
+// updateUser fetches the user and stores them. If the provider is unavailable,
+// it does nothing.
 func (s *source) updateUser(ctx context.Context) error {
 	user, err := fetchUser(ctx, s.provider, s.signIn.AccessToken, s.signIn.User.Sub)
 	if errors.Is(err, errOtherUser) {
-		return errors.Join(notSignedIn("the renewed token is another user's"), s.forget(ctx))
+		return errors.Join(notSignedIn("the renewed token belongs to another user"), s.forget(ctx))
 	}
 	if err != nil {
 		return nil
@@ -188,16 +189,16 @@ func (s *source) updateUser(ctx context.Context) error {
 			return kept, nil
 		}
 		return updated.encode()
-	}) // if that fails, the next renewal brings the user again
+	}) // if this fails, the next renewal updates the user
 	return nil
 }
 
-// logout forgets the sign-in.
+// logout removes the sign-in.
 func (s *source) logout(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.hubToken != "" {
-		return fmt.Errorf("hfcli: the token in %s is not this tool's to forget: unset the variable, or run `hf auth logout`", s.hubToken)
+		return fmt.Errorf("hfcli: the token in %s belongs to another tool: unset the variable or run `hf auth logout`", s.hubToken)
 	}
 	if s.signIn == nil {
 		return nil
@@ -205,7 +206,7 @@ func (s *source) logout(ctx context.Context) error {
 	return s.forget(ctx)
 }
 
-// forget removes what is kept, unless it is of another user by now.
+// forget removes the stored sign-in, unless it belongs to another user by now.
 func (s *source) forget(ctx context.Context) error {
 	user := s.signIn.User
 	err := s.config.Keep.Update(ctx, func(kept []byte) ([]byte, error) {
@@ -215,18 +216,18 @@ func (s *source) forget(ctx context.Context) error {
 		return nil, nil
 	})
 	if err != nil {
-		return fmt.Errorf("hfcli: the sign-in cannot be forgotten: %w", err)
+		return fmt.Errorf("hfcli: cannot remove the stored sign-in: %w", err)
 	}
 	s.signIn = nil
 	return nil
 }
 
-// errOtherUser is for userinfo of another user than the ID token's (OpenID
-// Connect Core section 5.3.2).
-var errOtherUser = errors.New("sub of the userinfo is not the sub of the sign-in")
+// errOtherUser is returned if the userinfo has another sub than the ID token
+// (OpenID Connect Core section 5.3.2).
+var errOtherUser = errors.New("sub is not the sub of the sign-in")
 
-// fetchUser asks the provider for the user with an access token. The subject
-// may be empty if it is not known.
+// fetchUser fetches the user of an access token and compares their sub with
+// subject, unless that is empty.
 func fetchUser(ctx context.Context, p *provider.Provider, accessToken, subject string) (*hfoauth.User, error) {
 	body, err := p.UserInfo(ctx, accessToken)
 	if err != nil {
@@ -240,7 +241,7 @@ func parseUser(claims []byte, subject string) (*hfoauth.User, error) {
 	err := json.Unmarshal(claims, user)
 	switch {
 	case err == nil && user.Sub == "":
-		err = errors.New("there is no sub")
+		err = errors.New("sub is missing")
 	case err == nil && subject != "" && user.Sub != subject:
 		err = errOtherUser
 	}

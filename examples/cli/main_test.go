@@ -139,7 +139,7 @@ const (
 
 func TestBrowser(t *testing.T) {
 	hub, m := newHub(t)
-	m.fails("not signed in: no sign-in is kept\nRun: cli login", nil, "whoami")
+	m.fails("not signed in: no sign-in is stored\nRun: cli login", nil, "whoami")
 	m.prints("Signed in as ada.", func(s *screen) { hub.SignIn(t, s.find(address), "ada").CloseIdleConnections() }, "login")
 	m.prints("ada (\"Ada Lovelace\") with the scopes", nil, "whoami")
 	m.prints("The Hub says: ada", nil, "whoami")
