@@ -11,8 +11,7 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/hfoauth/hfoauth/internal/provider"
+	"unicode"
 )
 
 const (
@@ -194,19 +193,29 @@ func (c Config) Format(f fmt.State, _ rune) {
 
 // configFrom returns what the environment says about the app.
 func configFrom(getenv func(string) string) Config {
-	get := func(name string) string { return strings.TrimSpace(getenv(name)) }
-	return Config{
-		ClientID:     get("OAUTH_CLIENT_ID"),
-		ClientSecret: get("OAUTH_CLIENT_SECRET"),
-		Scopes:       parseScopes(get("OAUTH_SCOPES")),
-		ProviderURL:  get("OPENID_PROVIDER_URL"),
-		RedirectURL:  get("OAUTH_REDIRECT_URL"),
-		SpaceHost:    get("SPACE_HOST"),
+	env := Config{
+		ClientID:     getenv("OAUTH_CLIENT_ID"),
+		ClientSecret: getenv("OAUTH_CLIENT_SECRET"),
+		Scopes:       parseScopes(getenv("OAUTH_SCOPES")),
+		ProviderURL:  getenv("OPENID_PROVIDER_URL"),
+		RedirectURL:  getenv("OAUTH_REDIRECT_URL"),
+		SpaceHost:    getenv("SPACE_HOST"),
+	}
+	env.trim()
+	return env
+}
+
+// trim removes white space around the values that people copy, or read from
+// files with a newline at the end.
+func (c *Config) trim() {
+	for _, value := range []*string{&c.ClientID, &c.ClientSecret, &c.ProviderURL, &c.RedirectURL, &c.SpaceHost} {
+		*value = strings.TrimSpace(*value)
 	}
 }
 
 // withDefaults fills the fields left out from env and the defaults.
 func (c Config) withDefaults(env Config) Config {
+	c.trim()
 	if c.ClientID == "" {
 		c.ClientID = env.ClientID
 		setIfEmpty(&c.ClientSecret, env.ClientSecret)
@@ -219,20 +228,22 @@ func (c Config) withDefaults(env Config) Config {
 	c.ProviderURL = strings.TrimRight(c.ProviderURL, "/")
 	setIfEmpty(&c.SpaceHost, env.SpaceHost)
 	setIfEmpty(&c.RedirectURL, env.RedirectURL)
-	if hosts := c.spaceHosts(); c.RedirectURL == "" && len(hosts) > 0 {
+	if hosts := c.spaceHosts(); c.RedirectURL == "" && len(hosts) > 0 && checkSpaceHosts(hosts) == nil {
 		c.RedirectURL = "https://" + hosts[0] + defaultCallbackPath
 	}
-	if c.FrameAncestors == nil && c.SpaceHost != "" {
-		c.FrameAncestors = []string{c.ProviderURL}
-	}
-	if c.TokenHosts == nil {
-		c.TokenHosts = []string{hostname(c.ProviderURL), "*.huggingface.co", "*.hf.co"}
+	if u, err := url.Parse(c.ProviderURL); err == nil && checkProviderURL(c.ProviderURL) == nil {
+		if c.FrameAncestors == nil && c.SpaceHost != "" {
+			c.FrameAncestors = []string{origin(u)}
+		}
+		if c.TokenHosts == nil {
+			c.TokenHosts = []string{hostname(c.ProviderURL), "*.huggingface.co", "*.hf.co"}
+		}
 	}
 	if c.MaxSessionAge == 0 {
 		c.MaxSessionAge = defaultMaxSessionAge
 	}
 	base := "/"
-	if u, err := url.Parse(c.RedirectURL); err == nil {
+	if u, err := url.Parse(c.RedirectURL); err == nil && checkRedirectPath(u) == nil {
 		base = basePath(u.Path)
 	}
 	setIfEmpty(&c.LoginPath, base+"login")
@@ -266,14 +277,13 @@ func (c *Config) validate() error {
 		c.checkSessionKeys(),
 		field("Scopes", "OAUTH_SCOPES", c.Scopes.check()),
 		field("ProviderURL", "OPENID_PROVIDER_URL", checkProviderURL(c.ProviderURL)),
+		c.checkSpaceHost(),
 		c.checkRedirectURL(),
 		c.checkMaxSessionAge(),
-		field("LoginPath", "", checkPath(c.LoginPath)),
-		field("LogoutPath", "", checkPath(c.LogoutPath)),
-		field("HomePath", "", checkHomePath(c.HomePath)),
-		c.checkPathsApart(),
+		c.checkPaths(),
 		field("TrustedOrigins", "", checkOrigins(c.TrustedOrigins)),
 		field("FrameAncestors", "", checkFrameAncestors(c.FrameAncestors)),
+		field("TokenHosts", "", checkTokenHosts(c.TokenHosts)),
 	)
 }
 
@@ -299,7 +309,7 @@ func (c *Config) warnOfScopes() {
 		if slices.Contains(knownScopes, scope) {
 			continue
 		}
-		likely := Scope(strings.ReplaceAll(strings.ToLower(string(scope)), "_", "-"))
+		likely := Scope(strings.Trim(strings.ReplaceAll(strings.ToLower(string(scope)), "_", "-"), "'[];"))
 		if !slices.Contains(knownScopes, likely) {
 			likely = ""
 		}
@@ -322,11 +332,29 @@ func field(name, variable string, err error) error {
 func (c *Config) checkClientID() error {
 	if c.ClientID == "" {
 		return errors.New("hfoauth: Config.ClientID: OAUTH_CLIENT_ID is not set: " +
-			"on a laptop, sign in with a stand-in by `go run github.com/hfoauth/hfoauth/cmd/hfhub -- go run .`; elsewhere " +
-			"add `hf_oauth: true` to the Space's README.md, or register an app at https://huggingface.co/settings/connected-applications and set OAUTH_CLIENT_ID and OAUTH_CLIENT_SECRET")
+			"on a laptop, sign in with a stand-in by `go run github.com/hfoauth/hfoauth/cmd/hfhub -- go run .`; in a Space, " +
+			"add `hf_oauth: true` to its README.md; elsewhere, register an app at https://huggingface.co/settings/connected-applications and " +
+			"set OAUTH_CLIENT_ID, OAUTH_CLIENT_SECRET and OAUTH_REDIRECT_URL")
 	}
 	if strings.ContainsFunc(c.ClientID, func(r rune) bool { return r < ' ' || r > '~' }) {
 		return field("ClientID", "OAUTH_CLIENT_ID", errors.New("has characters that RFC 6749 appendix A.1 does not allow: copy it again from the app's settings"))
+	}
+	return field("ClientID", "OAUTH_CLIENT_ID", checkCopied(c.ClientID))
+}
+
+// errQuoted is for a value with quotes around it, which docker run --env-file
+// does not remove.
+var errQuoted = errors.New("has quotes around it: leave them out")
+
+func quoted(value string) bool { return strings.HasPrefix(value, `"`) || strings.HasPrefix(value, "'") }
+
+// checkCopied accepts what is one line without quotes.
+func checkCopied(value string) error {
+	switch {
+	case quoted(value):
+		return errQuoted
+	case strings.ContainsFunc(value, unicode.IsControl):
+		return errors.New("has line breaks or other control characters: copy it again from the app's settings")
 	}
 	return nil
 }
@@ -340,6 +368,9 @@ const (
 func (c *Config) checkSessionKeys() error {
 	if c.unregistered() && c.ClientSecret != "" {
 		return errors.New("hfoauth: Config.ClientSecret: an app that is not registered has none: leave it empty, or set Config.ClientID to that of a registered one")
+	}
+	if err := checkCopied(c.ClientSecret); err != nil {
+		return field("ClientSecret", "OAUTH_CLIENT_SECRET", err)
 	}
 	if len(c.SessionKeys) == 0 {
 		return c.checkSecretAsKey()
@@ -360,6 +391,8 @@ func (c *Config) checkSessionKeys() error {
 func (c *Config) checkSecretAsKey() error {
 	const remedy = "or make a key with `openssl rand -base64 32`, keep it secret, and give its 32 decoded bytes"
 	switch {
+	case c.ClientSecret == "" && c.ClientID == "":
+		return nil // which is reported, with all that goes with it
 	case c.ClientSecret == "":
 		return errors.New("hfoauth: Config.SessionKeys: an app without a client secret needs a key of its own to seal cookies: " +
 			"set OAUTH_CLIENT_SECRET, " + remedy)
@@ -382,90 +415,6 @@ func distinct(b []byte) int {
 func (c *Config) checkMaxSessionAge() error {
 	if c.MaxSessionAge < 0 {
 		return fmt.Errorf("hfoauth: Config.MaxSessionAge: %v is below zero: set how long after sign-in a session ends, or leave it out for 30 days", c.MaxSessionAge)
-	}
-	return nil
-}
-
-func (c *Config) checkRedirectURL() error {
-	if c.RedirectURL == "" {
-		return errors.New("hfoauth: Config.RedirectURL: there is no URL to return to after sign-in: " +
-			"set OAUTH_REDIRECT_URL to the full URL of the callback handler (such as https://example.com/login/callback), or run in a Space, which sets SPACE_HOST")
-	}
-	return field("RedirectURL", "OAUTH_REDIRECT_URL, SPACE_HOST", checkURL(c.RedirectURL))
-}
-
-// checkProviderURL accepts an issuer, and not where its metadata is.
-func checkProviderURL(text string) error {
-	if strings.Contains(text, "/.well-known") {
-		return errors.New("this is where the provider's metadata is: leave out /.well-known and what follows it")
-	}
-	return checkURL(text)
-}
-
-// checkURL accepts absolute https URLs, and http ones on loopback (RFC 8252
-// section 8.3), without user, query and fragment (RFC 6749 section 3.1.2).
-func checkURL(text string) error {
-	u, err := url.Parse(text)
-	switch {
-	case err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http":
-		return fmt.Errorf("%q is not an absolute URL: write it as https://host/path", text)
-	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return errors.New("the URL must have no user, query or fragment: leave them out")
-	case u.Scheme == "http" && !provider.Loopback(u.Hostname()):
-		return fmt.Errorf("%q uses http, which anyone on the way can read: use https (http is fine on localhost)", text)
-	}
-	return nil
-}
-
-func checkOrigins(origins []string) error {
-	for _, text := range origins {
-		u, err := url.Parse(text)
-		if err != nil || checkURL(text) != nil || u.Path != "" || strings.Contains(u.Host, "*") {
-			return fmt.Errorf("%q is not an origin: write it as https://app.example.com (http is fine on localhost), without a path", text)
-		}
-	}
-	return nil
-}
-
-// checkFrameAncestors accepts what a Content-Security-Policy calls a
-// host-source (CSP 3 section 2.3.1), with a scheme and without a path.
-func checkFrameAncestors(ancestors []string) error {
-	for _, text := range ancestors {
-		u, err := url.Parse(strings.Replace(text, "://*.", "://", 1))
-		if err != nil || checkURL(u.String()) != nil || u.Path != "" || strings.ContainsAny(u.Host, "*;, '\"") {
-			return fmt.Errorf("%q is not a site: write it as https://huggingface.co or https://*.example.com", text)
-		}
-	}
-	return nil
-}
-
-func checkPath(path string) error {
-	if returnPath(path, "") != path || strings.ContainsAny(path, "?#{} ") || strings.HasSuffix(path, "/") {
-		return fmt.Errorf("%q is not a path of a handler of this site: write it as /path", path)
-	}
-	return nil
-}
-
-// checkHomePath accepts paths that end with a slash as well.
-func checkHomePath(path string) error {
-	if path == "/" {
-		return nil
-	}
-	return checkPath(strings.TrimSuffix(path, "/"))
-}
-
-// checkPathsApart holds the handlers apart, which Mount would otherwise refuse.
-func (c *Config) checkPathsApart() error {
-	u, err := url.Parse(c.RedirectURL)
-	switch {
-	case err != nil:
-		return nil // reported already
-	case u.Path == "" || u.Path == "/":
-		return field("RedirectURL", "OAUTH_REDIRECT_URL", fmt.Errorf("%q has no path of its own for the callback: write it as https://host/login/callback", c.RedirectURL))
-	case u.Path == c.LoginPath || u.Path == c.LogoutPath:
-		return field("RedirectURL", "OAUTH_REDIRECT_URL", fmt.Errorf("its path %q is that of sign-in or sign-out: give the callback another, such as /login/callback", u.Path))
-	case c.LoginPath == c.LogoutPath:
-		return field("LogoutPath", "", fmt.Errorf("%q is the path of sign-in, too: choose another", c.LogoutPath))
 	}
 	return nil
 }

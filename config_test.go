@@ -2,6 +2,7 @@ package hfoauth_test
 
 import (
 	"bytes"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -69,7 +70,14 @@ func TestNewNamesEveryProblem(t *testing.T) {
 		{"bad scope", func(c *hfoauth.Config) { c.Scopes = hfoauth.Scopes{"em ail"} }, []string{"Scopes", "OAUTH_SCOPES"}},
 		{"bad login path", func(c *hfoauth.Config) { c.LoginPath = "//login" }, []string{"LoginPath", "/path"}},
 		{"bad logout path", func(c *hfoauth.Config) { c.LogoutPath = "logout" }, []string{"LogoutPath", "/path"}},
-		{"several", func(c *hfoauth.Config) { *c = hfoauth.Config{ProviderURL: "ftp://x"} }, []string{"ClientID", "SessionKeys", "ProviderURL", "RedirectURL"}},
+		{"home at sign-in", func(c *hfoauth.Config) { c.HomePath = "/login" }, []string{"HomePath", "where users start"}},
+		{"home at sign-out", func(c *hfoauth.Config) { c.HomePath = "/logout/" }, []string{"HomePath", "where users start"}},
+		{"home at the callback", func(c *hfoauth.Config) { c.HomePath = "/login/callback" }, []string{"HomePath", "where users start"}},
+		{"sign-out at sign-in", func(c *hfoauth.Config) { c.LogoutPath = "/login" }, []string{"LogoutPath", "choose another"}},
+		{"sign-out in the frame's paths", func(c *hfoauth.Config) { c.LogoutPath = "/login/frame/logout" }, []string{"LogoutPath", "choose another"}},
+		{"several", func(c *hfoauth.Config) {
+			*c = hfoauth.Config{ProviderURL: "ftp://x", ClientSecret: "weak", RedirectURL: "http://x/cb"}
+		}, []string{"ClientID", "ClientSecret", "ProviderURL", "RedirectURL"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -92,6 +100,169 @@ func TestNewNamesEveryProblem(t *testing.T) {
 	}
 }
 
+// Each mistake that people make with a variable is one message, which names
+// the field, the variable and the remedy.
+func TestOneMessageForOneMistake(t *testing.T) {
+	const space, redirect, provider = "SPACE_HOST", "OAUTH_REDIRECT_URL", "OPENID_PROVIDER_URL"
+	for _, tt := range []struct{ variable, value, want string }{
+		{space, "https://user-app.hf.space", "write it as user-app.hf.space"},
+		{space, "user-app.hf.space/", "write it as user-app.hf.space"},
+		{space, "user-app.hf.space/tools", "write it as user-app.hf.space"},
+		{space, `"user-app.hf.space"`, "write it as user-app.hf.space"},
+		{space, "user-app.hf.space:99999", "write it as user-app.hf.space"},
+		{space, "user-app.hf.space,https://app.example", "write it as user-app.hf.space"},
+		{space, ",", "write it as user-app.hf.space"},
+		{redirect, "https://app.example", "write it as https://host/login/callback"},
+		{redirect, "https://app.example/", "write it as https://host/login/callback"},
+		{redirect, "https://app.example/login", "give the callback another"},
+		{redirect, "https://app.example/login/", "give the callback another"},
+		{redirect, "https://app.example/logout", "give the callback another"},
+		{redirect, "https://app.example/login/frame/done", "choose another path"},
+		{redirect, "https://app.example/.well-known/oauth-protected-resource", "choose another path"},
+		{redirect, `"https://app.example/login/callback"`, "leave them out"},
+		{redirect, "'https://app.example/login/callback'", "leave them out"},
+		{redirect, "app.example/login/callback", "write it as https://host/path"},
+		{redirect, "https://app.example/login/callback?", "leave them out"},
+		{redirect, "https://app.example/login/callback#", "leave them out"},
+		{redirect, "https://app.example:/login/callback", "write the URL as https://host/path"},
+		{redirect, "https://app.example:99999/login/callback", "write the URL as https://host/path"},
+		{redirect, "https://*.example/login/callback", "write the URL as https://host/path"},
+		{redirect, "https://app.example/my tools/login/callback", "leave it out"},
+		{redirect, "https://app.example//login/callback", "write it as /login/callback"},
+		{redirect, "https://app.example/tools//login/callback", "write it as /login/callback"},
+		{redirect, "https://app.example/../login/callback", "write it as /login/callback"},
+		{redirect, "https://app.example/{user}/login/callback", "write it as /login/callback"},
+		{redirect, "https://app.example/é/login/callback", "write it as /login/callback"},
+		{redirect, "https://app.example/%7Buser%7D/login/callback", "write it as /login/callback"},
+		{provider, `"https://hub.example"`, "leave them out"},
+		{provider, "hub.example", "write it as https://host/path"},
+		{provider, "https://hub.example/.well-known/openid-configuration", "leave out /.well-known"},
+		{provider, "https://hub.example/my realm", "leave it out"},
+		{provider, "http://hub.example", "use https"},
+		{"OAUTH_CLIENT_ID", `"id"`, "leave them out"},
+		{"OAUTH_CLIENT_SECRET", `"` + clientSecret + `"`, "leave them out"},
+		{"OAUTH_CLIENT_SECRET", "'" + clientSecret + "'", "leave them out"},
+		{"OAUTH_CLIENT_SECRET", clientSecret + "\n" + clientSecret, "copy it again"},
+		{"OAUTH_CLIENT_SECRET", "", "OAUTH_CLIENT_SECRET"},
+		{"OAUTH_SCOPES", `"email"`, "quotes"},
+		{"OAUTH_CLIENT_ID", "", "OAUTH_CLIENT_ID"},
+	} {
+		clearEnv(t)
+		t.Setenv("OAUTH_CLIENT_ID", "id")
+		t.Setenv("OAUTH_CLIENT_SECRET", clientSecret)
+		t.Setenv(space, "user-app.hf.space")
+		t.Setenv(tt.variable, tt.value)
+		_, err := hfoauth.New(hfoauth.Config{})
+		if err == nil {
+			t.Errorf("%s=%s: no error", tt.variable, tt.value)
+			continue
+		}
+		if lines := strings.Count(err.Error(), "\n") + 1; lines != 1 {
+			t.Errorf("%s=%s: %d messages, want one:\n%v", tt.variable, tt.value, lines, err)
+		}
+		for _, want := range []string{tt.variable, tt.want} {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%s=%s: %v: does not say %q", tt.variable, tt.value, err, want)
+			}
+		}
+		if strings.Contains(err.Error(), clientSecret) {
+			t.Errorf("%s=%s: the error shows the secret", tt.variable, tt.value)
+		}
+	}
+}
+
+// With nothing set, New says all that there is to set in one message.
+func TestNothingSet(t *testing.T) {
+	clearEnv(t)
+	_, err := hfoauth.New(hfoauth.Config{})
+	if err == nil || strings.Contains(err.Error(), "\n") {
+		t.Fatalf("error %v, want one message", err)
+	}
+	for _, want := range []string{"cmd/hfhub", "hf_oauth: true", "OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET", "OAUTH_REDIRECT_URL"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("error %q does not say %q", err, want)
+		}
+	}
+}
+
+// White space around what is copied, or read from a file, does not matter.
+func TestWhiteSpaceAroundValues(t *testing.T) {
+	clearEnv(t)
+	config := hfoauth.Config{
+		ClientID: "id\n", ClientSecret: " " + clientSecret + "\r\n", ProviderURL: "\thttps://hub.example/ ",
+		RedirectURL: "https://app.example/login/callback\n", SpaceHost: " user-app.hf.space\n",
+	}
+	client, err := hfoauth.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := fmt.Sprint(client), `hfoauth.Client{ClientID: "id", RedirectURL: "https://app.example/login/callback"}`; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+// An issuer with a path frames the app by its origin.
+func TestIssuerWithPathInSpace(t *testing.T) {
+	clearEnv(t)
+	_, err := hfoauth.New(hfoauth.Config{ClientID: "id", ClientSecret: clientSecret, ProviderURL: "https://hub.example/realms/one", SpaceHost: "user-app.hf.space"})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// Hosts that a token could never be sent to are a mistake.
+func TestTokenHostsAreHosts(t *testing.T) {
+	for host, ok := range map[string]bool{
+		"api.example.com": true, "*.example.com": true, "localhost": true, "127.0.0.1": true, "::1": true,
+		"": false, "https://api.example.com": false, "api.example.com/": false, "api.example.com:8080": false, "*": false, "*.": false, "api.*.com": false,
+	} {
+		clearEnv(t)
+		_, err := hfoauth.New(hfoauth.Config{ClientID: "id", ClientSecret: clientSecret, RedirectURL: "https://app.example/cb", TokenHosts: []string{host}})
+		if (err == nil) != ok {
+			t.Errorf("TokenHosts %q: error %v, want none: %v", host, err, ok)
+		}
+	}
+}
+
+// What New accepts, Mount can register: paths in all combinations.
+func TestMountTakesWhatNewAccepts(t *testing.T) {
+	clearEnv(t)
+	paths := []string{
+		"", "/", "/login", "/login/", "/login/callback", "/logout", "/login/frame", "/login/frame/x", "/a/login", "/a/login/callback", "/a/login/frame/x",
+		"/.well-known/oauth-protected-resource", "/.well-known/oauth-cimd", "/a//b", "/é", "/{x}", "/a%2Fb",
+	}
+	accepted := 0
+	for _, callback := range paths {
+		for _, login := range paths {
+			for _, logout := range paths {
+				config := hfoauth.Config{
+					ClientID: "https://app.example/.well-known/oauth-cimd", SessionKeys: [][]byte{testKey("one")},
+					RedirectURL: "https://app.example" + callback, LoginPath: login, LogoutPath: logout,
+				}
+				client, err := hfoauth.New(config)
+				if err != nil {
+					continue
+				}
+				accepted++
+				if problem := mountPanics(client); problem != nil {
+					t.Errorf("callback %q, login %q, logout %q: %v", callback, login, logout, problem)
+				}
+			}
+		}
+	}
+	if accepted < 50 {
+		t.Errorf("%d combinations were accepted, want 50 or more", accepted)
+	}
+}
+
+func mountPanics(client *hfoauth.Client) (problem any) {
+	defer func() { problem = recover() }()
+	mux := http.NewServeMux()
+	client.Mount(mux)
+	client.Handler(mux)
+	return nil
+}
+
 func FuzzEnvironment(f *testing.F) {
 	f.Add("id", clientSecret, "openid", "https://huggingface.co", "https://app.example/cb", "a.hf.space,b.example")
 	f.Add("", "", "a,\x00", "http://x", "::", ",")
@@ -105,6 +276,9 @@ func FuzzEnvironment(f *testing.F) {
 				t.Errorf("error shows the secret: %v", err)
 			}
 			return
+		}
+		if problem := mountPanics(client); problem != nil {
+			t.Errorf("Mount: %v", problem)
 		}
 		if next := client.LoginURL("/x"); !strings.HasPrefix(next, "/login?") {
 			t.Errorf("LoginURL = %q", next)
