@@ -103,7 +103,7 @@ func checkURL(text string) error {
 	switch {
 	case quoted(text):
 		return errQuoted
-	case err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http":
+	case err != nil || u.Scheme != "https" && u.Scheme != "http":
 		return fmt.Errorf("%q is not an absolute URL: write it as https://host/path", text)
 	case u.User != nil || strings.ContainsAny(text, "?#"):
 		return errors.New("the URL must have no user, query or fragment: leave them out")
