@@ -10,7 +10,7 @@ SEEDS    ?= 10000
 SEED     ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help test check setup lint deps tools api mutants simulate fuzz browsers providers bench
+.PHONY: help test check setup lint deps tools api pkgsite mutants simulate fuzz browsers providers bench
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -36,10 +36,15 @@ deps: ## go.mod files are tidy, and the root requires only what an importer acce
 	scripts/direct-deps.sh
 
 tools: ## build the pinned staticcheck, govulncheck and actionlint into .bin
-	GOWORK=off GOBIN=$(BIN) go -C internal/tools install tool
+	GOWORK=off GOBIN=$(BIN) go -C internal/tools install \
+		github.com/rhysd/actionlint/cmd/actionlint golang.org/x/vuln/cmd/govulncheck honnef.co/go/tools/cmd/staticcheck
 
 api: ## record a change of the exported surface that is meant, in api/
 	UPDATE_API=1 GOWORK=off go test -count 1 -run '^TestExportedSurface$$' .
+
+pkgsite: ## serve the documentation of the packages, as pkg.go.dev shows it, at http://localhost:8080
+	GOWORK=off GOBIN=$(BIN) go -C internal/tools install golang.org/x/pkgsite/cmd/pkgsite
+	GOWORK=off $(BIN)/pkgsite -http localhost:8080 .
 
 mutants: ## break one rule at a time, and list the changes that no test notices
 	GOWORK=off go run ./internal/mutants
