@@ -17,36 +17,37 @@ import (
 
 // App is an OAuth client that is registered with the provider.
 type App struct {
-	// ClientID and ClientSecret are made up if empty. A public app has no secret.
+	// ClientID and ClientSecret are generated if empty. A public app has no secret.
 	ClientID     string
 	ClientSecret string
 
-	// Public is an app without a secret, which must use PKCE.
+	// Public makes the app public: it has no secret and must use PKCE.
 	Public bool
 
-	// Name is shown on the consent page; ClientID if empty.
+	// Name is shown on the consent page; if empty, ClientID is shown.
 	Name string
 
-	// RedirectURIs match exactly; those on loopback over http match on any
-	// port (RFC 8252 section 7.3). If nil, and SpaceHost is empty, all on
-	// loopback over http do.
+	// RedirectURIs match exactly; http URIs on loopback match on any port
+	// (RFC 8252 section 7.3). If nil, and SpaceHost is empty, every http URI on
+	// loopback matches.
 	RedirectURIs []string
 
-	// SpaceHost is the host of the Space that the app is, "ada-app.hf.space"
-	// for example: any https URL there, and any http URL if it is on loopback,
-	// is a redirect URI of the app, besides RedirectURIs.
+	// SpaceHost is the host of the app's Space, for example "ada-app.hf.space".
+	// In addition to RedirectURIs, any https URL on that host is a redirect URI,
+	// and any http URL if the host is on loopback.
 	SpaceHost string
 
-	// Scopes the app may ask for; all that exist if empty.
+	// Scopes are the scopes that the app may request; if empty, all that exist.
 	Scopes []string
 
 	// Org is the username of the organization that owns the app. Token
-	// exchange is for its members; an app without one gets invalid_client.
+	// exchange works for its members; without an Org it fails with
+	// invalid_client.
 	Org string
 }
 
-// RegisterApp registers an app, or replaces the one with the same ClientID,
-// and returns it complete.
+// RegisterApp registers an app, or replaces the one with the same ClientID. It
+// returns the app with its defaults filled in.
 func (s *Server) RegisterApp(app App) App {
 	app = completeApp(app)
 	s.recordSecret(app.ClientSecret)
@@ -56,7 +57,7 @@ func (s *Server) RegisterApp(app App) App {
 	return app
 }
 
-// completeApp fills in what an app leaves out.
+// completeApp fills in the defaults of an app.
 func completeApp(app App) App {
 	if app.ClientID == "" {
 		app.ClientID = uuid()
@@ -73,7 +74,7 @@ func completeApp(app App) App {
 	return app
 }
 
-// app returns the client with an ID, which may be the URL of its metadata.
+// app returns the app with a client ID, which may be the URL of its metadata.
 func (s *Server) app(ctx context.Context, clientID string) (App, error) {
 	s.mu.Lock()
 	app, ok := s.apps[clientID]
@@ -90,7 +91,7 @@ func (s *Server) app(ctx context.Context, clientID string) (App, error) {
 	return App{}, errors.New("unknown client_id")
 }
 
-// fetchApp reads a Client ID Metadata Document.
+// fetchApp fetches a Client ID Metadata Document.
 func (s *Server) fetchApp(ctx context.Context, clientID string) (App, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
@@ -105,7 +106,7 @@ func (s *Server) fetchApp(ctx context.Context, clientID string) (App, error) {
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	resp, err := client.Do(req)
 	if err != nil {
-		return App{}, fmt.Errorf("client metadata cannot be fetched: %w", err)
+		return App{}, fmt.Errorf("cannot fetch the client metadata: %w", err)
 	}
 	defer resp.Body.Close()
 	var document struct {
@@ -115,35 +116,36 @@ func (s *Server) fetchApp(ctx context.Context, clientID string) (App, error) {
 		AuthMethod   string   `json:"token_endpoint_auth_method"`
 	}
 	if resp.StatusCode != http.StatusOK {
-		return App{}, fmt.Errorf("client metadata cannot be fetched: status %d", resp.StatusCode)
+		return App{}, fmt.Errorf("cannot fetch the client metadata: status %d", resp.StatusCode)
 	}
 	if err := json.NewDecoder(io.LimitReader(resp.Body, 64<<10)).Decode(&document); err != nil {
-		return App{}, fmt.Errorf("client metadata is not JSON: %w", err)
+		return App{}, fmt.Errorf("the client metadata is not JSON: %w", err)
 	}
 	switch {
 	case document.ClientID != clientID:
-		return App{}, errors.New("client_id of the client metadata is not its URL")
+		return App{}, errors.New("client_id in the client metadata is not the document's URL")
 	case document.AuthMethod != "none":
-		return App{}, errors.New("token_endpoint_auth_method of the client metadata is not none")
+		return App{}, errors.New("token_endpoint_auth_method in the client metadata is not none")
 	case document.ClientName == "" || len(document.RedirectURIs) == 0:
-		return App{}, errors.New("client metadata lacks client_name or redirect_uris")
+		return App{}, errors.New("the client metadata lacks client_name or redirect_uris")
 	}
 	return App{ClientID: clientID, Public: true, Name: document.ClientName, RedirectURIs: document.RedirectURIs, Scopes: knownScopes()}, nil
 }
 
-// parseScopes returns the scopes that a request asks an app's user for.
+// parseScopes parses a scope parameter. It returns an error unless the app may
+// request all the scopes.
 func (a *App) parseScopes(requested string) ([]string, *oauthError) {
 	scopes := strings.Fields(requested)
 	for _, scope := range scopes {
 		if !slices.Contains(a.Scopes, scope) {
-			return nil, badRequest("invalid_scope", "the app may not ask for the scope "+scope)
+			return nil, badRequest("invalid_scope", "the app may not request the scope "+scope)
 		}
 	}
 	return scopes, nil
 }
 
-// parseScopesOrAll is parseScopes for device login and token exchange, where a
-// request without scopes asks for all of the app's.
+// parseScopesOrAll is like parseScopes, but returns all scopes of the app if none
+// are requested, as for device login and token exchange.
 func (a *App) parseScopesOrAll(requested string) ([]string, *oauthError) {
 	scopes, problem := a.parseScopes(requested)
 	if problem == nil && len(scopes) == 0 {
@@ -152,7 +154,7 @@ func (a *App) parseScopesOrAll(requested string) ([]string, *oauthError) {
 	return scopes, problem
 }
 
-// allowsRedirect reports whether an app registered a redirect URI.
+// allowsRedirect reports whether uri is a redirect URI of the app.
 func (a *App) allowsRedirect(uri string) bool {
 	if a.ownsURL(uri) {
 		return true
@@ -167,8 +169,8 @@ func (a *App) allowsRedirect(uri string) bool {
 	})
 }
 
-// withoutLoopbackPort returns the http URI of a loopback host without its
-// port, and any other as it is.
+// withoutLoopbackPort removes the port of an http URI on loopback. It returns any
+// other URI unchanged.
 func withoutLoopbackPort(uri string) (portless string, onLoopback bool) {
 	u, err := url.Parse(uri)
 	if err != nil || u.Scheme != "http" || u.User != nil || !guard.Loopback(u.Hostname()) {
@@ -177,13 +179,13 @@ func withoutLoopbackPort(uri string) (portless string, onLoopback bool) {
 	return strings.Replace(uri, u.Host, strings.TrimSuffix(u.Host, ":"+u.Port()), 1), true
 }
 
-// authenticate finds the client of a request to the token or device endpoint
-// (RFC 6749 section 2.3.1).
+// authenticate authenticates the app that sent a request to the token or device
+// endpoint (RFC 6749 section 2.3.1).
 func (s *Server) authenticate(r *http.Request) (App, *oauthError) {
 	id, secret, basic := r.BasicAuth()
 	if basic {
 		if r.PostForm.Has("client_secret") {
-			return App{}, badRequest("invalid_request", "client_secret is in the form and in the header")
+			return App{}, badRequest("invalid_request", "client_secret is both in the form and in the header")
 		}
 		var err1, err2 error
 		id, err1 = url.QueryUnescape(id)
@@ -193,7 +195,7 @@ func (s *Server) authenticate(r *http.Request) (App, *oauthError) {
 		}
 		s.recordSecret(secret)
 		if form := r.PostForm.Get("client_id"); form != "" && form != id {
-			return App{}, invalidClient("client_id in the form is not the one in the header")
+			return App{}, invalidClient("client_id in the form differs from the one in the header")
 		}
 	} else {
 		id, secret = r.PostForm.Get("client_id"), r.PostForm.Get("client_secret")
@@ -203,14 +205,14 @@ func (s *Server) authenticate(r *http.Request) (App, *oauthError) {
 		return App{}, invalidClient(err.Error())
 	}
 	if secret != app.ClientSecret {
-		return App{}, invalidClient("wrong client secret, or none, or one for a public app")
+		return App{}, invalidClient("the client secret is wrong or missing, or the app is public and must not send one")
 	}
 	return app, nil
 }
 
-// authenticateByCode finds the client of a code that is redeemed by PKCE
-// alone, as static Spaces and huggingface.js do: an app that has a secret need
-// not send it, and client_id may be left out, since the code names the app.
+// authenticateByCode finds the app of a code that is redeemed with PKCE and no
+// secret, as static Spaces and huggingface.js do. This works for apps with a
+// secret as well, and without client_id, since the code belongs to one app.
 func (s *Server) authenticateByCode(r *http.Request) (App, *oauthError) {
 	g, ok := s.codes.Get(r.PostForm.Get("code"), s.now())
 	if !ok {
@@ -221,23 +223,23 @@ func (s *Server) authenticateByCode(r *http.Request) (App, *oauthError) {
 		return App{}, invalidClient(err.Error())
 	}
 	if g.challenge == "" {
-		return App{}, invalidClient("a code that was asked for without code_challenge needs the client secret")
+		return App{}, invalidClient("the client secret is required, because the code was requested without code_challenge")
 	}
 	return app, nil
 }
 
-// byPKCE reports whether a request has a verifier in place of a secret.
+// byPKCE reports whether a request has a code_verifier and no client secret.
 func byPKCE(r *http.Request) bool {
 	_, _, basic := r.BasicAuth()
 	return !basic && r.PostForm.Get("client_secret") == "" && r.PostForm.Get("code_verifier") != ""
 }
 
-// authenticateDevice is authenticate for device logins, where an app that has
-// a secret must send it in the header (https://huggingface.co/docs/hub/oauth).
+// authenticateDevice is like authenticate, but for device logins an app with a
+// secret must send it in the header (https://huggingface.co/docs/hub/oauth).
 func (s *Server) authenticateDevice(r *http.Request) (App, *oauthError) {
 	app, problem := s.authenticate(r)
 	if _, _, basic := r.BasicAuth(); problem == nil && !basic && !app.Public {
-		return App{}, invalidClient("an app with a secret must send it by HTTP Basic authentication")
+		return App{}, invalidClient("an app with a secret must send it with HTTP Basic authentication")
 	}
 	return app, problem
 }

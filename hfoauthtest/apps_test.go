@@ -11,15 +11,15 @@ import (
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
-// asked is an http.RoundTripper that no request may reach.
+// asked is an http.RoundTripper that fails the test for every request.
 type asked struct{ t *testing.T }
 
 func (a asked) RoundTrip(r *http.Request) (*http.Response, error) {
-	a.t.Errorf("%s was asked for", r.URL)
+	a.t.Errorf("%s was requested", r.URL)
 	return nil, http.ErrNotSupported
 }
 
-// A document that is neither https nor on loopback is not asked for.
+// A document that is neither https nor on loopback is not requested.
 func TestClientIDMetadataDocumentIsNotFetched(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
 	hub.Configure(func(s *hfoauthtest.Settings) { s.HTTPClient = &http.Client{Transport: asked{t}} })
@@ -30,7 +30,7 @@ func TestClientIDMetadataDocumentIsNotFetched(t *testing.T) {
 	}
 }
 
-// A Client ID Metadata Document over TLS takes a whole sign-in.
+// An app with a Client ID Metadata Document over TLS signs a user in.
 func TestClientIDMetadataDocumentSignIn(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
 	mux := http.NewServeMux()

@@ -11,17 +11,17 @@ import (
 	"github.com/hfoauth/hfoauth/internal/guard"
 )
 
-// grant is what a user gave an app, behind a code or token.
+// grant is what a user granted an app with a code or token.
 type grant struct {
-	client    string // "" for a token made in the settings of the Hub
+	client    string // "" for a token from the Hub's settings
 	username  string
-	org       string // whose token it is, in place of a user's
-	app       string // whose token it is, in place of a user's
+	org       string // owner of the token, if not a user
+	app       string // owner of the token, if not a user
 	scopes    []string
 	orgs      []string // IDs
 	redirect  string
 	nonce     string
-	signIn    string // the same for all tokens that came of one sign-in
+	signIn    string // shared by all tokens of one sign-in
 	challenge string // code_challenge of RFC 7636
 
 	// Of an access token.
@@ -35,7 +35,7 @@ type grant struct {
 
 func (g *grant) has(scope string) bool { return slices.Contains(g.scopes, scope) }
 
-// decision is what a person said to a device login.
+// decision is a person's decision on a device login.
 type decision int
 
 const (
@@ -52,17 +52,17 @@ const (
 	registrationLifetime = 365 * 24 * time.Hour
 )
 
-// authorize is the authorization endpoint (RFC 6749 section 3.1): GET shows
-// the consent page unless the person consented before, POST is the person's
-// decision on it.
+// authorize is the authorization endpoint (RFC 6749 section 3.1). GET shows the
+// consent page unless the person consented before; POST receives the person's
+// decision.
 func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	if !guard.Same(s.host, r.Host) {
-		s.forbidPage(w, "This server is "+s.URL+", and does not answer to "+r.Host+".")
+		s.forbidPage(w, "This server is "+s.URL+", not "+r.Host+".")
 		return
 	}
 	if len(query["client_id"]) > 1 || len(query["redirect_uri"]) > 1 {
-		s.refusePage(w, "Bad request", "client_id or redirect_uri is given more than once.")
+		s.refusePage(w, "Bad request", "client_id or redirect_uri is repeated.")
 		return
 	}
 	app, err := s.app(r.Context(), query.Get("client_id"))
@@ -72,7 +72,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 	}
 	redirect := query.Get("redirect_uri")
 	if !app.allowsRedirect(redirect) {
-		s.refusePage(w, "Wrong redirect URI", redirect+" is not a redirect URI of this app. It must be registered exactly as it is sent.")
+		s.refusePage(w, "Wrong redirect URI", redirect+" is not a redirect URI of this app. It must match a registered one exactly.")
 		return
 	}
 	if problem := checkAuthorization(query, &app); problem != nil {
@@ -93,7 +93,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 func checkAuthorization(query url.Values, app *App) *oauthError {
 	for name, values := range query {
 		if len(values) > 1 && name != "orgIds" && name != "resource" {
-			return badRequest("invalid_request", name+" is given more than once")
+			return badRequest("invalid_request", name+" is repeated")
 		}
 	}
 	if query.Get("response_type") != "code" {
@@ -107,13 +107,13 @@ func checkAuthorization(query url.Values, app *App) *oauthError {
 		return badRequest("invalid_request", "a public app must use PKCE")
 	}
 	if challenge+method != "" && (method != "S256" || len(challenge) != 43) {
-		return badRequest("invalid_request", "code_challenge must come with code_challenge_method S256")
+		return badRequest("invalid_request", "code_challenge requires code_challenge_method S256")
 	}
 	return nil
 }
 
-// ask shows the consent page, or answers in place of a person who need not see
-// it. The values of prompt are those of OpenID Connect Core section 3.1.2.1.
+// ask shows the consent page, or redirects back at once if the person need not
+// see it. For prompt, see OpenID Connect Core section 3.1.2.1.
 func (s *Server) ask(w http.ResponseWriter, r *http.Request, query url.Values, app *App) {
 	settings := s.currentSettings()
 	prompt := strings.Fields(query.Get("prompt"))
@@ -128,21 +128,20 @@ func (s *Server) ask(w http.ResponseWriter, r *http.Request, query url.Values, a
 	case consented && !settings.AlwaysAsk && (silent || len(prompt) == 0):
 		s.approve(w, r, query, consent.username, consent.orgs)
 	case silent:
-		s.sendError(w, r, badRequest("consent_required", "the user did not consent to this before"))
+		s.sendError(w, r, badRequest("consent_required", "the user has not consented to this"))
 	default:
 		s.consentPage(w, query, app, username)
 	}
 }
 
-// approvesAtOnce reports whether no person is asked: one that [Server.Browser]
-// plays decides by itself.
+// approvesAtOnce reports whether username approves without seeing the page. The
+// Person of a [Server.Browser] decides for itself.
 func (s *Server) approvesAtOnce(r *http.Request, username string) bool {
 	_, ok := s.userNamed(username)
 	return ok && r.Header.Get(personHeader) == ""
 }
 
-// decide carries out the decision of the form on the consent page. An empty
-// form approves.
+// decide handles the form of the consent page. An empty form approves.
 func (s *Server) decide(w http.ResponseWriter, r *http.Request, query url.Values) {
 	if s.isForeign(w, r) {
 		return
@@ -163,19 +162,19 @@ func (s *Server) decide(w http.ResponseWriter, r *http.Request, query url.Values
 	s.approve(w, r, query, username, orgs)
 }
 
-// orgField is the form field of the organizations that a user grants: users
-// may share some.
+// orgField returns the form field for organizations that a user grants. It
+// contains the username, since users may have organizations in common.
 func orgField(username string) string { return "org-" + username }
 
-// consentKey names a consent: by person, app and scopes, as on the Hub, and by
-// the organizations that the app asked for.
+// consentKey returns the key of a consent: person, app and scopes, as on the Hub,
+// and the organizations that the app requested.
 func consentKey(username string, query url.Values) string {
 	scopes := slices.Sorted(slices.Values(strings.Fields(query.Get("scope"))))
 	orgs := slices.Sorted(slices.Values(query["orgIds"]))
 	return fmt.Sprintf("%q", []any{username, query.Get("client_id"), slices.Compact(scopes), orgs})
 }
 
-// approve sends the browser back with a code.
+// approve redirects the browser to the app with a code.
 func (s *Server) approve(w http.ResponseWriter, r *http.Request, query url.Values, username string, orgs []string) {
 	code := s.recordSecret(random("", 24))
 	s.codes.Put(code, &grant{
@@ -190,12 +189,13 @@ func (s *Server) approve(w http.ResponseWriter, r *http.Request, query url.Value
 	s.sendBack(w, r, http.StatusSeeOther, url.Values{"code": {code}})
 }
 
-// sendError sends the browser back with an error (RFC 6749 section 4.1.2.1).
+// sendError redirects the browser to the app with an error (RFC 6749 section
+// 4.1.2.1).
 func (s *Server) sendError(w http.ResponseWriter, r *http.Request, problem *oauthError) {
 	s.sendBack(w, r, http.StatusFound, url.Values{"error": {problem.Code}, "error_description": {problem.Description}})
 }
 
-// sendBack redirects to the app with an authorization response.
+// sendBack redirects the browser to the app with an authorization response.
 func (s *Server) sendBack(w http.ResponseWriter, r *http.Request, status int, params url.Values) {
 	query := r.URL.Query()
 	settings := s.currentSettings()
@@ -213,8 +213,8 @@ func (s *Server) sendBack(w http.ResponseWriter, r *http.Request, status int, pa
 	w.WriteHeader(status)
 }
 
-// withParams adds params to a redirect URI, whose path is then at least "/",
-// as the Hub's URL parser has it (WHATWG URL section 4.4).
+// withParams adds params to a redirect URI. An empty path becomes "/", as in the
+// Hub's URL parser (WHATWG URL section 4.4).
 func withParams(redirect string, params url.Values) string {
 	if u, err := url.Parse(redirect); err == nil && u.Host != "" && u.Path == "" {
 		u.Path = "/"

@@ -123,7 +123,8 @@ func TestIssuerParameter(t *testing.T) {
 	}
 }
 
-// The page is read as a browser does: its form leads back with a code.
+// Submitting the form of the consent page, as a browser does, redirects back with
+// a code.
 func TestConsentForm(t *testing.T) {
 	shared := hfoauthtest.Org{Username: "shared"}
 	hub := hfoauthtest.NewServer(t, hfoauthtest.User{Username: "ada", Orgs: []hfoauthtest.Org{shared, {Username: "own"}}}, hfoauthtest.User{Username: "bob", Orgs: []hfoauthtest.Org{shared}})
@@ -153,7 +154,7 @@ func TestConsentForm(t *testing.T) {
 	}
 	_, tokens := redeem(t, hub, app, location.Query().Get("code"))
 	if org := userInfo(t, hub, tokens)["orgs"].([]any)[0].(map[string]any); org["roleInOrg"] != nil {
-		t.Errorf("what ada ticked is granted by bob: %v", org)
+		t.Errorf("an organization that ada ticked was granted by bob: %v", org)
 	}
 }
 
@@ -171,7 +172,7 @@ func TestPagesCannotBeFramed(t *testing.T) {
 		style, _, _ = strings.Cut(style, "</style>")
 		hash := sha256.Sum256([]byte(style))
 		if style == "" || !strings.Contains(policy, "style-src 'sha256-"+base64.StdEncoding.EncodeToString(hash[:])+"'") {
-			t.Errorf("%s: the style is not allowed by %s", path, policy)
+			t.Errorf("%s: the policy does not allow the style: %s", path, policy)
 		}
 		if got := resp.Header.Get("Referrer-Policy"); got != "strict-origin-when-cross-origin" {
 			t.Errorf("%s: Referrer-Policy %q", path, got)

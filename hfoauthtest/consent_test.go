@@ -13,7 +13,7 @@ import (
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
-// visitor is a browser that keeps cookies and follows no redirects.
+// visitor is a browser that stores cookies and does not follow redirects.
 type visitor struct {
 	t   *testing.T
 	hub *hfoauthtest.Server
@@ -31,19 +31,19 @@ func newVisitor(t *testing.T, hub *hfoauthtest.Server) *visitor {
 	return &visitor{t, hub, app, &http.Client{Jar: jar, CheckRedirect: browser.CheckRedirect}}
 }
 
-// authorize opens the authorization endpoint, after change.
+// authorize sends an authorization request, modified by change.
 func (v *visitor) authorize(change func(url.Values)) *http.Response {
 	v.t.Helper()
 	return v.read(v.Get(v.hub.URL + "/oauth/authorize?" + authorization(v.app, change).Encode()))
 }
 
-// decides sends the consent form.
+// decides submits the consent form.
 func (v *visitor) decides(form url.Values, change func(url.Values)) *http.Response {
 	v.t.Helper()
 	return v.read(v.PostForm(v.hub.URL+"/oauth/authorize?"+authorization(v.app, change).Encode(), form))
 }
 
-// read closes an answer, whose text is in the header Text.
+// read reads and closes a response, and stores its body in the header Text.
 func (v *visitor) read(resp *http.Response, err error) *http.Response {
 	v.t.Helper()
 	if err != nil {
@@ -58,8 +58,7 @@ func (v *visitor) read(resp *http.Response, err error) *http.Response {
 	return resp
 }
 
-// user redeems the code that an answer of the authorization endpoint has and
-// returns the userinfo.
+// user redeems the code of an authorization response and returns the userinfo.
 func (v *visitor) user(resp *http.Response) map[string]any {
 	v.t.Helper()
 	location, err := resp.Location()
@@ -73,7 +72,8 @@ func (v *visitor) user(resp *http.Response) map[string]any {
 	return userInfo(v.t, v.hub, tokens)
 }
 
-// problem returns the error that an answer sends back to the app.
+// problem returns the error of an authorization response, or the status if it is
+// not a redirect.
 func problem(resp *http.Response) string {
 	location, err := resp.Location()
 	if err != nil {
@@ -160,7 +160,7 @@ func TestDenialIsNotRemembered(t *testing.T) {
 		t.Fatalf("%s, want the page", page.Status)
 	}
 	if !strings.Contains(page.Header.Get("Text"), `value="grace" required checked`) {
-		t.Error("who denied is not signed in at the provider")
+		t.Error("the user who denied access is not signed in at the provider")
 	}
 }
 
@@ -177,7 +177,7 @@ func TestRememberedConsentKeepsOrganizations(t *testing.T) {
 	}
 }
 
-// An empty POST approves, as whoever is signed in, or else as the first user.
+// An empty POST approves as the signed-in user, or else as the first user.
 func TestEmptyFormApproves(t *testing.T) {
 	v := newVisitor(t, hfoauthtest.NewServer(t))
 	if got := v.user(v.decides(nil, nil))["preferred_username"]; got != "ada" {
@@ -239,7 +239,7 @@ func TestSwitchingAccounts(t *testing.T) {
 		t.Errorf("grace did not consent: %s, want the page", resp.Status)
 	}
 	if resp := v.read(v.PostForm(v.hub.URL+"/login", url.Values{"user": {"nobody"}})); resp.StatusCode != 400 {
-		t.Errorf("switch to nobody: %s", resp.Status)
+		t.Errorf("switch to an unknown user: %s", resp.Status)
 	}
 	resp := v.read(v.PostForm(v.hub.URL+"/logout", nil))
 	if resp.StatusCode != 303 || resp.Header.Get("Location") != "/" {
@@ -257,7 +257,7 @@ func TestSwitchingAccounts(t *testing.T) {
 	}
 }
 
-// The account cookie is for the provider's own pages.
+// The account cookie is only set on the provider's own pages.
 func TestAccountCookie(t *testing.T) {
 	v := newVisitor(t, hfoauthtest.NewServer(t))
 	for name, resp := range map[string]*http.Response{
@@ -288,10 +288,10 @@ func TestApproveAs(t *testing.T) {
 	user := v.user(v.authorize(func(p url.Values) { p.Set("orgIds", engines.ID()) }))
 	orgs := user["orgs"].([]any)
 	if user["preferred_username"] != "ada" || orgs[0].(map[string]any)["roleInOrg"] != "admin" {
-		t.Errorf("asked for engines: %v", user)
+		t.Errorf("engines was requested: %v", user)
 	}
 	if role := orgs[1].(map[string]any)["roleInOrg"]; role != nil {
-		t.Errorf("notes, never asked for: %v", role)
+		t.Errorf("notes, never requested: %v", role)
 	}
 	v.read(v.PostForm(v.hub.URL+"/login", url.Values{"user": {"grace"}}))
 	if got := v.user(v.authorize(nil))["preferred_username"]; got != "grace" {
@@ -299,11 +299,12 @@ func TestApproveAs(t *testing.T) {
 	}
 	v.hub.Configure(func(s *hfoauthtest.Settings) { s.ApproveAs = "nobody" })
 	if resp := v.authorize(nil); resp.StatusCode != 200 {
-		t.Errorf("as nobody: %s, want the page", resp.Status)
+		t.Errorf("as an unknown user: %s, want the page", resp.Status)
 	}
 }
 
-// Whatever the provider remembers, a browser of a test acts for its person.
+// A browser of Server.Browser acts for its Person, whatever the provider
+// remembers.
 func TestPersonActsAsThemselves(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
 	app := tinyApp(hub)
@@ -355,7 +356,7 @@ func TestRedirectWithoutPath(t *testing.T) {
 			t.Errorf("%s: %s to %s, want 303 to %s", registered, resp.Status, got, want)
 		}
 		if got := resp.Header.Get("Location"); strings.Contains(got, "state=") {
-			t.Errorf("%s: a state that was not sent comes back: %s", registered, got)
+			t.Errorf("%s: the response has a state that was not sent: %s", registered, got)
 		}
 	}
 }
@@ -366,19 +367,19 @@ func TestConsentPageExplainsScopes(t *testing.T) {
 	page := html.UnescapeString(v.authorize(func(p url.Values) { p.Set("scope", "openid email own-scope") }).Header.Get("Text"))
 	for _, want := range []string{"know that it is you who signed in <code>openid</code>", "see your e-mail address <code>email</code>", "<li><code>own-scope</code></li>"} {
 		if !strings.Contains(page, want) {
-			t.Errorf("the page does not say %q", want)
+			t.Errorf("the page does not contain %q", want)
 		}
 	}
 	if strings.Contains(page, "read-repos") {
-		t.Error("the page explains a scope that was not asked for")
+		t.Error("the page explains a scope that was not requested")
 	}
 	if page := v.authorize(func(p url.Values) { p.Set("scope", "") }).Header.Get("Text"); strings.Contains(page, "will be able to") {
-		t.Error("the page explains scopes though none were asked for")
+		t.Error("the page explains scopes although none were requested")
 	}
 }
 
-// A page of another site, or one whose name was made to lead here, decides
-// nothing.
+// A page of another site cannot make decisions, even if its name resolves to this
+// machine (DNS rebinding).
 func TestForeignForms(t *testing.T) {
 	v := newVisitor(t, hfoauthtest.NewServer(t))
 	_, port, _ := strings.Cut(strings.TrimPrefix(v.hub.URL, "http://"), ":")
@@ -424,8 +425,7 @@ func TestForeignForms(t *testing.T) {
 	}
 }
 
-// With a name that was made to lead here (DNS rebinding), a page gets no code
-// either.
+// A page whose name resolves to this machine (DNS rebinding) gets no code either.
 func TestAuthorizeAtAnotherHost(t *testing.T) {
 	v := newVisitor(t, hfoauthtest.NewServer(t))
 	v.hub.Configure(func(s *hfoauthtest.Settings) { s.ApproveAs = "ada" })
@@ -442,7 +442,7 @@ func TestAuthorizeAtAnotherHost(t *testing.T) {
 	}
 }
 
-// A Server that is no loopback server answers to the name of its issuer alone.
+// A Server that is not on loopback accepts only the host of its issuer.
 func TestForeignFormsElsewhere(t *testing.T) {
 	hub := hfoauthtest.New("https://hub.example")
 	for host, want := range map[string]int{"hub.example": 303, "HUB.example": 303, "localhost": 403, "hub.example:1": 403} {

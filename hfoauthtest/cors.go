@@ -2,8 +2,8 @@ package hfoauthtest
 
 import "net/http"
 
-// headOf returns HEAD for GET, which answers both, and any other method as it
-// is.
+// headOf returns HEAD for GET, whose handlers serve both, and any other method
+// unchanged.
 func headOf(method string) string {
 	if method == http.MethodGet {
 		return http.MethodHead
@@ -12,8 +12,8 @@ func headOf(method string) string {
 }
 
 // crossOrigin lets pages of all origins send requests with method and read the
-// answers, errors included (Fetch section 3.3): apps in a browser redeem codes
-// and read the user themselves.
+// responses, including errors (Fetch section 3.3), since apps in a browser
+// redeem codes and fetch the userinfo themselves.
 func crossOrigin(method string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()

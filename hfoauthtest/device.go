@@ -15,7 +15,7 @@ import (
 
 const (
 	deviceLifetime = 5 * time.Minute
-	deviceInterval = 5 * time.Second // where the answer names none (RFC 8628 section 3.2)
+	deviceInterval = 5 * time.Second // if the response has no interval (RFC 8628 section 3.2)
 )
 
 // device is the device authorization endpoint (RFC 8628 section 3.1).
@@ -49,9 +49,9 @@ func (s *Server) device(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, response)
 }
 
-// verificationURL is where people type the code of a device. On the Hub that
-// is at hf.co, another host than the issuer's: a Server on loopback has two
-// names as well.
+// verificationURL returns the URL of the page where people enter the code of a
+// device. On the Hub its host, hf.co, differs from the issuer's; a Server on
+// loopback therefore uses its other name.
 func (s *Server) verificationURL() string {
 	issuer, err := url.Parse(s.URL)
 	if err != nil || issuer.Scheme != "http" {
@@ -66,14 +66,13 @@ func (s *Server) verificationURL() string {
 	return issuer.String() + string(DeviceEndpoint)
 }
 
-// newUserCode returns a code that looks like those of the Hub, with vowels and
-// digits.
+// newUserCode returns a code like the Hub's, with vowels and digits.
 func newUserCode() string {
 	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 	return randomOf(letters, 4) + "-" + randomOf(letters, 4)
 }
 
-// redeemDeviceCode answers a poll (RFC 8628 section 3.5).
+// redeemDeviceCode handles a poll (RFC 8628 section 3.5).
 func (s *Server) redeemDeviceCode(r *http.Request, app *App) (*grant, *oauthError) {
 	code := r.PostForm.Get("device_code")
 	g, ok := s.devices.Get(code, s.now())
@@ -94,32 +93,33 @@ func (s *Server) redeemDeviceCode(r *http.Request, app *App) (*grant, *oauthErro
 		return nil, badRequest("authorization_pending", "")
 	}
 	if _, ok := s.devices.Take(code, now); !ok {
-		return nil, badRequest("expired_token", "the device code was just used")
+		return nil, badRequest("expired_token", "the device code has already been used")
 	}
 	if said == denied {
 		return nil, badRequest("access_denied", "The user denied the request")
 	}
 	if _, ok := s.userNamed(decided.username); !ok {
-		return nil, badRequest("access_denied", "the user is gone")
+		return nil, badRequest("access_denied", "the user no longer exists")
 	}
 	return &decided, nil
 }
 
-// ApproveDevice lets a user approve the device login with a user code, in any
-// case and with or without its dash. It fails if the code is unknown, decided
-// or expired, or there is no such user.
+// ApproveDevice approves the device login with a user code on behalf of a user.
+// The code may be in any case and lack its dash. It returns an error if the code
+// is unknown, decided or expired, or the user does not exist.
 func (s *Server) ApproveDevice(userCode, username string) error {
 	return asError(s.decideDevice(userCode, username, approved))
 }
 
-// DenyDevice denies the device login with a user code, as ApproveDevice.
+// DenyDevice denies the device login with a user code. It accepts the same codes
+// as ApproveDevice, and returns the same errors.
 func (s *Server) DenyDevice(userCode string) error {
 	return asError(s.decideDevice(userCode, "", denied))
 }
 
 func (s *Server) decideDevice(userCode, username string, said decision) *oauthError {
 	if _, ok := s.userNamed(username); !ok && said == approved {
-		return badRequest("access_denied", "there is no user "+username)
+		return badRequest("access_denied", "unknown user "+username)
 	}
 	userCode, found := plainUserCode(userCode), false
 	s.devices.Range(s.now(), func(_ string, g *grant) {
@@ -136,7 +136,8 @@ func (s *Server) decideDevice(userCode, username string, said decision) *oauthEr
 	return nil
 }
 
-// plainUserCode leaves out what people type differently (RFC 8628 section 6.1).
+// plainUserCode removes the differences in how people type a code (RFC 8628
+// section 6.1).
 func plainUserCode(code string) string {
 	return strings.ToUpper(strings.NewReplacer("-", "", " ", "").Replace(code))
 }
@@ -148,8 +149,8 @@ func asError(problem *oauthError) error {
 	return fmt.Errorf("hfoauthtest: %s: %s", problem.Code, problem.Description)
 }
 
-// devicePage is where a person types the code of a device. At the other name
-// of loopback it leads to the issuer's, whose cookie says who is signed in.
+// devicePage shows the form for the code of a device. At the other name of
+// loopback it redirects to the issuer's, whose cookie names the signed-in person.
 func (s *Server) devicePage(w http.ResponseWriter, r *http.Request) {
 	if guard.Same(s.host, r.Host) && !strings.EqualFold(s.host, r.Host) {
 		http.Redirect(w, r, s.URL+string(DeviceEndpoint), http.StatusFound)
@@ -173,9 +174,9 @@ func (s *Server) deviceDecision(w http.ResponseWriter, r *http.Request) {
 		said = approved
 	}
 	if problem := s.decideDevice(r.PostFormValue("user_code"), r.PostFormValue("user"), said); problem != nil {
-		s.refusePage(w, "That did not work", problem.Description)
+		s.refusePage(w, "Could not connect the device", problem.Description)
 		return
 	}
 	pageHeaders(w)
-	writeMessage(w, "Done", "You can close this page and go back to your device.")
+	writeMessage(w, "Done", "You can close this page and return to your device.")
 }

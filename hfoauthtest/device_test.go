@@ -11,7 +11,7 @@ import (
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
-// device starts a device login of a new public app.
+// device starts a device login for a new public app.
 func device(t *testing.T, hub *hfoauthtest.Server) map[string]any {
 	t.Helper()
 	app := hub.RegisterApp(hfoauthtest.App{Public: true})
@@ -42,7 +42,7 @@ func TestDeviceCodes(t *testing.T) {
 	}
 }
 
-// The page is at another host name than the issuer, as hf.co is, and leads to
+// The page has another host name than the issuer, like hf.co, and redirects to
 // the issuer's, where the person is signed in.
 func TestVerificationURI(t *testing.T) {
 	local, err := hfoauthtest.Listen("localhost:0")
@@ -94,7 +94,7 @@ func TestVerificationURIElsewhere(t *testing.T) {
 			page := &statusWriter{header: http.Header{}}
 			hub.ServeHTTP(page, req)
 			if page.header.Get("Location") != "" {
-				t.Errorf("%s: the page at %s leads to %s", issuer, host, page.header.Get("Location"))
+				t.Errorf("%s: the page at %s redirects to %s", issuer, host, page.header.Get("Location"))
 			}
 		}
 	}
@@ -107,13 +107,13 @@ type textWriter struct {
 
 func (w *textWriter) Write(b []byte) (int, error) { return w.text.Write(b) }
 
-// The form on the page approves for the account that is chosen.
+// The form on the page approves as the selected account.
 func TestDeviceForm(t *testing.T) {
 	v := newVisitor(t, hfoauthtest.NewServer(t))
 	v.read(v.PostForm(v.hub.URL+"/login", url.Values{"user": {"grace"}}))
 	page := v.read(v.Get(v.hub.URL + "/oauth/device")).Header.Get("Text")
 	if !strings.Contains(page, `value="grace" checked`) || strings.Contains(page, `value="ada" checked`) {
-		t.Errorf("grace is signed in, but not chosen: %s", page)
+		t.Errorf("grace is signed in, but not selected: %s", page)
 	}
 	app := v.hub.RegisterApp(hfoauthtest.App{Public: true})
 	_, start := call(t, v.hub.URL+"/oauth/device", "", "", url.Values{"client_id": {app.ClientID}})
@@ -130,7 +130,7 @@ func TestDeviceForm(t *testing.T) {
 	}
 }
 
-// A device code is of no use to another app.
+// Another app cannot redeem a device code.
 func TestDeviceCodeOfAnotherApp(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
 	start := device(t, hub)

@@ -1,17 +1,16 @@
-// Package hfoauthtest is a stand-in for huggingface.co as an OpenID provider:
-// for tests of apps that sign users in with Hugging Face, and for trying them
-// on a laptop. It speaks the real protocol over real HTTP on loopback, accepts
-// what the real one accepts and refuses what it refuses. It knows nothing of
-// the app: any OpenID client can be tested with it. The program cmd/hfhub is
-// the stand-in for apps in other languages.
+// Package hfoauthtest is a stand-in for huggingface.co as an OpenID provider. Use
+// it to test apps that sign users in with Hugging Face, and to try them on a
+// laptop. It speaks the real protocol over real HTTP on loopback, and accepts
+// and refuses what huggingface.co does. It works with any OpenID client; for
+// apps in other languages, the program cmd/hfhub runs it.
 //
-// It is no provider for real users: anyone who reaches it may sign in as
+// It is not a provider for real users: anyone who can reach it may sign in as
 // anyone.
 //
 // # Testing your app
 //
-// Start a [Server], let your app take its settings from the environment, as in
-// a Space, and sign in as one of the users:
+// Start a [Server], configure your app from the environment as in a Space, and
+// sign in as one of the users:
 //
 //	func TestPrivatePage(t *testing.T) {
 //		hub := hfoauthtest.NewServer(t)
@@ -30,113 +29,114 @@
 //		...
 //	}
 //
-// Parallel tests cannot set the environment: they call [Server.RegisterApp] and
-// fill in the fields of the Config.
+// Parallel tests cannot set environment variables. They call
+// [Server.RegisterApp] and fill in the fields of the Config instead.
 //
-// Users and organizations are plain values: [DefaultUsers] if you name none.
+// Users and organizations are plain values: [DefaultUsers] unless you pass some.
 // [Server.AddUser], [Server.RemoveUser] and [Server.SetUsers] change them while
 // the Server runs.
 //
-// What the person does: [Server.SignIn] approves. [Server.Browser] gives a
-// browser whose [Person] grants organizations or says no.
+// The person: [Server.SignIn] approves. [Server.Browser] returns a browser whose
+// [Person] grants organizations or denies access.
 //
-// What the provider does: [Server.Configure] changes its clock, lifetimes and
-// what it claims ([Settings]); [Server.RotateKeys] and [Server.Revoke] do what
-// the real one may do at any time.
+// The provider: [Server.Configure] changes its clock, lifetimes and responses
+// ([Settings]). [Server.RotateKeys] and [Server.Revoke] do what the real
+// provider may do at any time.
 //
-// What goes wrong: [Server.SetFault] makes an endpoint slow, broken or large.
+// Faults: [Server.SetFault] makes an endpoint slow or unavailable, or its
+// responses broken or huge.
 //
-// What the app did: [Server.Calls] and [Server.Requests] return what arrived;
-// [Server.Secrets] lists every code, token and secret, to search your logs and
-// pages for.
+// The app's requests: [Server.Calls] counts them and [Server.Requests] returns
+// them. [Server.Secrets] returns every code, token and secret, so that you can
+// check that your logs and pages do not contain them.
 //
 // # Trying your app on a laptop
 //
-// [Listen] starts a Server in a program. Its consent page lets the person in
-// front of the browser choose an account, tick organizations, and approve or
-// deny. To serve it over TLS, or behind middleware, use [New], which is an
-// [http.Handler].
+// [Listen] starts a Server in a program. On its consent page you choose an
+// account, tick organizations, and approve or deny. To serve it over TLS or
+// behind middleware, use [New], whose Server is an [http.Handler].
 //
-// As on the Hub, a browser has a signed-in person, and consent is asked for
+// As on the Hub, one person is signed in per browser, and consent is requested
 // once for each person, app and set of scopes. The start page (the Server's
-// URL) and /logout switch the person; Settings.AlwaysAsk asks every time.
+// URL) and /logout switch the person; Settings.AlwaysAsk requests consent every
+// time.
 //
-// # Signing in by HTTP
+// # Signing in without a browser
 //
-// A test in any language signs a user in without a browser by sending the form
-// of the consent page, as application/x-www-form-urlencoded, to the address
-// that the app redirects to:
+// A test in any language can sign a user in by sending the form of the consent
+// page, as application/x-www-form-urlencoded, to the URL that the app redirects
+// to:
 //
 //	field           value
 //	user            the username; if absent, the signed-in user or else the first one
 //	decision        "deny" denies; anything else approves
 //	org-USERNAME    the ID of an organization that USERNAME grants; may be repeated
 //
-// So an empty POST approves, as on the Hub. The form of the page for devices, at
-// /device, has the fields user_code, user and decision, where "approve"
-// approves and anything else denies. The forms at /login (user) and /logout
-// switch the person. A form that a page of another site sends is refused.
+// An empty POST thus approves, as on the Hub. The form for devices, at /device,
+// has the fields user_code, user and decision; "approve" approves and anything
+// else denies. The forms at /login (user) and /logout switch the person. Forms
+// sent by pages of other sites are refused.
 //
-// # What it does as the Hub does
+// # Behaviour compared with the Hub
 //
 // The source is one of: docs, the Hub's documentation; ci, an assertion in
-// Hugging Face's own tests against its staging server; client, read from
-// Hugging Face's own clients; seen, reported from the live service by others.
-// "unknown" is what is not known outside the Hub; the stand-in then takes the
-// stricter side.
+// Hugging Face's own tests against its staging server; client, the source of
+// Hugging Face's own clients; seen, reports by others from the live service. If
+// the Hub's behaviour is unknown, the stand-in is strict.
 //
 //	behaviour                        real Hub                     stand-in     source
-//	code by PKCE, no client_id       accepted                     same         client, ci
-//	code by PKCE, app has a secret   accepted without the secret  same         ci
-//	a wrong secret, or verifier      refused                      same         RFC 6749, 7636
-//	device grant of such an app      HTTP Basic demanded          same         docs
-//	refresh of such an app           secret demanded              same         unknown
+//	code with PKCE, no client_id     accepted                     same         client, ci
+//	code with PKCE, confidential app accepted without the secret  same         ci
+//	wrong secret or verifier         refused                      same         RFC 6749, 7636
+//	device grant of such an app      HTTP Basic required          same         docs
+//	refresh by such an app           secret required              same         unknown
 //	CORS, preflight                  metadata, token, userinfo,   and jwks,    client
 //	                                 whoami-v2                    device
 //	redirect after approval          303                          same         ci
 //	redirect after denial            302, access_denied           same         seen
-//	redirect URI without a path      comes back with "/"          same         ci
+//	redirect URI without a path      "/" is added                 same         ci
 //	empty POST to authorize          approves                     same         ci
-//	consent                          once a person, app, scopes   same         seen
-//	prompt=none, prompt=consent      as OpenID Connect            same         unknown
+//	consent                          once per person, app, scopes same         seen
+//	prompt=none, prompt=consent      as in OpenID Connect         same         unknown
 //	access token                     8 h, hf_oauth_ and a JWT     same         docs, client
 //	ID token                         1 h, RS256                   same         seen
 //	isPro, billing, orgs in it       absent                       same         ci, unknown
-//	refresh tokens                   rotate                       same         seen
-//	reuse of a refresh token         invalid_grant                same; ends   seen, unknown
-//	                                                              all with ReuseDetection
-//	invalid_grant, "This operation   a time-out of 10 s           Aborted()    seen
+//	refresh tokens                   rotated                      same         seen
+//	reuse of a refresh token         invalid_grant                same; all    seen, unknown
+//	                                                              tokens end with ReuseDetection
+//	invalid_grant, "This operation   timeout of 10 s              Aborted()    seen
 //	was aborted"
 //	userinfo email, canPay           need email, read-billing     same         client
-//	an organization's role           org granted, or the scope    same         docs, client
-//	                                 read-memberships
-//	whoami-v2 of a user token        everything                   same         ci
-//	whoami-v2 of an OAuth token      unknown                      by scopes    unknown
+//	an organization's role           needs a granted org or the   same         docs, client
+//	                                 scope read-memberships
+//	whoami-v2 with a user token      everything                   same         ci
+//	whoami-v2 with an OAuth token    unknown                      by scopes    unknown
 //	avatarUrl in whoami-v2           relative                     same         ci
 //	device code                      5 min, no interval, no       same         seen
 //	                                 verification_uri_complete
 //	verification_uri                 at hf.co                     localhost    seen
-//	no scope at device, exchange     all of the app's             same         seen, docs
+//	device, exchange without scope   all scopes of the app        same         seen, docs
 //	token exchange without an org    invalid_client               same         docs
-//	scope the app may not ask for    invalid_scope                same         seen
+//	scope not allowed for the app    invalid_scope                same         seen
 //	RFC 8414 metadata, RFC 7591      yes, anyone may register     same         client, seen
-//	CIMD                             https                        and loopback docs
+//	CIMD                             https                        plus http on docs
+//	                                                              loopback
 //	redirect URIs of a Space         any on its host              same         docs
 //	loopback redirect URIs           any port                     same         docs
-//	token_endpoint_auth_methods      basic and post, no none      same         seen
+//	token_endpoint_auth_methods      basic and post, not none     same         seen
 //	revocation, end of session       no such endpoints            same         seen
 //
-// # What differs on purpose
+// # Intentional differences
 //
-//   - Nobody has a password: the consent page and the start page let anyone be
-//     any user.
+//   - There are no passwords: on the consent page and the start page, anyone can
+//     choose any user.
 //   - The consent page is also the sign-in page: a browser without a signed-in
-//     person sees it even if the person consented before. So the browsers of
-//     [Server.SignIn] and [Server.Browser] always act for their own [Person].
+//     person sees it even if the person consented before. The browsers of
+//     [Server.SignIn] and [Server.Browser] thus always act for their own [Person].
 //   - An app without RedirectURIs accepts every http URL on loopback.
-//   - A Client ID Metadata Document may be at an http URL on loopback.
-//   - An access token looks like one of the Hub but has no valid signature; keys are
-//     made anew each time a process starts.
-//   - Nothing is kept: apps, codes, tokens and consents end with the process.
-//   - There is no Hub besides: no repositories, no inference, no settings pages.
+//   - A Client ID Metadata Document may have an http URL on loopback.
+//   - An access token looks like one of the Hub's but has no valid signature. Each
+//     process generates new keys.
+//   - Nothing is stored: apps, codes, tokens and consents end with the process.
+//   - The rest of the Hub is missing: repositories, inference, settings pages.
 package hfoauthtest

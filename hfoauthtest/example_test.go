@@ -11,7 +11,7 @@ import (
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
-// tinyApp signs users in with nothing but net/http, to show the package. It
+// tinyApp signs users in using only net/http, to demonstrate the package. It
 // lacks the checks that an app needs; use a library.
 func tinyApp(hub *hfoauthtest.Server) *httptest.Server {
 	registered := hub.RegisterApp(hfoauthtest.App{Name: "Tiny"})
@@ -59,7 +59,7 @@ func tinyApp(hub *hfoauthtest.Server) *httptest.Server {
 		req.Header.Set("Authorization", "Bearer "+token.Value)
 		resp, err := http.DefaultClient.Do(req)
 		if err != nil {
-			http.Error(w, "no answer", http.StatusBadGateway)
+			http.Error(w, "no response", http.StatusBadGateway)
 			return
 		}
 		defer resp.Body.Close()

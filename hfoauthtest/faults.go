@@ -10,12 +10,13 @@ import (
 	"time"
 )
 
-// Fault is something that goes wrong at an endpoint: it answers in place of
-// next, or changes how next answers. Those below can be given to
-// [Server.SetFault]; any other middleware too.
+// Fault is a fault of an endpoint: middleware that responds instead of next, or
+// changes its response. [Server.SetFault] accepts the faults of this package and
+// any other middleware.
 type Fault func(next http.Handler) http.Handler
 
-// SetFault makes an endpoint fail from the next request on; nil removes the fault.
+// SetFault sets the fault of an endpoint from the next request on; nil removes
+// it.
 func (s *Server) SetFault(endpoint Endpoint, fault Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -28,8 +29,8 @@ func (s *Server) fault(endpoint Endpoint) Fault {
 	return s.faults[endpoint]
 }
 
-// Answer answers with a status, header lines ("Retry-After", "7", …) and a
-// body, which is application/json if the header lines do not say otherwise.
+// Answer responds with a status, header fields ("Retry-After", "7", …) and a
+// body. Its Content-Type is application/json unless header sets another one.
 func Answer(status int, body string, header ...string) Fault {
 	return func(http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -43,13 +44,13 @@ func Answer(status int, body string, header ...string) Fault {
 	}
 }
 
-// Aborted answers as the Hub's token endpoint does when it times out: with
-// invalid_grant, though the grant is still good.
+// Aborted responds like the Hub's token endpoint after its own timeout: with
+// invalid_grant, although the grant is still valid.
 func Aborted() Fault {
 	return Answer(http.StatusBadRequest, `{"error":"invalid_grant","error_description":"This operation was aborted"}`)
 }
 
-// Delay answers after d.
+// Delay delays the response by d.
 func Delay(d time.Duration) Fault {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -60,7 +61,7 @@ func Delay(d time.Duration) Fault {
 	}
 }
 
-// Trickle sends the answer one byte each d.
+// Trickle sends the response body one byte at a time, with pauses of d.
 func Trickle(d time.Duration) Fault {
 	return rewrite(func(w http.ResponseWriter, r *http.Request, status int, body []byte) {
 		w.WriteHeader(status)
@@ -74,7 +75,7 @@ func Trickle(d time.Duration) Fault {
 	})
 }
 
-// Cut drops the connection in the middle of the answer.
+// Cut closes the connection in the middle of the response body.
 func Cut() Fault {
 	return rewrite(func(w http.ResponseWriter, r *http.Request, status int, body []byte) {
 		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
@@ -85,14 +86,14 @@ func Cut() Fault {
 	})
 }
 
-// Drop closes the connection without an answer.
+// Drop closes the connection without a response.
 func Drop() Fault {
 	return func(http.Handler) http.Handler {
 		return http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 	}
 }
 
-// Huge pads the answer with spaces to n bytes, which is still valid JSON.
+// Huge pads the response body with spaces to n bytes; JSON stays valid.
 func Huge(n int) Fault {
 	return rewrite(func(w http.ResponseWriter, r *http.Request, status int, body []byte) {
 		w.WriteHeader(status)
@@ -100,7 +101,7 @@ func Huge(n int) Fault {
 	})
 }
 
-// GzipBomb is Huge, compressed.
+// GzipBomb is like Huge, but compresses the body with gzip.
 func GzipBomb(n int) Fault {
 	return rewrite(func(w http.ResponseWriter, r *http.Request, status int, body []byte) {
 		w.Header().Set("Content-Encoding", "gzip")
@@ -111,8 +112,8 @@ func GzipBomb(n int) Fault {
 	})
 }
 
-// writePadded writes body and spaces, n bytes together, until the client has
-// had enough.
+// writePadded writes body, padded with spaces to n bytes, until the client
+// disconnects.
 func writePadded(w io.Writer, body []byte, n int) {
 	w.Write(body)
 	spaces := bytes.Repeat([]byte(" "), 1<<16)
@@ -123,7 +124,7 @@ func writePadded(w io.Writer, body []byte, n int) {
 	}
 }
 
-// Times lets fault happen n times; after that the endpoint works.
+// Times applies fault to n requests; after that, the endpoint works.
 func Times(n int, fault Fault) Fault {
 	var left atomic.Int64
 	left.Store(int64(n))
@@ -139,8 +140,8 @@ func Times(n int, fault Fault) Fault {
 	}
 }
 
-// rewrite lets next answer, and hands what it answers to send, which has still
-// to write the status.
+// rewrite passes the status and body that next wrote to send, which writes the
+// response.
 func rewrite(send func(w http.ResponseWriter, r *http.Request, status int, body []byte)) Fault {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -151,7 +152,7 @@ func rewrite(send func(w http.ResponseWriter, r *http.Request, status int, body 
 	}
 }
 
-// heldAnswer keeps status and body back, and lets headers through.
+// heldAnswer holds back the status and the body, but passes on the header.
 type heldAnswer struct {
 	http.ResponseWriter
 	status int
@@ -161,7 +162,7 @@ type heldAnswer struct {
 func (h *heldAnswer) WriteHeader(status int)      { h.status = status }
 func (h *heldAnswer) Write(b []byte) (int, error) { return h.body.Write(b) }
 
-// wait waits, and reports false if the client disconnected.
+// wait waits for d. It returns false if the client disconnects.
 func wait(r *http.Request, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

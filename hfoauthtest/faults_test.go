@@ -9,7 +9,7 @@ import (
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
-// A fault that sends the answer in another way keeps its status and header.
+// A fault that changes how a response is sent keeps its status and header.
 func TestFaultsKeepTheStatus(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
 	for name, fault := range map[string]hfoauthtest.Fault{

@@ -27,7 +27,7 @@ func challenge() string {
 	return base64.RawURLEncoding.EncodeToString(hash[:])
 }
 
-// authorization returns a good authorization request, after change.
+// authorization returns a valid authorization request, modified by change.
 func authorization(app hfoauthtest.App, change func(url.Values)) url.Values {
 	params := url.Values{
 		"response_type": {"code"}, "client_id": {app.ClientID}, "redirect_uri": {redirect}, "scope": {"openid profile"},
@@ -39,7 +39,7 @@ func authorization(app hfoauthtest.App, change func(url.Values)) url.Values {
 	return params
 }
 
-// consent sends the consent form and returns where it leads.
+// consent submits the consent form and returns the authorization response.
 func consent(t *testing.T, hub *hfoauthtest.Server, params, form url.Values) (int, url.Values) {
 	t.Helper()
 	resp, err := browser.PostForm(hub.URL+"/oauth/authorize?"+params.Encode(), form)
@@ -63,7 +63,7 @@ func approved(t *testing.T, hub *hfoauthtest.Server, app hfoauthtest.App) string
 	return response.Get("code")
 }
 
-// call posts a form and decodes the answer.
+// call posts a form and decodes the response.
 func call(t *testing.T, address, id, secret string, form url.Values) (int, map[string]any) {
 	t.Helper()
 	req, err := http.NewRequest(http.MethodPost, address, strings.NewReader(form.Encode()))
@@ -356,7 +356,7 @@ func TestListenOnlyOnLoopback(t *testing.T) {
 	for _, address := range []string{"0.0.0.0:0", ":0", "[::]:0"} {
 		if s, err := hfoauthtest.Listen(address); err == nil {
 			s.Close()
-			t.Errorf("%s listens for everyone", address)
+			t.Errorf("%s is not on loopback, but Listen succeeded", address)
 		}
 	}
 }

@@ -21,16 +21,16 @@ type signingKey struct {
 func newKey() signingKey {
 	private, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
-		panic(fmt.Sprintf("hfoauthtest: making an RSA key: %v", err))
+		panic(fmt.Sprintf("hfoauthtest: generating an RSA key: %v", err))
 	}
 	return signingKey{random("key-", 6), private}
 }
 
-// firstKey is shared by the Servers of a process: making a key takes time.
+// firstKey is shared by the Servers of a process, since generating a key is slow.
 var firstKey = sync.OnceValue(newKey)
 
-// RotateKeys makes a new key, which signs from now on. The earlier ones stay
-// published, unless drop is true.
+// RotateKeys generates a new key, which signs ID tokens from now on. The earlier
+// keys stay published unless drop is true.
 func (s *Server) RotateKeys(drop bool) {
 	key := newKey()
 	s.mu.Lock()
@@ -41,7 +41,7 @@ func (s *Server) RotateKeys(drop bool) {
 	s.keys = append([]signingKey{key}, s.keys...)
 }
 
-// signingKey returns the key that signs now.
+// signingKey returns the current key.
 func (s *Server) signingKey() signingKey {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -69,7 +69,7 @@ func (s *Server) jwks(w http.ResponseWriter, r *http.Request) {
 
 func encode(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 
-// alphanumeric returns n random letters and digits, as the Hub's tokens have.
+// alphanumeric returns n random letters and digits, like those of the Hub's tokens.
 func alphanumeric(n int) string {
 	const all = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 	return randomOf(all, n)
@@ -94,15 +94,15 @@ func uuid() string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
-// random returns a fresh name of n random bytes.
+// random returns prefix followed by n random bytes in base64url.
 func random(prefix string, n int) string {
 	b := make([]byte, n)
 	rand.Read(b)
 	return prefix + encode(b)
 }
 
-// id returns sub, or an ID of the form the Hub uses that is always the same
-// for a name.
+// id returns sub, or if that is empty, an ID in the Hub's format that depends only
+// on kind and name.
 func id(sub, kind, name string) string {
 	if sub != "" {
 		return sub

@@ -26,7 +26,7 @@ func decode(t *testing.T, part string) []byte {
 	return raw
 }
 
-// parse returns header and claims of a JWT.
+// parse returns the header and the claims of a JWT.
 func parse(t *testing.T, token string) (header, claims map[string]any) {
 	t.Helper()
 	parts := strings.Split(token, ".")
@@ -74,7 +74,7 @@ func TestIDToken(t *testing.T) {
 	_, tokens := redeem(t, hub, app, approved(t, hub, app))
 	token := tokens["id_token"].(string)
 	if !verifies(t, hub, token) {
-		t.Error("the signature is not of a published key")
+		t.Error("the signature was not made with a published key")
 	}
 	header, claims := parse(t, token)
 	hash := sha256.Sum256([]byte(tokens["access_token"].(string)))
@@ -88,7 +88,7 @@ func TestIDToken(t *testing.T) {
 		t.Errorf("header %v, claims %v", header, claims)
 	}
 	if claims["sub"] != userInfo(t, hub, tokens)["sub"] {
-		t.Error("sub is not the one of the userinfo")
+		t.Error("sub differs from that of the userinfo")
 	}
 	_, renewed := call(t, hub.URL+"/oauth/token", app.ClientID, app.ClientSecret, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {tokens["refresh_token"].(string)}})
 	if _, claims := parse(t, renewed["id_token"].(string)); claims["nonce"] != nil {
@@ -106,7 +106,7 @@ func TestRotateKeys(t *testing.T) {
 	hub.RotateKeys(false)
 	second := sign()
 	if !verifies(t, hub, first) || !verifies(t, hub, second) {
-		t.Error("a key is not published after rotation")
+		t.Error("a key is no longer published after a rotation")
 	}
 	before, _ := parse(t, first)
 	if after, _ := parse(t, second); before["kid"] == after["kid"] {
@@ -114,7 +114,7 @@ func TestRotateKeys(t *testing.T) {
 	}
 	hub.RotateKeys(true)
 	if verifies(t, hub, first) || verifies(t, hub, second) || !verifies(t, hub, sign()) {
-		t.Error("old keys are not dropped, or the new one is not there")
+		t.Error("old keys are still published, or the new one is not")
 	}
 }
 

@@ -34,8 +34,8 @@ var (
 	styleHash = hashSource(style)
 )
 
-// hashSource names an inline style in a Content-Security-Policy (CSP Level 3
-// section 2.3.1).
+// hashSource returns the hash-source of an inline style for a
+// Content-Security-Policy (CSP Level 3 section 2.3.1).
 func hashSource(text string) string {
 	hash := sha256.Sum256([]byte(text))
 	return "sha256-" + base64.StdEncoding.EncodeToString(hash[:])
@@ -60,15 +60,15 @@ func (s *Server) consentPage(w http.ResponseWriter, query url.Values, app *App, 
 	consentTemplate.Execute(w, page)
 }
 
-// refusePage answers what must not be sent back to the app (RFC 6749 section
-// 4.1.2.1).
+// refusePage shows an error that must not be returned to the app (RFC 6749
+// section 4.1.2.1).
 func (s *Server) refusePage(w http.ResponseWriter, title, text string) {
 	pageHeaders(w)
 	w.WriteHeader(http.StatusBadRequest)
 	writeMessage(w, title, text)
 }
 
-// forbidPage answers a form that was not sent from a page of this Server.
+// forbidPage refuses a request that was not sent by a page of this Server.
 func (s *Server) forbidPage(w http.ResponseWriter, text string) {
 	pageHeaders(w)
 	w.WriteHeader(http.StatusForbidden)
@@ -82,9 +82,9 @@ func writeMessage(w http.ResponseWriter, title, text string) {
 	}{title, text, template.CSS(style)})
 }
 
-// pageHeaders are those of the real pages: never framed, and cut off from the
-// window that opened them. There is no form-action: browsers apply it to all
-// redirects that follow the form, and the app's own may lead anywhere.
+// pageHeaders sets the headers of the Hub's pages, which cannot be framed and are
+// isolated from the window that opened them. There is no form-action: browsers
+// apply it to all redirects after the form, and the app may redirect anywhere.
 func pageHeaders(w http.ResponseWriter) {
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")

@@ -9,15 +9,17 @@ import (
 )
 
 const (
-	// accountCookie says who is signed in at the provider in a browser.
+	// accountCookie contains the username of the person who is signed in at the
+	// provider.
 	accountCookie = "hfoauthtest-account"
 
-	// personHeader names whom a [Server.Browser] acts for.
+	// personHeader contains the username of the Person of a [Server.Browser].
 	personHeader = "Hfoauthtest-Person"
 )
 
-// signedIn returns who is signed in at the provider in the browser that sent
-// a request, or "". The [Person] of a [Server.Browser] is never anybody else.
+// signedIn returns the username of the person who is signed in at the provider in
+// the browser that sent a request, or "". A [Server.Browser] is never signed in
+// as anyone but its [Person].
 func (s *Server) signedIn(r *http.Request) string {
 	cookie, err := r.Cookie(accountCookie)
 	if err != nil {
@@ -40,7 +42,8 @@ func setAccount(w http.ResponseWriter, username string) {
 	http.SetCookie(w, &http.Cookie{Name: accountCookie, Value: url.QueryEscape(username), Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode})
 }
 
-// startPage shows who is signed in at the provider and switches the person.
+// startPage shows who is signed in at the provider, and forms to switch the
+// person.
 func (s *Server) startPage(w http.ResponseWriter, r *http.Request) {
 	pageHeaders(w)
 	startTemplate.Execute(w, struct {
@@ -56,7 +59,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 	}
 	username := r.PostFormValue("user")
 	if _, ok := s.userNamed(username); !ok {
-		s.refusePage(w, "Unknown user", "There is no user "+username+".")
+		s.refusePage(w, "Unknown user", "User "+username+" does not exist.")
 		return
 	}
 	setAccount(w, username)
@@ -71,9 +74,8 @@ func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
-// isForeign answers a request that decides something for the person in front
-// of the browser, and was not sent from a page of this Server, and reports
-// whether it did.
+// isForeign reports whether a request was sent by a page of another site. If so,
+// it writes the response: only the person may make decisions.
 func (s *Server) isForeign(w http.ResponseWriter, r *http.Request) bool {
 	err := guard.Check(s.host, r)
 	if err != nil {

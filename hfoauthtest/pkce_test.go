@@ -7,7 +7,7 @@ import (
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
-// A code is redeemed by PKCE alone, as huggingface.js does: without a secret,
+// A code can be redeemed with only PKCE, as huggingface.js does: without a secret
 // and without client_id.
 func TestRedeemByPKCE(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
@@ -51,7 +51,7 @@ func TestRedeemByPKCE(t *testing.T) {
 	}
 }
 
-// A verifier without a challenge is refused, also with the secret.
+// A verifier without a challenge is refused even with the secret.
 func TestVerifierWithoutChallenge(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
 	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{redirect}})
@@ -61,7 +61,7 @@ func TestVerifierWithoutChallenge(t *testing.T) {
 	}
 }
 
-// The Basic scheme with a wrong secret is no redemption by PKCE.
+// A wrong secret in the Authorization header is refused even with PKCE.
 func TestWrongSecretWithVerifier(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
 	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{redirect}})

@@ -8,7 +8,7 @@ import (
 	"slices"
 )
 
-// maxRequests is how many requests are kept.
+// maxRequests limits the number of recorded requests.
 const maxRequests = 4096
 
 // Request is a request that an endpoint received.
@@ -19,8 +19,8 @@ type Request struct {
 	Form     url.Values // query and body
 }
 
-// Requests returns the requests to an endpoint that are among the last 4,096
-// of all, oldest first.
+// Requests returns the requests to an endpoint, oldest first. Only the last 4,096
+// requests to all endpoints are recorded.
 func (s *Server) Requests(endpoint Endpoint) []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -34,8 +34,8 @@ func (s *Server) Requests(endpoint Endpoint) []Request {
 	return found
 }
 
-// Calls returns how many requests an endpoint received, those that a [Fault]
-// answered among them.
+// Calls returns how many requests an endpoint received, including those that
+// failed because of a [Fault].
 func (s *Server) Calls(endpoint Endpoint) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -62,9 +62,9 @@ func (s *Server) record(endpoint Endpoint, r *http.Request) {
 	s.oldest = (s.oldest + 1) % maxRequests
 }
 
-// Secrets returns every code, token, verifier and client secret that a Server
-// of [NewServer] issued or received, to search logs and pages for. Other
-// Servers, which may run for long, remember none.
+// Secrets returns every code, token, verifier and client secret that the Server
+// issued or received, so that a test can search logs and pages for them. Only
+// Servers of [NewServer] record them, since others may run for a long time.
 func (s *Server) Secrets() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -8,7 +8,7 @@ import (
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
-// renewal is an app whose user signed in.
+// renewal is an app whose user has signed in.
 type renewal struct {
 	t      *testing.T
 	hub    *hfoauthtest.Server
@@ -63,7 +63,7 @@ func TestReuseDetection(t *testing.T) {
 	}
 }
 
-// A refresh token lives for thirty days.
+// A refresh token expires after thirty days.
 func TestRefreshTokenExpires(t *testing.T) {
 	for age, want := range map[time.Duration]int{29 * 24 * time.Hour: 200, 30 * 24 * time.Hour: 400} {
 		r := newRenewal(t, false)
@@ -87,7 +87,7 @@ func TestUnknownRefreshTokenEndsNothing(t *testing.T) {
 	}
 }
 
-// The fault is that of a time-out: the refresh token is not used up.
+// Aborted is like a timeout of the Hub: the refresh token stays valid.
 func TestAborted(t *testing.T) {
 	r := newRenewal(t, false)
 	r.hub.SetFault(hfoauthtest.TokenEndpoint, hfoauthtest.Times(1, hfoauthtest.Aborted()))

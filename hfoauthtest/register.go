@@ -10,8 +10,8 @@ import (
 	"github.com/hfoauth/hfoauth/internal/guard"
 )
 
-// registration is the client metadata of RFC 7591 section 2 that the Server
-// understands.
+// registration is the client metadata that the Server supports (RFC 7591 section
+// 2).
 type registration struct {
 	ClientName    string   `json:"client_name,omitempty"`
 	RedirectURIs  []string `json:"redirect_uris"`
@@ -53,15 +53,14 @@ func (s *Server) register(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusCreated, answer)
 }
 
-// complete fills in the defaults of RFC 7591 section 2, and leaves out scopes
-// that no app may ask for.
+// complete fills in the defaults of RFC 7591 section 2 and removes unknown scopes.
 func (m *registration) complete() *oauthError {
 	if len(m.RedirectURIs) == 0 {
 		return badRequest("invalid_redirect_uri", "redirect_uris is missing")
 	}
 	for _, uri := range m.RedirectURIs {
 		if !registrable(uri) {
-			return badRequest("invalid_redirect_uri", uri+" must be an absolute https URL, an http URL on loopback, or of a scheme of the app's own, without a fragment")
+			return badRequest("invalid_redirect_uri", uri+" must be an absolute https URL, an http URL on loopback or a URI with the app's own scheme, without a fragment")
 		}
 	}
 	m.AuthMethod = orElse(m.AuthMethod, "client_secret_basic")
@@ -80,7 +79,7 @@ func (m *registration) complete() *oauthError {
 		m.ResponseTypes = []string{"code"}
 	}
 	if !slices.Equal(m.ResponseTypes, []string{"code"}) {
-		return badRequest("invalid_client_metadata", "response_types must be code alone")
+		return badRequest("invalid_client_metadata", "response_types must contain only code")
 	}
 	asked := strings.Fields(m.Scope)
 	known := knownScopes()

@@ -54,7 +54,7 @@ func TestServerMetadata(t *testing.T) {
 	}
 }
 
-// The whole document, which clients choose by.
+// The complete document, on which clients base their choices.
 func TestMetadata(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
 	resp, err := browser.Get(hub.URL + "/.well-known/openid-configuration")
@@ -112,7 +112,7 @@ func TestRegisteredApp(t *testing.T) {
 		t.Errorf("defaults: %v", answer)
 	}
 	if _, ok := answer["client_name"]; ok {
-		t.Errorf("a name that was not given: %v", answer["client_name"])
+		t.Errorf("client_name was not sent, but the response has %v", answer["client_name"])
 	}
 	if issued := time.Unix(int64(answer["client_id_issued_at"].(float64)), 0); time.Since(issued) > time.Minute {
 		t.Errorf("issued at %v", issued)

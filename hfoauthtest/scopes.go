@@ -2,14 +2,14 @@ package hfoauthtest
 
 import "slices"
 
-// scope is a permission that an app may ask for.
+// scope is a permission that an app may request.
 type scope struct {
 	Name   string
-	Allows string // completes "The app may"; empty for one that only the app knows
+	Allows string // completes "The app will be able to"; empty for the app's own scopes
 }
 
-// scopes are those of https://huggingface.co/docs/hub/oauth, and read-mcp,
-// which is seen besides.
+// scopes are the scopes of https://huggingface.co/docs/hub/oauth, and read-mcp,
+// which the Hub also has.
 var scopes = []scope{
 	{"openid", "know that it is you who signed in"},
 	{"profile", "see your username, name, picture and organizations"},
@@ -32,7 +32,7 @@ var scopes = []scope{
 	{"read-mcp", "read your MCP settings"},
 }
 
-// knownScopes are the names of scopes.
+// knownScopes returns the names of scopes.
 func knownScopes() []string {
 	names := make([]string, len(scopes))
 	for i, s := range scopes {
@@ -41,7 +41,7 @@ func knownScopes() []string {
 	return names
 }
 
-// explain returns the scopes of those names, in their order.
+// explain returns the scopes with the given names, in their order.
 func explain(names []string) []scope {
 	explained := make([]scope, len(names))
 	for i, name := range names {

@@ -16,8 +16,8 @@ import (
 	"github.com/hfoauth/hfoauth/internal/guard"
 )
 
-// TB is the part of testing.TB that this package uses, so that programs which
-// import it do not link package testing.
+// TB is the part of testing.TB that this package uses, so that importing it does
+// not link package testing into a program.
 type TB interface {
 	Helper()
 	Cleanup(func())
@@ -25,10 +25,10 @@ type TB interface {
 	Setenv(key, value string)
 }
 
-// Endpoint is one of the addresses a provider answers at.
+// Endpoint is the path of one of the provider's endpoints.
 type Endpoint string
 
-// The endpoints, named by their paths on huggingface.co.
+// The endpoints have the same paths as on huggingface.co.
 const (
 	MetadataEndpoint  Endpoint = "/.well-known/openid-configuration"
 	AuthorizeEndpoint Endpoint = "/oauth/authorize"
@@ -39,11 +39,11 @@ const (
 	RegisterEndpoint  Endpoint = "/oauth/register"
 	WhoAmIEndpoint    Endpoint = "/api/whoami-v2"
 
-	// ServerMetadataEndpoint is that of RFC 8414.
+	// ServerMetadataEndpoint is the metadata endpoint of RFC 8414.
 	ServerMetadataEndpoint Endpoint = "/.well-known/oauth-authorization-server"
 )
 
-// maxGrants is how many codes, and tokens of a kind, are kept.
+// maxGrants limits the number of codes, and of tokens of each kind.
 const maxGrants = 100_000
 
 // Server is a stand-in for huggingface.co. All methods are safe for
@@ -55,27 +55,27 @@ type Server struct {
 	host   string // of URL
 	mux    *http.ServeMux
 	server *http.Server  // nil if the caller serves it
-	ended  chan struct{} // closed when server no longer accepts
+	ended  chan struct{} // closed when server has stopped
 
 	mu       sync.Mutex
 	settings Settings
-	users    []User // replaced, never changed in place
+	users    []User // replaced, never modified in place
 	apps     map[string]App
 	keys     []signingKey
 	faults   map[Endpoint]Fault
 	calls    map[Endpoint]int
-	requests []Request       // a ring once it is full
-	oldest   int             // in requests
+	requests []Request       // a ring buffer once it is full
+	oldest   int             // index in requests
 	secrets  map[string]bool // nil: not recorded
 
 	codes, access, refresh, usedRefresh, devices, consents, signs *expiring.Map[string, *grant]
 
-	registered *expiring.Map[string, *App] // by RFC 7591
+	registered *expiring.Map[string, *App] // by client ID (RFC 7591)
 }
 
-// New returns a Server for an issuer such as "https://hub.example", to be
-// served there by the caller as an [http.Handler], for example over TLS. The
-// issuer has no path. Without users it has [DefaultUsers].
+// New returns a Server for an issuer such as "https://hub.example", which must
+// have no path. The caller serves it there as an [http.Handler], for example over
+// TLS. Without users it has [DefaultUsers].
 func New(issuer string, users ...User) *Server {
 	if len(users) == 0 {
 		users = DefaultUsers()
@@ -113,9 +113,9 @@ func New(issuer string, users ...User) *Server {
 	return s
 }
 
-// Listen starts a Server on a TCP address, which must be on loopback: use
-// "127.0.0.1:0" for a free port. The issuer has the host of the address as it
-// is given, "localhost" for example. Close it when done. Without users it has
+// Listen starts a Server on a TCP address, which must be on loopback; for a free
+// port, use "127.0.0.1:0". The issuer keeps the host of the address, for example
+// "localhost". Call Close to stop the Server. Without users it has
 // [DefaultUsers].
 func Listen(address string, users ...User) (*Server, error) {
 	listener, err := net.Listen("tcp", address)
@@ -125,7 +125,7 @@ func Listen(address string, users ...User) (*Server, error) {
 	bound := listener.Addr().(*net.TCPAddr)
 	if !bound.IP.IsLoopback() {
 		listener.Close()
-		return nil, fmt.Errorf("hfoauthtest: %s is not on loopback, and anyone who reaches this server may sign in as anyone: use 127.0.0.1", address)
+		return nil, fmt.Errorf("hfoauthtest: %s is not on loopback, and anyone who can reach this server may sign in as anyone: use 127.0.0.1", address)
 	}
 	name, _ := guard.SplitPort(address)
 	s := New("http://"+net.JoinHostPort(name, strconv.Itoa(bound.Port)), users...)
@@ -138,9 +138,9 @@ func Listen(address string, users ...User) (*Server, error) {
 	return s, nil
 }
 
-// NewServer starts a Server for a test on a free loopback port and stops it
-// when the test ends. It also remembers every secret it sees, for
-// [Server.Secrets]. Without users it has [DefaultUsers].
+// NewServer starts a Server on a free loopback port and stops it when the test
+// ends. The Server records all secrets for [Server.Secrets]. Without users it has
+// [DefaultUsers].
 func NewServer(t TB, users ...User) *Server {
 	t.Helper()
 	s, err := Listen("127.0.0.1:0", users...)
@@ -152,8 +152,8 @@ func NewServer(t TB, users ...User) *Server {
 	return s
 }
 
-// Close stops a Server that [Listen] or [NewServer] started, and drops its
-// connections. It does nothing for one that the caller serves.
+// Close stops a Server of [Listen] or [NewServer] and closes its connections. It
+// does nothing for a Server of [New].
 func (s *Server) Close() {
 	if s.server != nil {
 		s.server.Close()
@@ -161,50 +161,51 @@ func (s *Server) Close() {
 	}
 }
 
-// Settings are how a Server behaves. The zero value is how huggingface.co
-// does.
+// Settings control how a Server behaves. With the zero value it behaves like
+// huggingface.co.
 type Settings struct {
-	// Now is the provider's clock; nil for the real one.
+	// Now is the provider's clock. If nil, time.Now is used.
 	Now func() time.Time
 
-	// AccessTokenLifetime is 8 hours if zero, IDTokenLifetime one hour.
+	// AccessTokenLifetime is 8 hours if zero; IDTokenLifetime is one hour.
 	AccessTokenLifetime time.Duration
 	IDTokenLifetime     time.Duration
 
-	// DeviceInterval is how often a device may poll. If zero, it is five seconds,
-	// which the answer does not say, as on the Hub.
+	// DeviceInterval is the minimum interval between polls of a device. If zero,
+	// it is five seconds and the response has no interval, as on the Hub.
 	DeviceInterval time.Duration
 
-	// NoRefreshTokens withholds refresh tokens.
+	// NoRefreshTokens makes the provider issue no refresh tokens.
 	NoRefreshTokens bool
 
 	// ReuseDetection ends all tokens of a sign-in when one of its refresh
 	// tokens is used a second time (RFC 9700 section 4.14.2).
 	ReuseDetection bool
 
-	// IssuerParameter adds iss to authorization responses, and says so in the
+	// IssuerParameter adds iss to authorization responses and announces it in the
 	// metadata (RFC 9207).
 	IssuerParameter bool
 
-	// AlwaysAsk shows the consent page at every sign-in. Otherwise it comes
-	// once for each person, app and set of scopes, as on the Hub: a browser
-	// whose person is signed in at the provider and granted the same before is
-	// sent back to the app at once.
+	// AlwaysAsk shows the consent page at every sign-in. If false, it appears
+	// once for each person, app and set of scopes, as on the Hub: if the person
+	// is signed in at the provider and granted the same before, the browser is
+	// redirected to the app at once.
 	AlwaysAsk bool
 
-	// ApproveAs is the username of who approves every sign-in at once, for tests
-	// in a headless browser. Organizations are granted if the app asks for them
-	// (orgIds). A person who signed in at the start page takes precedence, and
-	// [Server.SignIn] and [Server.Browser] still act for their own person. If
-	// empty, the person is asked.
+	// ApproveAs is the username of a user who approves every sign-in at once, for
+	// tests in a headless browser. Organizations are granted if the app requests
+	// them (orgIds). A person who signed in at the start page takes precedence,
+	// and [Server.SignIn] and [Server.Browser] still act for their own person. If
+	// empty, the consent page is shown.
 	ApproveAs string
 
-	// HTTPClient fetches Client ID Metadata Documents; http.DefaultClient if
-	// nil. It follows no redirects either way, and gives up after 10 seconds.
+	// HTTPClient fetches Client ID Metadata Documents. If nil,
+	// http.DefaultClient is used. In both cases no redirects are followed, and
+	// the timeout is 10 seconds.
 	HTTPClient *http.Client
 
-	// The functions below may change what the provider is about to answer, to
-	// see what an app makes of it. nil changes nothing. They are called
+	// The functions below may modify the provider's responses, to test how an app
+	// handles them. If nil, the responses are unchanged. They are called
 	// concurrently.
 	Metadata              func(document map[string]any)
 	JWKS                  func(document map[string]any)
@@ -215,12 +216,12 @@ type Settings struct {
 	WhoAmI                func(answer map[string]any)
 	DeviceResponse        func(response map[string]any)
 
-	// Sign makes the ID token in place of the provider: from its header and
-	// claims, after IDToken changed them, and the key that signs now.
+	// Sign returns the ID token for the header and claims that IDToken may have
+	// modified. key is the current key. If nil, the provider signs with RS256.
 	Sign func(key *rsa.PrivateKey, header, claims map[string]any) string
 }
 
-// Configure changes the settings, from the next request on.
+// Configure changes the settings from the next request on.
 func (s *Server) Configure(change func(*Settings)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -240,22 +241,22 @@ func (s *Server) now() time.Time {
 	return time.Now()
 }
 
-// ServeHTTP answers as the provider.
+// ServeHTTP implements http.Handler: it serves the provider.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mux.ServeHTTP(w, r)
 }
 
-// handle registers an endpoint that apps call, from servers or browsers.
+// handle registers an endpoint that apps call from servers and browsers.
 func (s *Server) handle(method string, endpoint Endpoint, handler http.HandlerFunc) {
 	s.mux.Handle(string(endpoint), crossOrigin(method, s.endpoint(endpoint, handler)))
 }
 
-// endpoint puts a handler behind its fault and the recording of requests.
+// endpoint wraps a handler to record its requests and apply its fault.
 func (s *Server) endpoint(endpoint Endpoint, handler http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
 		if err := r.ParseForm(); err != nil {
-			badRequest("invalid_request", "the form cannot be read").write(w)
+			badRequest("invalid_request", "the form cannot be parsed").write(w)
 			return
 		}
 		s.record(endpoint, r)
@@ -267,15 +268,15 @@ func (s *Server) endpoint(endpoint Endpoint, handler http.HandlerFunc) http.Hand
 	})
 }
 
-// grantTypes are those of the token endpoint.
+// grantTypes are the grant types of the token endpoint.
 var grantTypes = []string{codeGrant, refreshGrant, deviceGrant, exchangeGrant}
 
-// metadata is the configuration of OpenID Connect Discovery section 4.
+// metadata serves the provider configuration (OpenID Connect Discovery section 4).
 func (s *Server) metadata(w http.ResponseWriter, r *http.Request) {
 	s.writeMetadata(w, nil)
 }
 
-// serverMetadata is that of RFC 8414, which unregistered apps read.
+// serverMetadata serves the metadata of RFC 8414, which unregistered apps use.
 func (s *Server) serverMetadata(w http.ResponseWriter, r *http.Request) {
 	s.writeMetadata(w, map[string]any{
 		"registration_endpoint":                 s.URL + string(RegisterEndpoint),

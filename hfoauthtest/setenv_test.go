@@ -34,7 +34,7 @@ func TestSetenv(t *testing.T) {
 	}
 }
 
-// The variables are those from before when the test ends.
+// Setenv restores the variables when the test ends.
 func TestSetenvEnds(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
 	t.Setenv("OAUTH_CLIENT_ID", "before")

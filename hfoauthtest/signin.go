@@ -11,20 +11,20 @@ import (
 	"strings"
 )
 
-// Person is what a person does on the consent page, and with which browser.
+// Person describes a person who signs in, and their browser.
 type Person struct {
-	Username string   // who signs in
+	Username string   // the user who signs in
 	Orgs     []string // usernames of the organizations to grant
-	Deny     bool     // says no
+	Deny     bool     // whether the person denies access
 
-	// Transport carries the requests, for example to an app with a
-	// certificate of its own; one with the defaults of net/http if nil.
+	// Transport sends the requests, for example to an app with its own
+	// certificate. If nil, a clone of http.DefaultTransport is used.
 	Transport http.RoundTripper
 }
 
-// Browser returns an http.Client with a cookie jar that behaves like a
-// browser in front of a person: redirected to the provider, it answers the
-// consent page, if there is one, and continues.
+// Browser returns an http.Client with a cookie jar that behaves like a browser
+// used by a person: if it is redirected to the provider and sees a consent page,
+// it submits the form and continues.
 func (s *Server) Browser(person Person) *http.Client {
 	jar, _ := cookiejar.New(nil) // never fails without options
 	if person.Transport == nil {
@@ -33,11 +33,10 @@ func (s *Server) Browser(person Person) *http.Client {
 	return &http.Client{Jar: jar, Transport: &personTransport{s, person}}
 }
 
-// SignIn signs a user in at an app by opening its login address and approving
-// what it asks for, and returns the browser. It fails the test if the app does
-// not answer with success in the end; that the page it leads to after the
-// callback does not exist is no failure. For anything else, open the login
-// address with a [Server.Browser].
+// SignIn signs a user in to an app by opening its login URL and approving its
+// request. It returns the browser. It fails the test if the last response is an
+// error, except for a 404 of the page that the callback redirects to. For
+// anything else, open the login URL with a [Server.Browser].
 func (s *Server) SignIn(t TB, loginURL, username string) *http.Client {
 	t.Helper()
 	browser := s.Browser(Person{Username: username})
@@ -54,14 +53,14 @@ func (s *Server) SignIn(t TB, loginURL, username string) *http.Client {
 	return browser
 }
 
-// afterCallback reports whether an answer is of a page to which the app sent the
-// browser from its callback.
+// afterCallback reports whether a response is from a page that the app's callback
+// redirected to.
 func (s *Server) afterCallback(resp *http.Response) bool {
-	callback := resp.Request.Response // what led to the page
+	callback := resp.Request.Response // its redirect led to the page
 	return callback != nil && callback.Request.Response != nil && s.isAuthorization(callback.Request.Response.Request)
 }
 
-// withoutURL leaves out the address that failed: a code may be in it.
+// withoutURL removes the URL from an error, since it may contain a code.
 func withoutURL(err error) error {
 	if failed, ok := errors.AsType[*url.Error](err); ok {
 		return failed.Err
@@ -69,7 +68,7 @@ func withoutURL(err error) error {
 	return err
 }
 
-// personTransport puts the answer to the form in place of a consent page.
+// personTransport replaces a consent page by the response to its form.
 type personTransport struct {
 	server *Server
 	person Person
@@ -123,7 +122,7 @@ func (p *personTransport) decision(page *http.Request) *http.Request {
 	return post
 }
 
-// CloseIdleConnections lets http.Client.CloseIdleConnections work.
+// CloseIdleConnections makes http.Client.CloseIdleConnections work.
 func (p *personTransport) CloseIdleConnections() {
 	(&http.Client{Transport: p.person.Transport}).CloseIdleConnections()
 }

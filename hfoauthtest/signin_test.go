@@ -35,7 +35,7 @@ func TestBrowserDenies(t *testing.T) {
 	}
 }
 
-// failure records what SignIn says when it fails a test.
+// failure records the message with which SignIn fails a test.
 type failure struct{ message string }
 
 func (f *failure) Helper()               {}
@@ -65,18 +65,18 @@ func TestSignInFails(t *testing.T) {
 	if got := signIn(app.URL + "/login"); !strings.Contains(got, "502") {
 		t.Errorf("the app failed: %s", got)
 	}
-	// The connection breaks at an address that has a code in it.
+	// The connection is closed during a request whose URL contains a code.
 	drops := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
 	defer drops.Close()
 	leaks := httptest.NewServer(http.RedirectHandler(drops.URL+"/callback?code=c0de", http.StatusSeeOther))
 	defer leaks.Close()
 	if got := signIn(leaks.URL); strings.Contains(got, "c0de") || got == "" {
-		t.Errorf("the failure tells the code: %s", got)
+		t.Errorf("the message contains the code: %s", got)
 	}
 }
 
-// An app need not have a start page, but its callback must answer, and the
-// provider must have been asked.
+// SignIn succeeds if the app has no start page, but not if it has no callback or
+// did not redirect to the provider.
 func TestSignInWithoutStartPage(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
 	registered := hub.RegisterApp(hfoauthtest.App{})
@@ -99,7 +99,7 @@ func TestSignInWithoutStartPage(t *testing.T) {
 		func() {
 			defer func() {
 				if (recover() != nil) != fails {
-					t.Errorf("%s: fails is %v, want %v", path, !fails, fails)
+					t.Errorf("%s: failed is %v, want %v", path, !fails, fails)
 				}
 			}()
 			hub.SignIn(&failure{}, app.URL+path, "ada")
@@ -107,7 +107,7 @@ func TestSignInWithoutStartPage(t *testing.T) {
 	}
 }
 
-// A person answers the page they see, and nothing else.
+// A Browser submits the form only if it sees the consent page.
 func TestPersonOnlyAnswersThePage(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
 	app := hub.RegisterApp(hfoauthtest.App{})
@@ -123,7 +123,7 @@ func TestPersonOnlyAnswersThePage(t *testing.T) {
 		t.Errorf("HEAD: %s after %d calls, want one", resp.Status, calls)
 	}
 	if resp, err := browser.Get(hub.URL + "/"); body(resp, err) == "" || hub.Calls(hfoauthtest.AuthorizeEndpoint) != 1 {
-		t.Errorf("the start page was answered: %v", err)
+		t.Errorf("the start page was treated as a consent page: %v", err)
 	}
 }
 

@@ -16,8 +16,8 @@ const (
 	signLifetime  = 24 * time.Hour
 )
 
-// ownsURL reports whether a redirect URI is on the host of the app's Space.
-// That of a loopback host is on any port, and may be http.
+// ownsURL reports whether a redirect URI is on the host of the app's Space. If
+// that is a loopback host, the URI may use http and any port.
 func (a *App) ownsURL(uri string) bool {
 	u, err := url.Parse(uri)
 	if err != nil || u.User != nil || a.SpaceHost == "" || strings.Contains(uri, "#") {
@@ -29,9 +29,10 @@ func (a *App) ownsURL(uri string) bool {
 	return u.Scheme == "https" && strings.EqualFold(u.Host, a.SpaceHost)
 }
 
-// PrivateSpace plays the platform in front of next, a private Space: a request
-// gets 404 unless its parameter __sign, or the cookie spaces-jwt, which is set
-// from it, is of [Server.SignedURL]. next sees both, as a Space does.
+// PrivateSpace imitates the platform in front of a private Space, next. It
+// responds with 404 unless a request has a value from [Server.SignedURL] in its
+// parameter __sign, or in the cookie spaces-jwt, which it sets from __sign. next
+// sees both, as in a Space.
 func (s *Server) PrivateSpace(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if sign := r.URL.Query().Get(signParameter); s.isSigned(sign) {
@@ -56,9 +57,9 @@ func (s *Server) isSigned(sign string) bool {
 	return ok
 }
 
-// SignedURL returns the address of a page of a private Space as the Hub's own
-// page opens it for a user: with the parameter __sign, which is valid for a day
-// and must not leak into links and logs. It is among [Server.Secrets].
+// SignedURL returns the URL of a page of a private Space as the Hub opens it for
+// a user: with the parameter __sign, which is valid for a day and must not leak
+// into links and logs. [Server.Secrets] includes it.
 func (s *Server) SignedURL(page, username string) (string, error) {
 	u, err := url.Parse(page)
 	if err != nil {

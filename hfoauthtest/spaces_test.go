@@ -103,6 +103,6 @@ func TestPrivateSpace(t *testing.T) {
 		}
 	}
 	if _, err := hub.SignedURL("%zz", "ada"); err == nil {
-		t.Error("an address that is none was signed")
+		t.Error("an invalid URL was signed")
 	}
 }

@@ -21,7 +21,7 @@ const (
 	emailType     = "urn:huggingface:token-type:user-email"
 )
 
-// oauthError is an error answer of RFC 6749 section 5.2.
+// oauthError is an error response (RFC 6749 section 5.2).
 type oauthError struct {
 	status      int
 	Code        string `json:"error"`
@@ -97,7 +97,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, response)
 }
 
-// redeemCode checks an authorization code, which works once (RFC 6749 section
+// redeemCode redeems an authorization code, which works once (RFC 6749 section
 // 4.1.3, RFC 7636 section 4.6).
 func (s *Server) redeemCode(r *http.Request, app *App) (*grant, *oauthError) {
 	g, ok := s.codes.Take(r.PostForm.Get("code"), s.now())
@@ -105,23 +105,23 @@ func (s *Server) redeemCode(r *http.Request, app *App) (*grant, *oauthError) {
 	case !ok:
 		return nil, badRequest("invalid_grant", "the code is unknown, used or expired")
 	case g.client != app.ClientID:
-		return nil, badRequest("invalid_grant", "the code is of another client")
+		return nil, badRequest("invalid_grant", "the code belongs to another client")
 	case g.redirect != r.PostForm.Get("redirect_uri"):
-		return nil, badRequest("invalid_grant", "redirect_uri differs from the one of the authorization request")
+		return nil, badRequest("invalid_grant", "redirect_uri differs from that of the authorization request")
 	}
 	if _, ok := s.userNamed(g.username); !ok {
-		return nil, badRequest("invalid_grant", "the user is gone")
+		return nil, badRequest("invalid_grant", "the user no longer exists")
 	}
 	verifier := r.PostForm.Get("code_verifier")
 	challenge := sha256.Sum256([]byte(verifier))
 	if (g.challenge != "" || verifier != "") && subtle.ConstantTimeCompare([]byte(encode(challenge[:])), []byte(g.challenge)) != 1 {
-		return nil, badRequest("invalid_grant", "code_verifier does not match")
+		return nil, badRequest("invalid_grant", "code_verifier does not match code_challenge")
 	}
 	return g, nil
 }
 
-// redeemRefreshToken checks a refresh token, which works once: a new one comes
-// with each answer.
+// redeemRefreshToken redeems a refresh token, which works once: each response has
+// a new one.
 func (s *Server) redeemRefreshToken(r *http.Request, app *App) (*grant, *oauthError) {
 	token := r.PostForm.Get("refresh_token")
 	g, ok := s.refresh.Get(token, s.now())
@@ -135,18 +135,18 @@ func (s *Server) redeemRefreshToken(r *http.Request, app *App) (*grant, *oauthEr
 		}
 	}
 	if _, ok := s.userNamed(g.username); !ok {
-		return nil, badRequest("invalid_grant", "the user is gone")
+		return nil, badRequest("invalid_grant", "the user no longer exists")
 	}
 	now := s.now()
 	if _, ok := s.refresh.Take(token, now); !ok {
-		return nil, badRequest("invalid_grant", "the refresh token was just used")
+		return nil, badRequest("invalid_grant", "the refresh token has already been used")
 	}
 	s.usedRefresh.Put(token, g, 1, now, now.Add(refreshLifetime))
 	return g, nil
 }
 
-// refreshReused ends all tokens of the sign-in that a used refresh token is of
-// (RFC 9700 section 4.14.2), if the settings say so.
+// refreshReused ends all tokens of the sign-in that a used refresh token belongs
+// to (RFC 9700 section 4.14.2), if Settings.ReuseDetection is true.
 func (s *Server) refreshReused(token string) {
 	used, ok := s.usedRefresh.Get(token, s.now())
 	if !ok || !s.currentSettings().ReuseDetection {
@@ -157,11 +157,11 @@ func (s *Server) refreshReused(token string) {
 	}
 }
 
-// exchangeEmail gives an organization's app a token of one of its members
+// exchangeEmail returns the grant of an organization's app for one of its members
 // (RFC 8693, https://huggingface.co/docs/hub/oauth).
 func (s *Server) exchangeEmail(r *http.Request, app *App) (*grant, *oauthError) {
 	if app.Public || app.Org == "" {
-		return nil, invalidClient("token exchange is for apps with a secret that an organization owns")
+		return nil, invalidClient("token exchange requires an app with a secret that belongs to an organization")
 	}
 	if r.PostForm.Get("subject_token_type") != emailType {
 		return nil, badRequest("invalid_request", "subject_token_type must be "+emailType)
@@ -178,7 +178,7 @@ func (s *Server) exchangeEmail(r *http.Request, app *App) (*grant, *oauthError) 
 	return &grant{client: app.ClientID, username: user.Username, scopes: scopes}, nil
 }
 
-// issue makes the access token of a grant, and the ID token.
+// issue issues the access token and the ID token of a grant.
 func (s *Server) issue(g *grant) map[string]any {
 	settings := s.currentSettings()
 	now := s.now()
@@ -202,8 +202,8 @@ func (s *Server) issue(g *grant) map[string]any {
 	return response
 }
 
-// newRefreshToken makes a refresh token of a grant. Its ID tokens have no
-// nonce (OpenID Connect Core section 12.2).
+// newRefreshToken issues a refresh token. ID tokens of a refresh have no nonce
+// (OpenID Connect Core section 12.2).
 func (s *Server) newRefreshToken(g *grant) string {
 	later := *g
 	later.nonce = ""
@@ -213,8 +213,8 @@ func (s *Server) newRefreshToken(g *grant) string {
 	return token
 }
 
-// accessToken looks like those of the Hub: a prefix and a JWT that names the
-// app, of about 400 bytes.
+// accessToken returns a token like the Hub's: a prefix and a JWT that names the
+// app, about 400 bytes long.
 func (s *Server) accessToken(g *grant, now time.Time, lifetime time.Duration) string {
 	user, _ := s.userNamed(g.username)
 	return "hf_oauth_" + jwt.Encode(map[string]any{"alg": "EdDSA"}) + "." + jwt.Encode(map[string]any{
@@ -223,10 +223,10 @@ func (s *Server) accessToken(g *grant, now time.Time, lifetime time.Duration) st
 	}) + "." + random("", 64)
 }
 
-// notInIDToken are the claims that userinfo alone has.
+// notInIDToken are the claims that only the userinfo has.
 var notInIDToken = []string{"orgs", "isPro", "canPay", "billingMode"}
 
-// idToken makes the ID token of OpenID Connect Core section 2.
+// idToken returns the ID token (OpenID Connect Core section 2).
 func (s *Server) idToken(g *grant, accessToken string, now time.Time) string {
 	settings := s.currentSettings()
 	lifetime := settings.IDTokenLifetime

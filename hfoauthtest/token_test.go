@@ -13,7 +13,7 @@ import (
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
-// clock is set by a test while the Server reads it.
+// clock can be set while the Server reads it.
 type clock struct{ nanoseconds atomic.Int64 }
 
 func newClock(hub *hfoauthtest.Server) *clock {
@@ -49,7 +49,7 @@ func TestLifetimes(t *testing.T) {
 	}
 	hub.Configure(func(s *hfoauthtest.Settings) { s.NoRefreshTokens = true })
 	if _, tokens := redeem(t, hub, app, approved(t, hub, app)); tokens["refresh_token"] != nil {
-		t.Error("a refresh token, though withheld")
+		t.Error("a refresh token despite NoRefreshTokens")
 	}
 }
 
@@ -87,7 +87,7 @@ func TestClientAuthentication(t *testing.T) {
 	public := hub.RegisterApp(hfoauthtest.App{Public: true, RedirectURIs: []string{redirect}})
 	for name, tt := range map[string]struct {
 		app        hfoauthtest.App
-		id, secret string // of the header
+		id, secret string // in the Authorization header
 		form       url.Values
 		status     int
 		code       any
@@ -129,7 +129,8 @@ func TestRefreshRefuses(t *testing.T) {
 	if status, problem := refresh(app, "openid email"); status != 400 || problem != "invalid_scope" {
 		t.Errorf("more scopes: %d %v", status, problem)
 	}
-	// Refusals leave the token to its owner, and one of many callers gets it.
+	// After these errors the token is still valid for its app, and only one of
+	// many concurrent requests can redeem it.
 	var granted atomic.Int32
 	var wait sync.WaitGroup
 	for range 8 {
@@ -172,7 +173,7 @@ func TestTokenExchangeForMembers(t *testing.T) {
 	}
 }
 
-// Only a verified address names a member.
+// A member is found only by a verified e-mail address.
 func TestTokenExchangeNeedsAVerifiedAddress(t *testing.T) {
 	engines := []hfoauthtest.Org{{Username: "engines"}}
 	hub := hfoauthtest.NewServer(t,
@@ -206,10 +207,10 @@ func TestDeviceRefuses(t *testing.T) {
 	}
 	device, user := start()
 	if err := hub.ApproveDevice(user, "nobody"); err == nil {
-		t.Error("approved by nobody")
+		t.Error("approved by an unknown user")
 	}
 	if err := hub.ApproveDevice(strings.ToLower(strings.ReplaceAll(user, "-", " ")), "grace"); err != nil {
-		t.Errorf("a code typed otherwise: %v", err)
+		t.Errorf("a code in another notation: %v", err)
 	}
 	if err := hub.DenyDevice(user); err == nil {
 		t.Error("decided twice")
@@ -270,7 +271,7 @@ func TestSecretsAndRequests(t *testing.T) {
 	_, tokens := redeem(t, hub, app, code)
 	for _, secret := range []any{code, verifier, app.ClientSecret, tokens["access_token"], tokens["refresh_token"], tokens["id_token"], hub.UserToken("ada"), hub.OrgToken("engines")} {
 		if !slices.Contains(hub.Secrets(), secret.(string)) {
-			t.Errorf("not among the secrets: %v", secret)
+			t.Errorf("Secrets lacks %v", secret)
 		}
 	}
 	request := hub.Requests(hfoauthtest.TokenEndpoint)[0]
@@ -295,16 +296,16 @@ func TestRequestsAreBounded(t *testing.T) {
 	}
 	kept := hub.Requests(hfoauthtest.JWKSEndpoint)
 	if hub.Calls(hfoauthtest.JWKSEndpoint) != sent || len(kept) != 4096 {
-		t.Fatalf("%d calls, %d kept", hub.Calls(hfoauthtest.JWKSEndpoint), len(kept))
+		t.Fatalf("%d calls, %d recorded", hub.Calls(hfoauthtest.JWKSEndpoint), len(kept))
 	}
 	for i, request := range kept {
 		if want := string(rune('a' + (sent-4096+i)%26)); request.Form.Get("n") != want {
-			t.Fatalf("request %d of those kept is %v, want %s", i, request.Form, want)
+			t.Fatalf("recorded request %d is %v, want %s", i, request.Form, want)
 		}
 	}
 }
 
-// discard is an http.ResponseWriter that nobody reads.
+// discard is an http.ResponseWriter that discards the response.
 type discard struct{ header http.Header }
 
 func (d discard) Header() http.Header         { return d.header }

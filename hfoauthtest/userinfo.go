@@ -29,7 +29,8 @@ func refuseBearer(w http.ResponseWriter) {
 	writeJSON(w, http.StatusUnauthorized, map[string]string{"error": "Invalid credentials in Authorization header"})
 }
 
-// bearer returns the grant of a request's token, or nil (RFC 6750 section 2.1).
+// bearer returns the grant of the bearer token in a request (RFC 6750 section
+// 2.1), or nil.
 func (s *Server) bearer(r *http.Request) *grant {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") {

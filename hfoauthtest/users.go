@@ -11,23 +11,23 @@ import (
 	"unicode/utf8"
 )
 
-// User is an account at the provider. What it refers to must not be changed
-// while a [Server] has it: give the Server a new one with [Server.AddUser].
+// User is an account at the provider. Do not modify its slices and maps while a
+// [Server] has it; replace the user with [Server.AddUser].
 type User struct {
 	Sub           string // stable ID; derived from Username if empty
-	Username      string // preferred_username; needed
+	Username      string // preferred_username; required
 	Name          string // Username if empty
-	Picture       string // a URL; one that starts with / is on the Server, which draws /avatars/NAME; that of Username if empty
+	Picture       string // a URL, or a path on the Server, which draws /avatars/NAME; if empty, that of Username
 	Website       string
-	Email         string // shown with the scope email
+	Email         string // included with the scope email
 	EmailVerified bool
 	IsPro         bool
-	CanPay        bool   // shown with the scope read-billing
-	BillingMode   string // shown with the scope read-billing; "prepaid" if empty
+	CanPay        bool   // included with the scope read-billing
+	BillingMode   string // included with the scope read-billing; "prepaid" if empty
 	Orgs          []Org
 
-	// Claims are added to the userinfo and the ID token, or replace claims in
-	// them.
+	// Claims are added to the userinfo and the ID token, or replace claims
+	// there.
 	Claims map[string]any
 }
 
@@ -37,9 +37,9 @@ type User struct {
 // organization.
 type Org struct {
 	Sub                  string // stable ID; derived from Username if empty
-	Username             string // preferred_username; needed
+	Username             string // preferred_username; required
 	Name                 string // Username if empty
-	Picture              string // as User.Picture
+	Picture              string // like User.Picture
 	Plan                 string
 	IsEnterprise         any // a bool, or the string "plus"; false if nil
 	CanPay               bool
@@ -49,8 +49,8 @@ type Org struct {
 	SecurityRestrictions []string
 	ResourceGroups       []ResourceGroup
 
-	// Claims are added to what the userinfo says of the organization, or
-	// replace claims in it.
+	// Claims are added to the organization in the userinfo, or replace claims
+	// there.
 	Claims map[string]any
 }
 
@@ -61,11 +61,11 @@ type ResourceGroup struct {
 	Role string `json:"role"`
 }
 
-// DefaultUsers returns the users of a Server that is given none: "ada", who
-// is PRO and in two organizations, as admin of "engines" and to read in
-// "notes"; "grace", who is in none; and "alan", who filled in nothing but
-// what the Hub demands. As on the Hub, all have a picture and a verified
-// address.
+// DefaultUsers returns the users of a Server that was created without users:
+// "ada", who is PRO and in two organizations, as admin of "engines" and with the
+// role read in "notes"; "grace", who is in none; and "alan", whose account has
+// only what the Hub requires. As on the Hub, all have a picture and a verified
+// e-mail address.
 func DefaultUsers() []User {
 	return []User{
 		{
@@ -92,22 +92,22 @@ func (s *Server) SetUsers(users ...User) {
 	s.users = slices.Clone(users)
 }
 
-// AddUser adds a user, or replaces the one with the same Username, whose
-// tokens work on and tell what is new.
+// AddUser adds a user, or replaces the one with the same Username, whose tokens
+// stay valid and return the new data.
 func (s *Server) AddUser(user User) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.users = append(without(s.users, user.Username), user)
 }
 
-// RemoveUser removes a user, whose tokens no longer work.
+// RemoveUser removes a user; their tokens become invalid.
 func (s *Server) RemoveUser(username string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.users = without(s.users, username)
 }
 
-// without returns a new slice without the user of a name.
+// without returns a new slice without the user with a username.
 func without(users []User, username string) []User {
 	return slices.DeleteFunc(slices.Clone(users), func(u User) bool { return u.Username == username })
 }
@@ -127,7 +127,8 @@ func (s *Server) user(match func(User) bool) (User, bool) {
 	return User{}, false
 }
 
-// firstUsername returns who sends an empty form if no user is signed in.
+// firstUsername returns the user that an empty form signs in if no user is signed
+// in yet.
 func (s *Server) firstUsername() string {
 	if users := s.allUsers(); len(users) > 0 {
 		return users[0].Username
@@ -139,7 +140,7 @@ func (s *Server) userNamed(username string) (User, bool) {
 	return s.user(func(u User) bool { return u.Username == username })
 }
 
-// orgNamed returns an organization as its first member has it.
+// orgNamed returns an organization with the data of its first member.
 func (s *Server) orgNamed(username string) Org {
 	for _, u := range s.allUsers() {
 		for _, o := range u.Orgs {
@@ -151,18 +152,19 @@ func (s *Server) orgNamed(username string) Org {
 	return Org{Username: username}
 }
 
-// ID returns Sub, or the one derived from Username.
+// ID returns Sub, or the ID derived from Username if Sub is empty.
 func (u User) ID() string { return id(u.Sub, "user", u.Username) }
 
-// ID returns Sub, or the one derived from Username.
+// ID returns Sub, or the ID derived from Username if Sub is empty.
 func (o Org) ID() string { return id(o.Sub, "org", o.Username) }
 
-// in reports whether a user is a member of an organization; of "" everyone is.
+// in reports whether a user is a member of an organization. Every user is a
+// member of "".
 func (u User) in(org string) bool {
 	return org == "" || slices.ContainsFunc(u.Orgs, func(o Org) bool { return o.Username == org })
 }
 
-// claims returns what the userinfo endpoint shows an app with a grant.
+// claims returns the claims of the userinfo for a grant.
 func (u User) claims(issuer string, g *grant) map[string]any {
 	claims := map[string]any{
 		"sub":                u.ID(),
@@ -190,9 +192,9 @@ func (u User) claims(issuer string, g *grant) map[string]any {
 	return claims
 }
 
-// claims returns what the userinfo endpoint shows of an organization to an app
-// with a grant. The scope read-memberships shows the role, and whether the
-// member may act, in all of them.
+// claims returns the claims of the organization in the userinfo for a grant. With
+// the scope read-memberships these include the role, pendingSSO and missingMFA
+// even if the organization was not granted.
 func (o Org) claims(issuer string, g *grant) map[string]any {
 	claims := map[string]any{
 		"sub":                o.ID(),
@@ -225,7 +227,7 @@ func (o Org) claims(issuer string, g *grant) map[string]any {
 
 func (o Org) role() string { return orElse(o.Role, "read") }
 
-// enterprise is the claim isEnterprise: false rather than null.
+// enterprise returns the claim isEnterprise, with false instead of null.
 func (o Org) enterprise() any {
 	if o.IsEnterprise == nil {
 		return false
@@ -247,7 +249,7 @@ func (u User) billingMode() string { return orElse(u.BillingMode, "prepaid") }
 func (u User) picture() string { return orElse(u.Picture, avatarPath+url.PathEscape(u.Username)) }
 func (o Org) picture() string  { return orElse(o.Picture, avatarPath+url.PathEscape(o.Username)) }
 
-// absolute is where a picture is, for those who do not know the issuer.
+// absolute returns the absolute URL of a picture.
 func absolute(issuer, picture string) string {
 	if strings.HasPrefix(picture, "/") {
 		return issuer + picture

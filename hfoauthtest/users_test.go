@@ -10,7 +10,7 @@ import (
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
-// signedIn gives an app all of a user's claims and returns the token response.
+// signedIn signs a user in, grants all claims and returns the token response.
 func signedIn(t *testing.T, hub *hfoauthtest.Server, scope string, form url.Values) map[string]any {
 	t.Helper()
 	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{redirect}})
@@ -51,7 +51,7 @@ func TestClaimsFollowScopesAndOrganizations(t *testing.T) {
 	granted, other := claims["orgs"].([]any)[0].(map[string]any), claims["orgs"].([]any)[1].(map[string]any)
 	for _, name := range []string{"roleInOrg", "canPay", "pendingSSO", "missingMFA", "resourceGroups"} {
 		if granted[name] == nil || other[name] != nil {
-			t.Errorf("%s: %v where granted, %v where not", name, granted[name], other[name])
+			t.Errorf("%s: %v if granted, %v if not", name, granted[name], other[name])
 		}
 	}
 	if granted["isEnterprise"] != true || granted["plan"] != "enterprise" || other["isEnterprise"] != false {
@@ -59,7 +59,7 @@ func TestClaimsFollowScopesAndOrganizations(t *testing.T) {
 	}
 }
 
-// As on the Hub, userinfo alone has what a user pays for.
+// As on the Hub, billing claims are only in the userinfo.
 func TestIDTokenClaims(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
 	tokens := signedIn(t, hub, "openid profile email read-billing", url.Values{"user": {"ada"}})
@@ -79,8 +79,8 @@ func TestIDTokenClaims(t *testing.T) {
 	}
 }
 
-// The default users could exist: the Hub draws a picture and demands an
-// address.
+// The default users could exist on the Hub, which draws a picture and requires an
+// e-mail address.
 func TestDefaultUsersCouldExist(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
 	for _, user := range hfoauthtest.DefaultUsers() {
@@ -107,8 +107,8 @@ func TestPictures(t *testing.T) {
 	}
 }
 
-// The scope read-memberships shows the role in each organization, without
-// access to it.
+// The scope read-memberships shows the role in each organization even if it was
+// not granted.
 func TestReadMemberships(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
 	tokens := signedIn(t, hub, "openid read-memberships", url.Values{"user": {"ada"}, "org-ada": {hfoauthtest.Org{Username: "notes"}.ID()}})
@@ -124,7 +124,7 @@ func TestReadMemberships(t *testing.T) {
 	}
 }
 
-// What keeps a member out is shown of a granted organization.
+// For a granted organization, the claims say what keeps a member out.
 func TestRestrictedOrganization(t *testing.T) {
 	org := hfoauthtest.Org{Username: "a/b", Role: "write", PendingSSO: true, MissingMFA: true, SecurityRestrictions: []string{"mfa", "sso"}}
 	hub := hfoauthtest.NewServer(t, hfoauthtest.User{Username: "ada", Orgs: []hfoauthtest.Org{org}})
@@ -134,7 +134,7 @@ func TestRestrictedOrganization(t *testing.T) {
 		t.Errorf("securityRestrictions %s", got)
 	}
 	if groups, ok := claims["resourceGroups"]; ok {
-		t.Errorf("resource groups though there are none: %v", groups)
+		t.Errorf("resource groups although there are none: %v", groups)
 	}
 }
 
@@ -194,7 +194,7 @@ func TestUsersComeAndGo(t *testing.T) {
 	}
 }
 
-// What became of the user between the steps of a sign-in.
+// The user may be removed between the steps of a sign-in.
 func TestRemovedUserGetsNoToken(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
 	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{redirect}})

@@ -8,7 +8,7 @@ import (
 	"github.com/hfoauth/hfoauth/internal/expiring"
 )
 
-// whoAmI is the Hub's own endpoint for all kinds of tokens.
+// whoAmI is the whoami-v2 endpoint, which accepts all kinds of tokens.
 func (s *Server) whoAmI(w http.ResponseWriter, r *http.Request) {
 	g := s.bearer(r)
 	if g == nil {
@@ -36,13 +36,13 @@ func (s *Server) whoAmI(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, answer)
 }
 
-// own reports whether a token was made in the settings of the Hub, rather than
-// given to an app.
+// own reports whether a token was created in the Hub's settings rather than
+// issued to an app.
 func (g *grant) own() bool { return g.client == "" }
 
-// auth is what whoami says about the token itself.
+// auth returns what whoami says about the token itself.
 func (g *grant) auth() map[string]any {
-	const layout = "2006-01-02T15:04:05.000Z" // that of JavaScript
+	const layout = "2006-01-02T15:04:05.000Z" // like JavaScript's
 	if !g.own() {
 		return map[string]any{"type": "oauth", "expiresAt": g.expires.UTC().Format(layout)}
 	}
@@ -51,8 +51,8 @@ func (g *grant) auth() map[string]any {
 	}}
 }
 
-// whoAmI shows everything to a token of the user's own, and to an app what
-// its grant allows. Pictures are relative to the issuer.
+// whoAmI returns everything for a token from the Hub's settings, and what the
+// grant allows for an app's token. Pictures are relative to the issuer.
 func (u User) whoAmI(g *grant, now time.Time) map[string]any {
 	answer := map[string]any{
 		"type": "user", "id": u.ID(), "name": u.Username, "fullname": orElse(u.Name, u.Username),
@@ -93,25 +93,25 @@ func (o Org) whoAmI(granted bool) map[string]any {
 	return answer
 }
 
-// nextMonth is when a subscription paid for at now ends.
+// nextMonth returns the end of a subscription that was paid at now.
 func nextMonth(now time.Time) time.Time {
 	return time.Date(now.Year(), now.Month()+1, 1, 0, 0, 0, 0, time.UTC)
 }
 
-// UserToken returns a user access token (hf_…) of a user, as made in the
-// settings of the Hub. It is valid for a year.
+// UserToken returns a user access token (hf_…) like those created in the Hub's
+// settings. It is valid for a year.
 func (s *Server) UserToken(username string) string {
 	return s.settingsToken(&grant{username: username})
 }
 
-// OrgToken returns a token of an organization, which is no user's. It is valid
-// for a year.
+// OrgToken returns a token that belongs to an organization, not to a user. It is
+// valid for a year.
 func (s *Server) OrgToken(username string) string {
 	return s.settingsToken(&grant{org: username})
 }
 
-// AppToken returns a token of an app by itself, which is no user's. It is
-// valid for a year.
+// AppToken returns a token that belongs to an app, not to a user. It is valid for
+// a year.
 func (s *Server) AppToken(name string) string {
 	return s.settingsToken(&grant{app: name})
 }
@@ -124,8 +124,8 @@ func (s *Server) settingsToken(g *grant) string {
 	return token
 }
 
-// AccessToken returns an OAuth access token that a user gave to an app, with
-// scopes; "openid" and "profile" if none are named.
+// AccessToken returns an OAuth access token of a user for an app. Without scopes,
+// it has "openid" and "profile".
 func (s *Server) AccessToken(username, clientID string, scopes ...string) string {
 	if len(scopes) == 0 {
 		scopes = []string{"openid", "profile"}
@@ -134,8 +134,8 @@ func (s *Server) AccessToken(username, clientID string, scopes ...string) string
 	return response["access_token"].(string)
 }
 
-// Revoke ends all codes and tokens of a user and forgets what the user
-// consented to, as disconnecting every app in the settings of the Hub does.
+// Revoke ends all codes, tokens and consents of a user, like disconnecting every
+// app in the Hub's settings.
 func (s *Server) Revoke(username string) {
 	for _, grants := range []*expiring.Map[string, *grant]{s.codes, s.access, s.refresh, s.consents} {
 		grants.DeleteFunc(func(_ string, g *grant) bool { return g.username == username })

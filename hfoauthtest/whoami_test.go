@@ -20,18 +20,18 @@ func whoAmI(t *testing.T, hub *hfoauthtest.Server, token string) map[string]any 
 	return answer
 }
 
-// has reports the fields of an answer that are not as wanted.
+// has reports the fields of a response that differ from those wanted.
 func has(t *testing.T, what string, answer, want map[string]any) {
 	t.Helper()
 	for name, value := range want {
 		got, ok := answer[name]
 		if !ok || got != value {
-			t.Errorf("%s: %s is %v (given: %v), want %v", what, name, got, ok, value)
+			t.Errorf("%s: %s is %v (present: %v), want %v", what, name, got, ok, value)
 		}
 	}
 }
 
-// hasNames fails unless an answer has just those fields.
+// hasNames fails the test unless a response has exactly these fields.
 func hasNames(t *testing.T, what string, answer map[string]any, names ...string) {
 	t.Helper()
 	slices.Sort(names)
@@ -40,7 +40,7 @@ func hasNames(t *testing.T, what string, answer map[string]any, names ...string)
 	}
 }
 
-// The fields are those that huggingface.js asserts in who-am-i.spec.ts.
+// huggingface.js asserts these fields in who-am-i.spec.ts.
 func TestWhoAmIOfUserToken(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
 	now := time.Date(2026, 12, 24, 8, 0, 0, 5e6, time.UTC)
@@ -106,7 +106,7 @@ func TestWhoAmIOfOthers(t *testing.T) {
 	}
 }
 
-// The shapes are those of huggingface_hub and the Hub's documentation.
+// The formats are those in huggingface_hub and the Hub's documentation.
 func TestShapes(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
 	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{redirect}})
