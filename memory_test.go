@@ -72,9 +72,7 @@ func TestMemoryOfBearers(t *testing.T) {
 
 // heavy is a user whose session takes more than a mebibyte of memory.
 func heavy() hfoauthtest.User {
-	user := member(3000)
-	user.Username = "heavy"
-	return user
+	return hfoauthtest.User{Username: "heavy", Picture: "https://cdn.example/" + strings.Repeat("p", 700_000)}
 }
 
 // leasedStore is one in which another replica has the lease of every renewal.

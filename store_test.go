@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -252,10 +253,11 @@ func TestStoreWithoutContexts(t *testing.T) {
 
 type panickingStore struct{ hfoauth.Store }
 
-func (panickingStore) FindCtx(context.Context, string) ([]byte, bool, error) { panic("a bug") }
+func (panickingStore) Find(string) ([]byte, bool, error) { panic("a bug") }
 
 func TestPanickingStore(t *testing.T) {
-	client := newClient(t, hfoauth.Config{Store: panickingStore{}})
+	log := &lockedBuffer{}
+	client := newClient(t, hfoauth.Config{Store: panickingStore{}, Logger: slog.New(slog.NewTextHandler(log, nil))})
 	if user := userOf(client, &http.Cookie{Name: client.SessionCookie(), Value: strings.Repeat("A", 43)}); user != nil {
 		t.Error(user)
 	}
@@ -263,6 +265,11 @@ func TestPanickingStore(t *testing.T) {
 	r.AddCookie(&http.Cookie{Name: client.SessionCookie(), Value: strings.Repeat("A", 43)})
 	if _, err := client.UserFromRequest(r); !errors.Is(err, hfoauth.ErrStoreUnavailable) {
 		t.Error(err)
+	}
+	for _, want := range []string{"level=ERROR", "a bug", "panickingStore.Find"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("the log does not say %q: %s", want, log)
+		}
 	}
 }
 
