@@ -29,12 +29,14 @@ func TestExamplesServeAlike(t *testing.T) {
 	}
 }
 
-// No example serves in another way, or can be framed by any site.
+// No example, nor the README's program, serves in another way, can be framed by
+// any site, or writes HTML without escaping it.
 func TestExamplesAreHardened(t *testing.T) {
 	sources, err := filepath.Glob("examples/*/*.go")
 	if err != nil {
 		t.Fatal(err)
 	}
+	sources = append(sources, "README.md")
 	for _, path := range sources {
 		source, err := os.ReadFile(path)
 		if err != nil {
@@ -43,6 +45,9 @@ func TestExamplesAreHardened(t *testing.T) {
 		text := string(source)
 		if strings.Contains(text, "http.Server{") && !strings.Contains(text, "ReadHeaderTimeout") || strings.Contains(text, "http.ListenAndServe") {
 			t.Errorf("%s has a server without ReadHeaderTimeout", path)
+		}
+		if strings.Contains(text, `"text/template"`) || strings.Contains(text, "Fprint") && strings.Contains(text, `w, "<`) {
+			t.Errorf("%s writes HTML without html/template", path)
 		}
 		for line := range strings.Lines(text) {
 			if strings.Contains(line, `"default-src 'none'; style-src`) && !strings.Contains(line, "frame-ancestors") {

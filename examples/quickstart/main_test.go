@@ -32,7 +32,7 @@ func program(t *testing.T) string {
 
 // start runs the program with env alone until the test ends, and returns its
 // address and what it prints.
-func start(t *testing.T, path string, env ...string) (address, stdout string) {
+func start(t *testing.T, path string, env ...string) (address, printed string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -43,11 +43,11 @@ func start(t *testing.T, path string, env ...string) (address, stdout string) {
 	ctx, cancel := context.WithCancel(context.Background())
 	command := exec.CommandContext(ctx, path)
 	command.Env = append([]string{"PORT=" + port, "PATH=" + os.Getenv("PATH")}, env...)
-	output, err := os.Create(filepath.Join(t.TempDir(), "stdout"))
+	output, err := os.Create(filepath.Join(t.TempDir(), "printed"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	command.Stdout = output
+	command.Stdout, command.Stderr = output, output
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -95,8 +95,8 @@ func request(t *testing.T, method, address, accept string) *http.Request {
 
 // Nothing configured: the stand-in's consent page is answered by hand.
 func TestWithoutConfiguration(t *testing.T) {
-	address, stdout := start(t, program(t))
-	if printed, err := os.ReadFile(stdout); err != nil || !strings.Contains(string(printed), "stand-in") || !strings.Contains(string(printed), "switch accounts") || !strings.Contains(string(printed), address) {
+	address, output := start(t, program(t))
+	if printed, err := os.ReadFile(output); err != nil || !strings.Contains(string(printed), "stand-in") || !strings.Contains(string(printed), "switch accounts") || !strings.Contains(string(printed), address) {
 		t.Errorf("prints %q, %v", printed, err)
 	}
 	jar, _ := cookiejar.New(nil)

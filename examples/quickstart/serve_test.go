@@ -120,3 +120,18 @@ func TestWeak(t *testing.T) {
 		}
 	}
 }
+
+// The program says that it made a key, which nothing kept in a cookie outlives.
+func TestWeakSecretIsLogged(t *testing.T) {
+	path := program(t)
+	for secret, want := range map[string]bool{"secret": true, "oauth_app_secret_0123456789abcdefghijklmnopqrstuvwx": false} {
+		_, output := start(t, path, "OAUTH_CLIENT_ID=id", "OAUTH_CLIENT_SECRET="+secret, "OPENID_PROVIDER_URL=http://127.0.0.1:1")
+		printed, err := os.ReadFile(output)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(string(printed), "too weak to make a key of"); got != want {
+			t.Errorf("with the secret %q it says so: %v, want %v: %s", secret, got, want, printed)
+		}
+	}
+}
