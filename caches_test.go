@@ -98,6 +98,12 @@ func (s *site) checkUncached(resp answer) {
 	if len(resp.setCookies(s.client.SessionCookie())) != 1 {
 		s.t.Fatalf("%s without the renewed session: %v", resp.Status, resp.Header)
 	}
+	s.checkPrivate(resp)
+}
+
+// checkPrivate checks that no cache keeps an answer.
+func (s *site) checkPrivate(resp answer) {
+	s.t.Helper()
 	if got := resp.Header.Values("Cache-Control"); fmt.Sprint(got) != "[private, no-store]" {
 		s.t.Errorf("Cache-Control %q, want private, no-store", got)
 	}
@@ -171,6 +177,34 @@ func TestHTTPClientKeepsTheAnswerPrivate(t *testing.T) {
 	}))
 	defer app.Close()
 	s.checkUncached(get(t, s.browser(), app.URL, "Cookie", cookie.Name+"="+cookie.Value))
+}
+
+// So have those that set or remove other cookies of ours.
+func TestCallsKeepTheAnswerPrivate(t *testing.T) {
+	s := newSite(t, nil)
+	for name, call := range map[string]func(w http.ResponseWriter, r *http.Request){
+		"Login": func(w http.ResponseWriter, r *http.Request) { s.client.Login(w, r, hfoauth.LoginOptions{}) },
+		"Logout": func(w http.ResponseWriter, r *http.Request) {
+			if err := s.client.Logout(w, r); err != nil {
+				t.Error(err)
+			}
+		},
+		"Error": func(w http.ResponseWriter, r *http.Request) {
+			s.client.Error(w, r, &hfoauth.ForbiddenError{Scopes: hfoauth.Scopes{hfoauth.ScopeJobs}})
+		},
+	} {
+		app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			sayCacheable(w)
+			call(w, r)
+		}))
+		defer app.Close()
+		cookie := s.newSession(ada)
+		resp := get(t, s.browser(), app.URL, "Cookie", cookie.Name+"="+cookie.Value)
+		if len(resp.Header["Set-Cookie"]) == 0 {
+			t.Errorf("%s: no cookie is set", name)
+		}
+		s.checkPrivate(resp)
+	}
 }
 
 // Pages behind Require* belong to one user unless the handler says otherwise,
