@@ -264,8 +264,14 @@ func mountPanics(client *hfoauth.Client) (problem any) {
 }
 
 func FuzzEnvironment(f *testing.F) {
-	f.Add("id", clientSecret, "openid", "https://huggingface.co", "https://app.example/cb", "a.hf.space,b.example")
+	const hub, callback = "https://huggingface.co", "https://app.example/cb"
+	f.Add("id", clientSecret, "openid", hub, callback, "a.hf.space,b.example")
+	f.Add("id", clientSecret, "opnid, made-up", "http://127.0.0.1:9200/", "", "a.hf.space")
 	f.Add("", "", "a,\x00", "http://x", "::", ",")
+	f.Add("id\x7f", "short", "\"", hub+"/.well-known/openid-configuration", "https://app.example", "")
+	f.Add("id", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "", "https://u:p@x", "https://app.example/login", "/")
+	f.Add("https://app.example/.well-known/oauth-cimd", "", "", "ftp://x", "https://app.example/logout", "")
+	f.Add("https://app.example/.well-known/oauth-cimd", clientSecret, "", hub+"?x", "http://app.example/cb#x", "")
 	f.Fuzz(func(t *testing.T, id, secret, scopes, providerURL, redirect, space string) {
 		env := map[string]string{"OAUTH_CLIENT_ID": id, "OAUTH_CLIENT_SECRET": secret, "OAUTH_SCOPES": scopes,
 			"OPENID_PROVIDER_URL": providerURL, "OAUTH_REDIRECT_URL": redirect, "SPACE_HOST": space}

@@ -1,6 +1,7 @@
 package hfoauth_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -131,16 +132,26 @@ func mutate(random *rand.Rand, value string) string {
 	return value[:i] + string(c) + value[i+1:]
 }
 
+// Whatever comes as the session's cookie, it is a session of ours or none, and
+// hides none behind it. What this app sealed itself is decoded, too, whatever
+// it is.
 func FuzzSessionCookie(f *testing.F) {
-	s := newSite(f, nil)
-	f.Add(s.newSession(ada).Value)
-	f.Add("")
-	f.Add(strings.Repeat("A", 43))
-	f.Add("=;\"\\")
+	s := newVirtualSite(f, nil)
 	valid := s.newSession(ada).Value
-	f.Fuzz(func(t *testing.T, value string) {
+	plain := s.client.OpenSession(valid)
+	if len(plain) == 0 {
+		f.Fatal("the session does not open")
+	}
+	for _, value := range []string{valid, valid[1:], "", strings.Repeat("A", 43), "=;\"\\"} {
+		f.Add(value, plain)
+	}
+	f.Add("", plain[:len(plain)-1])
+	f.Add("", append(slices.Clone(plain), 0))
+	f.Add("", slices.Concat([]byte{plain[0] + 1}, plain[1:])) // of another version
+	name := s.client.SessionCookie()
+	f.Fuzz(func(t *testing.T, value string, sealed []byte) {
 		r := httptest.NewRequest("GET", "/", nil)
-		r.Header.Set("Cookie", s.client.SessionCookie()+"="+value)
+		r.Header.Set("Cookie", name+"="+value)
 		user, err := s.client.UserFromRequest(r)
 		if err == nil && user.Username != "ada" {
 			t.Errorf("%q opens as %v", value, user)
@@ -148,9 +159,17 @@ func FuzzSessionCookie(f *testing.F) {
 		if err != nil && err != hfoauth.ErrNotSignedIn {
 			t.Errorf("%q: %v", value, err)
 		}
-		r.Header.Set("Cookie", s.client.SessionCookie()+"="+value+"; "+s.client.SessionCookie()+"="+valid)
+		r.Header.Set("Cookie", name+"="+value+"; "+name+"="+valid)
 		if user, err := s.client.UserFromRequest(r); err != nil || user.Username != "ada" {
 			t.Errorf("%q in front hides the session: %v", value, err)
+		}
+		r.Header.Set("Cookie", name+"="+s.client.SealSession(sealed))
+		user, err = s.client.UserFromRequest(r)
+		if err != nil && err != hfoauth.ErrNotSignedIn {
+			t.Errorf("sealed %x: %v", sealed, err)
+		}
+		if bytes.Equal(sealed, plain) && (err != nil || user.Username != "ada") {
+			t.Fatalf("the session, sealed again, does not open: %v", err)
 		}
 	})
 }

@@ -43,6 +43,35 @@ func (c *Client) OpenAttempt(state, value string) []byte {
 	return plain
 }
 
+// SealSession seals bytes as a session in a cookie, and OpenSession opens them.
+func (c *Client) SealSession(plain []byte) string {
+	config := c.mustSessionsConfig()
+	return encodeCookie(config.InCookie.Seal(plain, config.Context))
+}
+
+func (c *Client) OpenSession(value string) []byte {
+	sealed, err := decodeCookie(value)
+	if err != nil {
+		return nil
+	}
+	config := c.mustSessionsConfig()
+	plain, _ := config.InCookie.Open(sealed, config.Context)
+	return plain
+}
+
+func (c *Client) mustSessionsConfig() sessions.Config[*record] {
+	config, err := c.sessionsConfig()
+	if err != nil {
+		panic(err)
+	}
+	return config
+}
+
+// ForgetSpent makes attempts that were used good for once more.
+func (c *Client) ForgetSpent() {
+	c.spent.DeleteFunc(func([32]byte, struct{}) bool { return true })
+}
+
 // NewMemoryStore returns the Store of a client that is given none.
 func NewMemoryStore() Store { return sessions.NewMemory(time.Now) }
 
@@ -55,10 +84,7 @@ func RefreshToken(s *Session) string { return s.source.current().Data.token.Refr
 // Tighten makes the client remember one session of each kind. It is called
 // before the first use.
 func (c *Client) Tighten() {
-	config, err := c.sessionsConfig()
-	if err != nil {
-		panic(err)
-	}
+	config := c.mustSessionsConfig()
 	config.MaxEntries = 1
 	c.sessions = sessions.New(config)
 }

@@ -68,7 +68,10 @@ func browserURL(location string) (*url.URL, error) {
 }
 
 func FuzzReturnPath(f *testing.F) {
-	for _, seed := range []string{"/", "/private?x=1#y", "//evil.example", "/\\evil.example", "////evil", "/%2F/evil", "/\t/evil", "https://evil.example", "/a/../..//evil"} {
+	for _, seed := range []string{
+		"/", "/private?x=1#y", "//evil.example", "/\\evil.example", "////evil", "/%2F/evil", "/\t/evil",
+		"https://evil.example", "/a/../..//evil", "/%zz", "/" + strings.Repeat("é", 400), "/x?a=b&__sign=c&d", "/x?%5f_sign",
+	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, next string) {

@@ -3,7 +3,9 @@ package hfoauth_test
 import (
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
@@ -140,47 +142,111 @@ func parseChallenge(header string) map[string]string {
 	return params
 }
 
+// anyoneHub is a provider to which the tokens hf_oauth_e30.… are all ada's, a
+// member of engines, hf_ada is her user token and hf_robot no user's.
+func anyoneHub(r *http.Request) (*http.Response, error) {
+	answers := map[string]string{
+		"/.well-known/openid-configuration": `{"issuer":"https://hub.example","authorization_endpoint":"https://hub.example/a",` +
+			`"token_endpoint":"https://hub.example/t","userinfo_endpoint":"https://hub.example/u","jwks_uri":"https://hub.example/j"}`,
+		"/u Bearer hf_oauth_e30.":        `{"sub":"5dd9","preferred_username":"ada","orgs":[{"sub":"6a","preferred_username":"engines"}]}`,
+		"/api/whoami-v2 Bearer hf_ada":   `{"type":"user","id":"5dd9","name":"ada"}`,
+		"/api/whoami-v2 Bearer hf_robot": `{"type":"app","id":"6b","name":"robot"}`,
+	}
+	authorization := r.Header.Get("Authorization")
+	if strings.HasPrefix(authorization, "Bearer hf_oauth_e30.") {
+		authorization = "Bearer hf_oauth_e30."
+	}
+	body, ok := answers[strings.TrimSpace(r.URL.Path+" "+authorization)]
+	status := http.StatusOK
+	if !ok {
+		status = http.StatusUnauthorized
+	}
+	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}, nil
+}
+
+// anyoneClient is a client of anyoneHub that logs nothing.
+func anyoneClient(t testing.TB) *hfoauth.Client {
+	t.Helper()
+	return newClient(t, hfoauth.Config{
+		ProviderURL: "https://hub.example", Transport: transportFunc(anyoneHub), Logger: slog.New(slog.DiscardHandler),
+	})
+}
+
+// tokenWith is a token that the provider vouches for, and that says payload.
+func tokenWith(payload string) string {
+	return "hf_oauth_e30." + base64.RawURLEncoding.EncodeToString([]byte(payload)) + ".x"
+}
+
 // Whatever comes in Authorization, and whatever a token says about itself,
-// lets nobody in without the provider's word, and the challenge is well formed.
+// lets nobody in without the provider's word.
 func FuzzBearer(f *testing.F) {
-	for _, seed := range []string{"", "Bearer", "Bearer ", "bearer hf_x", "Bearer hf_oauth__refresh_x", "Basic eDp5", "Bearer hf_\x00", "Bearer  hf_oauth_a.b.c"} {
-		f.Add(seed, `{"oauthApp":"client","scope":"openid profile"}`)
+	for _, seed := range []string{
+		"", "Bearer", "Bearer ", "bearer hf_x", "Bearer hf_ada", "Bearer hf_robot", "Bearer hf_oauth__refresh_x", "Basic eDp5",
+		"Bearer hf_\x00", "Bearer  hf_oauth_a.b.c", "Bearer hf_oauth_opaque", "Bearer gh_x", "Bearer " + strings.Repeat("hf_", 3000),
+	} {
+		f.Add(seed, `{"oauthApp":"client","scope":"openid profile inference-api"}`)
 	}
-	f.Add("", `{"azp":"client","scope":["openid","profile","a\"b","c\\d","\r\nX: y"],"exp":1e300}`)
-	f.Add("", `{"oauthApp":["client"],"scope":{"a":1},"exp":"never"}`)
-	refuses := func(r *http.Request) (*http.Response, error) {
-		body := `{"issuer":"https://hub.example","authorization_endpoint":"https://hub.example/a","token_endpoint":"https://hub.example/t","userinfo_endpoint":"https://hub.example/u","jwks_uri":"https://hub.example/j"}`
-		status := http.StatusOK
-		if r.Header.Get("Authorization") != "" {
-			body, status = `{"sub":"5dd9","preferred_username":"ada"}`, http.StatusOK
-			if !strings.HasPrefix(r.Header.Get("Authorization"), "Bearer hf_oauth_e30.") {
-				body, status = "", http.StatusUnauthorized
-			}
-		}
-		return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}, nil
+	for _, payload := range []string{
+		`{"azp":"client","scope":["openid","profile","inference-api"],"exp":1e300}`,
+		`{"oauthApp":["client"],"scope":{"a":1},"exp":"never"}`,
+		`{"scope":"gated-repos"}`, `{"exp":0,"scope":"openid profile inference-api"}`, `{}`, `[]`, `%`,
+	} {
+		f.Add("", payload)
 	}
-	client := newClient(f, hfoauth.Config{ProviderURL: "https://hub.example", Transport: transportFunc(refuses)})
+	client := anyoneClient(f)
 	programs := client.AcceptBearer(hfoauth.BearerOptions{AnyApp: true, UserTokens: true})
-	handler := programs(client.RequireScope(hfoauth.ScopeInferenceAPI)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNoContent) })))
+	handler := programs(client.RequireScope(hfoauth.ScopeInferenceAPI)(http.HandlerFunc(letIn)))
 	f.Fuzz(func(t *testing.T, header, payload string) {
-		token := "Bearer hf_oauth_e30." + base64.RawURLEncoding.EncodeToString([]byte(payload)) + ".x"
-		for _, authorization := range []string{header, token} {
-			r := httptest.NewRequest("GET", "/", nil)
-			r.Header.Set("Authorization", authorization)
-			w := httptest.NewRecorder()
-			handler.ServeHTTP(w, r)
-			if w.Code == http.StatusNoContent && authorization == header && !strings.Contains(strings.ToLower(header), "bearer hf_oauth_e30.") {
-				t.Fatalf("%q is let in", header)
-			}
-			if w.Code != http.StatusUnauthorized && w.Code != http.StatusForbidden {
-				continue
-			}
-			challenge := parseChallenge(w.Header().Get("WWW-Authenticate"))
-			if challenge["resource_metadata"] != "https://app.example/.well-known/oauth-protected-resource" {
-				t.Errorf("%q gets the challenge %q", authorization, w.Header().Get("WWW-Authenticate"))
-			}
-			if w.Code == http.StatusForbidden && challenge["error"] != "insufficient_scope" {
-				t.Errorf("%q gets the challenge %q", authorization, w.Header().Get("WWW-Authenticate"))
+		vouched := strings.Contains(strings.ToLower(header), "bearer") && strings.Contains(header, "hf_oauth_e30.")
+		if status := statusWith(handler, header); status == http.StatusOK && !vouched {
+			t.Errorf("%q is let in", header)
+		}
+		var claims map[string]any
+		json.Unmarshal([]byte(payload), &claims)
+		says := fmt.Sprint(claims["scope"])
+		if status := statusWith(handler, "Bearer "+tokenWith(payload)); status == http.StatusOK && !strings.Contains(says, "inference-api") {
+			t.Errorf("a token that says %q is let in", payload)
+		}
+	})
+}
+
+// statusWith returns the status of the answer to a request with a token.
+func statusWith(handler http.Handler, authorization string) int {
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header.Set("Authorization", authorization)
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, r)
+	return w.Code
+}
+
+// Whatever the header has, a token says, and an app misses, WWW-Authenticate is
+// one well-formed challenge (RFC 9110 section 11.6.1).
+func FuzzChallenge(f *testing.F) {
+	f.Add("", `{"scope":"openid profile"}`, "jobs", "engines")
+	f.Add("hf_ada", "", "read-repos jobs", "")
+	f.Add("hf_bad\"\r\nX: y", `{"scope":["openid","profile","a\"b","c\\d","\r\nX: y"]}`, "a\"b,c\\d é", "a\"b")
+	client := anyoneClient(f)
+	programs := client.AcceptBearer(hfoauth.BearerOptions{AnyApp: true, UserTokens: true, Resource: "/mcp"})
+	f.Fuzz(func(t *testing.T, token, payload, missing, org string) {
+		refuse := func(err error) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { client.Error(w, r, err) })
+		}
+		for _, authorization := range []string{"Bearer " + token, "Bearer " + tokenWith(payload)} {
+			for name, handler := range map[string]http.Handler{
+				"a scope":         client.RequireUser(refuse(&hfoauth.ForbiddenError{Scopes: hfoauth.Scopes{hfoauth.Scope(missing)}})),
+				"scopes":          client.RequireUser(refuse(&hfoauth.ForbiddenError{Scopes: hfoauth.ParseScopes(missing)})),
+				"an organization": client.RequireUser(refuse(&hfoauth.ForbiddenError{Org: org, Message: missing})),
+				"a role":          client.RequireOrg("engines", hfoauth.RoleRead)(http.HandlerFunc(letIn)),
+			} {
+				r := httptest.NewRequest("GET", "/", nil)
+				r.Header.Set("Authorization", authorization)
+				w := httptest.NewRecorder()
+				programs(handler).ServeHTTP(w, r)
+				header := w.Header().Get("WWW-Authenticate")
+				challenge := parseChallenge(header)
+				if want := "https://app.example/.well-known/oauth-protected-resource/mcp"; challenge["resource_metadata"] != want {
+					t.Errorf("%q that lacks %s %q: %d with the challenge %q", authorization, name, missing, w.Code, header)
+				}
 			}
 		}
 	})

@@ -19,7 +19,7 @@ import (
 // is reached: only one of the state it is presented with counts. One that it
 // did not seal never does.
 func FuzzAttemptCookie(f *testing.F) {
-	s := newSite(f, nil)
+	s := newVirtualSite(f, nil)
 	browser := s.browser()
 	home, err := url.Parse(s.URL)
 	if err != nil {
@@ -40,23 +40,28 @@ func FuzzAttemptCookie(f *testing.F) {
 	f.Add(plain[:len(plain)-1])
 	f.Add(append(slices.Clone(plain), 0))
 	f.Add(slices.Concat([]byte{1}, make([]byte, 96), plain[97:])) // the state that has no bits
+	f.Add(slices.Concat([]byte{2}, plain[1:]))                    // of another version
 	f.Add(slices.Concat(plain[:97], []byte{0}, plain[98:]))
 	f.Fuzz(func(t *testing.T, changed []byte) {
-		cookies := []*http.Cookie{{Name: attempt.Name, Value: base64.RawURLEncoding.EncodeToString(changed)}}
-		if !bytes.Equal(changed, plain) {
-			cookies = append(cookies, &http.Cookie{Name: attempt.Name, Value: s.client.SealAttempt(state, changed)})
-		}
-		for i, cookie := range cookies {
+		for i, value := range []string{
+			s.client.SealAttempt(state, changed),
+			base64.RawURLEncoding.EncodeToString(changed),
+		} {
+			cookie := &http.Cookie{Name: attempt.Name, Value: value}
 			r := httptest.NewRequest("GET", "/login/callback?code=x&state="+state, nil)
 			r.AddCookie(cookie)
 			recorder := httptest.NewRecorder()
+			s.client.ForgetSpent()
 			s.client.CallbackHandler().ServeHTTP(recorder, r)
 			if recorder.Code != 400 {
 				t.Errorf("cookie %d of %x: status %d, want 400", i, changed, recorder.Code)
 			}
 			reached := strings.Contains(recorder.Body.String(), "invalid_grant") // the code is asked for
-			if reached && (len(changed) < 97 || !bytes.Equal(changed[1:33], plain[1:33])) {
+			if sameState := len(changed) >= 97 && bytes.Equal(changed[1:33], plain[1:33]); reached && !sameState {
 				t.Errorf("cookie %d of %x: another state was taken", i, changed)
+			}
+			if unchanged := i == 0 && bytes.Equal(changed, plain); unchanged && !reached {
+				t.Fatal("the attempt as it is does not get as far as its code")
 			}
 		}
 	})
@@ -66,9 +71,19 @@ func TestStateFailures(t *testing.T) {
 	s := newSite(t, nil)
 	says := "expired or was already used"
 	browser := s.browser()
-	for _, query := range []string{"", "?code=x", "?state=", "?code=x&state=invented", "?error=access_denied&error_description=%3Cscript%3E", "?state=a&state=b"} {
+	authorize, err := url.Parse(s.begin(browser, "/")) // so that there is an attempt to be found
+	if err != nil {
+		t.Fatal(err)
+	}
+	state := "state=" + authorize.Query().Get("state")
+	for _, query := range []string{
+		"", "?code=x", "?state=", "?code=x&state=invented", "?state=a&state=b", "?code=x&" + state + "&" + state,
+		"?code=x&" + state[:len(state)-1], "?code=x&" + strings.ToLower(state),
+		"?error=access_denied&error_description=%3Cscript%3E",
+	} {
 		s.checkFailure(get(t, browser, s.URL+"/login/callback"+query), 400, says)
 	}
+	s.checkFailure(get(t, browser, s.URL+"/login/callback?code=x&"+state), 400, "invalid_grant") // the code is asked for
 
 	t.Run("another browser", func(t *testing.T) {
 		callback := s.decide(s.begin(browser, "/"), ada)
@@ -106,7 +121,7 @@ func TestStateFailures(t *testing.T) {
 		}
 		thief := s.browser()
 		thief.Jar.SetCookies(home, cookies)
-		s.checkFailure(get(t, thief, first), 400, "")
+		s.checkFailure(get(t, thief, first), 400, says)
 	})
 }
 

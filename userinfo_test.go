@@ -102,7 +102,17 @@ func FuzzUserClaims(f *testing.F) {
 	f.Add([]byte(adaClaims))
 	f.Add([]byte(`{"sub":"1","orgs":[{"isEnterprise":"plus"},5,null]}`))
 	f.Add([]byte(`{"sub":5,"orgs":{}}`))
+	f.Add([]byte(`null`))
+	f.Add([]byte(`{"preferred_username":"engines","missingMFA":null,"pendingSSO":"no","resourceGroups":{"role":"read"}}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
+		var org hfoauth.Org
+		if json.Unmarshal(body, &org) == nil {
+			var again hfoauth.Org
+			marshaled := mustMarshal(t, org)
+			if err := json.Unmarshal(marshaled, &again); err != nil || !reflect.DeepEqual(again, org) {
+				t.Errorf("%q: %+v marshals to %s, which is %+v (%v)", body, org, marshaled, again, err)
+			}
+		}
 		var user hfoauth.User
 		if json.Unmarshal(body, &user) != nil {
 			return
