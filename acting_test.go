@@ -106,7 +106,7 @@ func TestSessions(t *testing.T) {
 	get(t, browser, s.decide(s.begin(browser, "/"), ada), "User-Agent", "first "+strings.Repeat("x", 300)+"é")
 	clock.advance(time.Minute)
 	cookie := s.newSession(ada)
-	s.newSession(hfoauthtest.Person{Username: "grace"})
+	s.newSession(grace)
 
 	sessions, err := other.Sessions(t.Context(), sub("ada"))
 	if err != nil || len(sessions) != 2 {

@@ -65,7 +65,7 @@ func TestBearer(t *testing.T) {
 		}
 	}
 
-	cookie := s.newSession(hfoauthtest.Person{Username: "grace"})
+	cookie := s.newSession(grace)
 	if user, err := bearer(s.client, oauthToken, cookie); err != nil || user.Username != "ada" {
 		t.Errorf("token and cookie: %v %v", user, err)
 	}
@@ -521,7 +521,7 @@ func TestTokenInsideRequire(t *testing.T) {
 		"members(programs)":             members(programs(who)),
 		"members(user(programs(user)))": members(http.HandlerFunc(user(programs(user(who))).ServeHTTP)),
 	}
-	cookies := map[string]*http.Cookie{"ada": s.newSession(ada), "grace": s.newSession(hfoauthtest.Person{Username: "grace"})}
+	cookies := map[string]*http.Cookie{"ada": s.newSession(ada), "grace": s.newSession(grace)}
 	tokens := map[string]string{
 		"ada": s.hub.AccessToken("ada", s.app.ClientID), "grace": s.hub.AccessToken("grace", s.app.ClientID),
 		"of another app": s.hub.AccessToken("ada", "another app"),

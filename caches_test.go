@@ -66,8 +66,12 @@ func TestRenewedSessionIsNotCached(t *testing.T) {
 				w.Header()[strings.ToLower(name)] = []string{value}
 			}
 		},
-		"io.Copy":     func(w http.ResponseWriter, r *http.Request) { io.Copy(w, strings.NewReader("page")) },
-		"early hints": func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(103); sayCacheable(w); w.WriteHeader(200) },
+		"io.Copy": func(w http.ResponseWriter, r *http.Request) { io.Copy(w, strings.NewReader("page")) },
+		"early hints": func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(103)
+			sayCacheable(w)
+			w.WriteHeader(200)
+		},
 		"not modified": func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(http.StatusNotModified)
 		},
@@ -212,7 +216,11 @@ func TestCallsKeepTheAnswerPrivate(t *testing.T) {
 func TestPagesBehindRequireArePrivate(t *testing.T) {
 	s := newSite(t, nil)
 	cookie := s.newSession(ada)
-	for says, want := range map[string]string{"": "private, no-store", "public, max-age=60": "public, max-age=60", "no-cache": "no-cache"} {
+	for says, want := range map[string]string{
+		"":                   "private, no-store",
+		"public, max-age=60": "public, max-age=60",
+		"no-cache":           "no-cache",
+	} {
 		app := httptest.NewServer(s.client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if says != "" {
 				w.Header().Set("Cache-Control", says)
@@ -251,7 +259,9 @@ func TestInterfacesOfTheResponseWriter(t *testing.T) {
 		"Hijacker": hijackingWriter{bareWriter{recorder}},
 	} {
 		s, cookie := renewing(t)
+		reached := false
 		s.client.RequireUser(http.HandlerFunc(func(wrapped http.ResponseWriter, r *http.Request) {
+			reached = true
 			_, want := w.(http.Flusher)
 			if _, got := wrapped.(http.Flusher); got != want {
 				t.Errorf("%s: Flusher %t, want %t", name, got, want)
@@ -267,14 +277,23 @@ func TestInterfacesOfTheResponseWriter(t *testing.T) {
 				t.Errorf("%s: Hijack by the controller: %v", name, err)
 			}
 		})).ServeHTTP(w, requestWith(cookie))
-	}
-	// Where no cookie is on the answer, the handler has the original.
-	s := newSite(t, nil)
-	s.client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if w != http.ResponseWriter(recorder) {
-			t.Errorf("an answer without a cookie is wrapped: %T", w)
+		if !reached {
+			t.Errorf("%s: the handler is not reached", name)
 		}
+	}
+}
+
+// Where no cookie is on the answer, the handler has the original.
+func TestAnswerWithoutACookieIsNotWrapped(t *testing.T) {
+	s := newSite(t, nil)
+	recorder := httptest.NewRecorder()
+	var got http.ResponseWriter
+	s.client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got = w
 	})).ServeHTTP(recorder, requestWith(s.newSession(ada)))
+	if got != http.ResponseWriter(recorder) {
+		t.Errorf("the handler has %T, want the ResponseWriter as it came", got)
+	}
 }
 
 // Deadlines reach the connection through what wraps it.

@@ -38,15 +38,29 @@ func TestUnregisteredApp(t *testing.T) {
 	})
 	browser := hub.SignIn(t, app.URL+"/login", "ada")
 	if resp := get(t, browser, app.URL+"/"); !strings.Contains(resp.body, "Ada Lovelace") {
-		t.Errorf("%s", resp.body)
+		t.Errorf("signed in as %s, want Ada Lovelace", resp.body)
 	}
 	resp := get(t, browser, app.URL+"/.well-known/oauth-cimd")
 	var document map[string]any
-	if err := json.Unmarshal([]byte(resp.body), &document); err != nil || document["client_id"] != app.URL+"/.well-known/oauth-cimd" || document["client_name"] != "My <app>" {
-		t.Errorf("%s", resp.body)
+	if err := json.Unmarshal([]byte(resp.body), &document); err != nil {
+		t.Fatalf("%v: %s", err, resp.body)
 	}
-	if _, err := hfoauth.New(hfoauth.Config{ClientID: "https://app.example/.well-known/oauth-cimd", ClientSecret: "y", RedirectURL: "https://app.example/cb"}); err == nil || !strings.Contains(err.Error(), "ClientSecret") {
-		t.Errorf("a secret for an app without registration: %v", err)
+	for member, want := range map[string]any{"client_id": app.URL + "/.well-known/oauth-cimd", "client_name": "My <app>"} {
+		if got := document[member]; got != want {
+			t.Errorf("%s is %v, want %v", member, got, want)
+		}
+	}
+}
+
+// An app that is not registered has no secret: whatever is given for one is a
+// mistake, even if keys could be derived from it.
+func TestUnregisteredAppHasNoSecret(t *testing.T) {
+	clearEnv(t)
+	_, err := hfoauth.New(hfoauth.Config{
+		ClientID: "https://app.example/.well-known/oauth-cimd", ClientSecret: clientSecret, RedirectURL: "https://app.example/cb",
+	})
+	if err == nil || !strings.Contains(err.Error(), "ClientSecret") {
+		t.Errorf("error %v, want one that names ClientSecret", err)
 	}
 }
 

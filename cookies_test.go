@@ -277,7 +277,7 @@ func TestWhiteSpaceInCookieNames(t *testing.T) {
 		}
 	}
 	s := newSite(t, nil)
-	attacker := s.newSession(hfoauthtest.Person{Username: "grace"})
+	attacker := s.newSession(grace)
 	victim := s.newSession(ada)
 	for _, r := range whiteSpace {
 		for _, suffix := range []string{"", "-frame"} {

@@ -123,7 +123,7 @@ func TestLaterSignInsLeaveTheIframe(t *testing.T) {
 			if one == nil || two == nil {
 				t.Fatalf("claims: %v, %v", one, two)
 			}
-			s.signIn(tab, hfoauthtest.Person{Username: "grace"}, "/")
+			s.signIn(tab, grace, "/")
 			if s.username(tab) != "grace" || s.username(first) != "ada" || s.username(second) != "ada" {
 				t.Errorf("tab is %q, iframes are %q and %q", s.username(tab), s.username(first), s.username(second))
 			}

@@ -78,7 +78,7 @@ func TestFailures(t *testing.T) {
 		status int
 		says   string
 	}{
-		{"denied", func(*site) {}, hfoauthtest.Person{Username: "ada", Deny: true}, 403, "Sign-in cancelled"},
+		{"denied", func(*site) {}, adaDenies, 403, "Sign-in cancelled"},
 		{"other error", answerWith(url.Values{"error": {"server_error"}, "error_description": {"<script>alert(1)</script>"}}), ada, 400, "server_error"},
 		{"hostile error", answerWith(url.Values{"error": {"<script>alert(1)</script>"}}), ada, 400, "&lt;script&gt;"},
 		{"no code", answerWith(nil), ada, 400, "expired or was already used"},
@@ -310,7 +310,7 @@ func TestErrorHandler(t *testing.T) {
 			return true
 		}
 	})
-	resp := s.signIn(s.browser(), hfoauthtest.Person{Username: "ada", Deny: true}, "/")
+	resp := s.signIn(s.browser(), adaDenies, "/")
 	if resp.StatusCode != 403 || resp.body != "our own page" || !errors.Is(got, hfoauth.ErrDenied) {
 		t.Errorf("%s %s %v", resp.Status, resp.body, got)
 	}
@@ -330,7 +330,7 @@ func TestErrorHandlerLeavesTheRest(t *testing.T) {
 	s := newSite(t, func(c *hfoauth.Config) {
 		c.ErrorHandler = func(http.ResponseWriter, *http.Request, error) bool { return false }
 	})
-	s.checkFailure(s.signIn(s.browser(), hfoauthtest.Person{Username: "ada", Deny: true}, "/"), 403, "Sign-in cancelled")
+	s.checkFailure(s.signIn(s.browser(), adaDenies, "/"), 403, "Sign-in cancelled")
 }
 
 func TestProviderDownAtStart(t *testing.T) {

@@ -96,6 +96,12 @@ func (b *lockedBuffer) String() string {
 	return b.buf.String()
 }
 
+func (b *lockedBuffer) reset() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.buf.Reset()
+}
+
 // newSite starts an app on loopback, after change had its way with the config.
 func newSite(t testing.TB, change func(*hfoauth.Config)) *site {
 	t.Helper()
@@ -260,7 +266,11 @@ func (s *site) decide(authorizeURL string, person hfoauthtest.Person) string {
 	return location
 }
 
-var ada = hfoauthtest.Person{Username: "ada"}
+var (
+	ada       = hfoauthtest.Person{Username: "ada"}
+	grace     = hfoauthtest.Person{Username: "grace"}
+	adaDenies = hfoauthtest.Person{Username: "ada", Deny: true}
+)
 
 // signIn runs a sign-in and returns the callback's answer.
 func (s *site) signIn(browser *http.Client, person hfoauthtest.Person, next string) answer {

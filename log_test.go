@@ -84,7 +84,7 @@ func TestLog(t *testing.T) {
 	}{
 		"not signed in": {func() { get(t, s.browser(), p.address+"/user?__sign=secret", "Accept", "application/json") }, slog.LevelDebug, "not signed in", "401", "/user", ""},
 		"forbidden":     {func() { get(t, signedIn, p.address+"/repos?__sign=secret") }, slog.LevelInfo, "forbidden", "403", "/repos", sub},
-		"denied":        {func() { s.signIn(s.browser(), hfoauthtest.Person{Username: "ada", Deny: true}, "/") }, slog.LevelInfo, "denied", "403", "/login/callback", ""},
+		"denied":        {func() { s.signIn(s.browser(), adaDenies, "/") }, slog.LevelInfo, "denied", "403", "/login/callback", ""},
 		"turned away": {func() {
 			onLogin = &hfoauth.ForbiddenError{Message: "Closed."}
 			s.signIn(s.browser(), ada, "/")

@@ -34,8 +34,10 @@ func TestHasRole(t *testing.T) {
 		"sso":         nil,
 		"mfa":         nil,
 	} {
-		for _, role := range []hfoauth.Role{hfoauth.RoleAny, hfoauth.RoleRead, hfoauth.RoleContributor, hfoauth.RoleWrite, hfoauth.RoleAdmin,
-			"", "owner", hfoauth.RoleNoAccess} {
+		for _, role := range []hfoauth.Role{
+			hfoauth.RoleAny, hfoauth.RoleRead, hfoauth.RoleContributor, hfoauth.RoleWrite, hfoauth.RoleAdmin,
+			"", "owner", hfoauth.RoleNoAccess,
+		} {
 			if got := user.HasRole(org, role); got != slices.Contains(want, role) {
 				t.Errorf("HasRole(%q, %q) = %v, want %v", org, role, got, !got)
 			}
@@ -61,11 +63,11 @@ func TestRequireOrgRefusesOtherRoles(t *testing.T) {
 // than who grants it and does not meet its demands.
 func TestUnknownMembershipIsNone(t *testing.T) {
 	s := newSite(t, nil)
-	s.hub.AddUser(hfoauthtest.User{Username: "pending", Orgs: []hfoauthtest.Org{{Username: "engines", Role: "admin", PendingSSO: true}}})
-	s.hub.AddUser(hfoauthtest.User{Username: "outsider", Orgs: []hfoauthtest.Org{{Username: "engines", Role: "no_access"}}})
-	s.hub.AddUser(hfoauthtest.User{Username: "odd", Orgs: []hfoauthtest.Org{{Username: "engines", Role: "admin", Claims: map[string]any{"missingMFA": "yes"}}}})
-	page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNoContent) })
-	readers, members := s.client.RequireOrg("engines", hfoauth.RoleRead)(page), s.client.RequireOrg("engines", hfoauth.RoleAny)(page)
+	s.addMember("pending", hfoauthtest.Org{Username: "engines", Role: "admin", PendingSSO: true})
+	s.addMember("outsider", hfoauthtest.Org{Username: "engines", Role: "no_access"})
+	s.addMember("odd", hfoauthtest.Org{Username: "engines", Role: "admin", Claims: map[string]any{"missingMFA": "yes"}})
+	readers := s.client.RequireOrg("engines", hfoauth.RoleRead)(http.HandlerFunc(noContent))
+	members := s.client.RequireOrg("engines", hfoauth.RoleAny)(http.HandlerFunc(noContent))
 	for _, tt := range []struct {
 		user             string
 		orgs             []string
@@ -124,7 +126,8 @@ func (p *protected) visit(browser *http.Client, path string, person hfoauthtest.
 		location := last.location()
 		if strings.HasPrefix(location.String(), p.hub.URL) {
 			asked = append(asked, location.Query())
-			location, _ = url.Parse(strings.Replace(p.decide(location.String(), person), p.URL, p.address, 1))
+			callback := strings.Replace(p.decide(location.String(), person), p.URL, p.address, 1)
+			location, _ = url.Parse(callback)
 		}
 		address = location.String()
 	}
@@ -133,6 +136,13 @@ func (p *protected) visit(browser *http.Client, path string, person hfoauthtest.
 }
 
 func letIn(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "let in") }
+
+func noContent(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNoContent) }
+
+// addMember adds a user who is in one organization.
+func (s *site) addMember(username string, org hfoauthtest.Org) {
+	s.hub.AddUser(hfoauthtest.User{Username: username, Orgs: []hfoauthtest.Org{org}})
+}
 
 // The role is asked for once; if it is still unknown, the user is shown what is
 // missing.
@@ -145,7 +155,8 @@ func TestUnknownRoleIsAskedForOnce(t *testing.T) {
 			}
 		}
 	})
-	p := s.protect(map[string]http.Handler{"/album": s.client.RequireOrg("engines", hfoauth.RoleWrite)(http.HandlerFunc(letIn))})
+	album := s.client.RequireOrg("engines", hfoauth.RoleWrite)(http.HandlerFunc(letIn))
+	p := s.protect(map[string]http.Handler{"/album": album})
 	browser := s.browser()
 	s.signIn(browser, ada, "/")
 	resp, asked := p.visit(browser, "/album", ada)
@@ -172,7 +183,8 @@ func TestMembershipsNotRegistered(t *testing.T) {
 	s := newSite(t, nil)
 	s.app.Scopes = []string{"openid", "profile"}
 	s.hub.RegisterApp(s.app)
-	p := s.protect(map[string]http.Handler{"/album": s.client.RequireOrg("engines", hfoauth.RoleWrite)(http.HandlerFunc(letIn))})
+	album := s.client.RequireOrg("engines", hfoauth.RoleWrite)(http.HandlerFunc(letIn))
+	p := s.protect(map[string]http.Handler{"/album": album})
 	for name, tt := range map[string]struct {
 		orgs []string
 		want int
@@ -284,19 +296,21 @@ func TestErrorAnswersAsRequireDoes(t *testing.T) {
 		_, err := s.client.UserFromRequest(r)
 		s.client.Error(w, r, err)
 	})})
-	if resp := get(t, s.browser(), p.address+"/page"); resp.StatusCode != 303 || resp.Header.Get("Location") != "/login?next=%2Fpage" {
-		t.Errorf("a browser gets %s to %s", resp.Status, resp.Header.Get("Location"))
+	resp := get(t, s.browser(), p.address+"/page")
+	if got := resp.Header.Get("Location"); resp.StatusCode != 303 || got != "/login?next=%2Fpage" {
+		t.Errorf("a browser gets %s to %q, want the login page", resp.Status, got)
 	}
-	if resp := get(t, s.browser(), p.address+"/page", "Accept", "application/json"); resp.StatusCode != 401 || resp.Header.Get("WWW-Authenticate") == "" {
-		t.Errorf("a program gets %s", resp.Status)
+	resp = get(t, s.browser(), p.address+"/page", "Accept", "application/json")
+	if got := resp.Header.Get("WWW-Authenticate"); resp.StatusCode != 401 || got == "" {
+		t.Errorf("a program gets %s with WWW-Authenticate %q, want 401 and a challenge", resp.Status, got)
 	}
 }
 
 // Pages, JSON and log say what is missing.
 func TestForbiddenSaysWhy(t *testing.T) {
 	s := newSite(t, nil)
-	s.hub.AddUser(hfoauthtest.User{Username: "pending", Orgs: []hfoauthtest.Org{{Username: "engines", PendingSSO: true}}})
-	s.hub.AddUser(hfoauthtest.User{Username: "reader", Orgs: []hfoauthtest.Org{{Username: "engines", Role: "read"}}})
+	s.addMember("pending", hfoauthtest.Org{Username: "engines", PendingSSO: true})
+	s.addMember("reader", hfoauthtest.Org{Username: "engines", Role: "read"})
 	p := s.protect(map[string]http.Handler{
 		"/admin": s.client.RequireOrg("engines", hfoauth.RoleAdmin)(http.HandlerFunc(letIn)),
 		"/repos": s.client.RequireScope(hfoauth.ScopeReadRepos, hfoauth.ScopeJobs)(http.HandlerFunc(letIn)),
@@ -308,17 +322,24 @@ func TestForbiddenSaysWhy(t *testing.T) {
 		user, path      string
 		page, log, json string
 	}{
-		{"grace", "/admin", "Your account is not a member.", "the user is not a member of engines", `"org":"engines"`},
-		{"pending", "/admin", "engines requires single sign-on", "sign-in demands (SSO, MFA) of engines", `"org":"engines"`},
-		{"reader", "/admin", "members of engines with the role admin or higher", "does not have the role admin in engines", `"role":"admin"`},
+		{"grace", "/admin",
+			"Your account is not a member.", "the user is not a member of engines", `"org":"engines"`},
+		{"pending", "/admin",
+			"engines requires single sign-on", "sign-in demands (SSO, MFA) of engines", `"org":"engines"`},
+		{"reader", "/admin",
+			"members of engines with the role admin or higher", "does not have the role admin in engines", `"role":"admin"`},
 		{"grace", "/repos", "read-repos, jobs", "has not granted read-repos jobs", `"scopes":["read-repos","jobs"]`},
 		{"grace", "/pro", "This is for PRO users.", "This is for PRO users.", `"reason":"This is for PRO users."`},
 	} {
 		browser := s.browser()
 		s.signIn(browser, hfoauthtest.Person{Username: tt.user, Orgs: []string{"engines"}}, "/")
-		jsonAnswer := get(t, browser, p.address+tt.path, "Accept", "application/json")
-		if jsonAnswer.StatusCode != 403 || !json.Valid([]byte(jsonAnswer.body)) || !strings.Contains(jsonAnswer.body, tt.json) {
-			t.Errorf("%s at %s: %s %s, want %s", tt.user, tt.path, jsonAnswer.Status, jsonAnswer.body, tt.json)
+		s.log.reset()
+		program := get(t, browser, p.address+tt.path, "Accept", "application/json")
+		if program.StatusCode != 403 {
+			t.Errorf("%s at %s: a program gets %s, want 403", tt.user, tt.path, program.Status)
+		}
+		if !json.Valid([]byte(program.body)) || !strings.Contains(program.body, tt.json) {
+			t.Errorf("%s at %s: a program gets %s, want JSON with %s", tt.user, tt.path, program.body, tt.json)
 		}
 		if log := s.log.String(); !strings.Contains(log, tt.log) {
 			t.Errorf("%s at %s: the log does not say %q: %s", tt.user, tt.path, tt.log, log)

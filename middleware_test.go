@@ -38,7 +38,7 @@ func TestConsentAsNeeded(t *testing.T) {
 	}
 	t.Run("denied", func(t *testing.T) {
 		resp, _ := visit(browser, "/chat")
-		denied := s.callback(browser, app.URL, s.decide(resp.Header.Get("Location"), hfoauthtest.Person{Username: "ada", Deny: true}))
+		denied := s.callback(browser, app.URL, s.decide(resp.Header.Get("Location"), adaDenies))
 		if denied.StatusCode != 403 || !strings.Contains(denied.body, "Sign-in cancelled") {
 			t.Errorf("%s: %s", denied.Status, denied.body)
 		}
@@ -76,7 +76,8 @@ func TestConsentAsNeeded(t *testing.T) {
 		if resp.StatusCode != 303 || query.Get("orgIds") == "" {
 			t.Fatalf("%s to %s", resp.Status, resp.location())
 		}
-		s.callback(browser, app.URL, s.decide(resp.Header.Get("Location"), hfoauthtest.Person{Username: "ada", Orgs: []string{"engines"}}))
+		member := hfoauthtest.Person{Username: "ada", Orgs: []string{"engines"}}
+		s.callback(browser, app.URL, s.decide(resp.Header.Get("Location"), member))
 		if resp, _ := visit(browser, "/admin"); resp.body != "let in" {
 			t.Errorf("%s: %s", resp.Status, resp.body)
 		}
@@ -97,9 +98,9 @@ func (s *site) callback(browser *http.Client, address, callback string) answer {
 
 func TestMiddleware(t *testing.T) {
 	s := newSite(t, nil)
-	s.hub.AddUser(hfoauthtest.User{Username: "pending", Orgs: []hfoauthtest.Org{{Username: "engines", Role: "admin", PendingSSO: true}}})
-	s.hub.AddUser(hfoauthtest.User{Username: "impostor", Orgs: []hfoauthtest.Org{{Username: "fake", Name: "engines", Role: "admin"}}})
-	page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	s.addMember("pending", hfoauthtest.Org{Username: "engines", Role: "admin", PendingSSO: true})
+	s.addMember("impostor", hfoauthtest.Org{Username: "fake", Name: "engines", Role: "admin"})
+	page := http.HandlerFunc(noContent)
 	handlers := map[string]http.Handler{
 		"user":    s.client.RequireUser(page),
 		"profile": s.client.RequireScope(hfoauth.ScopeProfile)(page),
@@ -109,22 +110,22 @@ func TestMiddleware(t *testing.T) {
 		"admin":   s.client.RequireOrg("engines", hfoauth.RoleAdmin)(page),
 		"write":   s.client.RequireOrg("engines", hfoauth.RoleWrite)(page),
 	}
-	cookie := func(person hfoauthtest.Person) *http.Cookie {
-		return s.newSession(person)
-	}
 	cookies := map[string]*http.Cookie{
-		"ada":      cookie(hfoauthtest.Person{Username: "ada", Orgs: []string{"engines"}}),
-		"grace":    cookie(hfoauthtest.Person{Username: "grace"}),
-		"pending":  cookie(hfoauthtest.Person{Username: "pending", Orgs: []string{"engines"}}),
-		"impostor": cookie(hfoauthtest.Person{Username: "impostor", Orgs: []string{"fake"}}),
+		"ada":      s.newSession(hfoauthtest.Person{Username: "ada", Orgs: []string{"engines"}}),
+		"grace":    s.newSession(grace),
+		"pending":  s.newSession(hfoauthtest.Person{Username: "pending", Orgs: []string{"engines"}}),
+		"impostor": s.newSession(hfoauthtest.Person{Username: "impostor", Orgs: []string{"fake"}}),
 		"nobody":   {Name: "other", Value: "x"},
 	}
 	for _, tt := range []struct {
 		handler, user string
 		want          int
 	}{
-		{"user", "ada", 204}, {"user", "nobody", 401}, {"profile", "ada", 204}, {"email", "ada", 403}, {"email", "nobody", 401},
-		{"engines", "ada", 204}, {"engines", "grace", 403}, {"engines", "pending", 403}, {"engines", "impostor", 403}, {"engines", "nobody", 401},
+		{"user", "ada", 204}, {"user", "nobody", 401},
+		{"profile", "ada", 204}, {"email", "ada", 403}, {"email", "nobody", 401},
+		{"any", "ada", 204}, {"any", "grace", 403}, {"any", "pending", 403}, {"any", "impostor", 403}, {"any", "nobody", 401},
+		{"engines", "ada", 204}, {"engines", "grace", 403}, {"engines", "pending", 403}, {"engines", "impostor", 403},
+		{"engines", "nobody", 401},
 		{"admin", "ada", 204}, {"admin", "grace", 403}, {"write", "ada", 204},
 	} {
 		r := httptest.NewRequest("GET", "/page?x=1", nil)
@@ -135,13 +136,24 @@ func TestMiddleware(t *testing.T) {
 		if recorder.Code != tt.want {
 			t.Errorf("%s by %s: %d, want %d", tt.handler, tt.user, recorder.Code, tt.want)
 		}
-		var body struct{ Error string }
-		if tt.want >= 400 && (recorder.Header().Get("Content-Type") != "application/json" || json.Unmarshal(recorder.Body.Bytes(), &body) != nil || body.Error == "") {
-			t.Errorf("%s by %s: body %s", tt.handler, tt.user, recorder.Body)
+		if tt.want >= 400 {
+			checkJSONError(t, recorder)
 		}
 		if got := recorder.Header().Get("WWW-Authenticate"); (got != "") != (tt.want == 401) {
 			t.Errorf("%s by %s: WWW-Authenticate %q", tt.handler, tt.user, got)
 		}
+	}
+}
+
+// checkJSONError checks that an answer says in JSON what is wrong.
+func checkJSONError(t *testing.T, recorder *httptest.ResponseRecorder) {
+	t.Helper()
+	if got := recorder.Header().Get("Content-Type"); got != "application/json" {
+		t.Errorf("Content-Type %q, want application/json", got)
+	}
+	var body struct{ Error string }
+	if err := json.Unmarshal(recorder.Body.Bytes(), &body); err != nil || body.Error == "" {
+		t.Errorf("the body says nothing of what is wrong: %s", recorder.Body)
 	}
 }
 
@@ -150,7 +162,7 @@ func TestMiddleware(t *testing.T) {
 func TestMiddlewareRefusesOtherSites(t *testing.T) {
 	s := newSite(t, nil)
 	programs := s.client.AcceptBearer(hfoauth.BearerOptions{})
-	handler := programs(s.client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNoContent) })))
+	handler := programs(s.client.RequireUser(http.HandlerFunc(noContent)))
 	cookie := s.newSession(ada)
 	token := s.hub.AccessToken("ada", s.app.ClientID)
 	for _, tt := range []struct {
@@ -253,7 +265,7 @@ func TestRequireFailsClosed(t *testing.T) {
 
 func TestNestedOrgsEnd(t *testing.T) {
 	s := newSite(t, nil)
-	page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	page := http.HandlerFunc(noContent)
 	handler := s.client.RequireOrg("engines", hfoauth.RoleAdmin)(s.client.RequireOrg("notes", hfoauth.RoleRead)(page))
 	browser := s.browser()
 	s.signIn(browser, ada, "/")

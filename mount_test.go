@@ -94,9 +94,13 @@ func TestTwoClientsOnOneMux(t *testing.T) {
 			for _, client := range clients {
 				client.Mount(mux)
 			}
-			if _, location := ask(mux, "GET", "/login"); !strings.Contains(location, url.QueryEscape(s.URL+"/login/callback")) {
-				t.Errorf("GET /login leads to %s", location)
+			leads := func(path, callback string) {
+				t.Helper()
+				if _, location := ask(mux, "GET", path); !strings.Contains(location, url.QueryEscape(s.URL+callback)) {
+					t.Errorf("GET %s leads to %s, want to return to %s", path, location, callback)
+				}
 			}
+			leads("/login", "/login/callback")
 			root.AcceptBearer(hfoauth.BearerOptions{Resource: "/api"})
 			below.AcceptBearer(hfoauth.BearerOptions{Resource: "/tools/api"})
 			for resource, want := range map[string]int{"/api": 200, "/tools/api": 200, "/other": 404} {
@@ -104,9 +108,7 @@ func TestTwoClientsOnOneMux(t *testing.T) {
 					t.Errorf("metadata of %s: %d, want %d", resource, status, want)
 				}
 			}
-			if _, location := ask(mux, "GET", "/tools/login"); !strings.Contains(location, url.QueryEscape(s.URL+"/tools/login/callback")) {
-				t.Errorf("GET /tools/login leads to %s", location)
-			}
+			leads("/tools/login", "/tools/login/callback")
 		})
 	}
 }
@@ -128,7 +130,8 @@ func proxied(t *testing.T, hub *hfoauthtest.Server, strip bool) (address string)
 	redirectURL := proxy.URL + "/tools/login/callback"
 	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{redirectURL}})
 	client, err := hfoauth.New(hfoauth.Config{
-		ClientID: app.ClientID, ClientSecret: app.ClientSecret, ProviderURL: hub.URL, RedirectURL: redirectURL,
+		ClientID: app.ClientID, ClientSecret: app.ClientSecret,
+		ProviderURL: hub.URL, RedirectURL: redirectURL,
 		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	if err != nil {
@@ -143,9 +146,10 @@ func proxied(t *testing.T, hub *hfoauthtest.Server, strip bool) (address string)
 	mux.HandleFunc("GET "+prefix+"/{$}", func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, client.ButtonAssets(), client.Button(r, hfoauth.ButtonOptions{}))
 	})
-	mux.Handle("GET "+prefix+"/private", client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	private := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "private page, query %s", r.URL.RawQuery)
-	})))
+	})
+	mux.Handle("GET "+prefix+"/private", client.RequireUser(private))
 	mux.HandleFunc("GET "+prefix+"/chat", func(w http.ResponseWriter, r *http.Request) {
 		client.Login(w, r, hfoauth.LoginOptions{Scopes: hfoauth.Scopes{hfoauth.ScopeInferenceAPI}})
 	})
@@ -178,15 +182,17 @@ func TestBehindAProxy(t *testing.T) {
 			if resp := get(t, browser, strings.TrimSuffix(address, "/tools")+script); resp.StatusCode != http.StatusOK {
 				t.Errorf("the script at %s: %s", script, resp.Status)
 			}
-			if resp := post(t, browser, address+"/login/frame/check", nil, "Sec-Fetch-Site", "same-origin"); !strings.Contains(resp.body, "true") {
-				t.Errorf("below /login/frame/: %s %s", resp.Status, resp.body)
+			checked := post(t, browser, address+"/login/frame/check", nil, "Sec-Fetch-Site", "same-origin")
+			if !strings.Contains(checked.body, "true") {
+				t.Errorf("below /login/frame/: %s %s", checked.Status, checked.body)
 			}
 
 			browser.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 			if got := post(t, browser, address+"/logout", nil).Header.Get("Location"); got != "/tools/" {
 				t.Errorf("sign-out leads to %q", got)
 			}
-			if got := post(t, browser, address+"/logout", url.Values{"next": {"/tools/private"}}).Header.Get("Location"); got != "/tools/private" {
+			out := post(t, browser, address+"/logout", url.Values{"next": {"/tools/private"}})
+			if got := out.Header.Get("Location"); got != "/tools/private" {
 				t.Errorf("sign-out with a return path leads to %q", got)
 			}
 			failed := get(t, browser, address+"/login/callback?state=x&code=y")
@@ -210,17 +216,19 @@ func between(text, before, after string) string {
 func TestCallbackNeedsAPathOfItsOwn(t *testing.T) {
 	clearEnv(t)
 	secret := "0123456789abcdefghijklmnop"
-	for name, config := range map[string]hfoauth.Config{
-		"no path":      {RedirectURL: "https://app.example"},
-		"start page":   {RedirectURL: "https://app.example/"},
-		"sign-in":      {RedirectURL: "https://app.example/login"},
-		"sign-out":     {RedirectURL: "https://app.example/out", LogoutPath: "/out"},
-		"out is in":    {RedirectURL: "https://app.example/back", LoginPath: "/sign", LogoutPath: "/sign"},
-		"bad homepage": {RedirectURL: "https://app.example/login/callback", HomePath: "home"},
+	for want, config := range map[string]hfoauth.Config{
+		`"https://app.example" has no path of its own`:  {RedirectURL: "https://app.example"},
+		`"https://app.example/" has no path of its own`: {RedirectURL: "https://app.example/"},
+		`its path "/login" is that of sign-in`:          {RedirectURL: "https://app.example/login"},
+		`its path "/out" is that of sign-in`:            {RedirectURL: "https://app.example/out", LogoutPath: "/out"},
+		`"/sign" is the path of sign-in, too`: {
+			RedirectURL: "https://app.example/back", LoginPath: "/sign", LogoutPath: "/sign",
+		},
+		`Config.HomePath: "home"`: {RedirectURL: "https://app.example/login/callback", HomePath: "home"},
 	} {
 		config.ClientID, config.ClientSecret = "client", secret
-		if _, err := hfoauth.New(config); err == nil {
-			t.Errorf("%s: New succeeds", name)
+		if _, err := hfoauth.New(config); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want one that says %s", err, want)
 		}
 	}
 }

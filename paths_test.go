@@ -174,34 +174,50 @@ func TestOriginsAreNormalized(t *testing.T) {
 func TestSignIsStripped(t *testing.T) {
 	s := newSite(t, nil)
 	const token = "__sign=secret-of-the-visitor"
-	for name, resp := range map[string]answer{
-		"redirect to sign in": get(t, s.browser(), s.URL+"/private?a=%20b&"+token+"&c=d"),
-		"query parameter":     get(t, s.browser(), s.URL+"/login?next="+url.QueryEscape("/private?"+token)),
-		"login page":          get(t, s.browser(), s.URL+"/login?"+token),
-		"encoded name":        get(t, s.browser(), s.URL+"/private?%5F_si%67n=secret-of-the-visitor"),
-		"page in a frame":     get(t, s.browser(), s.URL+"/login?"+token+"&next="+url.QueryEscape("/private?"+token), "Sec-Fetch-Dest", "iframe"),
-		"failure":             get(t, s.browser(), s.URL+"/login/callback?"+token),
-		"program":             get(t, s.browser(), s.URL+"/private?"+token, "Accept", "application/json"),
-		"tab of an iframe":    post(t, s.browser(), s.URL+"/login/frame/popup?"+token, url.Values{"next": {"/private?" + token}}, "Sec-Fetch-Site", "same-origin"),
-		"sign-out":            post(t, s.browser(), s.URL+"/logout?"+token, url.Values{"next": {"/?" + token}}),
-		"callback":            s.signIn(s.browser(), ada, "/private?"+token),
+	next := url.QueryEscape("/private?" + token)
+	open := func(path string, header ...string) answer { return get(t, s.browser(), s.URL+path, header...) }
+	send := func(path, next string, header ...string) answer {
+		return post(t, s.browser(), s.URL+path, url.Values{"next": {next}}, header...)
+	}
+	for name, tt := range map[string]struct {
+		resp   answer
+		status int
+	}{
+		"redirect to sign in": {open("/private?a=%20b&" + token + "&c=d"), 303},
+		"query parameter":     {open("/login?next=" + next), 303},
+		"login page":          {open("/login?" + token), 303},
+		"encoded name":        {open("/private?%5F_si%67n=secret-of-the-visitor"), 303},
+		"page in a frame":     {open("/login?"+token+"&next="+next, "Sec-Fetch-Dest", "iframe"), 200},
+		"failure":             {open("/login/callback?" + token), 400},
+		"program":             {open("/private?"+token, "Accept", "application/json"), 401},
+		"tab of an iframe":    {send("/login/frame/popup?"+token, "/private?"+token, "Sec-Fetch-Site", "same-origin"), 200},
+		"sign-out":            {send("/logout?"+token, "/?"+token), 303},
+		"callback":            {s.signIn(s.browser(), ada, "/private?"+token), 303},
 	} {
-		if shown := fmt.Sprint(resp.Header, resp.body); strings.Contains(shown, "secret-of-the-visitor") {
+		if got := tt.resp.StatusCode; got != tt.status {
+			t.Errorf("%s: status %d, want %d", name, got, tt.status)
+		}
+		if shown := fmt.Sprint(tt.resp.Header, tt.resp.body); strings.Contains(shown, "secret-of-the-visitor") {
 			t.Errorf("%s: %s", name, shown)
 		}
 	}
-	if resp := get(t, s.browser(), s.URL+"/private?a=%20b&"+token+"&c=d"); resp.Header.Get("Location") != "/login?next=%2Fprivate%3Fa%3D%2520b%26c%3Dd" {
-		t.Errorf("the rest of the query is changed: %s", resp.Header.Get("Location"))
+	resp := open("/private?a=%20b&" + token + "&c=d")
+	if got, want := resp.Header.Get("Location"), "/login?next=%2Fprivate%3Fa%3D%2520b%26c%3Dd"; got != want {
+		t.Errorf("leads to %s, want the rest of the query in %s", got, want)
 	}
-	r := httptest.NewRequest("GET", "/page?"+token, nil)
-	for name, cookie := range map[string]*http.Cookie{"signed out": {Name: "x"}, "signed in": s.newSession(ada)} {
+	for name, cookie := range map[string]*http.Cookie{"Sign in with": {Name: "x"}, "ada": s.newSession(ada)} {
+		r := httptest.NewRequest("GET", "/page?"+token, nil)
 		r.AddCookie(cookie)
-		if button := string(s.client.Button(r, hfoauth.ButtonOptions{})); strings.Contains(button, "secret-of-the-visitor") {
-			t.Errorf("button, %s: %s", name, button)
+		button := string(s.client.Button(r, hfoauth.ButtonOptions{}))
+		if !strings.Contains(button, name) {
+			t.Errorf("the button does not say %q: %s", name, button)
+		}
+		if strings.Contains(button, "secret-of-the-visitor") {
+			t.Errorf("button %q: %s", name, button)
 		}
 	}
-	if strings.Contains(s.log.String(), "secret-of-the-visitor") {
-		t.Errorf("log: %s", s.log)
+	if log := s.log.String(); log == "" || strings.Contains(log, "secret-of-the-visitor") {
+		t.Errorf("log: %q", log)
 	}
 }
 

@@ -19,7 +19,7 @@ import (
 func TestNoLoopAfterSignIn(t *testing.T) {
 	s := newSite(t, nil)
 	denied := func(browser *http.Client) {
-		s.signIn(browser, hfoauthtest.Person{Username: "ada", Deny: true}, "/private")
+		s.signIn(browser, adaDenies, "/private")
 	}
 	lost := func(browser *http.Client) { // the session's cookie does not come back
 		resp := s.signIn(browser, ada, "/private")
@@ -161,7 +161,7 @@ func TestDeniedForAnIframe(t *testing.T) {
 			s := newSite(t, change)
 			tab, iframe := s.browser(), s.browser()
 			begun := s.popup(tab, url.Values{"challenge": {challengeOf(frameVerifier)}, "next": {"/private"}})
-			denied := get(t, tab, s.decide(onward(begun), hfoauthtest.Person{Username: "ada", Deny: true}))
+			denied := get(t, tab, s.decide(onward(begun), adaDenies))
 			if denied.StatusCode != 403 || !strings.Contains(denied.body, "data-hfoauth-close") || !strings.Contains(denied.body, `action="/login/frame/popup"`) {
 				t.Fatalf("%s: %s", denied.Status, denied.body)
 			}

@@ -36,7 +36,7 @@ func TestLogoutUser(t *testing.T) {
 	for range 3 {
 		cookies = append(cookies, s.newSession(ada))
 	}
-	grace := s.newSession(hfoauthtest.Person{Username: "grace"})
+	grace := s.newSession(grace)
 	clock.advance(time.Second)
 	if err := other.LogoutUser(t.Context(), userOf(s.client, cookies[0]).Sub); err != nil {
 		t.Fatal(err)

@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/hfoauth/hfoauth"
-	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
 // A session in the memory of the process costs little more than its bytes.
@@ -150,7 +149,7 @@ func TestStore(t *testing.T) {
 
 	t.Run("swapped entries", func(t *testing.T) {
 		second := s.browser()
-		s.signIn(second, hfoauthtest.Person{Username: "grace"}, "/")
+		s.signIn(second, grace, "/")
 		var keys []string
 		for key := range store.entries {
 			if strings.HasPrefix(key, "hfoauth-session-") {
