@@ -136,7 +136,7 @@ var conformanceTests = []conformanceTest{
 	{"oidcc-client-test-discovery-issuer-mismatch", discovery + "4.3", "metadata names another issuer",
 		adjust(func(c *hfoauthtest.Settings) {
 			c.Metadata = func(document map[string]any) { document["issuer"] = "https://evil.example" }
-		}), 502, "metadata is of the issuer", nil},
+		}), 502, "metadata", nil},
 	{"oidcc-client-test-discovery-jwks-uri-keys", discovery + "3", "publishes its keys at jwks_uri",
 		func(*site) {}, 303, "", func(t *testing.T, s *site) {
 			if s.hub.Calls(hfoauthtest.JWKSEndpoint) != 1 {
@@ -251,20 +251,20 @@ var conformanceTests = []conformanceTest{
 		setClaim("sub", strings.Repeat("s", 256)), 502, "longer than 255", nil},
 	{"oidcc-client-test-missing-iat", core + "2", "iat is missing", dropClaim("iat"), 502, "iat is missing", nil},
 	{"iat-long-ago", core + "3.1.3.7 step 10", "iat is ten minutes ago",
-		setTime("iat", -10*time.Minute), 502, "it was issued at", nil},
+		setTime("iat", -10*time.Minute), 502, "issued at", nil},
 	{"iat-in-the-future", core + "3.1.3.7 step 10", "iat is in ten minutes",
-		setTime("iat", 10*time.Minute), 502, "it was issued at", nil},
+		setTime("iat", 10*time.Minute), 502, "issued at", nil},
 	{"exp-expired", core + "3.1.3.7 step 9", "exp is two minutes ago",
-		setTime("exp", -2*time.Minute), 502, "it expired at", nil},
-	{"exp-missing", core + "2", "exp is missing", dropClaim("exp"), 502, "it expired at", nil},
+		setTime("exp", -2*time.Minute), 502, "expired at", nil},
+	{"exp-missing", core + "2", "exp is missing", dropClaim("exp"), 502, "expired at", nil},
 	{"exp-short", core + "3.1.3.7 step 9", "exp is 30 seconds ago, within the tolerance",
 		setTime("exp", -30*time.Second), 303, "", nil},
 	{"oidcc-client-test-nonce-invalid", core + "3.1.3.7 step 11", "nonce is another",
-		setClaim("nonce", "another"), 502, "nonce is missing or of another", nil},
+		setClaim("nonce", "another"), 502, "nonce", nil},
 	{"nonce-missing", core + "3.1.3.7 step 11", "nonce is missing",
-		dropClaim("nonce"), 502, "nonce is missing or of another", nil},
+		dropClaim("nonce"), 502, "nonce", nil},
 	{"nonce-empty", core + "3.1.3.7 step 11", "nonce is empty",
-		setClaim("nonce", ""), 502, "nonce is missing or of another", nil},
+		setClaim("nonce", ""), 502, "nonce", nil},
 	{"oidcc-client-test-invalid-at_hash", core + "3.1.3.8", "at_hash is of another token",
 		setClaim("at_hash", "AAAAAAAAAAAAAAAAAAAAAA"), 502, "token hash", nil},
 	{"at_hash-missing", core + "3.1.3.6", "at_hash is missing", dropClaim("at_hash"), 303, "", nil},
@@ -273,10 +273,10 @@ var conformanceTests = []conformanceTest{
 	{"oidcc-client-test-userinfo-invalid-sub", core + "5.3.2", "userinfo is of another user",
 		adjust(func(c *hfoauthtest.Settings) {
 			c.UserInfo = func(claims map[string]any) { claims["sub"] = "somebody else" }
-		}), 502, "sub of the userinfo", nil},
+		}), 502, "userinfo", nil},
 	{"userinfo-missing-sub", core + "5.3.2", "userinfo has no sub", adjust(func(c *hfoauthtest.Settings) {
 		c.UserInfo = func(claims map[string]any) { delete(claims, "sub") }
-	}), 502, "there is no sub", nil},
+	}), 502, "no sub", nil},
 	{"oidcc-client-test-refresh-token", core + "12", "gives a refresh token",
 		func(*site) {}, 303, "", func(t *testing.T, s *site) {
 			clock := s.newClock()
@@ -317,7 +317,7 @@ var conformanceTests = []conformanceTest{
 	{"fapi-state-missing", "RFC 6749 10.12", "returns no state",
 		authorizationResponse(func(p url.Values) { p.Del("state") }), 400, "the request has no state", nil},
 	{"fapi-state-wrong", "RFC 6749 10.12", "returns another state",
-		authorizationResponse(func(p url.Values) { p.Set("state", "another") }), 400, "this browser did not start", nil},
+		authorizationResponse(func(p url.Values) { p.Set("state", "another") }), 400, "this browser", nil},
 	{"fapi-iss-right", "RFC 9207 2.4", "promises iss and sends it",
 		adjust(func(c *hfoauthtest.Settings) { c.IssuerParameter = true }), 303, "", nil},
 	{"fapi-iss-wrong", "RFC 9207 2.4", "sends the iss of another provider",

@@ -217,11 +217,11 @@ func TestCallbackNeedsAPathOfItsOwn(t *testing.T) {
 	clearEnv(t)
 	secret := "0123456789abcdefghijklmnop"
 	for want, config := range map[string]hfoauth.Config{
-		`"https://app.example" has no path of its own`:  {RedirectURL: "https://app.example"},
-		`"https://app.example/" has no path of its own`: {RedirectURL: "https://app.example/"},
-		`its path "/login" is that of sign-in`:          {RedirectURL: "https://app.example/login"},
-		`its path "/out" is that of sign-in`:            {RedirectURL: "https://app.example/out", LogoutPath: "/out"},
-		`"/sign" is the path of sign-in, too`: {
+		`"https://app.example"`:  {RedirectURL: "https://app.example"},
+		`"https://app.example/"`: {RedirectURL: "https://app.example/"},
+		`"/login"`:               {RedirectURL: "https://app.example/login"},
+		`"/out"`:                 {RedirectURL: "https://app.example/out", LogoutPath: "/out"},
+		`Config.LogoutPath: "/sign"`: {
 			RedirectURL: "https://app.example/back", LoginPath: "/sign", LogoutPath: "/sign",
 		},
 		`Config.HomePath: "home"`: {RedirectURL: "https://app.example/login/callback", HomePath: "home"},
