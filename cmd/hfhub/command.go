@@ -9,15 +9,16 @@ import (
 	"syscall"
 )
 
-// As shells exit for a command that did not start, or was ended by a signal.
+// The exit codes of shells for a command that did not start or was ended by a
+// signal.
 const (
 	exitNotStarted = 126
 	exitNotFound   = 127
 	exitSignal     = 128
 )
 
-// runCommand runs a command with env until it ends, passes signals on to it,
-// and returns its exit code.
+// runCommand runs a command with env, forwards signals to it, and returns its
+// exit code.
 func runCommand(command []string, env []variable) (int, error) {
 	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Env = environment(env)
@@ -45,7 +46,7 @@ func runCommand(command []string, env []variable) (int, error) {
 	}
 }
 
-// exitCode is that of a command that ended.
+// exitCode returns the exit code for the error of exec.Cmd.Wait.
 func exitCode(err error) (int, error) {
 	failed, ok := errors.AsType[*exec.ExitError](err)
 	if !ok {

@@ -19,14 +19,14 @@ import (
 	"github.com/hfoauth/hfoauth/internal/guard"
 )
 
-// clock is the stand-in's, which the control API moves.
+// clock is the stand-in's clock, which the control API can move.
 type clock struct{ offset atomic.Int64 }
 
 func (c *clock) now() time.Time { return time.Now().Add(time.Duration(c.offset.Load())) }
 
-// control is the API by which tests in other languages do what Go tests do
-// with hfoauthtest.Server. It has a port of its own, on loopback, and answers
-// only those who know its token.
+// control is the API with which tests in other languages do what Go tests do
+// with hfoauthtest.Server. It has its own port on loopback and requires its
+// token.
 type control struct {
 	hub    *hfoauthtest.Server
 	clock  *clock
@@ -39,7 +39,7 @@ type control struct {
 func startControl(address string, hub *hfoauthtest.Server, clock *clock) (*control, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("the control API: %w (-control chooses another address)", err)
+		return nil, fmt.Errorf("the control API: %w (choose another address with -control)", err)
 	}
 	if !listener.Addr().(*net.TCPAddr).IP.IsLoopback() {
 		listener.Close()
@@ -54,10 +54,10 @@ func startControl(address string, hub *hfoauthtest.Server, clock *clock) (*contr
 
 func (c *control) Close() { c.server.Close() }
 
-// action does what a request asks for, and returns what to answer as JSON.
+// action handles a request and returns the value of the JSON response.
 type action func(form url.Values) (any, error)
 
-// actions are those of the API, by pattern.
+// actions returns the actions of the API by pattern.
 func (c *control) actions() map[string]action {
 	return map[string]action{
 		"POST /device/approve": c.approveDevice,
@@ -71,14 +71,14 @@ func (c *control) actions() map[string]action {
 	}
 }
 
-// handler serves the actions. Each takes its parameters from the form.
+// handler serves the actions, whose parameters are the values of the form.
 func (c *control) handler() http.Handler {
 	mux := http.NewServeMux()
 	for pattern, do := range c.actions() {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
 			if err := r.ParseForm(); err != nil {
-				answer(w, http.StatusBadRequest, map[string]string{"error": "the form cannot be read"})
+				answer(w, http.StatusBadRequest, map[string]string{"error": "the form cannot be parsed"})
 				return
 			}
 			result, err := do(r.Form)
@@ -90,12 +90,12 @@ func (c *control) handler() http.Handler {
 		})
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		answer(w, http.StatusNotFound, map[string]string{"error": "there is no " + r.Method + " " + r.URL.Path + ": see docs/hfhub.md"})
+		answer(w, http.StatusNotFound, map[string]string{"error": "unknown request " + r.Method + " " + r.URL.Path + ": see docs/hfhub.md"})
 	})
 	return c.guarded(mux)
 }
 
-// guarded lets only programs through that know the token.
+// guarded admits only programs that know the token.
 func (c *control) guarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := guard.Check(c.host, r); err != nil {
@@ -119,7 +119,7 @@ func answer(w http.ResponseWriter, status int, v any) {
 	json.NewEncoder(w).Encode(v)
 }
 
-// done is the answer of an action that has nothing to say.
+// done is the response of an action without a result.
 var done = map[string]bool{"ok": true}
 
 func (c *control) approveDevice(form url.Values) (any, error) {
@@ -130,17 +130,17 @@ func (c *control) denyDevice(form url.Values) (any, error) {
 	return done, c.hub.DenyDevice(form.Get("user_code"))
 }
 
-// mint makes a token of one of four kinds.
+// mint issues a token of one of four kinds.
 func (c *control) mint(form url.Values) (any, error) {
 	name, client := form.Get("name"), form.Get("client_id")
 	if name == "" {
-		return nil, errors.New("name is missing: whose token is it?")
+		return nil, errors.New("name is missing: give the owner of the token")
 	}
 	var token string
 	switch kind := form.Get("kind"); kind {
 	case "oauth":
 		if client == "" {
-			return nil, errors.New("client_id is missing: which app is the token for?")
+			return nil, errors.New("client_id is missing: give the app that the token is for")
 		}
 		token = c.hub.AccessToken(name, client, strings.Fields(form.Get("scope"))...)
 	case "user":
@@ -150,7 +150,7 @@ func (c *control) mint(form url.Values) (any, error) {
 	case "app":
 		token = c.hub.AppToken(name)
 	default:
-		return nil, fmt.Errorf("kind is %q, and must be oauth, user, org or app", kind)
+		return nil, fmt.Errorf("kind is %q, but must be oauth, user, org or app", kind)
 	}
 	return map[string]string{"token": token}, nil
 }
@@ -168,17 +168,17 @@ func (c *control) rotateKeys(form url.Values) (any, error) {
 	return done, nil
 }
 
-// moveClock advances the clock, which may go back as well.
+// moveClock advances the clock; a negative duration moves it back.
 func (c *control) moveClock(form url.Values) (any, error) {
 	d, err := time.ParseDuration(form.Get("advance"))
 	if err != nil {
-		return nil, fmt.Errorf("advance is %q, and must be a duration, 1h30m for example", form.Get("advance"))
+		return nil, fmt.Errorf("advance is %q, but must be a duration such as 1h30m", form.Get("advance"))
 	}
 	c.clock.offset.Add(int64(d))
 	return map[string]string{"now": c.clock.now().UTC().Format(time.RFC3339)}, nil
 }
 
-// setFault sets the fault of an endpoint; without one the endpoint works.
+// setFault sets the fault of an endpoint, or removes it if fault is empty.
 func (c *control) setFault(form url.Values) (any, error) {
 	endpoint, err := parseEndpoint(form.Get("endpoint"))
 	if err != nil {
@@ -194,7 +194,7 @@ func (c *control) setFault(form url.Values) (any, error) {
 	return done, nil
 }
 
-// request is how a request to the stand-in is listed.
+// request is a request to the stand-in, as requests lists it.
 type request struct {
 	Endpoint string      `json:"endpoint"`
 	Method   string      `json:"method"`
@@ -202,7 +202,7 @@ type request struct {
 	Form     url.Values  `json:"form"`
 }
 
-// requests lists what one endpoint received, or each of them, oldest first.
+// requests lists the requests to one endpoint or to each of them, oldest first.
 func (c *control) requests(form url.Values) (any, error) {
 	names := slices.Sorted(maps.Keys(endpoints))
 	if name := form.Get("endpoint"); name != "" {

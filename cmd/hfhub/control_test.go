@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// control sends a request to the control API with the token, and decodes the
-// answer.
+// control sends a request with the token to the control API and decodes the
+// response.
 func (h *hub) control(method, path string, form url.Values) (int, any) {
 	h.t.Helper()
 	resp, text := h.send(method, h.env["HFHUB_CONTROL_URL"]+path, form.Encode(), h.withToken)
@@ -37,7 +37,7 @@ func (h *hub) does(path string, form url.Values) map[string]any {
 	return answer.(map[string]any)
 }
 
-// get reads an address of the stand-in with a token.
+// get sends a GET request with a token to the stand-in.
 func (h *hub) get(path, token string) (int, map[string]any) {
 	h.t.Helper()
 	resp, text := h.send("GET", h.url()+path, "", func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+token) })
@@ -102,7 +102,7 @@ func TestControlTokens(t *testing.T) {
 	h := newControlled(t)
 	for _, tt := range []struct {
 		form     url.Values
-		kind     string // that whoami tells
+		kind     string // type in the response of whoami
 		name     string
 		email    bool
 		authType string
@@ -134,7 +134,7 @@ func TestControlTokens(t *testing.T) {
 		t.Errorf("a revoked token: %d", status)
 	}
 	if status, answer := h.control("POST", "/revoke", nil); status != 400 {
-		t.Errorf("revoke of nobody: %d %v", status, answer)
+		t.Errorf("revoke without a user: %d %v", status, answer)
 	}
 }
 
@@ -150,7 +150,7 @@ func TestControlKeys(t *testing.T) {
 	}
 	h.does("/keys/rotate", url.Values{"drop": {"true"}})
 	if got := keys(); got != 1 {
-		t.Errorf("%d keys after one that drops the others, want 1", got)
+		t.Errorf("%d keys after a rotation that drops the others, want 1", got)
 	}
 }
 
@@ -207,7 +207,7 @@ func TestControlRequests(t *testing.T) {
 		return answer.([]any)
 	}
 	if got := len(list("/requests")); got != 2 {
-		t.Errorf("%d requests, want those of authorize and token", got)
+		t.Errorf("%d requests, want one to authorize and one to token", got)
 	}
 	one := list("/requests?endpoint=token")
 	if len(one) != 1 {
@@ -226,7 +226,7 @@ func TestControlRequests(t *testing.T) {
 	}
 }
 
-// Only programs that know the token control the stand-in, whatever the request.
+// Only programs that know the token can control the stand-in.
 func TestControlIsGuarded(t *testing.T) {
 	h := newControlled(t)
 	_, port, _ := strings.Cut(strings.TrimPrefix(h.env["HFHUB_CONTROL_URL"], "http://"), ":")
@@ -266,7 +266,7 @@ func TestControlIsGuarded(t *testing.T) {
 				t.Errorf("%s with %q at %s with %q: %s, want %d", method, tt.authorization, tt.host, tt.header, resp.Status, tt.want)
 			}
 			if got := resp.Header.Get("Access-Control-Allow-Origin"); got != "" {
-				t.Errorf("%s: pages of %s may read the answer", method, got)
+				t.Errorf("%s: pages of %s may read the response", method, got)
 			}
 		}
 	}
@@ -277,16 +277,16 @@ func TestControlIsGuarded(t *testing.T) {
 	}
 	resp, _ := h.send("GET", h.url()+"/requests", "", h.withToken)
 	if resp.StatusCode != http.StatusNotFound {
-		t.Errorf("the stand-in's own port answers %s to the control API's path", resp.Status)
+		t.Errorf("a path of the control API at the stand-in's own port: %s, want 404", resp.Status)
 	}
 }
 
-// Each run has a token of its own, and without -control there is no API.
+// Each run has its own token, and without -control there is no API.
 func TestControlToken(t *testing.T) {
 	if a, b := newControlled(t).env["HFHUB_CONTROL_TOKEN"], newControlled(t).env["HFHUB_CONTROL_TOKEN"]; a == b {
-		t.Error("two runs have one token")
+		t.Error("two runs have the same token")
 	}
 	if env := start(t, nil).env; env["HFHUB_CONTROL_URL"] != "" {
-		t.Errorf("a control API nobody asked for: %v", env)
+		t.Errorf("a control API without -control: %v", env)
 	}
 }

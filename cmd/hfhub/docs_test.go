@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// documentation is docs/hfhub.md.
+// documentation returns docs/hfhub.md.
 func documentation(t *testing.T) string {
 	t.Helper()
 	text, err := os.ReadFile("../../docs/hfhub.md")
@@ -24,7 +24,7 @@ func documentation(t *testing.T) string {
 
 var shellBlock = regexp.MustCompile("(?s)```sh\n(.*?)```")
 
-// The curl examples run as they are, but for the user code.
+// The curl examples work as they are, except for the user code.
 func TestCurlExamples(t *testing.T) {
 	h := newControlled(t)
 	_, text := h.send("POST", h.url()+"/oauth/device", "", h.asApp)
@@ -47,19 +47,19 @@ func TestCurlExamples(t *testing.T) {
 		}
 		examples += strings.Count(block[1], "curl ")
 		if answers := strings.Count(strings.TrimSpace(string(out)), "\n") + 1; answers != strings.Count(block[1], "curl ") {
-			t.Errorf("%d answers: %s", answers, out)
+			t.Errorf("%d responses: %s", answers, out)
 		}
 	}
 	if examples == 0 {
-		t.Error("there are no examples")
+		t.Error("the page has no examples")
 	}
 	resp, _ := h.send("POST", h.url()+"/oauth/token", "grant_type=refresh_token&refresh_token=x", h.asApp)
 	if resp.StatusCode != 503 {
-		t.Errorf("the fault that the examples set: %s", resp.Status)
+		t.Errorf("after the examples set a fault: %s, want 503", resp.Status)
 	}
 }
 
-// The flags of each command line of the page exist.
+// The flags in all command lines of the page exist.
 func TestDocumentedFlags(t *testing.T) {
 	lines := 0
 	for _, block := range shellBlock.FindAllStringSubmatch(documentation(t), -1) {
@@ -92,7 +92,7 @@ func TestDocumentedFlags(t *testing.T) {
 	}
 }
 
-// The tables name all endpoints and all actions of the control API.
+// The page names all endpoints and all actions of the control API.
 func TestDocumentedNames(t *testing.T) {
 	text := documentation(t)
 	for name := range endpoints {

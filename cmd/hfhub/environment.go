@@ -8,15 +8,15 @@ import (
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
-// variable is one of the environment.
+// variable is an environment variable.
 type variable struct{ name, value string }
 
-// export is a line for a POSIX shell.
+// export returns a line for a POSIX shell.
 func (v variable) export() string {
 	return "export " + v.name + "='" + strings.ReplaceAll(v.value, "'", `'\''`) + "'"
 }
 
-// variables are those that a Space sets, with values that lead to the
+// variables returns the variables of a Space, with values that point to the
 // stand-in.
 func variables(o *options, url string, app hfoauthtest.App) []variable {
 	env := []variable{
@@ -33,13 +33,13 @@ func variables(o *options, url string, app hfoauthtest.App) []variable {
 	return append(env, variable{"OAUTH_REDIRECT_URL", o.redirect})
 }
 
-// replaced are the variables that a command has from hfhub alone.
+// replaced are the variables that a command inherits only from hfhub.
 var replaced = []string{
 	"OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET", "OAUTH_SCOPES", "OAUTH_REDIRECT_URL", "OPENID_PROVIDER_URL", "SPACE_HOST",
 	"HFHUB_CONTROL_URL", "HFHUB_CONTROL_TOKEN",
 }
 
-// environment is that of hfhub itself, with env.
+// environment returns hfhub's own environment with env.
 func environment(env []variable) []string {
 	all := slices.DeleteFunc(os.Environ(), func(entry string) bool {
 		name, _, _ := strings.Cut(entry, "=")

@@ -28,7 +28,7 @@ var endpoints = map[string]hfoauthtest.Endpoint{
 func parseEndpoint(name string) (hfoauthtest.Endpoint, error) {
 	endpoint, ok := endpoints[name]
 	if !ok {
-		return "", fmt.Errorf("there is no endpoint %q, only %s", name, strings.Join(slices.Sorted(maps.Keys(endpoints)), ", "))
+		return "", fmt.Errorf("unknown endpoint %q: use one of %s", name, strings.Join(slices.Sorted(maps.Keys(endpoints)), ", "))
 	}
 	return endpoint, nil
 }
@@ -38,11 +38,11 @@ type endpointFault struct {
 	fault    hfoauthtest.Fault
 }
 
-// parseEndpointFault reads ENDPOINT=FAULT.
+// parseEndpointFault parses ENDPOINT=FAULT.
 func parseEndpointFault(text string) (endpointFault, error) {
 	name, fault, ok := strings.Cut(text, "=")
 	if !ok {
-		return endpointFault{}, fmt.Errorf("%q is not ENDPOINT=FAULT, token=503 for example", text)
+		return endpointFault{}, fmt.Errorf("%q is not of the form ENDPOINT=FAULT, such as token=503", text)
 	}
 	var f endpointFault
 	var err error
@@ -53,8 +53,8 @@ func parseEndpointFault(text string) (endpointFault, error) {
 	return f, err
 }
 
-// parseFault reads a status, or KIND or KIND:ARGUMENT, and after an asterisk
-// how often the fault happens.
+// parseFault parses a status, KIND or KIND:ARGUMENT, and after an optional
+// asterisk how often the fault happens.
 func parseFault(text string) (hfoauthtest.Fault, error) {
 	what, times, limited := strings.Cut(text, "*")
 	fault, err := parseKind(what)
@@ -63,7 +63,7 @@ func parseFault(text string) (hfoauthtest.Fault, error) {
 	}
 	n, err := strconv.Atoi(times)
 	if err != nil || n < 1 {
-		return nil, fmt.Errorf("%q: %q is no number of times", text, times)
+		return nil, fmt.Errorf("%q: %q is not a number above 0", text, times)
 	}
 	return hfoauthtest.Times(n, fault), nil
 }
@@ -80,7 +80,7 @@ func parseKind(text string) (hfoauthtest.Fault, error) {
 	case "delay", "trickle":
 		d, err := time.ParseDuration(argument)
 		if err != nil || d <= 0 {
-			return nil, fmt.Errorf("%q: how long? %s:2s for example", text, kind)
+			return nil, fmt.Errorf("%q: give a duration, %s:2s for example", text, kind)
 		}
 		if kind == "delay" {
 			return hfoauthtest.Delay(d), nil
@@ -89,18 +89,19 @@ func parseKind(text string) (hfoauthtest.Fault, error) {
 	case "huge":
 		n, err := strconv.Atoi(argument)
 		if err != nil || n <= 0 {
-			return nil, fmt.Errorf("%q: how many bytes? huge:20000000 for example", text)
+			return nil, fmt.Errorf("%q: give a number of bytes, huge:20000000 for example", text)
 		}
 		return hfoauthtest.Huge(n), nil
 	}
 	status, err := strconv.Atoi(kind)
 	if err != nil || status < 200 || status > 599 {
-		return nil, fmt.Errorf("%q is no fault: give a status such as 503, or drop, cut, aborted, delay:2s, trickle:100ms, huge:20000000", text)
+		return nil, fmt.Errorf("%q is not a fault: give a status such as 503, or drop, cut, aborted, delay:2s, trickle:100ms, huge:20000000", text)
 	}
 	return hfoauthtest.Answer(status, answerBody(status, argument)), nil
 }
 
-// answerBody is the body of an answer: the argument, or the text of the status.
+// answerBody returns the body of a response: the argument, or the text of the
+// status if it is empty.
 func answerBody(status int, argument string) string {
 	if argument != "" {
 		return argument

@@ -23,7 +23,7 @@ import (
 	"time"
 )
 
-// binary is hfhub as it is built.
+// binary is the path of the compiled hfhub.
 var binary string
 
 func TestMain(m *testing.M) {
@@ -46,7 +46,8 @@ func TestMain(m *testing.M) {
 	}())
 }
 
-// command is hfhub with args, away from any terminal, with PATH and env alone.
+// command returns hfhub with args, without a terminal and with only PATH and env
+// as its environment.
 func command(env []string, args ...string) *exec.Cmd {
 	cmd := exec.Command(binary, args...)
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, env...)
@@ -54,7 +55,7 @@ func command(env []string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// ended runs hfhub to its end.
+// ended runs hfhub until it exits.
 func ended(t *testing.T, env []string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	cmd := command(env, args...)
@@ -68,14 +69,14 @@ func ended(t *testing.T, env []string, args ...string) (code int, stdout, stderr
 	return cmd.ProcessState.ExitCode(), out.String(), errOut.String()
 }
 
-// hub is a running hfhub without a command.
+// hub is a running hfhub that has no command.
 type hub struct {
 	t   *testing.T
 	cmd *exec.Cmd
-	env map[string]string // what it printed
+	env map[string]string // the variables that it printed
 }
 
-// start runs hfhub until the test ends, and reads what it exports.
+// start runs hfhub until the test ends, and reads the variables that it prints.
 func start(t *testing.T, env []string, args ...string) *hub {
 	t.Helper()
 	cmd := command(env, args...)
@@ -103,21 +104,21 @@ func start(t *testing.T, env []string, args ...string) *hub {
 	for h.env[last] == "" && lines.Scan() {
 		name, value, ok := strings.Cut(strings.TrimPrefix(lines.Text(), "export "), "=")
 		if !ok {
-			t.Fatalf("a line that exports nothing: %s", lines.Text())
+			t.Fatalf("not an export line: %s", lines.Text())
 		}
 		h.env[name] = strings.Trim(value, "'")
 	}
 	if h.env[last] == "" {
 		cmd.Wait()
-		t.Fatalf("hfhub %q exports no %s: %v\n%s", args, last, h.env, stderr.String())
+		t.Fatalf("hfhub %q does not export %s: %v\n%s", args, last, h.env, stderr.String())
 	}
 	return h
 }
 
 func (h *hub) url() string { return h.env["OPENID_PROVIDER_URL"] }
 
-// authorize returns the answer to an authorization request of a browser that
-// follows no redirects.
+// authorize returns the response to an authorization request, without following
+// redirects.
 func (h *hub) authorize() *http.Response {
 	h.t.Helper()
 	query := url.Values{"response_type": {"code"}, "client_id": {h.env["OAUTH_CLIENT_ID"]}, "scope": {h.env["OAUTH_SCOPES"]},
@@ -126,12 +127,12 @@ func (h *hub) authorize() *http.Response {
 	return resp
 }
 
-// token redeems the code of an answer.
+// token redeems the code of an authorization response.
 func (h *hub) token(resp *http.Response) map[string]any {
 	h.t.Helper()
 	location, err := resp.Location()
 	if err != nil {
-		h.t.Fatalf("%s leads nowhere", resp.Status)
+		h.t.Fatalf("%s is not a redirect", resp.Status)
 	}
 	form := url.Values{"grant_type": {"authorization_code"}, "code": {location.Query().Get("code")}, "redirect_uri": {h.env["OAUTH_REDIRECT_URL"]},
 		"client_id": {h.env["OAUTH_CLIENT_ID"]}, "client_secret": {h.env["OAUTH_CLIENT_SECRET"]}}
@@ -145,7 +146,7 @@ func (h *hub) token(resp *http.Response) map[string]any {
 
 var noRedirects = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 
-// send sends a form and returns the answer and its text.
+// send sends a form and returns the response and its body.
 func (h *hub) send(method, address, form string, change func(*http.Request)) (*http.Response, string) {
 	h.t.Helper()
 	req, err := http.NewRequest(method, address, strings.NewReader(form))
@@ -203,14 +204,14 @@ func TestExitCode(t *testing.T) {
 	}
 }
 
-// The command's own flags are not hfhub's, and its output is not mixed with
-// what hfhub says.
+// The command's flags are not parsed by hfhub, and its standard output contains
+// nothing of hfhub's.
 func TestCommandLine(t *testing.T) {
 	_, stdout, stderr := ended(t, nil, "-scopes", "email", "--", "sh", "-c", `echo "$@"; echo oops >&2`, "x", "-h", "-users", "--", "a b")
 	if stdout != "-h -users -- a b\n" {
 		t.Errorf("stdout is %q", stdout)
 	}
-	if !strings.HasSuffix(stderr, "oops\n") || !strings.Contains(stderr, "stands in for huggingface.co") {
+	if !strings.HasSuffix(stderr, "oops\n") || !strings.Contains(stderr, "stand-in for huggingface.co") {
 		t.Errorf("stderr is %q", stderr)
 	}
 }
@@ -223,7 +224,7 @@ func TestCommandReadsStdin(t *testing.T) {
 	}
 }
 
-// What is sent to hfhub arrives at the command, which decides what to do.
+// Signals sent to hfhub are forwarded to the command, which decides what to do.
 func TestSignalsArePassedOn(t *testing.T) {
 	for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2} {
 		script := fmt.Sprintf(`trap 'echo caught; exit 9' %d; echo ready; while :; do sleep 0.02; done`, s)
@@ -237,13 +238,13 @@ func TestSignalsArePassedOn(t *testing.T) {
 		}
 		lines := bufio.NewScanner(stdout)
 		if !lines.Scan() || lines.Text() != "ready" {
-			t.Fatalf("%v: the command says %q", s, lines.Text())
+			t.Fatalf("%v: the command printed %q, want ready", s, lines.Text())
 		}
 		if err := cmd.Process.Signal(s); err != nil {
 			t.Fatal(err)
 		}
 		if !lines.Scan() || lines.Text() != "caught" {
-			t.Errorf("%v: the command says %q", s, lines.Text())
+			t.Errorf("%v: the command printed %q, want caught", s, lines.Text())
 		}
 		cmd.Wait()
 		if code := cmd.ProcessState.ExitCode(); code != 9 {
@@ -252,7 +253,7 @@ func TestSignalsArePassedOn(t *testing.T) {
 	}
 }
 
-// Without a command hfhub ends at a signal, and then nothing listens.
+// Without a command, hfhub exits on a signal and stops serving.
 func TestSignalsEndHfhub(t *testing.T) {
 	for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		h := start(t, nil)
@@ -264,12 +265,12 @@ func TestSignalsEndHfhub(t *testing.T) {
 			t.Errorf("%v: exit code %d, want 0", s, code)
 		}
 		if _, err := http.Get(h.url()); err == nil {
-			t.Errorf("%v: still answers", s)
+			t.Errorf("%v: hfhub still responds", s)
 		}
 	}
 }
 
-// seen returns the variables that a command sees.
+// seen returns the environment variables of a command.
 func seen(t *testing.T, env []string, args ...string) map[string]string {
 	t.Helper()
 	code, stdout, stderr := ended(t, env, append(args, "--", "env")...)
@@ -322,12 +323,12 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
-// The lines are for a shell.
+// A POSIX shell can evaluate the printed lines.
 func TestExportedLines(t *testing.T) {
 	for _, value := range []string{"plain", "it's", `"$HOME" \ 'x'`, "a\nb"} {
 		out, err := exec.Command("sh", "-c", variable{"A", value}.export()+"\nprintf %s \"$A\"").Output()
 		if err != nil || string(out) != value {
-			t.Errorf("%q arrives as %q: %v", value, out, err)
+			t.Errorf("the shell reads %q as %q: %v", value, out, err)
 		}
 	}
 }
@@ -340,10 +341,10 @@ func TestWhatHfhubSays(t *testing.T) {
 	} {
 		_, _, stderr := ended(t, nil, append(args, "--", "true")...)
 		if !strings.HasSuffix(stderr, want) {
-			t.Errorf("%q: hfhub says %q, want %q", args, stderr, want)
+			t.Errorf("%q: hfhub prints %q, want %q", args, stderr, want)
 		}
-		if !regexp.MustCompile(`^hfhub: http://127\.0\.0\.1:\d+ stands in for huggingface\.co\n`).MatchString(stderr) {
-			t.Errorf("%q: hfhub says %q, without its address", args, stderr)
+		if !regexp.MustCompile(`^hfhub: stand-in for huggingface\.co at http://127\.0\.0\.1:\d+\n`).MatchString(stderr) {
+			t.Errorf("%q: hfhub prints %q, without its address", args, stderr)
 		}
 	}
 }
@@ -360,10 +361,10 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		want      string
 	}{
 		"unknown flag":              {nil, []string{"-wat"}, 2, "hfhub -h lists the flags"},
-		"all interfaces":            {nil, []string{"-addr", "0.0.0.0:9999"}, 2, "use 127.0.0.1, or say that you mean it"},
-		"the network":               {nil, []string{"-addr", "192.0.2.1:9999"}, 2, "anyone who reaches it may sign in as anyone"},
-		"a name of the network":     {nil, []string{"-addr", "hub.example:9999"}, 2, "anyone who reaches it may sign in as anyone"},
-		"no host":                   {nil, []string{"-addr", ":9999"}, 2, "anyone who reaches it may sign in as anyone"},
+		"all interfaces":            {nil, []string{"-addr", "0.0.0.0:9999"}, 2, "use 127.0.0.1, or confirm with -anyone"},
+		"the network":               {nil, []string{"-addr", "192.0.2.1:9999"}, 2, "anyone who can reach it may sign in as anyone"},
+		"a name of the network":     {nil, []string{"-addr", "hub.example:9999"}, 2, "anyone who can reach it may sign in as anyone"},
+		"no host":                   {nil, []string{"-addr", ":9999"}, 2, "anyone who can reach it may sign in as anyone"},
 		"no port":                   {nil, []string{"-addr", "localhost"}, 2, "give a host and a port"},
 		"-as for all":               {nil, []string{"-addr", "192.0.2.1:9999", "-anyone-may-sign-in-as-anyone", "-as", "ada"}, 2, "use an address on loopback"},
 		"-as without the flag":      {nil, []string{"-addr", "192.0.2.1:9999", "-as", "ada"}, 2, "use an address on loopback"},
@@ -372,23 +373,23 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		"-control on all":           {nil, []string{"-control", ":9998"}, 2, "give an address on loopback"},
 		"-control beyond, the flag": {nil, []string{"-control", "0.0.0.0:9998", "-anyone-may-sign-in-as-anyone"}, 2, "give an address on loopback"},
 		"-control without a port":   {nil, []string{"-control", "localhost"}, 2, "give an address on loopback"},
-		"no address to tell":        {nil, []string{"-addr", "0.0.0.0:9999", "-anyone-may-sign-in-as-anyone"}, 2, "give the address that others reach"},
-		"no port to tell":           {nil, []string{"-addr", "192.0.2.1:0", "-anyone-may-sign-in-as-anyone"}, 2, "give the address that others reach"},
-		"a flag too many":           {nil, []string{"-anyone-may-sign-in-as-anyone"}, 2, "leave the flag out"},
-		"taken":                     {nil, []string{"-addr", taken.Addr().String()}, 1, "-addr chooses another address"},
-		"-control taken":            {nil, []string{"-control", taken.Addr().String()}, 1, "-control chooses another address"},
+		"no usable address":         {nil, []string{"-addr", "0.0.0.0:9999", "-anyone-may-sign-in-as-anyone"}, 2, "give the address that others use"},
+		"no usable port":            {nil, []string{"-addr", "192.0.2.1:0", "-anyone-may-sign-in-as-anyone"}, 2, "give the address that others use"},
+		"a flag too many":           {nil, []string{"-anyone-may-sign-in-as-anyone"}, 2, "omit the flag"},
+		"taken":                     {nil, []string{"-addr", taken.Addr().String()}, 1, "choose another address with -addr"},
+		"-control taken":            {nil, []string{"-control", taken.Addr().String()}, 1, "choose another address with -control"},
 		"the real provider":         {[]string{"OPENID_PROVIDER_URL=https://huggingface.co"}, nil, 2, "unset it, or choose an address with -addr"},
 		"a path":                    {[]string{"OPENID_PROVIDER_URL=http://localhost:9999/x"}, nil, 2, "unset it, or choose an address with -addr"},
 		"elsewhere":                 {[]string{"OPENID_PROVIDER_URL=http://192.0.2.1:9999"}, nil, 2, "unset it, or choose an address with -addr"},
-		"as nobody":                 {nil, []string{"-as", "nobody"}, 2, "there is no such user, only ada, grace, alan"},
+		"as nobody":                 {nil, []string{"-as", "nobody"}, 2, "unknown user: use one of ada, grace, alan"},
 		"public with a secret":      {nil, []string{"-public", "-client-secret", "x"}, 2, "exclude each other"},
 		"space and redirect":        {nil, []string{"-space", "a.hf.space", "-redirect", "http://localhost/"}, 2, "exclude each other"},
-		"space with a scheme":       {nil, []string{"-space", "https://a.hf.space"}, 2, "give the host alone"},
-		"a relative redirect":       {nil, []string{"-redirect", "/login/callback"}, 2, "give a whole URL"},
+		"space with a scheme":       {nil, []string{"-space", "https://a.hf.space"}, 2, "give only the host"},
+		"a relative redirect":       {nil, []string{"-redirect", "/login/callback"}, 2, "give a complete URL"},
 		"a negative lifetime":       {nil, []string{"-token", "-1s"}, 2, "must be positive"},
 		"no such fault":             {nil, []string{"-fault", "token=wat"}, 2, "give a status such as 503"},
-		"no such endpoint":          {nil, []string{"-fault", "wat=503"}, 2, "only authorize, device"},
-		"no fault":                  {nil, []string{"-fault", "token"}, 2, "token=503 for example"},
+		"no such endpoint":          {nil, []string{"-fault", "wat=503"}, 2, "use one of authorize, device"},
+		"no fault":                  {nil, []string{"-fault", "token"}, 2, "such as token=503"},
 		"no users":                  {nil, []string{"-users", "/no/such/file"}, 2, "no such file"},
 	} {
 		code, stdout, stderr := ended(t, tt.env, append(tt.args, "--", "echo", "started")...)
@@ -396,7 +397,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 			t.Errorf("%s: exit code %d, want %d", name, code, tt.code)
 		}
 		if !strings.Contains(stderr, tt.want) {
-			t.Errorf("%s: %q does not say %q", name, stderr, tt.want)
+			t.Errorf("%s: %q does not contain %q", name, stderr, tt.want)
 		}
 		if stdout != "" {
 			t.Errorf("%s: the command ran", name)
@@ -411,7 +412,7 @@ func TestSignIn(t *testing.T) {
 		t.Errorf("%v", tokens)
 	}
 	if _, ok := tokens["refresh_token"]; ok {
-		t.Error("a refresh token in spite of -no-refresh")
+		t.Error("a refresh token despite -no-refresh")
 	}
 	_, user := h.send("GET", h.url()+"/oauth/userinfo", "", func(r *http.Request) {
 		r.Header.Set("Authorization", "Bearer "+tokens["access_token"].(string))
@@ -486,7 +487,7 @@ func TestFaultFlag(t *testing.T) {
 	}
 }
 
-// The reuse of a refresh token ends the sign-in if -reuse-detection says so.
+// With -reuse-detection, the reuse of a refresh token ends the sign-in.
 func TestReuseDetectionFlag(t *testing.T) {
 	for _, args := range [][]string{nil, {"-reuse-detection"}} {
 		h := start(t, nil, append(args, "-as", "ada")...)
@@ -509,7 +510,7 @@ func TestReuseDetectionFlag(t *testing.T) {
 	}
 }
 
-// -org makes token exchange work, for members.
+// -org enables token exchange for members.
 func TestOrgFlag(t *testing.T) {
 	for org, want := range map[string]string{"": "invalid_client", "engines": "", "notes": "", "strangers": "invalid_grant"} {
 		h := start(t, nil, "-org", org)
@@ -523,7 +524,7 @@ func TestOrgFlag(t *testing.T) {
 	}
 }
 
-// With -anyone-may-sign-in-as-anyone the issuer is the address that was given.
+// With -anyone-may-sign-in-as-anyone, the issuer has the address in -addr.
 func TestListenForAnyone(t *testing.T) {
 	address := "127.0.0.1:" + freePort(t)
 	hub, stop, err := listen(&options{anyone: true, addr: address})
@@ -542,12 +543,12 @@ func TestListenForAnyone(t *testing.T) {
 	if resp.StatusCode != http.StatusOK {
 		t.Errorf("metadata: %s", resp.Status)
 	}
-	if _, _, err := listen(&options{anyone: true, addr: address}); err == nil || !strings.Contains(err.Error(), "-addr chooses another address") {
-		t.Errorf("taken: %v", err)
+	if _, _, err := listen(&options{anyone: true, addr: address}); err == nil || !strings.Contains(err.Error(), "choose another address with -addr") {
+		t.Errorf("address in use: %v", err)
 	}
 }
 
-// The README's own program signs in with nothing configured.
+// The program in the README signs in without any configuration.
 func TestReadmeProgram(t *testing.T) {
 	readme, err := os.ReadFile("../../README.md")
 	if err != nil {
@@ -604,7 +605,7 @@ func TestReadmeProgram(t *testing.T) {
 	defer ticker.Stop()
 	for tries := 0; !strings.Contains(page("/"), "Sign in with Hugging Face"); tries++ {
 		if tries == 500 {
-			t.Fatalf("the program does not answer: %s", page("/"))
+			t.Fatalf("the program does not respond: %s", page("/"))
 		}
 		<-ticker.C
 	}

@@ -1,16 +1,16 @@
 // Hfhub is a stand-in for huggingface.co as a program, for apps in any
-// language. It runs a command with the variables that a Space sets, pointing
-// to the stand-in:
+// language. It runs a command with the environment variables of a Space, which
+// point to the stand-in:
 //
 //	go run github.com/hfoauth/hfoauth/cmd/hfhub -- go run .
 //	go run github.com/hfoauth/hfoauth/cmd/hfhub -- node app.mjs
 //
-// Without a command it prints the variables and serves until it is
-// interrupted. hfhub -h lists the flags; docs/hfhub.md has recipes and the
-// control API for tests.
+// Without a command, it prints the variables and serves until it is interrupted.
+// hfhub -h lists the flags; docs/hfhub.md has recipes and describes the control
+// API for tests.
 //
-// It is no provider for real users: anyone who reaches it may sign in as
-// anyone, so it listens on loopback alone.
+// It is not a provider for real users: anyone who can reach it may sign in as
+// anyone, so it listens only on loopback.
 package main
 
 import (
@@ -33,8 +33,8 @@ func main() {
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run returns the exit code: the command's, or 2 for wrong flags and 1 for
-// anything else that keeps hfhub from working.
+// run returns the exit code: the command's, 2 for invalid flags, or 1 for any
+// other error of hfhub.
 func run(args []string, stdout, stderr io.Writer) int {
 	o, err := parse(args, os.Getenv)
 	if errors.Is(err, flag.ErrHelp) {
@@ -56,8 +56,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return code
 }
 
-// serve runs the stand-in until the command ends, or without one until a
-// signal comes.
+// serve runs the stand-in until the command ends or, without a command, until
+// hfhub is interrupted.
 func serve(o *options, stdout, stderr io.Writer) (int, error) {
 	hub, stop, err := listen(o)
 	if err != nil {
@@ -93,10 +93,9 @@ func serve(o *options, stdout, stderr io.Writer) (int, error) {
 	return 0, nil
 }
 
-// introduce tells the person in front of the terminal what runs, and how to
-// act as others.
+// introduce prints the URL of the stand-in, and how to switch accounts.
 func introduce(w io.Writer, o *options, url string) {
-	fmt.Fprintf(w, "hfhub: %s stands in for huggingface.co\n", url)
+	fmt.Fprintf(w, "hfhub: stand-in for huggingface.co at %s\n", url)
 	switch {
 	case o.settings.ApproveAs != "":
 		fmt.Fprintf(w, "hfhub: every sign-in is approved at once as %s\n", o.settings.ApproveAs)
@@ -112,13 +111,13 @@ func listen(o *options) (hub *hfoauthtest.Server, stop func(), err error) {
 	if !o.anyone {
 		hub, err := hfoauthtest.Listen(o.addr, o.users...)
 		if err != nil {
-			return nil, nil, fmt.Errorf("%w (-addr chooses another address)", err)
+			return nil, nil, fmt.Errorf("%w (choose another address with -addr)", err)
 		}
 		return hub, hub.Close, nil
 	}
 	listener, err := net.Listen("tcp", o.addr)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w (-addr chooses another address)", err)
+		return nil, nil, fmt.Errorf("%w (choose another address with -addr)", err)
 	}
 	hub = hfoauthtest.New("http://"+o.addr, o.users...)
 	server := &http.Server{Handler: hub, ReadHeaderTimeout: 10 * time.Second}

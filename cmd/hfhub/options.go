@@ -21,10 +21,10 @@ import (
 //go:embed usage.txt
 var usage string
 
-// options are what the flags and the environment ask for.
+// options are the settings from the flags and the environment.
 type options struct {
 	addr     string
-	anyone   bool // beyond loopback
+	anyone   bool // may be reachable from other machines
 	app      hfoauthtest.App
 	users    []hfoauthtest.User
 	settings hfoauthtest.Settings
@@ -39,7 +39,7 @@ type options struct {
 	command []string
 }
 
-// parse reads the flags, and the variables that some of them default to.
+// parse parses the flags; some of them default to environment variables.
 func parse(args []string, getenv func(string) string) (*options, error) {
 	o := &options{app: hfoauthtest.App{Name: "Your app"}}
 	flags := o.flags(getenv)
@@ -50,7 +50,7 @@ func parse(args []string, getenv func(string) string) (*options, error) {
 	return o, errors.Join(o.complete(getenv), o.check())
 }
 
-// flags returns the flags, which usage.txt lists.
+// flags returns the flags. usage.txt lists them.
 func (o *options) flags(getenv func(string) string) *flag.FlagSet {
 	flags := flag.NewFlagSet("hfhub", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
@@ -84,7 +84,7 @@ func (o *options) flags(getenv func(string) string) *flag.FlagSet {
 	return flags
 }
 
-// complete fills in what the flags leave to the environment.
+// complete fills in defaults, some of them from the environment.
 func (o *options) complete(getenv func(string) string) error {
 	if !o.app.Public {
 		o.app.ClientSecret = cmp.Or(o.app.ClientSecret, getenv("OAUTH_CLIENT_SECRET"))
@@ -106,13 +106,13 @@ func (o *options) complete(getenv func(string) string) error {
 	}
 	u, err := url.Parse(provider)
 	if err != nil || u.Scheme != "http" || u.Port() == "" || strings.Trim(u.Path, "/") != "" || !guard.Loopback(u.Hostname()) {
-		return fmt.Errorf("OPENID_PROVIDER_URL is %s, where hfhub cannot serve: unset it, or choose an address with -addr 127.0.0.1:9999", provider)
+		return fmt.Errorf("OPENID_PROVIDER_URL is %s, but hfhub serves only on loopback: unset it, or choose an address with -addr 127.0.0.1:9999", provider)
 	}
 	o.addr = u.Host
 	return nil
 }
 
-// check finds what cannot work, or must not.
+// check refuses settings that cannot work or are unsafe.
 func (o *options) check() error {
 	var errs []error
 	fail := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
@@ -127,12 +127,12 @@ func (o *options) check() error {
 	case beyond && o.control != "":
 		fail("-control with -addr %s is refused: use an address on loopback", o.addr)
 	case beyond && !o.anyone:
-		fail("-addr %s is not on loopback, and anyone who reaches it may sign in as anyone: "+
-			"use 127.0.0.1, or say that you mean it with -anyone-may-sign-in-as-anyone", o.addr)
+		fail("-addr %s is not on loopback, and anyone who can reach it may sign in as anyone: "+
+			"use 127.0.0.1, or confirm with -anyone-may-sign-in-as-anyone", o.addr)
 	case beyond && (host == "" || net.ParseIP(host).IsUnspecified() || port == "0"):
-		fail("-addr %s: give the address that others reach, 192.168.1.2:9999 for example", o.addr)
+		fail("-addr %s: give the address that others use, 192.168.1.2:9999 for example", o.addr)
 	case !beyond && o.anyone:
-		fail("-anyone-may-sign-in-as-anyone: -addr %s is on loopback, so leave the flag out", o.addr)
+		fail("-anyone-may-sign-in-as-anyone: -addr %s is on loopback, so omit the flag", o.addr)
 	}
 	if host, port := guard.SplitPort(o.control); o.control != "" && (port == "" || !guard.Loopback(host)) {
 		fail("-control %s: give an address on loopback, 127.0.0.1:0 for example", o.control)
@@ -141,20 +141,20 @@ func (o *options) check() error {
 		fail("-public and -client-secret exclude each other")
 	}
 	if strings.Contains(o.spaceHost, "/") {
-		fail("-space %s: give the host alone, ada-app.hf.space for example", o.spaceHost)
+		fail("-space %s: give only the host, ada-app.hf.space for example", o.spaceHost)
 	}
 	if o.spaceHost != "" && o.redirect != "" {
 		fail("-space and -redirect exclude each other: a Space's app takes its address from SPACE_HOST")
 	}
 	if u, err := url.Parse(o.redirect); o.redirect != "" && (err != nil || u.Scheme == "") {
-		fail("-redirect %s: give a whole URL, http://localhost:7860/login/callback for example", o.redirect)
+		fail("-redirect %s: give a complete URL, http://localhost:7860/login/callback for example", o.redirect)
 	}
 	users := o.users
 	if users == nil {
 		users = hfoauthtest.DefaultUsers()
 	}
 	if as := o.settings.ApproveAs; as != "" && !slices.ContainsFunc(users, func(u hfoauthtest.User) bool { return u.Username == as }) {
-		fail("-as %s: there is no such user, only %s", as, usernames(users))
+		fail("-as %s: unknown user: use one of %s", as, usernames(users))
 	}
 	if o.settings.AccessTokenLifetime < 0 || o.settings.IDTokenLifetime < 0 {
 		fail("-token and -id-token: a lifetime must be positive, 10m for example")
@@ -162,5 +162,5 @@ func (o *options) check() error {
 	return errors.Join(errs...)
 }
 
-// configure makes the settings those of the flags.
+// configure applies the settings of the flags.
 func (o *options) configure(s *hfoauthtest.Settings) { *s = o.settings }

@@ -10,14 +10,14 @@ import (
 
 func noEnvironment(string) string { return "" }
 
-// The help fits a screen, and names each flag.
+// The help fits on a screen and lists all flags.
 func TestHelp(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	if code := run([]string{"-h"}, &stdout, &stderr); code != 0 || stderr.Len() > 0 {
 		t.Errorf("exit code %d, stderr %q", code, stderr.String())
 	}
 	lines := strings.Split(strings.TrimSuffix(stdout.String(), "\n"), "\n")
-	if len(lines) > 23 { // one is left for the prompt
+	if len(lines) > 23 { // one line is left for the prompt
 		t.Errorf("%d lines", len(lines))
 	}
 	for _, line := range lines {
@@ -27,7 +27,7 @@ func TestHelp(t *testing.T) {
 	}
 	(&options{}).flags(noEnvironment).VisitAll(func(f *flag.Flag) {
 		if !regexp.MustCompile(`(?m)(^|[ \[])-` + f.Name + `\b`).MatchString(stdout.String()) {
-			t.Errorf("the help does not name -%s", f.Name)
+			t.Errorf("the help does not list -%s", f.Name)
 		}
 	})
 }
@@ -40,7 +40,7 @@ func TestParseFault(t *testing.T) {
 	}
 	for _, text := range []string{"", "wat", "99", "600", "delay", "delay:x", "delay:-1s", "trickle:0s", "huge", "huge:0", "huge:x", "503*0", "503*x", "503*"} {
 		if _, err := parseFault(text); err == nil {
-			t.Errorf("%q is taken for a fault", text)
+			t.Errorf("%q is accepted as a fault", text)
 		}
 	}
 }

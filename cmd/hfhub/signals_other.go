@@ -4,9 +4,9 @@ package main
 
 import "os"
 
-// passedOn are the signals that a command gets.
+// passedOn are the signals that are forwarded to a command.
 var passedOn = []os.Signal{os.Interrupt}
 
-// fromTerminal reports whether a signal is of the keyboard, which sends it to
-// the command as well.
+// fromTerminal reports whether a signal comes from the terminal, which sends it
+// to the command as well.
 func fromTerminal(os.Signal) bool { return true }

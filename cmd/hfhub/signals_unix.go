@@ -8,14 +8,14 @@ import (
 	"unsafe"
 )
 
-// passedOn are the signals that a command gets.
+// passedOn are the signals that are forwarded to a command.
 var passedOn = []os.Signal{
 	syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH,
 }
 
-// fromTerminal reports whether a signal is of the keyboard, which sends it to
-// the command as well: passed on, it would come twice, and many programs quit
-// at once at the second.
+// fromTerminal reports whether a signal comes from the terminal, which sends it
+// to the command as well. If hfhub forwarded it, the command would receive it
+// twice, and many programs quit at once on the second.
 func fromTerminal(s os.Signal) bool {
 	if s != syscall.SIGINT && s != syscall.SIGQUIT && s != syscall.SIGWINCH && s != syscall.SIGHUP {
 		return false

@@ -34,8 +34,8 @@ func openTerminal(t *testing.T) (master, slave *os.File) {
 	return master, slave
 }
 
-// countInterrupts is the command of TestInterruptFromTerminal: it says how many
-// interrupts came until it is ended.
+// countInterrupts is the command of TestInterruptFromTerminal: it counts
+// interrupts until it is terminated.
 func countInterrupts() int {
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
@@ -52,8 +52,8 @@ func countInterrupts() int {
 	return 9
 }
 
-// Ctrl-C reaches the command from the terminal, once: hfhub does not pass it on
-// a second time. It waits, and has the command's exit code.
+// Ctrl-C reaches the command once, from the terminal: hfhub does not forward it
+// again. It waits for the command and exits with its exit code.
 func TestInterruptFromTerminal(t *testing.T) {
 	master, slave := openTerminal(t)
 	test, err := os.Executable()
@@ -66,7 +66,7 @@ func TestInterruptFromTerminal(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	slave.Close() // so that reading ends when the command has
+	slave.Close() // so that reading ends when the command exits
 	t.Cleanup(func() { cmd.Process.Kill() })
 	lines := bufio.NewScanner(master)
 	says := func(want string) {
@@ -76,7 +76,7 @@ func TestInterruptFromTerminal(t *testing.T) {
 				return
 			}
 		}
-		t.Fatalf("the command does not say %q", want)
+		t.Fatalf("the command does not print %q", want)
 	}
 	says("ready")
 	const presses = 5

@@ -12,7 +12,8 @@ import (
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
-// exampleUsers is a file for -users; users.schema.json is its JSON Schema.
+// exampleUsers is an example of a file for -users. users.schema.json is the JSON
+// Schema of such files.
 //
 //go:embed users.example.json
 var exampleUsers string
@@ -31,8 +32,8 @@ func readUsers(name string) ([]hfoauthtest.User, error) {
 	return users, nil
 }
 
-// decodeUsers decodes accounts, whose members are named like the fields of
-// hfoauthtest.User and Org with a small first letter.
+// decodeUsers decodes accounts. Their members are named like the fields of
+// hfoauthtest.User and Org, but begin with a lower-case letter.
 func decodeUsers(r io.Reader) ([]hfoauthtest.User, error) {
 	var document struct {
 		Schema string `json:"$schema"`
@@ -44,7 +45,7 @@ func decodeUsers(r io.Reader) ([]hfoauthtest.User, error) {
 		return nil, err
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("there is more after the JSON object")
+		return nil, errors.New("unexpected data after the JSON object")
 	}
 	if len(document.Users) == 0 {
 		return nil, errors.New("there are no users")
@@ -55,7 +56,7 @@ func decodeUsers(r io.Reader) ([]hfoauthtest.User, error) {
 			return nil, fmt.Errorf("user %d: %w", i+1, err)
 		}
 		if seen[user.Username] {
-			return nil, fmt.Errorf("user %d: the username %s is taken", i+1, user.Username)
+			return nil, fmt.Errorf("user %d: the username %s is used twice", i+1, user.Username)
 		}
 		seen[user.Username] = true
 	}

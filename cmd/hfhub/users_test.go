@@ -33,7 +33,7 @@ func readSchema(t *testing.T) schema {
 	return s
 }
 
-// The schema names what the file may have: the fields of the types.
+// The schema has exactly the fields of the types.
 func TestSchemaNamesTheFields(t *testing.T) {
 	s := readSchema(t)
 	for name, kind := range map[string]any{"user": hfoauthtest.User{}, "org": hfoauthtest.Org{}, "resourceGroup": hfoauthtest.ResourceGroup{}} {
@@ -51,8 +51,8 @@ func TestSchemaNamesTheFields(t *testing.T) {
 	}
 }
 
-// The example is complete: it has each member that the schema has, but for
-// those that a file seldom needs, and none besides.
+// The example has every member of the schema, except for those that are rarely
+// needed, and no others.
 func TestExampleFollowsTheSchema(t *testing.T) {
 	var example struct {
 		Users []map[string]any
@@ -66,7 +66,7 @@ func TestExampleFollowsTheSchema(t *testing.T) {
 		for name := range members {
 			seen[kind][name] = true
 			if _, ok := s.Defs[kind].Properties[name]; !ok {
-				t.Errorf("%s has %s, which the schema has not", kind, name)
+				t.Errorf("%s has %s, which is not in the schema", kind, name)
 			}
 		}
 		for _, name := range s.Defs[kind].Required {
@@ -86,7 +86,7 @@ func TestExampleFollowsTheSchema(t *testing.T) {
 	for kind, members := range seen {
 		for name := range s.Defs[kind].Properties {
 			if !members[name] && !slices.Contains(seldom, name) {
-				t.Errorf("the example shows no %s of %s", name, kind)
+				t.Errorf("the example lacks the member %s of %s", name, kind)
 			}
 		}
 	}
@@ -115,12 +115,12 @@ func TestDecodeUsersRefuses(t *testing.T) {
 		`[]`:                             "cannot unmarshal array",
 		`{}`:                             "there are no users",
 		`{"users":[]}`:                   "there are no users",
-		`{"users":[{"username":"a"}]} x`: "there is more",
-		`{"users":[{"username":"a"}]}{}`: "there is more",
+		`{"users":[{"username":"a"}]} x`: "unexpected data",
+		`{"users":[{"username":"a"}]}{}`: "unexpected data",
 		`{"users":[{"username":"a"}],"groups":[]}`:                                             `unknown field "groups"`,
 		`{"users":[{"username":"a","mail":"x"}]}`:                                              `unknown field "mail"`,
 		`{"users":[{"name":"a"}]}`:                                                             "user 1: username is missing",
-		`{"users":[{"username":"a"},{"username":"a"}]}`:                                        "user 2: the username a is taken",
+		`{"users":[{"username":"a"},{"username":"a"}]}`:                                        "user 2: the username a is used twice",
 		`{"users":[{"username":"a","orgs":[{"name":"x"}]}]}`:                                   "organization 1: username is missing",
 		`{"users":[{"username":"a","orgs":[{"username":"x","isEnterprise":"minus"}]}]}`:        `must be true, false or "plus"`,
 		`{"users":[{"username":"a","orgs":[{"username":"x","isEnterprise":["plus"]}]}]}`:       `must be true, false or "plus"`,
@@ -141,8 +141,8 @@ func TestUsersFlag(t *testing.T) {
 	if err != nil || usernames(o.users) != "emmy, david" {
 		t.Errorf("%v %v", o, err)
 	}
-	if _, err := parse([]string{"-users", file, "-as", "ada"}, noEnvironment); err == nil || !strings.Contains(err.Error(), "only emmy, david") {
-		t.Errorf("as a user that the file has not: %v", err)
+	if _, err := parse([]string{"-users", file, "-as", "ada"}, noEnvironment); err == nil || !strings.Contains(err.Error(), "use one of emmy, david") {
+		t.Errorf("as a user that is not in the file: %v", err)
 	}
 	if err := os.WriteFile(file, []byte("{}"), 0o600); err != nil {
 		t.Fatal(err)
