@@ -1,9 +1,9 @@
-// Package pgstore keeps sessions of hfoauth in PostgreSQL, with compare and
+// Package pgstore stores the sessions of hfoauth in PostgreSQL, with compare and
 // swap:
 //
 //	client, err := hfoauth.New(hfoauth.Config{Store: pgstore.New(pool)})
 //
-// The table is that of scs's pgxstore:
+// It needs this table, which is the same as for scs's pgxstore:
 //
 //	CREATE TABLE sessions (
 //		token TEXT PRIMARY KEY,
@@ -22,20 +22,20 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Store is a hfoauth.SwapStore in PostgreSQL. It is safe for concurrent use.
+// Store is an hfoauth.SwapStore in PostgreSQL. It is safe for concurrent use.
 // Expired rows count as missing; DeleteExpired removes them.
 type Store struct{ pool *pgxpool.Pool }
 
-// New returns a Store that uses the table sessions.
+// New returns a Store that uses the table sessions. The caller closes pool.
 func New(pool *pgxpool.Pool) *Store { return &Store{pool} }
 
-// Find is FindCtx without a context.
+// Find is like FindCtx, without a context.
 func (s *Store) Find(key string) ([]byte, bool, error) {
 	return s.FindCtx(context.Background(), key)
 }
 
-// FindCtx returns the bytes under key, and false if there are none or they
-// have expired.
+// FindCtx returns the value of key. found is false if there is none or it has
+// expired.
 func (s *Store) FindCtx(ctx context.Context, key string) (b []byte, found bool, err error) {
 	err = s.pool.QueryRow(ctx, `SELECT data FROM sessions WHERE token = $1 AND expiry > now()`, key).Scan(&b)
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -44,12 +44,12 @@ func (s *Store) FindCtx(ctx context.Context, key string) (b []byte, found bool, 
 	return b, err == nil, err
 }
 
-// Commit is CommitCtx without a context.
+// Commit is like CommitCtx, without a context.
 func (s *Store) Commit(key string, b []byte, expiry time.Time) error {
 	return s.CommitCtx(context.Background(), key, b, expiry)
 }
 
-// CommitCtx keeps b under key until expiry, in place of what was there.
+// CommitCtx sets the value of key to b until expiry, and replaces any old value.
 func (s *Store) CommitCtx(ctx context.Context, key string, b []byte, expiry time.Time) error {
 	_, err := s.pool.Exec(ctx, `
 		INSERT INTO sessions (token, data, expiry) VALUES ($1, $2, now() + make_interval(secs => $3))
@@ -58,18 +58,18 @@ func (s *Store) CommitCtx(ctx context.Context, key string, b []byte, expiry time
 	return err
 }
 
-// Delete is DeleteCtx without a context.
+// Delete is like DeleteCtx, without a context.
 func (s *Store) Delete(key string) error { return s.DeleteCtx(context.Background(), key) }
 
-// DeleteCtx removes key; a key that is missing is no error.
+// DeleteCtx removes key. A missing key is not an error.
 func (s *Store) DeleteCtx(ctx context.Context, key string) error {
 	_, err := s.pool.Exec(ctx, `DELETE FROM sessions WHERE token = $1`, key)
 	return err
 }
 
-// SwapCtx puts new under key until expiry if old is there, and reports whether
-// it did. A nil old means that nothing is there, a nil new removes. It is one
-// statement, so that the row's own lock orders those of the same moment.
+// SwapCtx sets the value of key to new until expiry if it is old, and reports
+// whether it was. A nil old means that there is no value; a nil new removes the
+// key. It is one statement, so that the row's lock orders concurrent calls.
 func (s *Store) SwapCtx(ctx context.Context, key string, old, new []byte, expiry time.Time) (bool, error) {
 	lifetime := time.Until(expiry).Seconds()
 	var statement string
@@ -97,8 +97,8 @@ func (s *Store) SwapCtx(ctx context.Context, key string, old, new []byte, expiry
 	return tag.RowsAffected() == 1, err
 }
 
-// DeleteExpired removes the rows that have expired, and returns how many. Call
-// it now and then, for example every hour.
+// DeleteExpired removes all expired rows and returns their number. Call it
+// regularly, for example every hour.
 func (s *Store) DeleteExpired(ctx context.Context) (int64, error) {
 	tag, err := s.pool.Exec(ctx, `DELETE FROM sessions WHERE expiry <= now()`)
 	return tag.RowsAffected(), err

@@ -1,4 +1,5 @@
-// Package redisstore keeps sessions of hfoauth in Redis, with compare and swap:
+// Package redisstore stores the sessions of hfoauth in Redis, with compare and
+// swap:
 //
 //	client, err := hfoauth.New(hfoauth.Config{
 //		Store: redisstore.New(redis.NewClient(&redis.Options{Addr: "localhost:6379"})),
@@ -13,21 +14,21 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Store is a hfoauth.SwapStore in Redis. It is safe for concurrent use.
+// Store is an hfoauth.SwapStore in Redis. It is safe for concurrent use.
 type Store struct{ client redis.UniversalClient }
 
-// New returns a Store that uses client: of one server, of one that Sentinel
-// watches (redis.NewFailoverClient), or of a cluster (redis.NewClusterClient).
-// Each call is about one key. Keys begin with "hfoauth-".
+// New returns a Store that uses client, which may be connected to a single server
+// (redis.NewClient), to servers managed by Sentinel (redis.NewFailoverClient) or
+// to a cluster (redis.NewClusterClient): each call uses only one key. Keys begin
+// with "hfoauth-". The caller closes client.
 func New(client redis.UniversalClient) *Store { return &Store{client} }
 
-// Find is FindCtx without a context.
+// Find is like FindCtx, without a context.
 func (s *Store) Find(key string) ([]byte, bool, error) {
 	return s.FindCtx(context.Background(), key)
 }
 
-// FindCtx returns the bytes under key, and false if there are none or they
-// have expired.
+// FindCtx returns the value of key, and false if there is none or it has expired.
 func (s *Store) FindCtx(ctx context.Context, key string) ([]byte, bool, error) {
 	b, err := s.client.Get(ctx, key).Bytes()
 	if errors.Is(err, redis.Nil) {
@@ -36,12 +37,12 @@ func (s *Store) FindCtx(ctx context.Context, key string) ([]byte, bool, error) {
 	return b, err == nil, err
 }
 
-// Commit is CommitCtx without a context.
+// Commit is like CommitCtx, without a context.
 func (s *Store) Commit(key string, b []byte, expiry time.Time) error {
 	return s.CommitCtx(context.Background(), key, b, expiry)
 }
 
-// CommitCtx keeps b under key until expiry, in place of what was there.
+// CommitCtx sets the value of key to b until expiry, and replaces any old value.
 func (s *Store) CommitCtx(ctx context.Context, key string, b []byte, expiry time.Time) error {
 	lifetime := time.Until(expiry)
 	if lifetime < time.Millisecond {
@@ -50,16 +51,15 @@ func (s *Store) CommitCtx(ctx context.Context, key string, b []byte, expiry time
 	return s.client.Set(ctx, key, b, lifetime).Err()
 }
 
-// Delete is DeleteCtx without a context.
+// Delete is like DeleteCtx, without a context.
 func (s *Store) Delete(key string) error { return s.DeleteCtx(context.Background(), key) }
 
-// DeleteCtx removes key; a key that is missing is no error.
+// DeleteCtx removes key. A missing key is not an error.
 func (s *Store) DeleteCtx(ctx context.Context, key string) error {
 	return s.client.Del(ctx, key).Err()
 }
 
-// swap is the whole of SwapCtx. A flag in front of each value says whether
-// there is one.
+// swap implements SwapCtx. The flag before each value says whether it is not nil.
 var swap = redis.NewScript(`
 local current = redis.call('GET', KEYS[1])
 if ARGV[1] == '1' and current ~= ARGV[2] or ARGV[1] == '0' and current then
@@ -72,8 +72,9 @@ else
 end
 return 1`)
 
-// SwapCtx puts new under key until expiry if old is there, and reports whether
-// it did. A nil old means that nothing is there, a nil new removes.
+// SwapCtx sets the value of key to new until expiry if it is old, and reports
+// whether it was. A nil old means that there is no value; a nil new removes the
+// key.
 func (s *Store) SwapCtx(ctx context.Context, key string, old, new []byte, expiry time.Time) (bool, error) {
 	lifetime := time.Until(expiry).Milliseconds()
 	if lifetime < 1 {
