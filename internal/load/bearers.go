@@ -15,17 +15,17 @@ import (
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
-// bearerLoad is a number of programs, each with a token of its own, that send
-// requests at a steady rate, whether or not those before were answered.
+// bearerLoad is a number of programs, each with its own token, that send requests
+// at a steady rate without waiting for earlier responses.
 type bearerLoad struct {
 	tokens   int
-	rate     int // requests a second
+	rate     int // requests per second
 	duration time.Duration
 }
 
-// run sends the requests to a handler behind AcceptBearer and RequireUser, in
-// this process and without a network, so that the figures are those of the
-// library. The provider answers over HTTP.
+// run sends the requests to a handler behind AcceptBearer and RequireUser in this
+// process, without a network, so that it measures only the library. The calls to
+// the provider use HTTP.
 func (l bearerLoad) run() error {
 	hub, err := hfoauthtest.Listen("127.0.0.1:0")
 	if err != nil {
@@ -55,22 +55,22 @@ func (l bearerLoad) run() error {
 	n := int(float64(l.rate) * l.duration.Seconds())
 	took, rate, failures := l.send(handler, requests, n, 256)
 	calls := hub.Calls(hfoauthtest.UserInfoEndpoint)
-	fmt.Printf("%d requests, %.0f a second of the %d wanted: %d failed, p50 %s, p99 %s, largest %s\n", n, rate, l.rate, failures, took.p50, took.p99, took.largest)
+	fmt.Printf("%d requests, %.0f per second of %d wanted: %d failed, p50 %s, p99 %s, maximum %s\n", n, rate, l.rate, failures, took.p50, took.p99, took.largest)
 	fmt.Printf("%d calls to userinfo in all; the heap grew by %d KiB with these tokens\n", calls, (heap()-before)/1024)
 	runtime.KeepAlive(client)
 	switch {
 	case failures > 0:
 		return errors.New("requests failed")
 	case calls != l.tokens:
-		return errors.New("the provider was asked more than once about a token")
+		return errors.New("the provider received more than one request for a token")
 	}
 	return nil
 }
 
 type latencies struct{ p50, p99, largest time.Duration }
 
-// send sends n requests, each when it is due, and measures from then: a
-// request that must wait for those before counts as slow.
+// send sends n requests, each when it is due, and measures from that time on, so
+// that the wait for earlier requests counts.
 func (l bearerLoad) send(handler http.Handler, requests []*http.Request, n, parallel int) (took latencies, rate float64, failures int64) {
 	all := make([]time.Duration, n)
 	var next, failed atomic.Int64
@@ -97,7 +97,7 @@ func (l bearerLoad) send(handler http.Handler, requests []*http.Request, n, para
 	return latencies{all[n/2], all[n*99/100], all[n-1]}, rate, failed.Load()
 }
 
-// heap is what is in use after a collection.
+// heap returns the bytes in use after a garbage collection.
 func heap() int {
 	runtime.GC()
 	var stats runtime.MemStats

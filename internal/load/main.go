@@ -1,8 +1,7 @@
-// Load signs users in at the quickstart, in parallel and by the thousand, and
-// sends it authenticated requests, with the provider in this process and the
-// quickstart in another. It reports what that took and fails if a request
-// failed, if the quickstart's memory grew, or if it asked the provider for more
-// than it needs:
+// Load signs thousands of users in to the quickstart in parallel and sends it
+// authenticated requests. The provider runs in this process, the quickstart in
+// another. Load reports the rates, and fails if a request failed, if the
+// quickstart's memory grew, or if it made more calls to the provider than needed:
 //
 //	go run ./internal/load
 //
@@ -32,12 +31,12 @@ import (
 )
 
 func main() {
-	signIns := flag.Int("signins", 2000, "complete sign-ins")
-	requests := flag.Int("requests", 200_000, "authenticated requests after that")
-	parallel := flag.Int("parallel", 100, "at one time")
-	bearers := flag.Int("bearers", 0, "tokens to send requests with, in place of all that")
-	rate := flag.Int("rate", 10_000, "requests with tokens a second")
-	duration := flag.Duration("duration", 10*time.Second, "of the requests with tokens")
+	signIns := flag.Int("signins", 2000, "number of sign-ins")
+	requests := flag.Int("requests", 200_000, "number of authenticated requests after the sign-ins")
+	parallel := flag.Int("parallel", 100, "number of sign-ins or requests at a time")
+	bearers := flag.Int("bearers", 0, "send requests with this many bearer tokens instead")
+	rate := flag.Int("rate", 10_000, "bearer requests per second")
+	duration := flag.Duration("duration", 10*time.Second, "duration of the bearer requests")
 	flag.Parse()
 	if *bearers > 0 {
 		if err := (bearerLoad{*bearers, *rate, *duration}).run(); err != nil {
@@ -68,7 +67,7 @@ func run(signIns, requests, parallel int) error {
 		defer browsers[i].CloseIdleConnections()
 		return get(browsers[i], app.url+"/login?next=/me")
 	})
-	fmt.Printf("%d sign-ins, %d at a time: %d failed, %.0f a second\n", signIns, parallel, failures, float64(signIns)/took.Seconds())
+	fmt.Printf("%d sign-ins, %d at a time: %d failed, %.0f per second\n", signIns, parallel, failures, float64(signIns)/took.Seconds())
 	if failures > 0 {
 		return errors.New("sign-ins failed")
 	}
@@ -89,7 +88,7 @@ func run(signIns, requests, parallel int) error {
 		if memory[tenth], err = app.memory(); err != nil {
 			return err
 		}
-		fmt.Printf("requests, tenth %d: %.0f a second, quickstart holds %d KiB\n", tenth, float64(requests/10)/took.Seconds(), memory[tenth])
+		fmt.Printf("requests, tenth %d: %.0f per second, quickstart uses %d KiB\n", tenth, float64(requests/10)/took.Seconds(), memory[tenth])
 	}
 	discoveries, keys := hub.Calls(hfoauthtest.MetadataEndpoint), hub.Calls(hfoauthtest.JWKSEndpoint)
 	fmt.Printf("%d discovery calls, %d JWKS calls\n", discoveries, keys)
@@ -97,12 +96,12 @@ func run(signIns, requests, parallel int) error {
 	case memory[10] > memory[2]*6/5:
 		return fmt.Errorf("memory grew from %d to %d KiB between the second and the last tenth", memory[2], memory[10])
 	case discoveries != 1 || keys > 2:
-		return errors.New("the provider was asked for its metadata or keys too often")
+		return errors.New("the quickstart fetched the provider's metadata or keys too often")
 	}
 	return nil
 }
 
-// measure calls do n times, parallel at a time.
+// measure calls do n times, parallel at a time, and logs the first error.
 func measure(n, parallel int, do func(i int) error) (took time.Duration, failures int64) {
 	var next, failed atomic.Int64
 	var wg sync.WaitGroup
@@ -122,7 +121,7 @@ func measure(n, parallel int, do func(i int) error) (took time.Duration, failure
 	return time.Since(start), failed.Load()
 }
 
-// get expects the signed-in user.
+// get returns an error unless the response contains the signed-in user.
 func get(browser *http.Client, address string) error {
 	resp, err := browser.Get(address)
 	if err != nil {
@@ -180,10 +179,10 @@ func startQuickstart(hub *hfoauthtest.Server) (*quickstart, error) {
 		time.Sleep(20 * time.Millisecond)
 	}
 	q.stop()
-	return nil, errors.New("the quickstart does not answer")
+	return nil, errors.New("the quickstart does not respond")
 }
 
-// memory returns the resident set in KiB.
+// memory returns the size of the resident set in KiB.
 func (q *quickstart) memory() (int, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", q.command.Process.Pid))
 	if err != nil {

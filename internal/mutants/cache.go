@@ -14,20 +14,20 @@ import (
 	"sync"
 )
 
-// cache keeps the results of mutants, so that an interrupted run goes on where
-// it stopped, and only what changed is tried again.
+// cache stores the results of mutants in a file, so that an interrupted run can
+// be resumed and only mutants whose sources changed are tested again.
 type cache struct {
 	mu      sync.Mutex
 	path    string
 	results map[string]result
 }
 
-// result is what became of a mutant.
+// result is the result of testing a mutant.
 type result struct {
 	Key     string
-	Dead    bool
-	By      string  // the first test that failed, or what else went wrong
-	Seconds float64 // for all tests that were run
+	Dead    bool    // a test failed
+	By      string  // the first test that failed, or another cause
+	Seconds float64 // duration of all tests that ran
 }
 
 func openCache(path string) (*cache, error) {
@@ -38,7 +38,7 @@ func openCache(path string) (*cache, error) {
 	}
 	for line := range bytes.Lines(text) {
 		var r result
-		if json.Unmarshal(line, &r) == nil { // the last line may be cut
+		if json.Unmarshal(line, &r) == nil { // the last line may be truncated
 			c.results[r.Key] = r
 		}
 	}
@@ -69,8 +69,8 @@ func (c *cache) put(r result) error {
 	return err
 }
 
-// sourceHash identifies all that the tests of a folder are compiled from, of
-// this repository.
+// sourceHash hashes all files of this repository that the tests in a folder are
+// compiled from.
 func sourceHash(root, dir string) (string, error) {
 	list := exec.Command("go", "list", "-deps", "-test", "-json=Standard,Dir,GoFiles,CgoFiles,"+
 		"TestGoFiles,XTestGoFiles,EmbedFiles,TestEmbedFiles,XTestEmbedFiles", ".")

@@ -9,11 +9,11 @@ import (
 	"strings"
 )
 
-// mutant is one change of a source file that breaks a rule.
+// mutant is a change of a source file that breaks a rule.
 type mutant struct {
-	rule     string // what the code no longer keeps to
+	rule     string // the rule that the code no longer follows
 	row      string // the threat in SECURITY.md whose defence is weakened, if any
-	accepted string // why nothing notices, for the few that must live
+	accepted string // why no test can fail, for the few that must survive
 	file     string // relative to the root of the repository
 	tests    []suite
 	hunks    []hunk
@@ -23,8 +23,8 @@ type mutant struct {
 // hunk replaces one text, which occurs exactly once in the file.
 type hunk struct{ before, after string }
 
-// suite is what can notice: the tests of a package, or those whose names
-// match.
+// suite is a set of tests that may fail: those of a package whose names match
+// run, or all of them if it is empty.
 type suite struct{ dir, run string }
 
 func (s suite) String() string {
@@ -34,8 +34,8 @@ func (s suite) String() string {
 	return s.dir + " " + s.run
 }
 
-// readCatalog reads the files of a folder, each with the mutants of one source
-// file.
+// readCatalog reads the files in a folder. Each contains the mutants of one
+// source file.
 func readCatalog(folder string) ([]mutant, error) {
 	names, err := filepath.Glob(filepath.Join(folder, "*.txt"))
 	if err != nil {
@@ -66,11 +66,11 @@ func readCatalog(folder string) ([]mutant, error) {
 //	== a rule that the mutant breaks
 //	row: login CSRF
 //	 a line that stays
-//	-a line, or a part of one, that goes
-//	+a line that comes instead
+//	-a line, or a part of one, that is removed
+//	+its replacement
 //
-// The tests of the head are run in order until one fails. A second hunk in the
-// same file begins with @@.
+// The tests named at the top are run in order until one fails. A second hunk in
+// the same file begins with @@.
 func parse(name, text string) ([]mutant, error) {
 	var head mutant
 	var mutants []mutant
@@ -116,7 +116,7 @@ func parse(name, text string) ([]mutant, error) {
 		}
 	}
 	if head.file == "" || len(head.tests) == 0 {
-		return nil, fmt.Errorf("%s: the head must name a file and its tests", name)
+		return nil, fmt.Errorf("%s: name a file and its tests before the first mutant", name)
 	}
 	for i := range mutants {
 		for j := range mutants[i].hunks {
@@ -131,7 +131,7 @@ func parse(name, text string) ([]mutant, error) {
 	return mutants, lines.Err()
 }
 
-// apply returns the source as the mutant has it.
+// apply returns the source with the mutant applied.
 func (m *mutant) apply(source string) (string, error) {
 	for _, h := range m.hunks {
 		if n := strings.Count(source, h.before); n != 1 {

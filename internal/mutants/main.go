@@ -1,12 +1,12 @@
-// Mutants changes the sources of this repository one rule at a time, and lists
-// the changes that no test notices. The changes are in the folder catalog.
-// Results are kept in .mutants, so that a run can be interrupted, and a later
-// one tries only what changed.
+// Mutants breaks one rule of this repository's sources at a time and lists the
+// changes that make no test fail. The changes are in the folder catalog. Results
+// are stored in .mutants, so that a run can be interrupted, and a later one tests
+// only mutants whose sources changed.
 //
 //	go run ./internal/mutants [-j jobs] [-check] [regexp]
 //
-// A regexp selects mutants by "file rule row:threat". -check applies all of them
-// without testing any.
+// A regexp selects mutants by "file rule row:threat". -check only checks that the
+// mutants apply.
 package main
 
 import (
@@ -26,10 +26,10 @@ import (
 )
 
 func main() {
-	jobs := flag.Int("j", runtime.NumCPU(), "mutants at a time")
-	check := flag.Bool("check", false, "only apply them")
-	timeout := flag.Duration("timeout", 2*time.Minute, "limit for the tests of one package")
-	list := flag.Bool("dead", false, "list those that died, too")
+	jobs := flag.Int("j", runtime.NumCPU(), "number of mutants to test at a time")
+	check := flag.Bool("check", false, "check only that the mutants apply")
+	timeout := flag.Duration("timeout", 2*time.Minute, "timeout for the tests of one package")
+	list := flag.Bool("dead", false, "also list the mutants that were killed")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -76,7 +76,7 @@ func run(ctx context.Context, jobs int, check, list bool, timeout time.Duration,
 	return errors.Join(report(os.Stdout, mutants, results, list), err)
 }
 
-// applyAll reports every mutant that no longer fits its source.
+// applyAll returns an error for every mutant that no longer applies.
 func applyAll(root string, mutants []mutant) error {
 	var errs []error
 	for i := range mutants {
@@ -89,8 +89,8 @@ func applyAll(root string, mutants []mutant) error {
 	return errors.Join(errs...)
 }
 
-// checkRows reports the rows of SECURITY.md that no mutant weakens, and the
-// mutants that name no row.
+// checkRows returns an error for every row of SECURITY.md that no mutant weakens,
+// and for every mutant whose row does not exist.
 func checkRows(root string, mutants []mutant) error {
 	text, err := os.ReadFile(filepath.Join(root, "SECURITY.md"))
 	if err != nil {
@@ -121,7 +121,8 @@ func checkRows(root string, mutants []mutant) error {
 	return errors.Join(errs...)
 }
 
-// newTrial prepares to try mutants, of which it opens the kept results.
+// newTrial opens the stored results, and checks that the tests of mutants without
+// one pass.
 func newTrial(ctx context.Context, root string, timeout time.Duration, mutants []mutant) (*trial, error) {
 	kept, err := openCache(filepath.Join(root, ".mutants"))
 	if err != nil {
@@ -148,7 +149,7 @@ func newTrial(ctx context.Context, root string, timeout time.Duration, mutants [
 	return t, t.checkUnchanged(ctx, suites)
 }
 
-// checkUnchanged makes sure that tests pass as long as nothing is changed.
+// checkUnchanged checks that tests pass without any mutant.
 func (t *trial) checkUnchanged(ctx context.Context, suites []suite) error {
 	slices.SortFunc(suites, func(a, b suite) int { return strings.Compare(a.String(), b.String()) })
 	binaries := map[string]string{}
@@ -175,8 +176,8 @@ func (t *trial) checkUnchanged(ctx context.Context, suites []suite) error {
 	return nil
 }
 
-// tryAll tries mutants, some at a time. One that cannot be tried does not keep
-// the others from it.
+// tryAll tests mutants, jobs at a time. If one cannot be tested, it continues with
+// the others.
 func (t *trial) tryAll(ctx context.Context, jobs int, mutants []mutant) ([]result, error) {
 	results := make([]result, len(mutants))
 	errs := make([]error, len(mutants))

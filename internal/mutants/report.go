@@ -8,11 +8,12 @@ import (
 	"slices"
 )
 
-// goal is the part of the mutants that must die.
+// goal is the share of mutants that must be killed.
 const goal = 0.95
 
-// report prints what lived, and how many died by file. It fails below the
-// goal, or if a defence of SECURITY.md can be weakened without notice.
+// report prints the mutants that survived, and how many were killed in each file.
+// It returns an error below the goal, or if a mutant that weakens a defence in
+// SECURITY.md survived.
 func report(w io.Writer, mutants []mutant, results []result, listDead bool) error {
 	type count struct{ all, dead, accepted int }
 	files := map[string]count{}
@@ -22,7 +23,7 @@ func report(w io.Writer, mutants []mutant, results []result, listDead bool) erro
 	for i, m := range mutants {
 		r := results[i]
 		if r.Key == "" {
-			continue // it could not be tried
+			continue // it could not be tested
 		}
 		seconds += r.Seconds
 		c := files[m.file]
@@ -31,23 +32,23 @@ func report(w io.Writer, mutants []mutant, results []result, listDead bool) erro
 		case r.Dead:
 			c.dead, total.dead = c.dead+1, total.dead+1
 			if m.accepted != "" {
-				fmt.Fprintf(w, "died, though accepted: %s: %s (%s)\n", m.place, m.rule, r.By)
+				fmt.Fprintf(w, "killed, although accepted: %s: %s (%s)\n", m.place, m.rule, r.By)
 			} else if listDead {
-				fmt.Fprintf(w, "died: %s: %s (%s, %.1f s)\n", m.place, m.rule, r.By, r.Seconds)
+				fmt.Fprintf(w, "killed: %s: %s (%s, %.1f s)\n", m.place, m.rule, r.By, r.Seconds)
 			}
 		case m.accepted != "":
 			c.accepted, total.accepted = c.accepted+1, total.accepted+1
-			fmt.Fprintf(w, "lives, accepted: %s: %s: %s\n", m.place, m.rule, m.accepted)
+			fmt.Fprintf(w, "survived, accepted: %s: %s: %s\n", m.place, m.rule, m.accepted)
 		default:
-			fmt.Fprintf(w, "LIVES: %s: %s\n", m.place, m.rule)
+			fmt.Fprintf(w, "SURVIVED: %s: %s\n", m.place, m.rule)
 			if m.row != "" {
 				rows++
-				fmt.Fprintf(w, "       it weakens a defence of SECURITY.md: %s\n", m.row)
+				fmt.Fprintf(w, "          it weakens a defence in SECURITY.md: %s\n", m.row)
 			}
 		}
 		files[m.file] = c
 	}
-	fmt.Fprintf(w, "\n%-34s %6s %6s %9s\n", "file", "all", "died", "accepted")
+	fmt.Fprintf(w, "\n%-34s %6s %6s %9s\n", "file", "all", "killed", "accepted")
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		c := files[name]
 		fmt.Fprintf(w, "%-34s %6d %6d %9d\n", name, c.all, c.dead, c.accepted)
@@ -58,10 +59,10 @@ func report(w io.Writer, mutants []mutant, results []result, listDead bool) erro
 		"all", total.all, total.dead, total.accepted, 100*share, meaningful, seconds)
 	var err error
 	if share < goal {
-		err = fmt.Errorf("%.1f %% died, want %.0f %%", 100*share, 100*goal)
+		err = fmt.Errorf("%.1f %% were killed, want %.0f %%", 100*share, 100*goal)
 	}
 	if rows > 0 {
-		err = errors.Join(err, fmt.Errorf("%d that weaken a defence of SECURITY.md live", rows))
+		err = errors.Join(err, fmt.Errorf("%d mutants that weaken a defence in SECURITY.md survived", rows))
 	}
 	return err
 }

@@ -14,16 +14,16 @@ import (
 	"time"
 )
 
-// trial tries mutants in a repository.
+// trial tests mutants in a repository.
 type trial struct {
 	root    string
 	temp    string
 	timeout time.Duration
 	cache   *cache
-	hashes  map[string]string // of the sources, by folder of tests
+	hashes  map[string]string // of the sources, by folder of the tests
 }
 
-// key identifies a mutant together with the sources it is tried in.
+// key identifies a mutant together with the sources of its tests.
 func (t *trial) key(m *mutant) string {
 	hash := sha256.New()
 	fmt.Fprintln(hash, m.file, m.hunks)
@@ -33,7 +33,7 @@ func (t *trial) key(m *mutant) string {
 	return fmt.Sprintf("%x", hash.Sum(nil))
 }
 
-// try runs the tests of a mutant until one fails.
+// try tests a mutant until a test fails, unless its result is stored.
 func (t *trial) try(ctx context.Context, m *mutant) (result, error) {
 	key := t.key(m)
 	if r, found := t.cache.get(key); found {
@@ -70,8 +70,8 @@ func (t *trial) try(ctx context.Context, m *mutant) (result, error) {
 	return r, t.cache.put(r)
 }
 
-// overlay writes what the flag -overlay of the go command reads: the changed
-// file, and which one it replaces.
+// overlay writes the changed file and a description for the flag -overlay of the
+// go command, and returns the path of the description.
 func (t *trial) overlay(work string, m *mutant) (string, error) {
 	original := filepath.Join(t.root, m.file)
 	source, err := os.ReadFile(original)
@@ -109,8 +109,8 @@ func (t *trial) test(ctx context.Context, s suite, binary, overlay string) (stri
 	return t.run(ctx, s.dir, overlay, binary, "-test.failfast", "-test.run="+s.run, fmt.Sprint("-test.timeout=", t.timeout))
 }
 
-// run runs a program in a folder; the go commands that it starts know the
-// overlay, too.
+// run runs a program in a folder. Go commands that it starts use the overlay as
+// well.
 func (t *trial) run(ctx context.Context, dir, overlay, program string, args ...string) (string, error) {
 	command := exec.CommandContext(ctx, program, args...)
 	command.Dir = filepath.Join(t.root, dir)
@@ -128,8 +128,8 @@ func (t *trial) run(ctx context.Context, dir, overlay, program string, args ...s
 
 var failedTest = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
 
-// cause names the innermost test that failed first, or what else ended the
-// run.
+// cause returns the name of the innermost test that failed first, or another
+// cause of the failure.
 func cause(out string) string {
 	var name string
 	for _, match := range failedTest.FindAllStringSubmatch(out, -1) {

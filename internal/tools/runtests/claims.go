@@ -14,8 +14,8 @@ import (
 
 const modulePath = "github.com/hfoauth/hfoauth"
 
-// claim is a number that the documentation states: the cases of the tests in
-// some files. A case is a test or subtest that has no subtests itself.
+// claim is a number in the documentation: the cases of the tests in some files. A
+// case is a test or subtest without subtests.
 type claim struct {
 	name  string
 	files []string // relative to the root of the repository
@@ -44,7 +44,7 @@ var claims = []claim{
 	}},
 }
 
-// providerClaims are those of make providers.
+// providerClaims are the claims that make providers counts.
 var providerClaims = []claim{
 	{"cases at further providers passed", []string{
 		"internal/e2e/django_test.go", "internal/e2e/glewlwyd_test.go", "internal/e2e/hydra_test.go",
@@ -66,8 +66,8 @@ func testsBehind(root string, claims []claim) ([]string, error) {
 	return all, nil
 }
 
-// countClaims prints how many cases of each claim passed. A file that is gone
-// or a test of it that did not run is an error.
+// countClaims prints how many cases of each claim passed. It returns an error if
+// a file is missing or one of its tests has no case that passed.
 func countClaims(w io.Writer, root string, claims []claim, r *results) error {
 	var errs []error
 	for _, c := range claims {

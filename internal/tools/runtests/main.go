@@ -1,10 +1,10 @@
-// Runtests checks and tests the modules of go.work, each with the versions of
-// its own go.mod, as its importers get them. It prints what failed, counts the
-// cases behind the claims of the documentation, and lists the slowest tests.
+// Runtests checks and tests the modules of go.work, each with the versions in its
+// own go.mod, like its importers. It prints failures, counts the cases behind the
+// claims in the documentation, and lists the slowest tests.
 //
-//	go -C internal/tools run ./runtests          all of it, with the race detector, on a machine that make setup prepared
-//	go -C internal/tools run ./runtests -check   what needs nothing but Go, on any system
-//	go -C internal/tools run ./runtests -providers   sign-in at the providers that take too long for the rest
+//	go -C internal/tools run ./runtests              # all tests, after make setup
+//	go -C internal/tools run ./runtests -check       # what needs only Go
+//	go -C internal/tools run ./runtests -providers   # after make providers
 package main
 
 import (
@@ -20,9 +20,9 @@ import (
 )
 
 func main() {
-	check := flag.Bool("check", false, "gofmt, go vet for other systems, and the tests that need nothing but Go")
-	providers := flag.Bool("providers", false, "the tests of internal/e2e with the build tag providers, on a machine that make providers prepared")
-	slowest := flag.Int("slowest", 10, "how many of the slowest tests to list")
+	check := flag.Bool("check", false, "run gofmt, go vet for other systems, and the tests that need only Go")
+	providers := flag.Bool("providers", false, "run the tests of internal/e2e with the build tag providers, after make providers")
+	slowest := flag.Int("slowest", 10, "number of slowest tests to list")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -47,7 +47,7 @@ func run(ctx context.Context, check bool, slowest int) error {
 		return err
 	}
 	var errs []error
-	// go test does not see that programs changed which its tests start.
+	// -count 1, since go test does not notice changes of programs that tests start.
 	args := []string{"-race", "-timeout", "20m", "-count", "1"}
 	if check {
 		args = []string{"-timeout", "20m"}
@@ -63,7 +63,7 @@ func run(ctx context.Context, check bool, slowest int) error {
 	if !check {
 		errs = append(errs, countClaims(os.Stdout, root, claims, results))
 	}
-	fmt.Printf("all of it took %s\n", time.Since(began).Round(time.Second))
+	fmt.Printf("total time: %s\n", time.Since(began).Round(time.Second))
 	return errors.Join(errs...)
 }
 

@@ -15,7 +15,7 @@ import (
 	"strings"
 )
 
-// findRoot returns the folder of go.work, at or above the working directory.
+// findRoot returns the folder of go.work: the working directory or one above it.
 func findRoot() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
@@ -26,7 +26,7 @@ func findRoot() (string, error) {
 			return dir, nil
 		}
 		if dir == filepath.Dir(dir) {
-			return "", errors.New("there is no go.work here or above")
+			return "", errors.New("go.work is neither in the working directory nor above it")
 		}
 		dir = filepath.Dir(dir)
 	}
@@ -55,18 +55,19 @@ func findModules(ctx context.Context, root string) ([]module, error) {
 	return modules, nil
 }
 
-// installed are the modules whose tests start browsers, servers of stores or
+// installed are the modules whose tests start browsers, database servers or
 // programs in other languages.
 var installed = []string{"internal/e2e", "internal/stores", "internal/clients", "examples/replicas", "examples/space"}
 
-// portable returns the modules whose tests need nothing but Go.
+// portable returns the modules whose tests need only Go.
 func portable(modules []module) []module {
 	return slices.DeleteFunc(slices.Clone(modules), func(m module) bool {
 		return slices.ContainsFunc(installed, func(name string) bool { return strings.HasSuffix(m.Path, "/"+name) })
 	})
 }
 
-// goCommand returns a go command in a folder, with that module's own versions.
+// goCommand returns a go command in a folder, with the versions in that module's
+// go.mod.
 func goCommand(ctx context.Context, dir string, args ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, "go", args...)
 	command.Dir = dir
@@ -82,12 +83,13 @@ func checkFormat(ctx context.Context, dir string) error {
 		return fmt.Errorf("gofmt: %w\n%s", err, out)
 	}
 	if len(out) > 0 {
-		return fmt.Errorf("not formatted, run gofmt -w on:\n%s", out)
+		return fmt.Errorf("not formatted: run gofmt -w on:\n%s", out)
 	}
 	return nil
 }
 
-// systems are those that the library and its tests must compile for.
+// systems are the operating systems that the library and its tests must compile
+// for.
 var systems = []string{"linux", "darwin", "windows"}
 
 // vetElsewhere runs go vet for all systems, this one first.
@@ -105,12 +107,12 @@ func vetElsewhere(ctx context.Context, modules []module) error {
 				errs = append(errs, fmt.Errorf("go vet for %s in %s: %w\n%s", system, m.Path, err, out))
 			}
 		}
-		fmt.Printf("vetted for %s\n", system)
+		fmt.Printf("go vet for %s is done\n", system)
 	}
 	return errors.Join(errs...)
 }
 
-// testModule tests all packages of a module and adds to results.
+// testModule tests all packages of a module and adds the outcomes to results.
 func testModule(ctx context.Context, m module, args []string, results *results) error {
 	command := goCommand(ctx, m.Dir, append([]string{"test", "-json"}, append(args, "./...")...)...)
 	command.Stderr = os.Stderr

@@ -14,25 +14,25 @@ import (
 type event struct {
 	Action     string
 	Package    string
-	ImportPath string // of build output, in place of Package
+	ImportPath string // of build output, instead of Package
 	Test       string
 	Elapsed    float64
 	Output     string
 }
 
-// results are what became of tests.
+// results are the outcomes of tests.
 type results struct {
 	tests  map[testName]*test
-	builds map[string]*strings.Builder // output of the compiler by import path
+	builds map[string]*strings.Builder // compiler output by import path
 }
 
 type testName struct{ pkg, name string }
 
-// test is a test, a subtest, or, without a name, a whole package.
+// test is a test, a subtest or, if its name is empty, a whole package.
 type test struct {
 	outcome string // pass, fail or skip
 	elapsed time.Duration
-	parent  bool
+	parent  bool // has subtests
 	output  strings.Builder
 }
 
@@ -40,7 +40,7 @@ func newResults() *results {
 	return &results{tests: map[testName]*test{}, builds: map[string]*strings.Builder{}}
 }
 
-// read takes the events of a go test -json, and prints how each package ends.
+// read reads the events of go test -json and prints the outcome of each package.
 func (r *results) read(events io.Reader) error {
 	lines := bufio.NewScanner(events)
 	lines.Buffer(nil, 16<<20)
@@ -68,7 +68,7 @@ func (r *results) add(e event) {
 	t := r.test(testName{e.Package, e.Test})
 	switch e.Action {
 	case "run":
-		for i, letter := range e.Test { // a slash may also be part of a name
+		for i, letter := range e.Test { // a slash may be part of a name
 			if parent := r.tests[testName{e.Package, e.Test[:i]}]; letter == '/' && parent != nil {
 				parent.parent = true
 			}
@@ -102,7 +102,7 @@ func (r *results) printPackage(pkg string, t *test) {
 	}
 }
 
-// failed returns the tests that failed or never ended, in order.
+// failed returns the tests that failed or did not end, in order.
 func (r *results) failed() []testName {
 	var names []testName
 	for name, t := range r.tests {
@@ -116,8 +116,8 @@ func (r *results) failed() []testName {
 	return names
 }
 
-// report prints what failed with its output, what was skipped, and what took
-// long.
+// report prints the failed tests with their output, the skipped ones and the
+// slowest ones.
 func (r *results) report(w io.Writer, slowest int) {
 	for path, output := range r.builds {
 		fmt.Fprintf(w, "\n--- %s does not compile\n%s", path, output)

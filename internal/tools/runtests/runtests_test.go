@@ -52,11 +52,11 @@ func TestReport(t *testing.T) {
 		}
 	}
 	if strings.Contains(out.String(), "fine") {
-		t.Errorf("the report has the output of a test that passed:\n%s", out.String())
+		t.Errorf("the report contains the output of a test that passed:\n%s", out.String())
 	}
 }
 
-// The name of a subtest may have slashes of its own, which are no tests.
+// Slashes within the name of a subtest do not make further subtests.
 func TestNamesWithSlashes(t *testing.T) {
 	const events = `{"Action":"run","Package":"m","Test":"TestPaths"}
 {"Action":"run","Package":"m","Test":"TestPaths/at_/oauth/token"}
@@ -111,7 +111,7 @@ func TestClaims(t *testing.T) {
 	}
 }
 
-// The files that claims name exist.
+// The files of all claims exist and have tests.
 func TestClaimsOfThisRepository(t *testing.T) {
 	root, err := findRoot()
 	if err != nil {
