@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures hfoauth beside other libraries, for docs/benchmarks.md.
+# Compares hfoauth with other libraries and writes docs/benchmarks.md.
 set -euo pipefail
 cd "$(dirname "$0")/../internal/bench"
 export GOWORK=off
@@ -9,8 +9,8 @@ trap 'rm -f "$results"' EXIT
 go list -m -f 'module: {{.Path}} {{.Version}}' \
 	github.com/alexedwards/scs/v2 github.com/coreos/go-oidc/v3 github.com/gorilla/sessions \
 	github.com/markbates/goth github.com/zitadel/oidc/v3 golang.org/x/oauth2 >"$results"
-# One run of everything after the other, so that a busy spell of the machine
-# does not fall on one row alone.
+# Run all benchmarks five times, so that other load on the machine does not
+# affect only one row.
 for _ in 1 2 3 4 5; do
 	go test -run '^$' -bench . -benchtime 0.5s -count 1 . | tee -a "$results"
 done

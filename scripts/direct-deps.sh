@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Fails if the root module requires directly anything but the two modules that
-# an importer agrees to.
+# Fails if the root module directly requires anything except the two modules that
+# its importers accept.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

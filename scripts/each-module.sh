@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs a command in every module of go.work, and fails if it failed in any.
-# The workspace is off meanwhile, so that each module is judged with the
-# versions of its own go.mod, as its importers get them.
+# Runs a command in every module of go.work, and fails if it fails in any of them.
+# The workspace is off, so that each module uses the versions in its own go.mod,
+# like its importers.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every fuzz target of every module for the duration given, one at a time.
+# Runs the fuzz targets of all modules one at a time, each for the given duration.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,29 +1,28 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that the tests run and that are missing. Where
-# it may not, it says what is missing; on a build server (CI=true) that fails.
-# No service is started: the tests start their own on loopback. With the
-# argument "browsers" it also installs Firefox and WebKit, with "providers"
-# Glewlwyd and Django OAuth Toolkit.
+# Installs the missing Debian packages that the tests need. Without permission to
+# do so, it lists them; with CI=true it then fails. It starts no services: the
+# tests start their own on loopback. With the argument "browsers" it also installs
+# Firefox and WebKit, with "providers" Glewlwyd and Django OAuth Toolkit.
 set -euo pipefail
 
-# have tells whether a command is there, or one of PostgreSQL's, which Debian
-# keeps outside PATH.
+# have reports whether a command exists, in PATH or among PostgreSQL's, which
+# Debian installs elsewhere.
 have() {
 	command -v "$1" >/dev/null || compgen -G "/usr/lib/postgresql/*/bin/$1" >/dev/null
 }
 
-# imports reports whether Debian's Python has a module, whatever other Python
-# is first in PATH.
+# imports reports whether Debian's Python has a module, even if another Python is
+# first in PATH.
 imports() {
 	/usr/bin/python3 -c "import $1" 2>/dev/null
 }
 
-# npm_packages installs what the package.json files name and is missing: clients
-# and a provider that others wrote, axe-core for the accessibility checks. No
-# script of a package runs meanwhile.
+# npm_packages installs missing packages of the package.json files: third-party
+# clients, a provider, and axe-core for the accessibility checks. It does not run
+# the packages' scripts.
 npm_packages() {
 	if ! command -v npm >/dev/null; then
-		echo "setup: some tests need Node and npm" >&2
+		echo "setup: install Node and npm, which some tests need" >&2
 		[[ ${CI:-} != true ]]
 		return
 	fi
@@ -59,20 +58,22 @@ if [[ ${1:-} == browsers ]]; then
 	have xvfb-run || missing+=(xvfb xauth)
 fi
 if [[ ${1:-} == providers ]]; then
-	# With SQLite, Glewlwyd's package asks nothing; the tests bring their own.
+	# With SQLite, Glewlwyd's package asks no questions. The tests create their own
+	# databases.
 	have glewlwyd || missing+=(glewlwyd dbconfig-sqlite3 sqlite3)
 	imports oauth2_provider || missing+=(python3-django-oauth-toolkit)
 fi
 [[ ${#missing[@]} -gt 0 ]] || exit 0
 
 if [[ $EUID -ne 0 ]] || ! command -v apt-get >/dev/null; then
-	echo "setup: some tests need these Debian packages or their like: ${missing[*]}" >&2
+	echo "setup: install these Debian packages or their equivalents, which some tests need: ${missing[*]}" >&2
 	[[ ${CI:-} != true ]] && exit 0
 	exit 1
 fi
 
-# deny_services makes package scripts leave daemons alone while we install
-# (invoke-rc.d(8): a policy of 101 means that the action is not allowed).
+# deny_services keeps package scripts from starting services during the
+# installation (invoke-rc.d(8): a policy of 101 means that the action is not
+# allowed).
 policy=/usr/sbin/policy-rc.d
 deny_services() {
 	if [[ -e $policy ]]; then
