@@ -197,6 +197,9 @@ func (c *Client) challenge(r *http.Request, err error) string {
 	challenge += `, resource_metadata="` + c.resourceMetadataURL(route.Resource) + `"`
 	if status == http.StatusUnauthorized && hasToken {
 		challenge += `, error="invalid_token"`
+		if refused, ok := errors.AsType[*tokenError](err); ok && refused.description != "" {
+			challenge += `, error_description="` + refused.description + `"`
+		}
 	}
 	if missing := grantableScopes(err); len(missing) > 0 {
 		// Programs ask for what stands here and nothing else, so that has to be
@@ -224,7 +227,7 @@ func grantableScopes(err error) Scopes {
 // and remembered for a while under the token's hash.
 func (c *Client) bearerSession(ctx context.Context, route *BearerOptions, token string) (*entry, error) {
 	if len(token) > maxBearerLength || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return nil, ErrNotSignedIn
+		return nil, errMalformedToken
 	}
 	var told toldByToken
 	s, remembered := c.bearers.Remembered(sha256.Sum256([]byte(token)))
@@ -233,10 +236,10 @@ func (c *Client) bearerSession(ctx context.Context, route *BearerOptions, token 
 	} else {
 		told = readToken(token)
 	}
-	switch {
-	case !route.accepts(token, told):
-		return nil, ErrNotSignedIn
-	case remembered:
+	if err := route.refuses(token, told); err != nil {
+		return nil, err
+	}
+	if remembered {
 		return s, nil
 	}
 	return c.verifiedBearer(ctx, token, told)
@@ -273,20 +276,95 @@ const (
 	refreshTokenPrefix = "hf_oauth__refresh_"
 )
 
-// accepts reports whether a token is of a kind that counts here, if it is
-// valid. One that is not needs no call to the provider.
-func (o *BearerOptions) accepts(token string, told toldByToken) bool {
+// refuses returns why a token is of a kind that does not count here, nil if it
+// counts, provided that it is valid. One of the wrong kind needs no call to the
+// provider.
+func (o *BearerOptions) refuses(token string, told toldByToken) error {
 	switch {
 	case strings.HasPrefix(token, refreshTokenPrefix):
-		return false
+		return errRefreshToken
+	case !strings.HasPrefix(token, userTokenPrefix):
+		return errForeignToken
 	case !strings.HasPrefix(token, oauthTokenPrefix):
-		return o.UserTokens && strings.HasPrefix(token, userTokenPrefix)
+		if !o.UserTokens {
+			return errUserToken
+		}
+		return nil
 	case told.hasScopes && !(told.scopes.Has(ScopeOpenID) && told.scopes.Has(ScopeProfile)):
-		return false
+		return errNoSignIn
+	case o.AnyApp:
+		return nil
 	case told.app == "":
-		return o.AnyApp
+		return errUnknownApp
+	case !slices.Contains(o.Apps, told.app):
+		return otherAppError(told.app)
 	}
-	return o.AnyApp || slices.Contains(o.Apps, told.app)
+	return nil
+}
+
+// tokenError is [ErrNotSignedIn] for a request whose bearer token does not
+// count.
+type tokenError struct {
+	reason string // for the log
+	// description is for the sender, as error_description of RFC 6750 section 3,
+	// which allows neither quotes nor backslashes. To someone who found or stole
+	// the token it says nothing beyond what the token and the provider say.
+	description string
+}
+
+func (e *tokenError) Error() string { return ErrNotSignedIn.Error() + ": " + e.reason }
+func (e *tokenError) Unwrap() error { return ErrNotSignedIn }
+
+var (
+	errMalformedToken = &tokenError{
+		"the bearer token is too long, or has characters that no token has",
+		"The token is malformed.",
+	}
+	errForeignToken = &tokenError{
+		"the bearer token does not begin with " + userTokenPrefix + ", so it is not Hugging Face's",
+		"This is not a token of Hugging Face.",
+	}
+	errRefreshToken = &tokenError{
+		"the bearer token is a refresh token, which is for its own app alone",
+		"This is a refresh token: send the access token.",
+	}
+	errUserToken = &tokenError{
+		"the bearer token is a user access token or an organization's: for users' set BearerOptions.UserTokens",
+		"Only OAuth access tokens are accepted here.",
+	}
+	errNoSignIn = &tokenError{
+		"the bearer token lacks the scope openid or profile, so it is no sign-in",
+		"The token lacks the scope openid or profile.",
+	}
+	errUnknownApp = &tokenError{
+		"the bearer token does not say which app it was issued to: such tokens need BearerOptions.AnyApp",
+		"The token does not say which app it was issued to.",
+	}
+	errInvalidToken = &tokenError{
+		"the provider does not accept the bearer token: it has expired, was revoked, or never existed",
+		"The token has expired, was revoked, or never existed.",
+	}
+	errNoUsersToken = &tokenError{
+		"the bearer token is an organization's or an app's, not a user's",
+		"The token is not a user's.",
+	}
+	// errUncountedToken is for a route without AcceptBearer.
+	errUncountedToken = &tokenError{"the request has a bearer token, but its route has no AcceptBearer", ""}
+)
+
+func otherAppError(clientID string) error {
+	return &tokenError{
+		fmt.Sprintf("the bearer token is of the app %q, which is neither this app nor in BearerOptions.Apps", provider.Redact(clientID)),
+		"The token was issued to another app.",
+	}
+}
+
+// notSignedIn is the error for a request without a session.
+func notSignedIn(r *http.Request) error {
+	if _, hasToken := bearerToken(r); hasToken {
+		return errUncountedToken
+	}
+	return ErrNotSignedIn
 }
 
 // slots let some in, make others wait, and turn the rest away.
@@ -353,10 +431,10 @@ func (c *Client) bearerUser(ctx context.Context, token string) (*User, error) {
 	}
 	body, err := ask(ctx, token)
 	if e, ok := errors.AsType[*provider.Error](err); ok && (e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden) {
-		return nil, ErrNotSignedIn
+		return nil, errInvalidToken
 	}
 	if errors.Is(err, provider.ErrNoUser) {
-		return nil, ErrNotSignedIn
+		return nil, errNoUsersToken
 	}
 	if err != nil {
 		return nil, providerError(err)

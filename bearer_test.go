@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -395,6 +396,76 @@ func TestBearerOptions(t *testing.T) {
 			}
 			if got := s.hub.Calls(hfoauthtest.UserInfoEndpoint) + s.hub.Calls(hfoauthtest.WhoAmIEndpoint); got != calls {
 				t.Errorf("a token %s with %s: the provider is asked", name, option)
+			}
+		}
+	}
+}
+
+// The log says why a token is refused, for the owner of the app. The challenge
+// says no more than whoever has the token knows or can ask the provider.
+func TestWhyTokensAreRefused(t *testing.T) {
+	log := &recorder{}
+	s := newSite(t, func(c *hfoauth.Config) { c.Logger = slog.New(log) })
+	programs := s.client.AcceptBearer(hfoauth.BearerOptions{})
+	withUserTokens := s.client.AcceptBearer(hfoauth.BearerOptions{Resource: "/users", UserTokens: true})
+	other := s.hub.RegisterApp(hfoauthtest.App{Name: "Other"}).ClientID
+	long := strings.Repeat("x", 1000)
+	for name, tt := range map[string]struct {
+		accept      func(http.Handler) http.Handler
+		token       string
+		reason      string // of the record's error
+		description string
+	}{
+		"another app's": {programs, s.hub.AccessToken("ada", other),
+			`the bearer token is of the app "` + other + `", which is neither this app nor in BearerOptions.Apps`, "The token was issued to another app."},
+		"an app's with an odd name": {programs, accessToken(`{"oauthApp":"a\"b\nlevel=ERROR` + long + `","scope":"openid profile"}`),
+			`the bearer token is of the app "a\"b level=ERROR` + long[:185] + `…", which is neither this app nor in BearerOptions.Apps`, "The token was issued to another app."},
+		"an opaque one": {programs, "hf_oauth_opaque",
+			"the bearer token does not say which app it was issued to: such tokens need BearerOptions.AnyApp", "The token does not say which app it was issued to."},
+		"one for repositories": {programs, s.hub.AccessToken("ada", s.app.ClientID, "read-repos"),
+			"the bearer token lacks the scope openid or profile, so it is no sign-in", "The token lacks the scope openid or profile."},
+		"a user's": {programs, s.hub.UserToken("ada"),
+			"the bearer token is a user access token or an organization's: for users' set BearerOptions.UserTokens", "Only OAuth access tokens are accepted here."},
+		"an organization's": {withUserTokens, s.hub.OrgToken("engines"),
+			"the bearer token is an organization's or an app's, not a user's", "The token is not a user's."},
+		"an unknown user's": {withUserTokens, "hf_unknown",
+			"the provider does not accept the bearer token: it has expired, was revoked, or never existed", "The token has expired, was revoked, or never existed."},
+		"a refresh token": {programs, "hf_oauth__refresh_x",
+			"the bearer token is a refresh token, which is for its own app alone", "This is a refresh token: send the access token."},
+		"another service's": {programs, "gh_token",
+			"the bearer token does not begin with hf_, so it is not Hugging Face's", "This is not a token of Hugging Face."},
+		"garbage": {programs, "hf_ \"x",
+			"the bearer token is too long, or has characters that no token has", "The token is malformed."},
+		"one that does not count": {func(next http.Handler) http.Handler { return next }, s.hub.UserToken("ada"),
+			"the request has a bearer token, but its route has no AcceptBearer", ""},
+	} {
+		for kind, handler := range map[string]http.Handler{
+			"RequireUser": s.client.RequireUser(http.HandlerFunc(letIn)),
+			"UserFromRequest": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				_, err := s.client.UserFromRequest(r)
+				s.client.Error(w, r, err)
+			}),
+		} {
+			log.failed()
+			r := httptest.NewRequest("GET", "/", nil)
+			r.Header.Set("Authorization", "Bearer "+tt.token)
+			w := httptest.NewRecorder()
+			tt.accept(handler).ServeHTTP(w, r)
+			if w.Code != http.StatusUnauthorized {
+				t.Errorf("%s, %s: %d, want 401", name, kind, w.Code)
+			}
+			records := log.failed()
+			if len(records) != 1 || records[0].Level != slog.LevelDebug {
+				t.Fatalf("%s, %s: %v, want one record at Debug", name, kind, records)
+			}
+			if got, want := attrsOf(records[0])["error"], "hfoauth: not signed in: "+tt.reason; got != want {
+				t.Errorf("%s, %s: the log says %s, want %s", name, kind, got, want)
+			}
+			if got := parseChallenge(w.Header().Get("WWW-Authenticate"))["error_description"]; got != tt.description {
+				t.Errorf("%s, %s: the challenge says %q, want %q", name, kind, got, tt.description)
+			}
+			if text := fmt.Sprint(w.Header(), w.Body); strings.Contains(text, "level=ERROR") || strings.Contains(text, other) || strings.Contains(text, "BearerOptions") {
+				t.Errorf("%s, %s: the answer tells what is for the log: %s", name, kind, text)
 			}
 		}
 	}

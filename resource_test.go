@@ -91,7 +91,7 @@ func TestChallenges(t *testing.T) {
 		want          string
 	}{
 		"no token":            {mcp(user), "", 401, metadata},
-		"bad token":           {mcp(user), "Bearer hf_bad", 401, metadata + `, error="invalid_token"`},
+		"bad token":           {mcp(user), "Bearer hf_bad", 401, metadata + `, error="invalid_token", error_description="The token has expired, was revoked, or never existed."`},
 		"good token":          {mcp(user), good, 204, ""},
 		"missing scope":       {mcp(chat), good, 403, insufficient + `openid profile read-mcp inference-api"`},
 		"other scopes":        {mcp(chat), email, 403, insufficient + `openid profile read-mcp email inference-api"`},

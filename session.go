@@ -270,7 +270,7 @@ func (c *Client) session(r *http.Request) (*entry, error) {
 			return e, err
 		}
 	}
-	return nil, ErrNotSignedIn
+	return nil, notSignedIn(r)
 }
 
 // sessionWithoutCookie returns the session that a Require handler found, or
@@ -279,8 +279,9 @@ func (c *Client) sessionWithoutCookie(r *http.Request) (*entry, error) {
 	found := c.found(r)
 	switch {
 	case found != nil && found.entry.Data.bearer:
-		if s := found.entry.Data; !c.bearerRoute(r).accepts(s.token.AccessToken, s.told) { // a route inside accepts less
-			return nil, ErrNotSignedIn
+		s := found.entry.Data // of which a route inside may accept less
+		if err := c.bearerRoute(r).refuses(s.token.AccessToken, s.told); err != nil {
+			return nil, err
 		}
 	case c.hasBearer(r):
 		token, _ := bearerToken(r)
@@ -313,7 +314,7 @@ func (c *Client) freshSession(w http.ResponseWriter, r *http.Request) (*entry, e
 		return e, err
 	}
 	ctx := c.sessions.Limit(r.Context())
-	notSignedIn := ErrNotSignedIn
+	missing := notSignedIn(r)
 	for name, value := range c.cookies.sessionCookies(r) {
 		e, err := c.sessions.Open(ctx, value)
 		if e != nil {
@@ -321,7 +322,7 @@ func (c *Client) freshSession(w http.ResponseWriter, r *http.Request) (*entry, e
 		}
 		switch {
 		case errors.Is(err, ErrNotSignedIn):
-			notSignedIn = err
+			missing = err
 		case err != nil:
 			return nil, err
 		case e == nil:
@@ -332,7 +333,7 @@ func (c *Client) freshSession(w http.ResponseWriter, r *http.Request) (*entry, e
 			return e, nil
 		}
 	}
-	return nil, notSignedIn
+	return nil, missing
 }
 
 // cookieLifetime is how long the cookie of a session lives: as long as what is
