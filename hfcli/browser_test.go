@@ -119,7 +119,7 @@ func TestBrowserAttacks(t *testing.T) {
 			_, location, _ := fetch(tl.t, victim, address, nil)
 			tl.refused(newBrowser(tl.t), tl.approve(location, hfoauthtest.Person{Username: "grace"}).String(), nil)
 		},
-		"the browser is the user's, led there with an invented state": func(tl *tool, address string, victim *http.Client) {
+		"the browser is the user's, sent there with an invented state": func(tl *tool, address string, victim *http.Client) {
 			_, location, _ := fetch(tl.t, victim, address, nil)
 			callback := tl.approve(location, hfoauthtest.Person{Username: "grace"})
 			query := callback.Query()
@@ -127,7 +127,7 @@ func TestBrowserAttacks(t *testing.T) {
 			callback.RawQuery = query.Encode()
 			tl.refused(victim, callback.String(), nil)
 		},
-		"the browser is the user's, led there with an error": func(tl *tool, address string, victim *http.Client) {
+		"the browser is the user's, sent there with an error": func(tl *tool, address string, victim *http.Client) {
 			fetch(tl.t, victim, address, nil)
 			callback, _ := url.Parse(address)
 			callback.Path, callback.RawQuery = "/login/callback", "error=access_denied"

@@ -111,7 +111,7 @@ func TestHubTokenFailures(t *testing.T) {
 			tl.t.Setenv("HF_TOKEN", tl.hub.UserToken("ada"))
 			tl.hub.SetFault(hfoauthtest.WhoAmIEndpoint, hfoauthtest.Answer(503, ""))
 		}, hfoauth.ErrProviderUnavailable, 1},
-		"the Hub answers something else": {func(tl *tool) {
+		"the Hub returns something else": {func(tl *tool) {
 			tl.t.Setenv("HF_TOKEN", tl.hub.UserToken("ada"))
 			tl.hub.SetFault(hfoauthtest.WhoAmIEndpoint, hfoauthtest.Answer(200, "<html>"))
 		}, hfoauth.ErrProviderInvalid, 1},

@@ -89,15 +89,16 @@ func sameJSON(t *testing.T, a, b string) bool {
 	return reflect.DeepEqual(left, right)
 }
 
-// That a token is no user's is an error of its own, not an invalid answer.
+// A token that does not belong to a user has its own error, and is not an invalid
+// response.
 func TestWhoAmIOfNoUser(t *testing.T) {
 	h, p := newHub()
 	h.answers("/api/whoami-v2", 200, `{"type":"org","id":"6a"}`)
 	body, err := p.WhoAmI(t.Context(), "hf_x")
 	if err != ErrNoUser || body != nil {
-		t.Errorf("%s, %v, want ErrNoUser alone", body, err)
+		t.Errorf("%s, %v, want only ErrNoUser", body, err)
 	}
 	if got := h.received("/api/whoami-v2")[0].Header.Get("Authorization"); got != "Bearer hf_x" {
-		t.Errorf("asked with %q", got)
+		t.Errorf("Authorization %q, want the token", got)
 	}
 }
