@@ -15,6 +15,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hfoauth/hfoauth"
@@ -51,6 +52,11 @@ func TestBearer(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, user, err)
 		}
 	}
+	for _, endpoint := range []hfoauthtest.Endpoint{hfoauthtest.UserInfoEndpoint, hfoauthtest.WhoAmIEndpoint} {
+		if got := s.hub.Calls(endpoint); got != 1 {
+			t.Errorf("%s is asked %d times about an OAuth and a user token, want once", endpoint, got)
+		}
+	}
 	for name, token := range map[string]string{
 		"organization's token":   s.hub.OrgToken("engines"),
 		"another app's token":    s.hub.AccessToken("ada", "another app"),
@@ -76,12 +82,13 @@ func TestBearer(t *testing.T) {
 
 	t.Run("remembered", func(t *testing.T) {
 		calls := s.hub.Calls(hfoauthtest.UserInfoEndpoint)
+		clock.advance(4 * time.Minute)
 		bearer(s.client, oauthToken)
-		if s.hub.Calls(hfoauthtest.UserInfoEndpoint) != calls {
-			t.Error("the provider is asked for each request")
+		if got := s.hub.Calls(hfoauthtest.UserInfoEndpoint) - calls; got != 0 {
+			t.Errorf("%d calls after four minutes, want none", got)
 		}
 		s.hub.Revoke("ada")
-		clock.advance(5*time.Minute + time.Second)
+		clock.advance(time.Minute + time.Second)
 		if _, err := bearer(s.client, oauthToken); !errors.Is(err, hfoauth.ErrNotSignedIn) {
 			t.Errorf("a revoked token after five minutes: %v", err)
 		}
@@ -117,11 +124,64 @@ func TestBearer(t *testing.T) {
 	})
 	t.Run("provider away", func(t *testing.T) {
 		s.hub.SetFault(hfoauthtest.WhoAmIEndpoint, hfoauthtest.Answer(503, ""))
-		defer s.hub.SetFault(hfoauthtest.WhoAmIEndpoint, nil)
-		if _, err := bearer(s.client, s.hub.UserToken("ada")); !errors.Is(err, hfoauth.ErrProviderUnavailable) {
-			t.Error(err)
+		token := s.hub.UserToken("ada")
+		_, err := bearer(s.client, token)
+		if !errors.Is(err, hfoauth.ErrProviderUnavailable) {
+			t.Errorf("while the provider is away: %v, want %v", err, hfoauth.ErrProviderUnavailable)
+		}
+		s.hub.SetFault(hfoauthtest.WhoAmIEndpoint, nil)
+		if _, err := bearer(s.client, token); err != nil {
+			t.Errorf("when the provider is back: %v", err)
 		}
 	})
+	for _, status := range []int{401, 403} {
+		t.Run(fmt.Sprint("refused with ", status), func(t *testing.T) {
+			s.hub.SetFault(hfoauthtest.UserInfoEndpoint, hfoauthtest.Answer(status, ""))
+			defer s.hub.SetFault(hfoauthtest.UserInfoEndpoint, nil)
+			_, err := bearer(s.client, s.hub.AccessToken("ada", s.app.ClientID))
+			if !errors.Is(err, hfoauth.ErrNotSignedIn) {
+				t.Errorf("%v, want %v", err, hfoauth.ErrNotSignedIn)
+			}
+		})
+	}
+}
+
+// A session of a token says so, and has no ID: it is kept nowhere.
+func TestSessionOfAToken(t *testing.T) {
+	s := newSite(t, nil)
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header.Set("Authorization", "Bearer "+s.hub.AccessToken("ada", s.app.ClientID))
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		session, err := s.client.SessionFromRequest(w, r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !session.Bearer {
+			t.Error("Session.Bearer is false, want true")
+		}
+		if session.ID != "" {
+			t.Errorf("Session.ID is %q, want none", session.ID)
+		}
+	})
+	s.client.AcceptBearer(hfoauth.BearerOptions{})(handler).ServeHTTP(httptest.NewRecorder(), r)
+}
+
+// What the app asks for at sign-in is not what a program's token allows.
+func TestScopesOfATokenAreItsOwn(t *testing.T) {
+	s := newSite(t, func(c *hfoauth.Config) { c.Scopes = hfoauth.Scopes{hfoauth.ScopeInferenceAPI} })
+	programs := s.client.AcceptBearer(hfoauth.BearerOptions{})
+	page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	handler := programs(s.client.RequireScope(hfoauth.ScopeInferenceAPI)(page))
+	for scopes, want := range map[string]int{"openid profile": 403, "openid profile inference-api": 204} {
+		r := httptest.NewRequest("GET", "/", nil)
+		token := s.hub.AccessToken("ada", s.app.ClientID, strings.Fields(scopes)...)
+		r.Header.Set("Authorization", "Bearer "+token)
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		if w.Code != want {
+			t.Errorf("a token with %s: %d, want %d", scopes, w.Code, want)
+		}
+	}
 }
 
 func TestOnSignInSeesBearers(t *testing.T) {
@@ -133,8 +193,14 @@ func TestOnSignInSeesBearers(t *testing.T) {
 			return nil
 		}
 	})
-	if _, err := bearer(s.client, s.hub.AccessToken("ada", s.app.ClientID)); err == nil {
-		t.Error("a user whom OnLogin refuses came in with a token")
+	token := s.hub.AccessToken("ada", s.app.ClientID)
+	for range 2 {
+		if _, err := bearer(s.client, token); hfoauth.HTTPStatus(err) != http.StatusForbidden {
+			t.Errorf("with the token of a user whom OnLogin refuses: %v, want its error", err)
+		}
+	}
+	if got := s.hub.Calls(hfoauthtest.UserInfoEndpoint); got != 1 {
+		t.Errorf("the provider is asked %d times about a token that OnLogin refused, want once", got)
 	}
 	if _, err := bearer(s.client, s.hub.AccessToken("grace", s.app.ClientID)); err != nil {
 		t.Error(err)
@@ -197,6 +263,49 @@ func TestManyTokensAtOnce(t *testing.T) {
 	if let < 32 || most.Load() != 32 {
 		t.Errorf("%d let in, %d calls at one time", let, most.Load())
 	}
+}
+
+// Who waited too long for a turn leaves the queue to others.
+func TestPlacesOfThoseWhoGaveUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var away atomic.Bool
+		whoami := transportFunc(func(r *http.Request) (*http.Response, error) {
+			if away.Load() {
+				<-r.Context().Done()
+				return nil, r.Context().Err()
+			}
+			time.Sleep(time.Millisecond)
+			return answerOf(http.StatusOK, `{"type":"user","id":"5dd9","name":"ada"}`), nil
+		})
+		client := newClient(t, hfoauth.Config{Transport: whoami})
+		askAll := func(kind string, tokens int) (unanswered int64) {
+			var failed atomic.Int64
+			var wg sync.WaitGroup
+			for i := range tokens {
+				wg.Go(func() {
+					if _, err := bearer(client, fmt.Sprintf("hf_%s_%d", kind, i)); err != nil {
+						failed.Add(1)
+					}
+				})
+			}
+			wg.Wait()
+			return failed.Load()
+		}
+		const places = 32 + 256
+		away.Store(true)
+		if got := askAll("before", places); got != places {
+			t.Errorf("%d unanswered while the provider hangs, want all %d", got, places)
+		}
+		away.Store(false)
+		if got := askAll("after", places); got != 0 {
+			t.Errorf("%d of %d unanswered when it is back, want none", got, places)
+		}
+	})
+}
+
+// answerOf is a response of a transport.
+func answerOf(status int, body string) *http.Response {
+	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}
 }
 
 // A flood of invented tokens does not shut out those that were valid before.
@@ -363,6 +472,8 @@ func TestBearerOptions(t *testing.T) {
 		"AnyApp": {Resource: "/any", AnyApp: true}, "UserTokens": {Resource: "/users", UserTokens: true},
 	}
 	app := func(id, more string) string { return accessToken(`{"oauthApp":"` + id + `"` + more + `}`) }
+	ofTwoParts := app(s.app.ClientID, ``)
+	ofTwoParts = ofTwoParts[:strings.LastIndex(ofTwoParts, ".")]
 	for name, tt := range map[string]struct {
 		token string
 		want  []string // the options that accept it
@@ -372,6 +483,13 @@ func TestBearerOptions(t *testing.T) {
 		"of another app":    {app("other", `,"scope":"openid profile"`), []string{"Apps", "AnyApp"}},
 		"of a third app":    {app("third", ``), []string{"AnyApp"}},
 		"of no app":         {accessToken(`{"scope":"openid profile"}`), []string{"AnyApp"}},
+		"of the app by azp": {accessToken(`{"azp":"` + s.app.ClientID + `"}`), []string{"the zero value", "Apps", "AnyApp", "UserTokens"}},
+		"by client_id":      {accessToken(`{"client_id":"` + s.app.ClientID + `"}`), []string{"the zero value", "Apps", "AnyApp", "UserTokens"}},
+		"of two apps":       {app("other", `,"azp":"`+s.app.ClientID+`"`), []string{"Apps", "AnyApp"}},
+		"of two parts":      {ofTwoParts, []string{"AnyApp"}},
+		"of four parts":     {app(s.app.ClientID, ``) + ".x", []string{"AnyApp"}},
+		"of 8 KiB":          {"hf_" + strings.Repeat("x", 8<<10-len("hf_")), []string{"UserTokens"}},
+		"of more than that": {"hf_" + strings.Repeat("x", 8<<10), nil},
 		"of an odd app":     {accessToken(`{"oauthApp":["` + s.app.ClientID + `"]}`), []string{"AnyApp"}},
 		"that is opaque":    {"hf_oauth_opaque", []string{"AnyApp"}},
 		"of a user":         {"hf_user", []string{"UserTokens"}},
@@ -497,6 +615,7 @@ func TestAcceptBearerPanics(t *testing.T) {
 	s.client.AcceptBearer(hfoauth.BearerOptions{Resource: "/mcp", AnyApp: true})
 	for _, options := range []hfoauth.BearerOptions{
 		{Resource: "mcp"}, {Resource: "//evil.example"}, {Resource: "https://app.example/mcp"}, {Resource: "/mcp?x"}, {Resource: "/mcp"},
+		{Resource: "/scopes", Scopes: hfoauth.Scopes{"two words"}},
 	} {
 		func() {
 			defer func() {
@@ -506,6 +625,15 @@ func TestAcceptBearerPanics(t *testing.T) {
 			}()
 			s.client.AcceptBearer(options)
 		}()
+	}
+}
+
+// Two clients can be given the same list of apps: neither writes into it.
+func TestAppsRemainTheCallers(t *testing.T) {
+	apps := append(make([]string, 0, 2), "other")
+	newClient(t, hfoauth.Config{}).AcceptBearer(hfoauth.BearerOptions{Apps: apps})
+	if got := apps[:2][1]; got != "" {
+		t.Errorf("AcceptBearer writes %q behind the apps it is given, want nothing", got)
 	}
 }
 

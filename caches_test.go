@@ -66,6 +66,9 @@ func TestRenewedSessionIsNotCached(t *testing.T) {
 				w.Header()[strings.ToLower(name)] = []string{value}
 			}
 		},
+		"two fields": func(w http.ResponseWriter, r *http.Request) {
+			w.Header()["Cache-Control"] = []string{"private, no-store", "public, max-age=600"}
+		},
 		"io.Copy": func(w http.ResponseWriter, r *http.Request) { io.Copy(w, strings.NewReader("page")) },
 		"early hints": func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(103)

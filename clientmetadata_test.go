@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -41,14 +42,26 @@ func TestUnregisteredApp(t *testing.T) {
 		t.Errorf("signed in as %s, want Ada Lovelace", resp.body)
 	}
 	resp := get(t, browser, app.URL+"/.well-known/oauth-cimd")
+	if got := resp.Header.Get("Content-Type"); got != "application/json" {
+		t.Errorf("Content-Type %q, want application/json", got)
+	}
 	var document map[string]any
 	if err := json.Unmarshal([]byte(resp.body), &document); err != nil {
 		t.Fatalf("%v: %s", err, resp.body)
 	}
-	for member, want := range map[string]any{"client_id": app.URL + "/.well-known/oauth-cimd", "client_name": "My <app>"} {
-		if got := document[member]; got != want {
+	for member, want := range map[string]any{
+		"client_id":                  app.URL + "/.well-known/oauth-cimd",
+		"client_name":                "My <app>",
+		"client_uri":                 app.URL,
+		"redirect_uris":              []any{app.URL + "/login/callback"},
+		"token_endpoint_auth_method": "none",
+	} {
+		if got := document[member]; !reflect.DeepEqual(got, want) {
 			t.Errorf("%s is %v, want %v", member, got, want)
 		}
+	}
+	if resp := post(t, browser, app.URL+"/.well-known/oauth-cimd", nil); resp.StatusCode != http.StatusMethodNotAllowed {
+		t.Errorf("POST: %s, want 405", resp.Status)
 	}
 }
 

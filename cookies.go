@@ -79,7 +79,7 @@ func (c *cookieRules) line(name, value string, lifetime time.Duration) string {
 	if name == c.frame {
 		attributes = c.frameAttributes
 	}
-	return name + "=" + value + "; Max-Age=" + strconv.Itoa(max(0, int(lifetime/time.Second))) + attributes
+	return name + "=" + value + "; Max-Age=" + strconv.Itoa(int(lifetime/time.Second)) + attributes
 }
 
 // maxSession is how long the value of a session's cookie may be, and maxShared

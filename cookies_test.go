@@ -56,6 +56,25 @@ func TestSessionsOfAnySize(t *testing.T) {
 	}
 }
 
+// Browsers drop a cookie that has more than 4096 bytes with its attributes: a
+// session that has goes into memory, and one that has not does not.
+func TestCookieSize(t *testing.T) {
+	s := newSite(t, nil)
+	longest := 0
+	for n := 0; n < 4000; n += 60 {
+		username := fmt.Sprint("ada", n)
+		s.hub.AddUser(hfoauthtest.User{Username: username, Picture: "https://cdn.example/" + strings.Repeat("p", n)})
+		length := len(s.newSession(hfoauthtest.Person{Username: username}).Raw)
+		if length > 4096 {
+			t.Errorf("a picture of %d bytes: a cookie of %d bytes, want no more than 4096", n, length)
+		}
+		longest = max(longest, length)
+	}
+	if longest < 4000 {
+		t.Errorf("the longest cookie has %d bytes, want about 4096", longest)
+	}
+}
+
 func TestCookieAttributes(t *testing.T) {
 	for name, tt := range map[string]struct {
 		config hfoauth.Config
@@ -293,6 +312,31 @@ func TestWhiteSpaceInCookieNames(t *testing.T) {
 	}
 }
 
+// A name that begins like ours is another one.
+func TestCookieNamesAreWhole(t *testing.T) {
+	s := newSite(t, nil)
+	session := s.newSession(ada)
+	for _, name := range []string{session.Name + "x", session.Name + "-frames", session.Name[1:]} {
+		if signedIn(s.client, &http.Cookie{Name: name, Value: session.Value}) {
+			t.Errorf("the session counts under the name %s, want only %s", name, session.Name)
+		}
+	}
+}
+
+// An answer has one cookie of a name (RFC 6265 section 4.1.1).
+func TestOneCookieOfAName(t *testing.T) {
+	s, cookie := renewing(t)
+	w := httptest.NewRecorder()
+	for range 2 {
+		if _, err := s.client.SessionFromRequest(w, requestWith(cookie)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := len(w.Result().Cookies()); got != 1 {
+		t.Errorf("%d cookies after two calls that renew the session, want one", got)
+	}
+}
+
 // An attempt that a sibling domain tossed completes no sign-in.
 func TestWhiteSpaceInAttemptNames(t *testing.T) {
 	s := newSite(t, nil)
@@ -318,6 +362,39 @@ func TestSpaceAroundCookies(t *testing.T) {
 	header := "a=b;\t" + session.Name + "=" + session.Value + " ;c=d"
 	if resp := get(t, s.browser(), s.URL+"/me", "Cookie", header); resp.StatusCode != 200 {
 		t.Errorf("Cookie: %q: %s", header, resp.Status)
+	}
+}
+
+// HTTP/2 may send each cookie in a header of its own (RFC 9113 section 8.2.3).
+func TestCookieHeaders(t *testing.T) {
+	s := newSite(t, nil)
+	session := s.newSession(ada)
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header["Cookie"] = []string{"a=b", session.Name + "=" + session.Value}
+	if user, err := s.client.UserFromRequest(r); err != nil || user.Username != "ada" {
+		t.Errorf("the session in the second Cookie header: %v, %v, want ada", user, err)
+	}
+}
+
+// There is one way to write a value: the bits that base64 has too many of are
+// none (RFC 4648 section 3.5).
+func TestCookieHasOneSpelling(t *testing.T) {
+	s := newSite(t, nil)
+	spellings := 0
+	for n := range 3 { // bits are too many in two of three lengths
+		username := "ada" + strings.Repeat("x", n)
+		s.hub.AddUser(hfoauthtest.User{Username: username})
+		session := s.newSession(hfoauthtest.Person{Username: username})
+		last := len(session.Value) - 1
+		for _, c := range "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_" {
+			spelled := &http.Cookie{Name: session.Name, Value: session.Value[:last] + string(c)}
+			if signedIn(s.client, spelled) {
+				spellings++
+			}
+		}
+	}
+	if spellings != 3 {
+		t.Errorf("%d last characters open three sessions, want one each", spellings)
 	}
 }
 

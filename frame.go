@@ -220,7 +220,7 @@ func (c *Client) claim(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if e != nil {
-		c.endSuperseded(ctx, r, value)
+		c.endSuperseded(ctx, r)
 		c.cookies.set(w, c.cookies.frame, value, c.cookieLifetime(e))
 	}
 	writeJSON(w, map[string]bool{"signedIn": e != nil})
@@ -228,9 +228,9 @@ func (c *Client) claim(w http.ResponseWriter, r *http.Request) {
 
 // endSuperseded ends the session that an iframe had before it claimed another
 // one: no cookie holds it any more, so no sign-out would reach it.
-func (c *Client) endSuperseded(ctx context.Context, r *http.Request, claimed string) {
+func (c *Client) endSuperseded(ctx context.Context, r *http.Request) {
 	for name, value := range c.cookies.sessionCookies(r) {
-		if name == c.cookies.frame && value != claimed {
+		if name == c.cookies.frame {
 			c.sessions.End(ctx, value)
 		}
 	}

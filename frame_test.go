@@ -1,6 +1,7 @@
 package hfoauth_test
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -107,6 +108,37 @@ func TestFrameSignIn(t *testing.T) {
 	}
 }
 
+// Over https the cookie of an iframe is one of its partition (CHIPS), which
+// browsers keep where they block third-party cookies.
+func TestFrameCookieAttributes(t *testing.T) {
+	s := newSecureSite(t, nil)
+	tab := s.browser()
+	resp := s.popup(tab, url.Values{"challenge": {challengeOf(frameVerifier)}})
+	get(t, tab, s.decide(onward(resp), ada))
+	claimed, cookie := s.claim(s.browser(), frameVerifier)
+	if cookie == nil {
+		t.Fatalf("claim: %s: %s", claimed.Status, claimed.body)
+	}
+	for attribute, set := range map[string]bool{
+		"Path=/": cookie.Path == "/", "HttpOnly": cookie.HttpOnly, "Secure": cookie.Secure,
+		"SameSite=None": cookie.SameSite == http.SameSiteNoneMode, "Partitioned": cookie.Partitioned,
+	} {
+		if !set {
+			t.Errorf("the cookie lacks %s: %s", attribute, cookie.Raw)
+		}
+	}
+}
+
+// In an iframe its own session counts, not that of the tab.
+func TestFrameSessionComesFirst(t *testing.T) {
+	s := newSite(t, nil)
+	tab, iframe := s.newSession(ada), s.newSession(hfoauthtest.Person{Username: "grace"})
+	cookies := tab.Name + "=" + tab.Value + "; " + tab.Name + "-frame=" + iframe.Value
+	if resp := get(t, s.browser(), s.URL+"/me", "Cookie", cookies); !strings.Contains(resp.body, `"grace"`) {
+		t.Errorf("the iframe of grace in a tab of ada is signed in as %s", resp.body)
+	}
+}
+
 // A later sign-in in the tab, or another pop-up, leaves the session of the
 // iframe alone, claimed or not.
 func TestLaterSignInsLeaveTheIframe(t *testing.T) {
@@ -131,6 +163,167 @@ func TestLaterSignInsLeaveTheIframe(t *testing.T) {
 	}
 }
 
+// Whoever signs in anew in an iframe has one session there.
+func TestClaimEndsTheSessionBefore(t *testing.T) {
+	for name, change := range keptIn() {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, change)
+			iframe := s.browser()
+			var claimed []*http.Cookie
+			for _, verifier := range []string{frameVerifier, frameVerifier + "2"} {
+				tab := s.browser()
+				popup := s.popup(tab, url.Values{"challenge": {challengeOf(verifier)}})
+				get(t, tab, s.decide(onward(popup), ada))
+				resp, cookie := s.claim(iframe, verifier)
+				if cookie == nil {
+					t.Fatalf("claim: %s: %s", resp.Status, resp.body)
+				}
+				claimed = append(claimed, cookie)
+			}
+			for i, want := range []bool{false, true} {
+				if got := signedIn(s.client, claimed[i]); got != want {
+					t.Errorf("after two claims, session %d is signed in: %t, want %t", i+1, got, want)
+				}
+			}
+		})
+	}
+}
+
+// A claim works once, so it goes on when the browser gives up waiting.
+func TestClaimGoesOn(t *testing.T) {
+	for name, change := range keptIn() {
+		s := newSite(t, change)
+		tab := s.browser()
+		get(t, tab, s.decide(onward(s.popup(tab, url.Values{"challenge": {challengeOf(frameVerifier)}})), ada))
+		gone, leave := context.WithCancel(t.Context())
+		leave()
+		form := strings.NewReader(url.Values{"verifier": {frameVerifier}}.Encode())
+		r := httptest.NewRequestWithContext(gone, "POST", s.URL+"/login/frame/claim", form)
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Sec-Fetch-Site", "same-origin")
+		w := httptest.NewRecorder()
+		s.client.Handler(http.NotFoundHandler()).ServeHTTP(w, r)
+		if got := len(w.Result().Cookies()); got != 1 {
+			t.Errorf("%s: %d cookies, want the session's: %d: %s", name, got, w.Code, w.Body)
+		}
+	}
+}
+
+// What the iframe asks is for it alone.
+func TestFrameAnswersAreNotCached(t *testing.T) {
+	s := newSite(t, nil)
+	answers := map[string]answer{"done": get(t, s.browser(), s.URL+"/login/frame/done")}
+	for _, path := range []string{"popup", "claim", "check"} {
+		answers[path] = post(t, s.browser(), s.URL+"/login/frame/"+path, nil, "Sec-Fetch-Site", "same-origin")
+		answers[path+" of another site"] = post(t, s.browser(), s.URL+"/login/frame/"+path, nil)
+	}
+	for name, resp := range answers {
+		for header, want := range map[string]string{
+			"Cache-Control": "private, no-store", "X-Content-Type-Options": "nosniff",
+		} {
+			if got := resp.Header.Get(header); got != want {
+				t.Errorf("%s: %s is %q, want %q", name, header, got, want)
+			}
+		}
+	}
+}
+
+var sealedOptions = regexp.MustCompile(`data-hfoauth-options="([^"]+)"`)
+
+// frame opens a page in a frame.
+func (p *protected) frame(browser *http.Client, path string) answer {
+	p.t.Helper()
+	return get(p.t, browser, p.address+path, "Sec-Fetch-Dest", "iframe", "Sec-Fetch-Mode", "navigate")
+}
+
+// popupOf begins the sign-in that a page in a frame offers.
+func (s *site) popupOf(browser *http.Client, page answer) answer {
+	s.t.Helper()
+	options := sealedOptions.FindStringSubmatch(page.body)
+	if options == nil {
+		s.t.Fatalf("%s offers no sign-in: %s", page.Request.URL, page.body)
+	}
+	return s.popup(browser, url.Values{"challenge": {challengeOf(frameVerifier)}, "options": {options[1]}})
+}
+
+// What a page in a frame asks for reaches the provider through the pop-up.
+func TestPopupAsksForAll(t *testing.T) {
+	s := newSite(t, nil)
+	p := s.protect(map[string]http.Handler{"/ask": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.client.Login(w, r, hfoauth.LoginOptions{
+			Scopes: hfoauth.Scopes{hfoauth.ScopeJobs}, Org: "org1", Prompt: "consent",
+			Params: url.Values{"login_hint": {"ada"}},
+		})
+	})})
+	address, err := url.Parse(onward(s.popupOf(s.browser(), p.frame(s.browser(), "/ask"))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"scope": "openid profile jobs", "orgIds": "org1", "prompt": "consent", "login_hint": "ada",
+	} {
+		if got := address.Query().Get(name); got != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+}
+
+// The pop-up knows what was asked for before, and what may be left out.
+func TestPopupAsksOnce(t *testing.T) {
+	s := newSite(t, nil)
+	s.hideRoles()
+	p := s.protect(map[string]http.Handler{
+		"/engines": s.client.RequireOrg("engines", hfoauth.RoleWrite)(http.HandlerFunc(letIn)),
+		"/notes":   s.client.RequireOrg("notes", hfoauth.RoleWrite)(http.HandlerFunc(letIn)),
+	})
+	browser := s.browser()
+	s.signIn(browser, ada, "/")
+	for _, path := range []string{"/engines", "/notes"} {
+		popup := s.popupOf(browser, p.frame(browser, path))
+		if got, want := asksFor(popup), "openid profile read-memberships"; got != want {
+			t.Errorf("the pop-up of %s asks for %q, want %q", path, got, want)
+		}
+		get(t, browser, s.decide(onward(popup), ada))
+	}
+	for _, path := range []string{"/engines", "/notes"} {
+		if _, asked := p.visit(browser, path, ada); len(asked) != 0 {
+			t.Errorf("%s asks %d times more, want none", path, len(asked))
+		}
+	}
+}
+
+// Without a scope that the provider refuses, the pop-up is still the iframe's.
+func TestPopupWithoutARefusedScope(t *testing.T) {
+	s := newSite(t, nil)
+	s.app.Scopes = []string{"openid", "profile"}
+	s.hub.RegisterApp(s.app)
+	p := s.protect(map[string]http.Handler{"/engines": s.client.RequireOrg("engines", hfoauth.RoleWrite)(http.HandlerFunc(letIn))})
+	browser := s.browser()
+	s.signIn(browser, ada, "/")
+	popup := s.popupOf(browser, p.frame(browser, "/engines"))
+	again := get(t, browser, s.decide(onward(popup), ada))
+	if got, want := again.location().Query().Get("scope"), "openid profile"; got != want {
+		t.Fatalf("%s: asks for %q, want %q", again.Status, got, want)
+	}
+	get(t, browser, s.decide(again.Header.Get("Location"), ada))
+	if resp, cookie := s.claim(s.browser(), frameVerifier); cookie == nil {
+		t.Errorf("claim: %s: %s", resp.Status, resp.body)
+	}
+}
+
+// A pop-up that cannot begin is one page that says why.
+func TestPopupDuringAnOutage(t *testing.T) {
+	s := newSite(t, nil)
+	s.hub.SetFault(hfoauthtest.MetadataEndpoint, hfoauthtest.Answer(503, ""))
+	popup := s.popup(s.browser(), url.Values{"challenge": {challengeOf(frameVerifier)}}, "Sec-Fetch-Site", "same-origin", "Accept", "text/html")
+	if popup.StatusCode != 503 {
+		t.Errorf("%s, want 503", popup.Status)
+	}
+	if got := strings.Count(popup.body, "</html>"); got != 1 {
+		t.Errorf("%d pages, want one: %s", got, popup.body)
+	}
+}
+
 // What cannot be known is no answer: the script would tell the user that the
 // browser keeps no cookies.
 func TestCheckDuringAnOutage(t *testing.T) {
@@ -139,8 +332,11 @@ func TestCheckDuringAnOutage(t *testing.T) {
 	browser := s.browser()
 	s.newSessionIn(browser, ada)
 	store.fail(errors.New("connection refused"))
-	if resp := post(t, browser, s.URL+"/login/frame/check", nil, "Sec-Fetch-Site", "same-origin"); resp.StatusCode != 503 {
-		t.Errorf("%s: %s, want 503", resp.Status, resp.body)
+	for _, path := range []string{"check", "claim"} {
+		resp := post(t, browser, s.URL+"/login/frame/"+path, url.Values{"verifier": {frameVerifier}}, "Sec-Fetch-Site", "same-origin")
+		if resp.StatusCode != 503 {
+			t.Errorf("%s: %s: %s, want 503", path, resp.Status, resp.body)
+		}
 	}
 }
 
@@ -196,6 +392,18 @@ func TestFrameAttacks(t *testing.T) {
 		defer s.client.SetClock(time.Now)
 		if _, cookie := s.claim(s.browser(), frameVerifier); cookie != nil {
 			t.Error("claimed after two minutes")
+		}
+	})
+	t.Run("large form", func(t *testing.T) {
+		browser := s.browser()
+		get(t, browser, s.decide(onward(s.popup(browser, good)), ada))
+		large := url.Values{"padding": {strings.Repeat("x", 16<<10)}, "verifier": {frameVerifier}}
+		resp := post(t, s.browser(), s.URL+"/login/frame/claim", large, "Sec-Fetch-Site", "same-origin")
+		if got := len(resp.Cookies()); got != 0 {
+			t.Errorf("a form of more than 16 KiB is read: %s", resp.body)
+		}
+		if _, cookie := s.claim(s.browser(), frameVerifier); cookie == nil {
+			t.Error("a form that was not read claims the session")
 		}
 	})
 	t.Run("short challenge", func(t *testing.T) {
@@ -304,70 +512,13 @@ func TestLoginInAFrame(t *testing.T) {
 	r.AddCookie(s.newSession(ada))
 	w := httptest.NewRecorder()
 	handler.ServeHTTP(w, r)
-	options := regexp.MustCompile(`data-hfoauth-options="([^"]+)"`).FindStringSubmatch(w.Body.String())
+	options := sealedOptions.FindStringSubmatch(w.Body.String())
 	if options == nil {
 		t.Fatal(w.Body)
 	}
 	popup := s.popup(s.browser(), url.Values{"options": {options[1]}})
 	if scope := asksFor(popup); scope != "openid profile inference-api" {
 		t.Errorf("asks for %q", scope)
-	}
-}
-
-func TestButton(t *testing.T) {
-	s := newSite(t, nil)
-	r := httptest.NewRequest("GET", "/page?a=b", nil)
-	button := string(s.client.Button(r, hfoauth.ButtonOptions{}))
-	for _, want := range []string{`href="/login?next=%2Fpage%3Fa%3Db"`, `class="hfoauth-button hfoauth-md hfoauth-auto"`, "Sign in with Hugging Face", "🤗", `data-hfoauth-login`} {
-		if !strings.Contains(button, want) {
-			t.Errorf("button lacks %s: %s", want, button)
-		}
-	}
-	if strings.Contains(button, "_blank") || strings.Contains(button, "style=") || strings.Contains(button, "onclick") {
-		t.Errorf("button: %s", button)
-	}
-	button = string(s.client.Button(r, hfoauth.ButtonOptions{Size: "xl", Theme: "dark", Label: "Se connecter <3", Next: "//evil.example"}))
-	for _, want := range []string{`hfoauth-xl hfoauth-dark`, "Se connecter &lt;3", `href="/login"`} {
-		if !strings.Contains(button, want) {
-			t.Errorf("button lacks %s: %s", want, button)
-		}
-	}
-	r.Header.Set("Sec-Fetch-Dest", "iframe")
-	if button := string(s.client.Button(r, hfoauth.ButtonOptions{})); !strings.Contains(button, `target="_blank"`) {
-		t.Errorf("button in a frame: %s", button)
-	}
-
-	r.AddCookie(s.newSession(ada))
-	button = string(s.client.Button(r, hfoauth.ButtonOptions{LogoutLabel: "Bye"}))
-	for _, want := range []string{`<form method="post" action="/logout">`, ">ada<", ">Bye<", `value="/"`} {
-		if !strings.Contains(button, want) {
-			t.Errorf("user lacks %s: %s", want, button)
-		}
-	}
-}
-
-func TestButtonAssets(t *testing.T) {
-	s := newSite(t, nil)
-	assets := string(s.client.ButtonAssets())
-	paths := regexp.MustCompile(`(?:href|src)="([^"]+)"`).FindAllStringSubmatch(assets, -1)
-	if len(paths) != 2 {
-		t.Fatal(assets)
-	}
-	for _, path := range paths {
-		resp := get(t, s.browser(), s.URL+path[1])
-		if resp.StatusCode != 200 || !strings.Contains(resp.Header.Get("Cache-Control"), "immutable") || len(resp.body) > 10<<10 || len(resp.body) < 1000 {
-			t.Errorf("%s: %s, %d bytes, %v", path[1], resp.Status, len(resp.body), resp.Header)
-		}
-	}
-	// Windows that talked could be talked to by others.
-	script := get(t, s.browser(), s.URL+paths[1][1]).body
-	for _, word := range []string{"postMessage", `"message"`, "window.opener", "window.open(", `"opener"`} {
-		if strings.Contains(script, word) {
-			t.Errorf("the script says %s", word)
-		}
-	}
-	if resp := get(t, s.browser(), s.URL+"/login/frame/hfoauth-000000000000.js"); resp.StatusCode != 404 {
-		t.Errorf("another version's script: %s", resp.Status)
 	}
 }
 

@@ -227,6 +227,35 @@ func TestLoginOptions(t *testing.T) {
 	if recorder.Code != 500 || !strings.Contains(s.log.String(), "LoginOptions.Params") {
 		t.Errorf("a reserved parameter: %d, log %s", recorder.Code, s.log)
 	}
+	params := url.Values{"login_hint": {"ada"}}
+	recorder = httptest.NewRecorder()
+	s.client.Login(recorder, httptest.NewRequest("GET", "/x", nil), hfoauth.LoginOptions{Org: "org1", Params: params})
+	if got := params.Encode(); got != "login_hint=ada" {
+		t.Errorf("Login makes the app's Params %s, want login_hint=ada", got)
+	}
+}
+
+// The return path that the app names counts, and not that of the query.
+func TestLoginOptionsNameTheReturnPath(t *testing.T) {
+	s := newSite(t, nil)
+	p := s.protect(map[string]http.Handler{"/ask": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.client.Login(w, r, hfoauth.LoginOptions{Next: "/private"})
+	})})
+	browser := s.browser()
+	asked := get(t, browser, p.address+"/ask?next=/elsewhere")
+	back := get(t, browser, s.decide(asked.Header.Get("Location"), ada))
+	if got := back.Header.Get("Location"); got != "/private" {
+		t.Errorf("returns to %s, want /private", got)
+	}
+}
+
+// A scope of Config that the provider refuses is an error: asked for without
+// it, the sign-in would be another one, and asked again it would fail again.
+func TestCallbackWithARefusedScope(t *testing.T) {
+	s := newSite(t, func(c *hfoauth.Config) { c.Scopes = hfoauth.Scopes{hfoauth.ScopeJobs} })
+	s.app.Scopes = []string{"openid", "profile"}
+	s.hub.RegisterApp(s.app)
+	s.checkFailure(s.signIn(s.browser(), ada, "/"), 400, "invalid_scope")
 }
 
 func TestOnSignIn(t *testing.T) {

@@ -144,10 +144,8 @@ func (s *site) addMember(username string, org hfoauthtest.Org) {
 	s.hub.AddUser(hfoauthtest.User{Username: username, Orgs: []hfoauthtest.Org{org}})
 }
 
-// The role is asked for once; if it is still unknown, the user is shown what is
-// missing.
-func TestUnknownRoleIsAskedForOnce(t *testing.T) {
-	s := newSite(t, nil)
+// hideRoles makes the provider tell no roles, whatever users grant.
+func (s *site) hideRoles() {
 	s.hub.Configure(func(c *hfoauthtest.Settings) {
 		c.UserInfo = func(claims map[string]any) {
 			for _, org := range claims["orgs"].([]map[string]any) {
@@ -155,6 +153,13 @@ func TestUnknownRoleIsAskedForOnce(t *testing.T) {
 			}
 		}
 	})
+}
+
+// The role is asked for once; if it is still unknown, the user is shown what is
+// missing.
+func TestUnknownRoleIsAskedForOnce(t *testing.T) {
+	s := newSite(t, nil)
+	s.hideRoles()
 	album := s.client.RequireOrg("engines", hfoauth.RoleWrite)(http.HandlerFunc(letIn))
 	p := s.protect(map[string]http.Handler{"/album": album})
 	browser := s.browser()
@@ -175,6 +180,35 @@ func TestUnknownRoleIsAskedForOnce(t *testing.T) {
 	}
 	if _, asked := p.visit(browser, "/album", ada); len(asked) != 0 {
 		t.Error("the user is asked again")
+	}
+}
+
+// An organization that the user did not grant is asked for no second time,
+// and together with what a later sign-in asks for.
+func TestOrgsAskedForBefore(t *testing.T) {
+	s := newSite(t, nil)
+	s.hideRoles()
+	p := s.protect(map[string]http.Handler{
+		"/engines": s.client.RequireOrg("engines", hfoauth.RoleWrite)(http.HandlerFunc(letIn)),
+		"/notes":   s.client.RequireOrg("notes", hfoauth.RoleWrite)(http.HandlerFunc(letIn)),
+		"/chat":    s.client.RequireScope(hfoauth.ScopeInferenceAPI)(http.HandlerFunc(letIn)),
+	})
+	browser := s.browser()
+	s.signIn(browser, ada, "/")
+	for i, step := range []struct{ path, org string }{
+		{"/engines", "engines"}, {"/notes", "notes"}, {"/engines", ""}, {"/notes", ""}, {"/chat", "notes"},
+	} {
+		_, asked := p.visit(browser, step.path, ada)
+		var got, want []string
+		for _, query := range asked {
+			got = append(got, query["orgIds"]...)
+		}
+		if step.org != "" {
+			want = []string{orgID(s, step.org)}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("visit %d, %s: asks for the organizations %q, want %q", i+1, step.path, got, want)
+		}
 	}
 }
 
@@ -267,6 +301,11 @@ func TestErrorAsksOnce(t *testing.T) {
 		"/repos": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			s.client.Error(w, r, &hfoauth.ForbiddenError{Scopes: hfoauth.Scopes{hfoauth.ScopeReadRepos}})
 		}),
+		"/both": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s.client.Error(w, r, &hfoauth.ForbiddenError{
+				Org: "strangers", Role: hfoauth.RoleWrite, Scopes: hfoauth.Scopes{hfoauth.ScopeReadRepos},
+			})
+		}),
 	})
 	for _, tt := range []struct {
 		path   string
@@ -276,7 +315,7 @@ func TestErrorAsksOnce(t *testing.T) {
 	}{
 		{"/albums/engines", nil, 200, 1}, {"/albums/engines", []string{"engines"}, 200, 1},
 		{"/albums/notes", nil, 403, 1},
-		{"/albums/strangers", nil, 403, 0}, {"/repos", nil, 403, 1},
+		{"/albums/strangers", nil, 403, 0}, {"/repos", nil, 403, 1}, {"/both", nil, 403, 0},
 	} {
 		browser := s.browser()
 		s.signIn(browser, ada, "/")
@@ -311,7 +350,14 @@ func TestForbiddenSaysWhy(t *testing.T) {
 	s := newSite(t, nil)
 	s.addMember("pending", hfoauthtest.Org{Username: "engines", PendingSSO: true})
 	s.addMember("reader", hfoauthtest.Org{Username: "engines", Role: "read"})
+	noAdmin := &hfoauth.ForbiddenError{Org: "engines", Role: hfoauth.RoleAdmin}
+	said := noAdmin.Error()
 	p := s.protect(map[string]http.Handler{
+		"/notes": s.client.RequireOrg("notes", hfoauth.RoleAdmin)(http.HandlerFunc(letIn)),
+		"/closed": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s.client.Error(w, r, &hfoauth.ForbiddenError{Org: "engines", Role: hfoauth.RoleAdmin, Message: "Closed."})
+		}),
+		"/own":   http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.client.Error(w, r, noAdmin) }),
 		"/admin": s.client.RequireOrg("engines", hfoauth.RoleAdmin)(http.HandlerFunc(letIn)),
 		"/repos": s.client.RequireScope(hfoauth.ScopeReadRepos, hfoauth.ScopeJobs)(http.HandlerFunc(letIn)),
 		"/pro": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -324,6 +370,11 @@ func TestForbiddenSaysWhy(t *testing.T) {
 	}{
 		{"grace", "/admin",
 			"Your account is not a member.", "the user is not a member of engines", `"org":"engines"`},
+		{"grace", "/own",
+			"Your account is not a member.", "the user is not a member of engines", `"org":"engines"`},
+		{"ada", "/notes",
+			"this app cannot see your role there", "role in notes is not known", `"org":"notes"`},
+		{"grace", "/closed", "Closed.", "Closed.", `"reason":"Closed."`},
 		{"pending", "/admin",
 			"engines requires single sign-on", "sign-in demands (SSO, MFA) of engines", `"org":"engines"`},
 		{"reader", "/admin",
@@ -348,5 +399,12 @@ func TestForbiddenSaysWhy(t *testing.T) {
 		if page.StatusCode != 403 || !strings.Contains(page.body, tt.page) {
 			t.Errorf("%s at %s: %s, want %q: %s", tt.user, tt.path, page.Status, tt.page, page.body)
 		}
+		settings := strings.Contains(page.body, "/settings/connected-applications")
+		if want := tt.path != "/pro" && tt.path != "/closed"; settings != want {
+			t.Errorf("%s at %s: the page leads to the settings: %t, want %t", tt.user, tt.path, settings, want)
+		}
+	}
+	if got := noAdmin.Error(); got != said {
+		t.Errorf("the app's own error says %q after it was answered, want %q", got, said)
 	}
 }

@@ -170,3 +170,27 @@ func TestRenewalMakesOneCookie(t *testing.T) {
 		t.Errorf("%d token calls, want 2", calls)
 	}
 }
+
+// Answers about ten thousand tokens are remembered: invented ones fill no
+// more memory than that.
+func TestRememberedTokensAreBounded(t *testing.T) {
+	const most = 10_000
+	calls := 0
+	client := newClient(t, hfoauth.Config{Transport: transportFunc(func(*http.Request) (*http.Response, error) {
+		calls++
+		return answerOf(http.StatusUnauthorized, ""), nil
+	})})
+	now := time.Now()
+	client.SetClock(func() time.Time { return now })
+	for i := range most + 1 {
+		now = now.Add(time.Microsecond)
+		bearer(client, "hf_"+strconv.Itoa(i))
+	}
+	calls = 0
+	if bearer(client, "hf_1"); calls != 0 {
+		t.Errorf("%d calls about one of the last %d tokens, want none", calls, most)
+	}
+	if bearer(client, "hf_0"); calls != 1 {
+		t.Errorf("%d calls about the one before, want one", calls)
+	}
+}

@@ -328,3 +328,43 @@ func TestFurtherScope(t *testing.T) {
 		t.Errorf("%s: %s", denied.Status, denied.body)
 	}
 }
+
+// A sign-in that asks for more asks for all that was granted, though nobody
+// asked for it, or asked for, though it was not granted.
+func TestFurtherScopeAsksForTheOthers(t *testing.T) {
+	s := newSite(t, nil)
+	p := s.protect(map[string]http.Handler{
+		"/repos": s.client.RequireScope(hfoauth.ScopeReadRepos)(http.HandlerFunc(letIn)),
+		"/chat":  s.client.RequireScope(hfoauth.ScopeInferenceAPI)(http.HandlerFunc(letIn)),
+		"/email": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s.client.Error(w, r, &hfoauth.ForbiddenError{Scopes: hfoauth.Scopes{hfoauth.ScopeEmail}})
+		}),
+	})
+	for _, tt := range []struct {
+		granted, path string
+		asked         string // "" for nothing
+		next          string // what /chat asks for then
+	}{
+		{"openid profile email", "/email", "", "openid profile email inference-api"},
+		{"openid profile", "/repos", "openid profile read-repos", "openid profile read-repos inference-api"},
+	} {
+		s.hub.Configure(func(c *hfoauthtest.Settings) {
+			c.TokenResponse = func(answer map[string]any) { answer["scope"] = tt.granted }
+		})
+		browser := s.browser()
+		s.signIn(browser, ada, "/")
+		for _, step := range []struct{ path, want string }{{tt.path, tt.asked}, {"/chat", tt.next}} {
+			resp, asked := p.visit(browser, step.path, ada)
+			var got string
+			for _, query := range asked {
+				got += query.Get("scope")
+			}
+			if got != step.want {
+				t.Errorf("granted %s: %s asks for %q, want %q", tt.granted, step.path, got, step.want)
+			}
+			if resp.StatusCode != 403 {
+				t.Errorf("granted %s: %s ends with %s, want 403", tt.granted, step.path, resp.Status)
+			}
+		}
+	}
+}

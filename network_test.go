@@ -48,9 +48,20 @@ func (n network) RoundTrip(r *http.Request) (resp *http.Response, err error) {
 // newVirtualSite is newSite on a network without sockets.
 func newVirtualSite(t testing.TB, change func(*hfoauth.Config)) *site {
 	t.Helper()
+	return virtualSite(t, "http", "127.0.0.1:7860", change)
+}
+
+// newSecureSite is newVirtualSite over https.
+func newSecureSite(t testing.TB, change func(*hfoauth.Config)) *site {
+	t.Helper()
+	return virtualSite(t, "https", "app.example", change)
+}
+
+func virtualSite(t testing.TB, scheme, host string, change func(*hfoauth.Config)) *site {
+	t.Helper()
 	mux := http.NewServeMux()
-	s := &site{t: t, hub: hfoauthtest.New("http://127.0.0.1:9200"), URL: "http://127.0.0.1:7860"}
-	s.network = network{"127.0.0.1:9200": s.hub, "127.0.0.1:7860": mux}
+	s := &site{t: t, hub: hfoauthtest.New("http://127.0.0.1:9200"), URL: scheme + "://" + host}
+	s.network = network{"127.0.0.1:9200": s.hub, host: mux}
 	s.serve(mux, change)
 	return s
 }

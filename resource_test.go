@@ -93,6 +93,7 @@ func TestChallenges(t *testing.T) {
 		"no token":            {mcp(user), "", 401, metadata},
 		"bad token":           {mcp(user), "Bearer hf_bad", 401, metadata + `, error="invalid_token", error_description="The token has expired, was revoked, or never existed."`},
 		"good token":          {mcp(user), good, 204, ""},
+		"another scheme":      {mcp(user), "Basic " + strings.TrimPrefix(good, "Bearer "), 401, metadata},
 		"missing scope":       {mcp(chat), good, 403, insufficient + `openid profile read-mcp inference-api"`},
 		"other scopes":        {mcp(chat), email, 403, insufficient + `openid profile read-mcp email inference-api"`},
 		"user token":          {mcp(chat), "Bearer " + s.hub.UserToken("ada"), 403, insufficient + `openid profile read-mcp inference-api"`},

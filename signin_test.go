@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hfoauth/hfoauth/hfoauthtest"
@@ -47,4 +48,22 @@ func TestUserInfoDoesNotWaitForKeys(t *testing.T) {
 		})
 	})
 	s.newSession(ada)
+}
+
+// The provider has twelve seconds for all that the callback asks together.
+func TestCallbackIsBoundedInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newVirtualSite(t, nil)
+		for _, endpoint := range []hfoauthtest.Endpoint{hfoauthtest.TokenEndpoint, hfoauthtest.UserInfoEndpoint} {
+			s.hub.SetFault(endpoint, hfoauthtest.Delay(9*time.Second))
+		}
+		began := time.Now()
+		resp := s.signIn(s.browser(), ada, "/")
+		if resp.StatusCode != http.StatusServiceUnavailable {
+			t.Errorf("%s, want 503: %s", resp.Status, resp.body)
+		}
+		if got := time.Since(began); got != 12*time.Second {
+			t.Errorf("after %v, want 12 s", got)
+		}
+	})
 }
