@@ -25,6 +25,13 @@ func (tl *tool) approveDevice() {
 	}
 }
 
+// answerDevice makes the provider answer with these members besides a device
+// code.
+func (tl *tool) answerDevice(members string) {
+	tl.hub.SetFault(hfoauthtest.DeviceEndpoint,
+		hfoauthtest.Answer(200, `{"device_code":"GmRhmhcxhwAzkoEqiMEg_DnyEysNkuNhszIySk9eS",`+members+`}`))
+}
+
 func TestDevice(t *testing.T) {
 	tl := newDevice(t)
 	session, err := tl.login(tl.approveDevice)
@@ -39,8 +46,8 @@ func TestDevice(t *testing.T) {
 }
 
 func TestDeviceOutlivesFaults(t *testing.T) {
-	for name, endpoint := range map[string]hfoauthtest.Endpoint{"token endpoint": hfoauthtest.TokenEndpoint, "userinfo": hfoauthtest.UserInfoEndpoint} {
-		t.Run(name, func(t *testing.T) {
+	for _, endpoint := range []hfoauthtest.Endpoint{hfoauthtest.TokenEndpoint, hfoauthtest.UserInfoEndpoint} {
+		t.Run(string(endpoint), func(t *testing.T) {
 			tl := newDevice(t)
 			tl.hub.SetFault(endpoint, hfoauthtest.Times(1, hfoauthtest.Answer(503, "")))
 			if session, err := tl.login(tl.approveDevice); err != nil || session.User.Username != "ada" {
@@ -51,7 +58,6 @@ func TestDeviceOutlivesFaults(t *testing.T) {
 }
 
 func TestDeviceFailures(t *testing.T) {
-	answer := func(body string) hfoauthtest.Fault { return hfoauthtest.Answer(200, body) }
 	for name, tt := range map[string]struct {
 		change func(*tool)
 		act    func(*tool)
@@ -63,7 +69,7 @@ func TestDeviceFailures(t *testing.T) {
 			}
 		}, hfoauth.ErrDenied},
 		"expired": {func(tl *tool) {
-			tl.hub.SetFault(hfoauthtest.DeviceEndpoint, answer(`{"device_code":"GmRhmhcxhwAzkoEqiMEg_DnyEysNkuNhszIySk9eS","user_code":"AAAA-BBBB","verification_uri":"http://127.0.0.1/device","expires_in":1,"interval":1}`))
+			tl.answerDevice(`"user_code":"AAAA-BBBB","verification_uri":"http://127.0.0.1/device","expires_in":1,"interval":1`)
 		}, nil, hfcli.ErrCodeExpired},
 		"provider has none": {func(tl *tool) {
 			tl.hub.Configure(func(s *hfoauthtest.Settings) {
@@ -71,7 +77,9 @@ func TestDeviceFailures(t *testing.T) {
 			})
 		}, nil, hfoauth.ErrProviderInvalid},
 		"userinfo of another user": {func(tl *tool) {
-			tl.hub.Configure(func(s *hfoauthtest.Settings) { s.UserInfo = func(claims map[string]any) { claims["sub"] = "other" } })
+			tl.hub.Configure(func(s *hfoauthtest.Settings) {
+				s.UserInfo = func(claims map[string]any) { claims["sub"] = "other" }
+			})
 		}, (*tool).approveDevice, hfoauth.ErrProviderInvalid},
 		"down": {func(tl *tool) {
 			tl.hub.SetFault(hfoauthtest.DeviceEndpoint, hfoauthtest.Answer(503, ""))
@@ -109,18 +117,21 @@ func TestDeviceIsCancelled(t *testing.T) {
 
 // The provider's response cannot control the terminal.
 func TestDeviceShowsNoControlCharacters(t *testing.T) {
-	for name, body := range map[string]string{
-		"user code":        `{"device_code":"GmRhmhcxhwAzkoEqiMEg_DnyEysNkuNhszIySk9eS","user_code":"A\u001b]0;owned\u0007","verification_uri":"http://127.0.0.1/device","expires_in":60}`,
-		"C1 in user code":  `{"device_code":"GmRhmhcxhwAzkoEqiMEg_DnyEysNkuNhszIySk9eS","user_code":"A\u009b2J","verification_uri":"http://127.0.0.1/device","expires_in":60}`,
-		"address":          `{"device_code":"GmRhmhcxhwAzkoEqiMEg_DnyEysNkuNhszIySk9eS","user_code":"A","verification_uri":"http://127.0.0.1/device\u009b2J","expires_in":60}`,
-		"complete address": `{"device_code":"GmRhmhcxhwAzkoEqiMEg_DnyEysNkuNhszIySk9eS","user_code":"A","verification_uri":"http://127.0.0.1/device","verification_uri_complete":"http://127.0.0.1/\u202edevice","expires_in":60}`,
+	const page = "http://127.0.0.1/device"
+	for name, answer := range map[string]string{
+		"user code":       `"user_code":"A\u001b]0;owned\u0007","verification_uri":"` + page + `"`,
+		"C1 in user code": `"user_code":"A\u009b2J","verification_uri":"` + page + `"`,
+		"address":         `"user_code":"A","verification_uri":"` + page + `\u009b2J"`,
+		"complete address": `"user_code":"A","verification_uri":"` + page + `",` +
+			`"verification_uri_complete":"http://127.0.0.1/\u202edevice"`,
 	} {
 		tl := newDevice(t)
-		tl.hub.SetFault(hfoauthtest.DeviceEndpoint, hfoauthtest.Answer(200, body))
+		tl.answerDevice(answer + `,"expires_in":60`)
 		if _, err := hfcli.Login(t.Context(), tl.config); !errors.Is(err, hfoauth.ErrProviderInvalid) {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: %v, want %v", name, err, hfoauth.ErrProviderInvalid)
 		}
-		if shown := tl.screen.String(); strings.ContainsFunc(shown, func(r rune) bool { return r != '\n' && (r < ' ' || r > '~') }) {
+		control := func(r rune) bool { return r != '\n' && (r < ' ' || r > '~') }
+		if shown := tl.screen.String(); strings.ContainsFunc(shown, control) {
 			t.Errorf("%s: the terminal shows %q", name, shown)
 		}
 	}
@@ -130,8 +141,8 @@ func TestDeviceShowsNoControlCharacters(t *testing.T) {
 // compare them (RFC 8628 section 3.3.1).
 func TestDeviceCompleteAddress(t *testing.T) {
 	tl := newDevice(t)
-	tl.hub.SetFault(hfoauthtest.DeviceEndpoint, hfoauthtest.Answer(200, `{"device_code":"GmRhmhcxhwAzkoEqiMEg_DnyEysNkuNhszIySk9eS","user_code":"A6MY-0314","verification_uri":"http://127.0.0.1/device",
-		"verification_uri_complete":"http://127.0.0.1/device?code=A6MY-0314","expires_in":1,"interval":1}`))
+	tl.answerDevice(`"user_code":"A6MY-0314","verification_uri":"http://127.0.0.1/device",` +
+		`"verification_uri_complete":"http://127.0.0.1/device?code=A6MY-0314","expires_in":1,"interval":1`)
 	if _, err := hfcli.Login(t.Context(), tl.config); !errors.Is(err, hfcli.ErrCodeExpired) {
 		t.Error(err)
 	}

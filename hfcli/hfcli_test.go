@@ -2,7 +2,6 @@ package hfcli_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -33,9 +32,10 @@ func newTool(t *testing.T) *tool {
 	t.Helper()
 	home := t.TempDir()
 	for name, value := range map[string]string{
-		"XDG_CONFIG_HOME": home, "HOME": home, "BROWSER": "true", "SSH_CONNECTION": "", "DISPLAY": "", "WAYLAND_DISPLAY": "",
-		"OAUTH_CLIENT_ID": "", "OPENID_PROVIDER_URL": "", "HF_TOKEN": "", "HUGGING_FACE_HUB_TOKEN": "", "HF_TOKEN_PATH": "", "HF_HOME": "",
-		"XDG_CACHE_HOME": "", "HF_ENDPOINT": "",
+		"XDG_CONFIG_HOME": home, "HOME": home, "XDG_CACHE_HOME": "",
+		"BROWSER": "true", "SSH_CONNECTION": "", "DISPLAY": "", "WAYLAND_DISPLAY": "",
+		"OAUTH_CLIENT_ID": "", "OPENID_PROVIDER_URL": "",
+		"HF_TOKEN": "", "HUGGING_FACE_HUB_TOKEN": "", "HF_TOKEN_PATH": "", "HF_HOME": "", "HF_ENDPOINT": "",
 	} {
 		t.Setenv(name, value)
 	}
@@ -232,8 +232,8 @@ func TestLoginAndOpen(t *testing.T) {
 	if session.User.Name != "Ada Lovelace" || session.User.Email != "ada@example.com" {
 		t.Errorf("user %+v", session.User)
 	}
-	if got := fmt.Sprint(session.Scopes); got != "openid profile email" && got != "[openid profile email]" {
-		t.Errorf("scopes %s", got)
+	if got, want := session.Scopes.String(), "openid profile email"; got != want {
+		t.Errorf("scopes %q, want %q", got, want)
 	}
 	token := tl.token(session)
 	opened := tl.mustOpen("ada")
@@ -275,18 +275,45 @@ func TestOpenElsewhere(t *testing.T) {
 func TestOpenOfWhatIsNoSignIn(t *testing.T) {
 	tl := newTool(t)
 	tl.mustLogin("ada")
-	for name, content := range map[string]string{
-		"empty": "", "null": "null", "torn": `{"version":1,"user":{"sub":"x"`, "no JSON": "hello", "other version": `{"version":2}`,
-		"no user": `{"version":1,"access_token":"x"}`, "header injection": `{"version":1,"user":{"sub":"x"},"access_token":"a\r\nb"}`,
-		"huge": strings.Repeat(" ", 2<<20),
+	good, err := os.ReadFile(tl.keptPath())
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := func(member string, value any) func(string) string {
+		return func(string) string {
+			tl.change(func(kept map[string]any) { kept[member] = value })
+			changed, _ := os.ReadFile(tl.keptPath())
+			return string(changed)
+		}
+	}
+	for name, tt := range map[string]struct {
+		change func(good string) string
+		want   error
+	}{
+		"as it was":           {func(good string) string { return good }, nil},
+		"empty":               {func(string) string { return "" }, hfoauth.ErrNotSignedIn},
+		"null":                {func(string) string { return "null" }, hfoauth.ErrNotSignedIn},
+		"no JSON":             {func(string) string { return "hello" }, hfoauth.ErrNotSignedIn},
+		"torn":                {func(good string) string { return good[:len(good)/2] }, hfoauth.ErrNotSignedIn},
+		"huge":                {func(good string) string { return good + strings.Repeat(" ", 2<<20) }, hfoauth.ErrNotSignedIn},
+		"other version":       {set("version", 2), hfoauth.ErrNotSignedIn},
+		"no user":             {set("user", nil), hfoauth.ErrNotSignedIn},
+		"a user without sub":  {set("user", map[string]any{"preferred_username": "ada"}), hfoauth.ErrNotSignedIn},
+		"no token":            {set("access_token", ""), hfoauth.ErrNotSignedIn},
+		"header injection":    {set("access_token", "a\r\nb"), hfoauth.ErrNotSignedIn},
+		"expired before born": {set("issued", time.Now().Add(24*time.Hour)), hfoauth.ErrNotSignedIn},
 	} {
-		if err := os.WriteFile(tl.keptPath(), []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		_, err := hfcli.Open(t.Context(), tl.config)
-		if !errors.Is(err, hfoauth.ErrNotSignedIn) {
-			t.Errorf("%s: %v", name, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			if err := os.WriteFile(tl.keptPath(), good, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(tl.keptPath(), []byte(tt.change(string(good))), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := hfcli.Open(t.Context(), tl.config); !errors.Is(err, tt.want) {
+				t.Errorf("error %v, want %v", err, tt.want)
+			}
+		})
 	}
 	tl.mustLogin("grace")
 	tl.mustOpen("grace")
@@ -298,7 +325,9 @@ func TestPermissions(t *testing.T) {
 		t.Fatal(err)
 	}
 	tl.mustLogin("ada")
-	for path, want := range map[string]os.FileMode{tl.dir: 0o700, tl.keptPath(): 0o600, filepath.Join(tl.dir, "sign-in.lock"): 0o600} {
+	for path, want := range map[string]os.FileMode{
+		tl.dir: 0o700, tl.keptPath(): 0o600, filepath.Join(tl.dir, "sign-in.lock"): 0o600,
+	} {
 		info, err := os.Stat(path)
 		if err != nil {
 			t.Fatal(err)
@@ -348,10 +377,14 @@ func TestConfigErrors(t *testing.T) {
 	} {
 		tl := newTool(t)
 		change(&tl.config)
-		for call, do := range map[string]func(context.Context, hfcli.Config) (*hfcli.Session, error){"Login": hfcli.Login, "Open": hfcli.Open} {
-			_, err := do(t.Context(), tl.config)
-			if err == nil || !strings.Contains(err.Error(), name) || errors.Is(err, hfoauth.ErrNotSignedIn) {
-				t.Errorf("%s: error %v, want it to contain %s", call, err, name)
+		_, loginErr := hfcli.Login(t.Context(), tl.config)
+		_, openErr := hfcli.Open(t.Context(), tl.config)
+		for call, err := range map[string]error{"Login": loginErr, "Open": openErr} {
+			if err == nil || !strings.Contains(err.Error(), name) {
+				t.Errorf("%s: error %v, want one with %s", call, err, name)
+			}
+			if errors.Is(err, hfoauth.ErrNotSignedIn) {
+				t.Errorf("%s: %v would start a sign-in, which must fail as well", call, err)
 			}
 		}
 	}

@@ -98,9 +98,11 @@ func TestHubTokenFailures(t *testing.T) {
 		want   error
 		calls  int
 	}{
-		"none":                {func(*tool) {}, hfoauth.ErrNotSignedIn, 0},
-		"unknown":             {func(tl *tool) { tl.t.Setenv("HF_TOKEN", "hf_unknown") }, hfoauth.ErrNotSignedIn, 1},
-		"of an organization":  {func(tl *tool) { tl.t.Setenv("HF_TOKEN", tl.hub.OrgToken("engines")) }, hfoauth.ErrNotSignedIn, 1},
+		"none":    {func(*tool) {}, hfoauth.ErrNotSignedIn, 0},
+		"unknown": {func(tl *tool) { tl.t.Setenv("HF_TOKEN", "hf_unknown") }, hfoauth.ErrNotSignedIn, 1},
+		"of an organization": {func(tl *tool) {
+			tl.t.Setenv("HF_TOKEN", tl.hub.OrgToken("engines"))
+		}, hfoauth.ErrNotSignedIn, 1},
 		"another secret":      {func(tl *tool) { tl.t.Setenv("HF_TOKEN", "AKIA0123456789") }, hfoauth.ErrNotSignedIn, 0},
 		"a path to something": {func(tl *tool) { tl.t.Setenv("HF_TOKEN_PATH", "/etc/passwd") }, hfoauth.ErrNotSignedIn, 0},
 		"of another Hub": {func(tl *tool) {

@@ -48,9 +48,10 @@ func TestOtherUserIsRefused(t *testing.T) {
 			tl := newTool(t)
 			tl.login(func() {
 				address := tl.screen.find(loginAddress)
-				program := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(_ context.Context, _, address string) (net.Conn, error) {
+				dial := func(_ context.Context, _, address string) (net.Conn, error) {
 					return dialAs(uid, family, netip.MustParseAddrPort(address))
-				}}}
+				}
+				program := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: dial}}
 				if status, _, body := fetch(t, program, address, nil); status != want {
 					t.Errorf("a program of user %d with an %s socket gets %d, want %d: %s", uid, name, status, want, body)
 				}

@@ -3,7 +3,6 @@ package sessions
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"strings"
 	"sync"
@@ -190,8 +189,10 @@ func (w *world) replicaWith(now func() time.Time) *Keeper[data] {
 		w.Fatal(err)
 	}
 	return New(Config[data]{
-		Store: w.store, MaxAge: w.maxAge, MaxValue: 1000, MaxShared: 500, InCookie: inCookie, Stored: stored, Context: "cookie",
-		Fields: dataFields, User: func(d data) string { return d.User }, Now: now, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Store: w.store, MaxAge: w.maxAge, MaxValue: 1000, MaxShared: 500,
+		InCookie: inCookie, Stored: stored, Context: "cookie",
+		Fields: dataFields, User: func(d data) string { return d.User },
+		Now: now, Logger: slog.New(slog.DiscardHandler),
 	})
 }
 
@@ -218,8 +219,14 @@ func withAll(t *testing.T, test func(*testing.T, *world)) {
 	t.Helper()
 	withStores(t, test)
 	t.Run("none", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) { test(t, &world{T: t, fakeStore: newFakeStore(), maxAge: maxAge}) })
+		inWorld(t, test)
 	})
+}
+
+// inWorld runs a test without a store.
+func inWorld(t *testing.T, test func(*testing.T, *world)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) { test(t, &world{T: t, fakeStore: newFakeStore(), maxAge: maxAge}) })
 }
 
 // start starts a session of ada's, with the first token.

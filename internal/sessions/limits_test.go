@@ -326,8 +326,9 @@ func TestContextsReachTheStore(t *testing.T) {
 	type key struct{}
 	withStores(t, func(t *testing.T, w *world) {
 		seen := false
-		store := &contextual{fakeStore: w.fakeStore, on: func(ctx context.Context) { seen = seen || ctx.Value(key{}) == "here" }}
-		w.store = store
+		w.store = &contextual{fakeStore: w.fakeStore, on: func(ctx context.Context) {
+			seen = seen || ctx.Value(key{}) == "here"
+		}}
 		k := w.replica()
 		if contexts, _ := k.Uses(); !contexts {
 			t.Error("the contexts of the store are not used")

@@ -88,7 +88,16 @@ func TestClaimOfAnEndedSession(t *testing.T) {
 // A store that fails at any point of a claim, before or after it did what it
 // was asked for, does not lose it.
 func TestClaimSurvivesTheStore(t *testing.T) {
+	failures := map[string]int{}
+	defer func() {
+		for call, n := range failures {
+			if n == 0 {
+				t.Errorf("no claim makes the call %q", call)
+			}
+		}
+	}()
 	for _, call := range []string{"find parked", "find session", "find epoch", "find ended", "swap parked", "commit parked"} {
+		failures[call] = 0
 		for _, after := range []bool{false, true} {
 			withStores(t, func(t *testing.T, w *world) {
 				k := w.replica()
@@ -100,6 +109,7 @@ func TestClaimSurvivesTheStore(t *testing.T) {
 						return nil
 					}
 					failed = true
+					failures[call]++
 					return errFake
 				}
 				if after {

@@ -17,8 +17,20 @@ func TestStart(t *testing.T) {
 		k := w.replica()
 		e, value := w.start(k)
 		got := w.open(k, value)
-		if got == nil || got.ID != e.ID || got.User != "ada" || got.Data.Token != "token 1" || !got.End.Equal(e.Started.Add(maxAge)) {
-			t.Errorf("opened %+v, started %+v", got, e)
+		if got == nil {
+			t.Fatal("the session does not open")
+		}
+		if got.ID != e.ID {
+			t.Errorf("identity %x, want %x", got.ID, e.ID)
+		}
+		if want := (data{"ada", "token 1"}); got.Data != want {
+			t.Errorf("data %v, want %v", got.Data, want)
+		}
+		if got.User != "ada" {
+			t.Errorf("user %q, want ada", got.User)
+		}
+		if want := e.Started.Add(maxAge); !got.End.Equal(want) {
+			t.Errorf("ends at %v, want %v", got.End, want)
 		}
 		w.expect(w.replica(), value, "token 1") // keys and store are the same
 		for _, other := range []string{"", "x", value[1:], strings.Repeat("A", 43), strings.Repeat("A", 400)} {
@@ -389,13 +401,25 @@ func TestStoredIsSealed(t *testing.T) {
 	})
 }
 
-// A cookie that names a key of the store opens nothing.
+// A key of the store opens nothing as a cookie, neither the whole nor the part
+// that has the shape of one: whoever reads the store signs in as nobody.
 func TestKeyAsCookie(t *testing.T) {
 	withStores(t, func(t *testing.T, w *world) {
 		k := w.replica()
 		_, value := w.start(k)
 		w.expect(k, value, "token 1")
-		w.expect(k, keyOf("session", value), none)
+		key := StoreKey(value)
+		if w.entries[key].b == nil {
+			t.Fatalf("the session is not under %s", key)
+		}
+		part := strings.TrimPrefix(key, "hfoauth-session-")
+		if !isStoredValue(part) {
+			t.Fatalf("%q does not have the shape of a cookie's value", part)
+		}
+		for _, known := range []string{key, part} {
+			w.expect(k, known, none)
+			w.expect(w.replica(), known, none)
+		}
 	})
 }
 

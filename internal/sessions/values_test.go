@@ -191,7 +191,8 @@ func TestTurnEndsWithTheRequest(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
 		began := time.Now()
-		if _, _, err := k.Turn(ctx, e, true); !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, ErrUnavailable) {
+		_, _, err = k.Turn(ctx, e, true)
+		if !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, ErrUnavailable) {
 			t.Errorf("%v, want the context's error", err)
 		}
 		if took := time.Since(began); took > 4*time.Second {
@@ -260,8 +261,14 @@ func TestClaimAfterARenewal(t *testing.T) {
 		w.park(k, value)
 		next := w.renew(k, e, "token 2")
 		claimed, got, err := k.Claim(t.Context(), "challenge")
-		if err != nil || claimed == nil || claimed.Data.Token != "token 2" || got != next.Value {
-			t.Errorf("claimed %+v with the value %.20q (%v), want the renewed version's", claimed, got, err)
+		if err != nil || claimed == nil {
+			t.Fatalf("claimed %v, %v", claimed, err)
+		}
+		if claimed.Data.Token != "token 2" {
+			t.Errorf("claimed with %s, want token 2", claimed.Data.Token)
+		}
+		if got != next.Value {
+			t.Errorf("claimed with the value %.20q, want the renewed version's %.20q", got, next.Value)
 		}
 	})
 }
