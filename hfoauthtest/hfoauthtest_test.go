@@ -379,8 +379,8 @@ func TestListenKeepsTheHost(t *testing.T) {
 
 func TestFaults(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Second}
-	read := func() (int, int, error) {
+	read := func(patience time.Duration) (int, int, error) {
+		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
 		resp, err := client.Get(hub.URL + "/.well-known/openid-configuration")
 		if err != nil {
 			return 0, 0, err
@@ -389,30 +389,42 @@ func TestFaults(t *testing.T) {
 		body, err := io.ReadAll(resp.Body)
 		return resp.StatusCode, len(body), err
 	}
-	_, plain, _ := read()
+	// An answer in time has room; one that must not come is not waited for long.
+	const ample, short = 30 * time.Second, 300 * time.Millisecond
+	_, plain, err := read(ample)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, tt := range map[string]struct {
-		fault  hfoauthtest.Fault
-		status int
-		size   int
-		fails  bool
+		fault    hfoauthtest.Fault
+		patience time.Duration
+		status   int
+		size     int // any if negative
+		fails    bool
 	}{
-		"answer":  {hfoauthtest.Answer(503, "x"), 503, 1, false},
-		"drop":    {hfoauthtest.Drop(), 0, 0, true},
-		"cut":     {hfoauthtest.Cut(), 200, plain / 2, true},
-		"trickle": {hfoauthtest.Trickle(time.Second), 200, -1, true},
-		"delay":   {hfoauthtest.Delay(time.Minute), 0, 0, true},
-		"huge":    {hfoauthtest.Huge(100_000), 200, 100_000, false},
-		"none":    {nil, 200, plain, false},
+		"answer":  {hfoauthtest.Answer(503, "x"), ample, 503, 1, false},
+		"drop":    {hfoauthtest.Drop(), ample, 0, 0, true},
+		"cut":     {hfoauthtest.Cut(), ample, 200, plain / 2, true},
+		"trickle": {hfoauthtest.Trickle(time.Second), short, 200, -1, true},
+		"delay":   {hfoauthtest.Delay(time.Minute), short, 0, 0, true},
+		"huge":    {hfoauthtest.Huge(100_000), ample, 200, 100_000, false},
+		"none":    {nil, ample, 200, plain, false},
 	} {
 		hub.SetFault(hfoauthtest.MetadataEndpoint, tt.fault)
-		status, size, err := read()
-		if status != tt.status || tt.size >= 0 && size != tt.size || (err != nil) != tt.fails {
-			t.Errorf("%s: status %d, %d bytes, %v", name, status, size, err)
+		status, size, err := read(tt.patience)
+		if status != tt.status {
+			t.Errorf("%s: status %d, want %d", name, status, tt.status)
+		}
+		if tt.size >= 0 && size != tt.size {
+			t.Errorf("%s: %d bytes, want %d", name, size, tt.size)
+		}
+		if (err != nil) != tt.fails {
+			t.Errorf("%s: error %v, want one: %v", name, err, tt.fails)
 		}
 	}
 	hub.SetFault(hfoauthtest.MetadataEndpoint, hfoauthtest.Times(2, hfoauthtest.Answer(500, "")))
 	for _, want := range []int{500, 500, 200} {
-		if status, _, _ := read(); status != want {
+		if status, _, _ := read(ample); status != want {
 			t.Errorf("Times: %d, want %d", status, want)
 		}
 	}

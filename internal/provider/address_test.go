@@ -24,8 +24,10 @@ func TestEndpointsInside(t *testing.T) {
 		body := strings.Replace(good, "https://hub.example/t", "https://"+host+"/t", 1)
 		p := newProvider(issuer, func(*http.Request) (*http.Response, error) { return answer(200, body), nil })
 		err := p.Ready(t.Context())
-		if (err == nil) != want {
-			t.Errorf("token endpoint at %s: %v", host, err)
+		if want {
+			checkError(t, host, err, 0, "")
+		} else {
+			checkError(t, host, err, Invalid, "token_endpoint")
 		}
 		inside := newProvider("https://127.0.0.1", func(*http.Request) (*http.Response, error) {
 			return answer(200, strings.ReplaceAll(body, `"https://hub.example`, `"https://127.0.0.1`)), nil

@@ -159,6 +159,12 @@ func FuzzMetadata(f *testing.F) {
 	f.Add([]byte(good))
 	f.Add([]byte(`{"issuer":5}`))
 	f.Add([]byte(strings.Replace(good, "https://hub.example/t", "https://[::1]/t", 1)))
+	f.Add([]byte(strings.Replace(good, "https://hub.example/t", "http://hub.example/t", 1)))
+	f.Add([]byte(strings.Replace(good, "https://hub.example/j", "", 1)))
+	f.Add([]byte(strings.Replace(good, `"https://hub.example",`, `"https://evil.example",`, 1)))
+	f.Add([]byte(strings.Replace(good, "{", `{"device_authorization_endpoint":"https://hub.example/d",`, 1)))
+	f.Add([]byte(strings.Replace(good, "{", `{"device_authorization_endpoint":"https://localhost/d",`, 1)))
+	f.Add([]byte(`[]`))
 	p := newProvider(issuer, nil)
 	f.Fuzz(func(t *testing.T, body []byte) {
 		meta, err := p.parseMetadata(body)

@@ -79,7 +79,10 @@ func TestAnswersAreLimitedInTime(t *testing.T) {
 }
 
 func TestStatuses(t *testing.T) {
-	for status, kind := range map[int]Kind{429: Unavailable, 500: Unavailable, 502: Unavailable, 599: Unavailable, 400: Invalid, 499: Invalid, 304: Invalid} {
+	for status, kind := range map[int]Kind{
+		429: Unavailable, 500: Unavailable, 502: Unavailable, 599: Unavailable,
+		400: Invalid, 499: Invalid, 304: Invalid,
+	} {
 		h, p := newHub()
 		h.answers("/u", status, "{}")
 		_, err := p.UserInfo(t.Context(), "token")
@@ -115,6 +118,11 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 		exchange(t, p)
 		p.UserInfo(t.Context(), "token")
 		p.StartDevice(t.Context(), "openid")
+		for _, path := range []string{"/t", "/u", "/d"} {
+			if n := len(h.received(path)); n != 1 {
+				t.Errorf("status %d: %d requests to %s, want one", status, n, path)
+			}
+		}
 		if n := len(h.received("/elsewhere")); n != 0 {
 			t.Errorf("status %d was followed %d times", status, n)
 		}
@@ -182,7 +190,9 @@ func TestOwnTransport(t *testing.T) {
 	if !ok {
 		t.Fatal("the unchecked transport is not net/http's")
 	}
-	for name, base := range map[string]*http.Transport{"direct": checked.direct, "proxied": checked.proxied, "unchecked": unchecked} {
+	for name, base := range map[string]*http.Transport{
+		"direct": checked.direct, "proxied": checked.proxied, "unchecked": unchecked,
+	} {
 		if base == http.DefaultTransport {
 			t.Errorf("%s: the program's default transport was modified", name)
 		}

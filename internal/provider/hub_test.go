@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/sha512"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
@@ -197,6 +198,16 @@ func signRSA(key *rsa.PrivateKey, header, claims map[string]any) string {
 	input := signingInput(header, claims)
 	hash := sha256.Sum256([]byte(input))
 	signature, err := rsa.SignPKCS1v15(nil, key, crypto.SHA256, hash[:])
+	if err != nil {
+		panic(err)
+	}
+	return input + "." + base64.RawURLEncoding.EncodeToString(signature)
+}
+
+func sign384(key *rsa.PrivateKey, header, claims map[string]any) string {
+	input := signingInput(header, claims)
+	hash := sha512.Sum384([]byte(input))
+	signature, err := rsa.SignPKCS1v15(nil, key, crypto.SHA384, hash[:])
 	if err != nil {
 		panic(err)
 	}

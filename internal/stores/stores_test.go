@@ -195,17 +195,25 @@ func testCopiedCookie(t *testing.T, a *app) {
 	for _, cookie := range browser.Jar.Cookies(req.URL) {
 		req.AddCookie(cookie)
 	}
+	copied := func() int {
+		t.Helper()
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp.StatusCode
+	}
+	if got := copied(); got != http.StatusOK {
+		t.Fatalf("before the sign-out the copy gets %d, want 200", got)
+	}
 	resp, err := browser.Post(a.one+"/logout", "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
-	if resp, err = http.DefaultClient.Do(req); err != nil {
-		t.Fatal(err)
-	}
-	resp.Body.Close()
-	if resp.StatusCode != http.StatusUnauthorized {
-		t.Errorf("the other replica answers %s", resp.Status)
+	if got := copied(); got != http.StatusUnauthorized {
+		t.Errorf("the other replica answers the copy with %d, want 401", got)
 	}
 }
 
@@ -263,9 +271,10 @@ func testOutage(t *testing.T, a *app, down, up func()) {
 		requests++
 	}
 	t.Logf("%d requests, the slowest took %v", requests, slowest)
-	// The store is given one second; the rest is the request's own way.
-	if slowest > time.Second {
-		t.Errorf("a request took %v", slowest)
+	// The limit of less than a second is tested in virtual time; this is real
+	// time, on a machine that may be busy.
+	if slowest > 2*time.Second {
+		t.Errorf("a request took %v, want less than a second, or two on a busy machine", slowest)
 	}
 	up()
 	eventually(t, "the store is back", func() bool {
