@@ -45,20 +45,28 @@ func (r *record) renewAt() time.Time {
 }
 
 // fresh returns a session with an access token that lasts, as far as possible.
-// All who ask for the same session wait for one renewal, up to twelve seconds.
+// All who ask for the same session wait for one renewal: up to twelve seconds,
+// or for the rest of a second if the access token is still good.
 func (c *Client) fresh(ctx context.Context, e *entry) (*entry, error) {
 	if e.Data.token.RefreshToken == "" || c.now().Before(e.Data.renewAt()) {
 		return e, nil
 	}
-	waiting, cancel := context.WithTimeout(ctx, callbackTimeout)
+	patience := callbackTimeout
+	if c.now().Before(e.Data.token.Expiry) {
+		patience = c.sessions.Left(ctx)
+	}
+	waiting, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	renewed, err := c.renewals.Do(waiting, version{e.ID, e.Version, false}, func(ctx context.Context) (*entry, time.Time, error) {
-		return c.renew(ctx, e)
+		next, until, err := c.renew(ctx, e)
+		if err != nil {
+			c.logRenewal(ctx, e, unavailable(err))
+		}
+		return next, until, err
 	})
 	if err == nil {
 		return renewed, nil
 	}
-	c.logRenewal(ctx, e, err)
 	if c.now().Before(e.Data.token.Expiry) && !c.sessions.Ended(e.ID) {
 		return e, nil
 	}

@@ -661,3 +661,44 @@ func (s *slowLeases) FindCtx(ctx context.Context, key string) ([]byte, bool, err
 	}
 	return s.mapStore.FindCtx(ctx, key)
 }
+
+// A request whose access token is good does not wait longer than a second for
+// the provider, and the tokens that come later are not lost.
+func TestSlowRenewalOfAGoodToken(t *testing.T) {
+	for name, change := range keptIn() {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, change)
+			clock := s.newClock()
+			cookie := s.newSession(ada)
+			first, _, err := act(t, s.client, cookie)
+			if err != nil {
+				t.Fatal(err)
+			}
+			answer := make(chan struct{})
+			s.hub.SetFault(hfoauthtest.TokenEndpoint, func(next http.Handler) http.Handler {
+				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					<-answer
+					next.ServeHTTP(w, r)
+				})
+			})
+			clock.advance(8*time.Hour - 2*time.Minute)
+			began := time.Now()
+			token, _, err := act(t, s.client, cookie)
+			took := time.Since(began)
+			close(answer)
+			if err != nil || token != first {
+				t.Errorf("%v, same token %v: want the token that is still good", err, token == first)
+			}
+			if took > 5*time.Second {
+				t.Errorf("the request took %s", took)
+			}
+			clock.advance(2 * time.Minute)
+			if token, _, err := act(t, s.client, cookie); err != nil || token == first {
+				t.Errorf("%v, same token %v: want the new token", err, token == first)
+			}
+			if calls := s.hub.Calls(hfoauthtest.TokenEndpoint); calls != 2 {
+				t.Errorf("%d token calls, want 2", calls)
+			}
+		})
+	}
+}

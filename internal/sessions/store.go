@@ -207,6 +207,12 @@ func (k *Keeper[S]) Limit(ctx context.Context) context.Context {
 	return newLimit(ctx)
 }
 
+// Left returns how much store time a request has left.
+func (k *Keeper[S]) Left(ctx context.Context) time.Duration {
+	a, _ := ctx.Value(allowanceKey{}).(*allowance)
+	return a.left()
+}
+
 func newLimit(ctx context.Context) context.Context {
 	a := &allowance{}
 	a.nanoseconds.Store(int64(StoreTime))
