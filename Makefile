@@ -49,8 +49,9 @@ pkgsite: ## serve the documentation of the packages, as pkg.go.dev shows it, at 
 mutants: ## break one rule at a time and list the changes that make no test fail
 	GOWORK=off go run ./internal/mutants
 
-simulate: ## run the simulation with SEEDS seeds (10000), starting with SEED (1)
+simulate: ## run the simulation with SEEDS seeds (10000), starting with SEED (1), and 20 of them 100 times
 	GOWORK=off go test -run '^TestSimulation$$' -count 1 -timeout 0 . -seeds $(SEEDS) -seed $(SEED)
+	GOWORK=off go test -race -run '^TestSimulationIsDeterministic$$' -count 1 -timeout 0 . -seed $(SEED) -again 100
 
 fuzz: ## run each fuzz target for FUZZTIME (20s)
 	scripts/fuzz.sh $(FUZZTIME)

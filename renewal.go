@@ -45,19 +45,23 @@ func (r *record) renewAt() time.Time {
 }
 
 // fresh returns a session with an access token that lasts, as far as possible.
-// All who ask for the same session wait for one renewal: up to twelve seconds,
-// or for the rest of a second if the access token is still good.
+// All who ask for the same session wait for one renewal, up to twelve seconds.
+// While the access token is good, only the first of them waits, and that for
+// the rest of a second.
 func (c *Client) fresh(ctx context.Context, e *entry) (*entry, error) {
 	if e.Data.token.RefreshToken == "" || c.now().Before(e.Data.renewAt()) {
 		return e, nil
 	}
-	patience := callbackTimeout
+	key, patience := version{e.ID, e.Version, false}, callbackTimeout
 	if c.now().Before(e.Data.token.Expiry) {
+		if c.renewals.Running(key) {
+			return e, nil
+		}
 		patience = c.sessions.Left(ctx)
 	}
 	waiting, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	renewed, err := c.renewals.Do(waiting, version{e.ID, e.Version, false}, func(ctx context.Context) (*entry, time.Time, error) {
+	renewed, err := c.renewals.Do(waiting, key, func(ctx context.Context) (*entry, time.Time, error) {
 		next, until, err := c.renew(ctx, e)
 		if err != nil {
 			c.logRenewal(ctx, e, unavailable(err))

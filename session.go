@@ -180,8 +180,8 @@ func (c *Client) UserFromRequest(r *http.Request) (*User, error) {
 
 // SessionFromRequest returns the request's session with an access token that
 // is good for five minutes, or as long as it can be: a token about to expire is
-// renewed if there is a refresh token, and used as it is while it is good if that
-// takes longer than a second. If the session lives in its cookie, the
+// renewed if there is a refresh token. While it is good, a renewal that takes
+// longer than a second or that another request began is not waited for. If the session lives in its cookie, the
 // new cookie goes to w, so call this before anything is written there. The
 // answer is then Cache-Control: private, no-store; a handler that overwrites
 // that gives the user's session to everyone behind a shared cache. Behind

@@ -2,6 +2,7 @@ package hfoauth_test
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -23,6 +24,7 @@ var (
 	simulateShow  = flag.Int("show", 1, "how many seeds are cut down for each promise that is broken")
 	simulateFirst = flag.Bool("first", false, "stop at the first seed that breaks a promise")
 	simulateTrace = flag.Bool("traces", false, "print the trace of each seed")
+	simulateAgain = flag.Int("again", 4, "how many times TestSimulationIsDeterministic runs each of its 20 seeds")
 )
 
 // TestSimulation asks for the promises under a few hundred seeds. A seed that
@@ -117,6 +119,16 @@ func startProcess(p simulation.Process) simulation.App {
 	programs := client.AcceptBearer(hfoauth.BearerOptions{UserTokens: true})
 	mux.Handle("GET /program", programs(http.HandlerFunc(show)))
 	mux.Handle("GET /private", client.RequireUser(http.HandlerFunc(show)))
+	mux.Handle("GET /stream", client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		show(w, r)
+		ctx, cancel := hfoauth.SessionFromContext(r.Context()).Context(r.Context())
+		defer cancel()
+		http.NewResponseController(w).Flush()
+		<-ctx.Done()
+		if errors.Is(context.Cause(ctx), hfoauth.ErrNotSignedIn) {
+			w.Header().Set("X-Stream", "ended")
+		}
+	})))
 	mux.Handle("GET /token", client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token, err := hfoauth.SessionFromContext(r.Context()).Token()
 		if err != nil {
@@ -163,23 +175,37 @@ func TestAcceptedIsDocumented(t *testing.T) {
 	}
 }
 
-// TestSimulationIsDeterministic runs seeds again and compares the traces.
+// TestSimulationIsDeterministic runs seeds several times, with one processor and
+// with two, and compares the traces.
 func TestSimulationIsDeterministic(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	for seed := *simulateFrom; seed < *simulateFrom+20; seed++ {
 		program := simulation.Generate(seed)
-		first := simulate(t, program).Trace
-		for _, processors := range []int{1, 2, 2} {
-			before := runtime.GOMAXPROCS(processors)
-			again := simulate(t, program).Trace
-			runtime.GOMAXPROCS(before)
-			for i := range min(len(first), len(again)) {
-				if first[i] != again[i] {
-					t.Fatalf("seed %d differs with %d processors in line %d:\n%s\n%s\nafter:\n%s", seed, processors, i, first[i], again[i], strings.Join(first[max(0, i-20):i], "\n"))
-				}
+		var first []string
+		for i := range *simulateAgain {
+			runtime.GOMAXPROCS(1 + i%2)
+			trace := simulate(t, program).Trace
+			if i == 0 {
+				first = trace
 			}
-			if len(first) != len(again) {
-				t.Fatalf("seed %d: %d events with %d processors, %d before", seed, len(again), processors, len(first))
+			if line := differ(first, trace); line >= 0 {
+				t.Fatalf("seed %d: run %d differs from the first in line %d:\n%s\nand not\n%s\nafter\n%s", seed, i+1, line,
+					strings.Join(trace[line:min(line+1, len(trace))], ""), strings.Join(first[line:min(line+1, len(first))], ""),
+					strings.Join(first[max(0, line-20):line], "\n"))
 			}
 		}
 	}
+}
+
+// differ returns the first line in which two traces differ, or -1.
+func differ(a, b []string) int {
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			return i
+		}
+	}
+	if len(a) != len(b) {
+		return min(len(a), len(b))
+	}
+	return -1
 }

@@ -65,6 +65,14 @@ func (g *Group[K, V]) Remembered(key K) (V, bool) {
 	return r.value, ok && r.err == nil
 }
 
+// Running reports whether a call for key is in progress.
+func (g *Group[K, V]) Running(key K) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	_, ok := g.running[key]
+	return ok
+}
+
 // Do returns the cached result of key, or waits for the call in progress, or
 // calls fn, which returns until when to cache its result. The call continues
 // when ctx ends: others may wait for it, and its effects cannot be undone.

@@ -111,7 +111,8 @@ type exchange struct {
 	form    url.Values
 	bearer  string
 	cookies []sent
-	grant   *grant // that the callback is about
+	grant   *grant        // that the callback is about
+	stays   time.Duration // how long the browser waits for the end of a stream
 
 	name     string
 	call     *call
@@ -120,6 +121,9 @@ type exchange struct {
 	started  time.Time
 	expected *session // who signed in last where the request comes from
 	given    bool     // the browser has its answer, or does not wait for it
+	asked    bool     // it made the process call the provider
+	streams  bool     // the header of a stream has left
+	kept     bool     // the browser has the cookies of the answer
 
 	status   int
 	location string
@@ -128,6 +132,7 @@ type exchange struct {
 	id       string // of the session
 	token    string
 	set      []string
+	ended    bool // the stream, with its session
 	panicked any
 	err      string // why the browser has no answer
 }
@@ -216,13 +221,16 @@ func (x *exchange) arrive(cookies string) {
 		defer func() {
 			x.panicked = recover()
 			cancel()
-			x.status, x.location, x.body = rec.Code, rec.Header().Get("Location"), rec.Body.String()
-			x.user, x.id, x.token, x.set = rec.Header().Get("X-User"), rec.Header().Get("X-Session"), rec.Header().Get("X-Token"), rec.Header()["Set-Cookie"]
+			x.read(rec)
 			w.driver.enter(done)
 		}()
-		handler.ServeHTTP(rec, req)
+		if x.path == streamPath {
+			handler.ServeHTTP(&streamWriter{rec, x}, req)
+		} else {
+			handler.ServeHTTP(rec, req)
+		}
 	}()
-	patience := w.dice.between(20*time.Second, 40*time.Second, x.call.id+" patience")
+	patience := x.stays + w.dice.between(20*time.Second, 40*time.Second, x.call.id+" patience")
 	if w.faulty(x.call.id) && w.dice.chance(w.faults.BrowserLeaves, x.call.id+" leaves") {
 		patience = w.dice.between(0, one(w.dice, x.call.id+" leaves soon", 30*time.Millisecond, time.Second), x.call.id+" leaves after")
 	}
@@ -232,6 +240,25 @@ func (x *exchange) arrive(cookies string) {
 			x.lost("the browser left")
 		}
 	})
+}
+
+// read takes what the oracle needs from an answer.
+func (x *exchange) read(rec *httptest.ResponseRecorder) {
+	header := rec.Header()
+	x.status, x.location, x.body = rec.Code, header.Get("Location"), rec.Body.String()
+	x.user, x.id, x.token, x.set = header.Get("X-User"), header.Get("X-Session"), header.Get("X-Token"), slices.Clone(header["Set-Cookie"])
+	x.ended = header.Get("X-Stream") == "ended"
+}
+
+// flushed is when the handler of a stream has written its header.
+func (x *exchange) flushed(rec *httptest.ResponseRecorder) {
+	x.read(rec)
+	x.w.driver.do(context.Background(), &call{name: x.name + " header", proc: x.proc, arrive: func(c *call) {
+		if !x.proc.dead {
+			x.begun()
+			x.w.driver.answer(c)
+		}
+	}})
 }
 
 // fetchMetadata adds what browsers say about a request
@@ -288,15 +315,22 @@ func (x *exchange) received() {
 		return
 	}
 	x.given = true
-	if x.browser != nil {
-		for _, line := range x.set {
-			name, _, _ := strings.Cut(line, "=")
-			before := x.browser.cookie(name, x.at)
-			kept := x.browser.keep(line, x.at)
-			x.w.oracle.kept(x, name, before, kept)
-		}
-	}
+	x.keepCookies()
 	x.w.driver.answer(x.call)
+}
+
+// keepCookies is when the browser has the header of an answer.
+func (x *exchange) keepCookies() {
+	if x.browser == nil || x.kept {
+		return
+	}
+	x.kept = true
+	for _, line := range x.set {
+		name, _, _ := strings.Cut(line, "=")
+		before := x.browser.cookie(name, x.at)
+		kept := x.browser.keep(line, x.at)
+		x.w.oracle.kept(x, name, before, kept)
+	}
 }
 
 // lost is when the browser knows that no answer comes.

@@ -150,7 +150,7 @@ func (f *flow) callback(at place, back string, g *grant) *exchange {
 // signOut clicks on "sign out".
 func (f *flow) signOut(at place, next string) {
 	x := f.post(at, logoutPath, url.Values{"next": {next}})
-	if f.w.dice.chance(0.3, f.id+" copied") {
+	if f.w.dice.chance(0.5, f.id+" copied") {
 		f.w.begin(f.id+"r", nil, func(thief *flow) {
 			for range 3 {
 				for _, c := range x.cookies {

@@ -96,7 +96,7 @@ func (x *exchange) signedOut() bool {
 	switch x.path {
 	case "/", "/program":
 		return x.status == 200 && x.user == "" || x.status == 401
-	case "/private", "/token":
+	case "/private", "/token", streamPath:
 		return x.status == 401 || x.status == 303 && strings.HasPrefix(x.location, loginPath)
 	case framePath + "check":
 		return x.status == 200 && strings.Contains(x.body, "false")
@@ -106,12 +106,20 @@ func (x *exchange) signedOut() bool {
 
 // handled asks the promises about an answer.
 func (o *oracle) handled(x *exchange) {
-	w := o.w
-	if x.panicked != nil {
+	switch {
+	case x.panicked != nil:
 		o.violated("status", "%s panicked: %v", x.name, x.panicked)
-		return
+	case x.streams:
+		o.streamed(x)
+	default:
+		o.answered(x)
 	}
+}
+
+// answered asks the promises about the header of an answer.
+func (o *oracle) answered(x *exchange) {
 	o.bound(x)
+	o.waits(x)
 	o.status(x)
 	o.newCookies(x)
 	switch {
@@ -133,7 +141,7 @@ func (o *oracle) handled(x *exchange) {
 	if x.path == callbackPath && x.status == 303 || x.path == framePath+"claim" && strings.Contains(x.body, `"signedIn":true`) {
 		o.superseded(x)
 	}
-	w.counts[fmt.Sprintf("answer %s %d", x.path, x.status)]++
+	o.w.counts[fmt.Sprintf("answer %s %d", x.path, x.status)]++
 }
 
 // refused asks whether an answer may say that nobody is signed in.
@@ -385,12 +393,18 @@ func (o *oracle) logout(x *exchange) {
 		} else {
 			s.endedAt[x.proc.name] = "sign-out"
 		}
+		if s.ending == 1 && !o.w.setup.Tight { // else another request may have ended it
+			o.streamsEnd(s, x.proc, 100*time.Millisecond)
+		}
 	}
 }
 
 func (o *oracle) end(s *session, rule string) {
 	if s.ended.IsZero() {
 		s.ended, s.endedBy = time.Now(), rule
+		if !o.w.broken {
+			o.streamsEnd(s, nil, streamCheck)
+		}
 		o.w.driver.log("session %d must be over: %s", s.n, rule)
 	}
 }
@@ -449,16 +463,33 @@ func (o *oracle) bound(x *exchange) {
 	switch x.path {
 	case loginPath, callbackPath, framePath + "popup", "/program":
 		limit = 13 * time.Second
-	case "/private", "/token":
-		for _, c := range x.cookies {
-			if c.session != nil && (!c.good || c.session.grant.renewing(x)) {
-				limit = 13 * time.Second
-			}
+	case "/private", "/token", streamPath:
+		if !x.goodTokens() {
+			limit = 13 * time.Second
 		}
 	}
 	if took > limit+margin {
 		o.violated("bound", "%s took %s, more than %s", x.name, took, limit)
 	}
+}
+
+// waits asks whether a request whose access tokens are good waits for nothing
+// but a store without faults: another process, or another request, may be
+// renewing them.
+func (o *oracle) waits(x *exchange) {
+	const limit = 250 * time.Millisecond // half of it for the slowest program without a fault
+	switch {
+	case x.path != "/private" && x.path != "/token" || !x.goodTokens():
+	case o.w.broken || o.w.setup.Store == "" || x.asked || x.proc.asked.After(x.started.Add(-15*time.Second)):
+	case time.Since(x.started) > limit:
+		o.violated("waits", "%s took %s though its access token is good", x.name, time.Since(x.started))
+	}
+}
+
+// goodTokens reports whether the access tokens of a request's sessions were
+// good when it came.
+func (x *exchange) goodTokens() bool {
+	return !slices.ContainsFunc(x.cookies, func(c sent) bool { return c.session != nil && !c.good })
 }
 
 // good reports whether a process knows the latest access token, and it does not
@@ -467,21 +498,12 @@ func (g *grant) good(p *process) bool {
 	return p.knows[g] == g.issues && time.Now().Before(g.expiry.Add(-time.Minute))
 }
 
-// renewing reports whether the process of a request renewed tokens meanwhile.
-func (g *grant) renewing(x *exchange) bool {
-	for _, u := range g.sent {
-		if u.proc == x.proc && (u.status == 0 || u.at.After(x.started.Add(-13*time.Second))) {
-			return true
-		}
-	}
-	return false
-}
-
 // statuses are those that are documented for each address.
 var statuses = map[string][]int{
 	"/":                 {200, 503},
 	"/private":          {200, 303, 401, 502, 503},
 	"/token":            {200, 303, 401, 502, 503},
+	streamPath:          {200, 303, 401, 502, 503},
 	"/program":          {200, 401, 403, 502, 503},
 	loginPath:           {200, 303, 401, 502, 503}, // 200 inside iframes
 	callbackPath:        {303, 400, 403, 502, 503},
@@ -495,11 +517,20 @@ var statuses = map[string][]int{
 // status asks for a documented status, and without faults for success.
 func (o *oracle) status(x *exchange) {
 	if !slices.Contains(statuses[x.path], x.status) {
-		o.violated("status", "%s: %d %s", x.name, x.status, x.body)
+		o.violated("status", "%s: %d %s", x.name, x.status, x.title())
 	}
 	if o.w.calm() && (x.status >= 500 || x.status != 303 && (x.path == callbackPath || x.path == logoutPath || x.path == loginPath && x.at == tab)) {
-		o.violated("calm", "%s: %d without a fault: %s", x.name, x.status, x.body)
+		o.violated("calm", "%s: %d without a fault: %s", x.name, x.status, x.title())
 	}
+}
+
+// title is that of a page, or all of an answer that is none.
+func (x *exchange) title() string {
+	if _, rest, ok := strings.Cut(x.body, "<title>"); ok {
+		title, _, _ := strings.Cut(rest, "</title>")
+		return title
+	}
+	return x.body
 }
 
 // unclaimed is an iframe that gets no session though its tab is signed in.
@@ -509,7 +540,7 @@ func (o *oracle) unclaimed(f *flow, challenge string, since time.Time) {
 		since.After(g.session.started.Add(parkedLifetime/2)) {
 		return
 	}
-	if o.w.store.out() {
+	if o.w.store.out() || o.w.setup.NoContexts && o.w.broken { // then the last look may fail as well
 		return
 	}
 	if o.lastDeath.After(g.session.started) {
@@ -529,9 +560,13 @@ func (o *oracle) accept(what string) {
 
 // settled is when all faults are over and had time to be made good for.
 func (o *oracle) settled() {
+	for _, x := range o.openStreams(nil) {
+		o.streamEnds(x)
+	}
 	if o.w.setup.Store == "" {
 		return
 	}
+	o.saved()
 	for _, s := range o.sessions {
 		for range s.endedAt {
 			if s.ended.IsZero() {

@@ -14,7 +14,8 @@ type process struct {
 	dead      bool
 	exchanges []*exchange    // under way
 	knows     map[*grant]int // the latest tokens it has seen
-	waiting   []*call        // of who called it in another way than by HTTP
+	waiting   []*call        // of callers that did not use HTTP
+	asked     time.Time      // when it last called the provider for no request
 }
 
 // launch starts a replica, or starts it again.
@@ -23,16 +24,18 @@ func (w *world) launch(n int) {
 	p := &process{w: w, replica: fmt.Sprintf("r%d", n+1), knows: map[*grant]int{}}
 	p.name = fmt.Sprintf("%s.%d", p.replica, w.lives[n])
 	skew := w.setup.Skew[n]
-	plain := PlainStore{p}
+	contexts := ContextStore{PlainStore{p}}
 	config := Process{
 		Name: p.name, Transport: transport{p}, Site: w.site, Tight: w.setup.Tight,
 		Now: func() time.Time { return time.Now().Add(skew) },
 	}
-	switch w.setup.Store {
-	case "plain":
-		config.Store = &plain
-	case "swap":
-		config.Store = &SwapStore{plain}
+	switch {
+	case w.setup.Store == "swap":
+		config.Store = &SwapStore{contexts}
+	case w.setup.NoContexts:
+		config.Store = &contexts.PlainStore
+	case w.setup.Store == "plain":
+		config.Store = &contexts
 	}
 	old, new := []byte("the first key of the simulation."), []byte("the other key of the simulation.")
 	switch w.keys[n] {
@@ -55,6 +58,9 @@ func (w *world) kill(n int) {
 	w.oracle.died(p)
 	for _, x := range p.exchanges {
 		x.lost("connection reset")
+		if x.path == streamPath {
+			x.cancel() // nothing else would end its goroutines
+		}
 	}
 	for _, c := range p.waiting {
 		w.driver.answer(c)
@@ -65,4 +71,16 @@ func (w *world) kill(n int) {
 // pick chooses the replica that a load balancer sends a request to.
 func (w *world) pick(name string) *process {
 	return w.replicas[w.dice.below(len(w.replicas), name)]
+}
+
+// asks notes that a process calls the provider.
+func (p *process) asks(caller string) {
+	if caller == nobody {
+		p.asked = time.Now()
+	}
+	for _, x := range p.exchanges {
+		if x.name == caller {
+			x.asked = true
+		}
+	}
 }

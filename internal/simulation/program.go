@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -10,6 +11,7 @@ import (
 type Setup struct {
 	Replicas   int
 	Store      string // "plain", "swap" or "": sessions live in cookies
+	NoContexts bool   // the store has the three methods of scs's Store alone
 	Space      bool
 	Reuse      bool // the provider ends what came of a refresh token that comes twice
 	NoRefresh  bool
@@ -20,6 +22,7 @@ type Setup struct {
 	ThirdParty bool
 	MaxAge     time.Duration
 	Crowd      int // how many organizations one of the people is in
+	Band       int // how many the others are in
 }
 
 // Faults are the probabilities that a call has a fault.
@@ -74,6 +77,7 @@ func Generate(seed uint64) *Program {
 	if s.Store == "" {
 		s.Replicas = one(d, "replicas", 1, 1, 1, 2)
 	}
+	s.NoContexts = s.Store == "plain" && d.chance(0.5, "no contexts")
 	s.Space = d.chance(0.7, "space")
 	s.Reuse = d.chance(0.5, "reuse")
 	s.NoRefresh = d.chance(0.1, "no refresh")
@@ -85,15 +89,21 @@ func Generate(seed uint64) *Program {
 	if d.chance(0.1, "crowd") {
 		s.Crowd = one(d, "organizations", 24, 60)
 	}
+	t := themes[d.below(len(themes), "theme")]
+	if t.setup != nil {
+		t.setup(d, s)
+	}
 	for i := range s.Replicas {
 		s.Skew = append(s.Skew, d.between(-20*time.Second, 20*time.Second, fmt.Sprint("skew", i)))
 	}
 	calm := d.chance(0.15, "calm")
-	t := themes[d.below(len(themes), "theme")]
 	if !calm {
 		p.Faults.draw(d)
 		if t.steady && d.chance(0.5, "steady") {
 			p.Faults = Faults{}
+		}
+		if t.storm && d.chance(0.5, "storm") {
+			p.Faults.StoreError = 0.15
 		}
 	}
 	n := 5 + d.below(20, "length")
@@ -101,7 +111,11 @@ func Generate(seed uint64) *Program {
 	for i := range n {
 		id := fmt.Sprintf("op%02d", i+1)
 		at += gap(d, id, s, t)
-		p.Ops = append(p.Ops, operation(d, id, at, s, t, calm, i))
+		op := operation(d, id, at, s, t, calm, i)
+		if (op.Kind == "sign in" || op.Kind == "frame") && d.chance(0.5, id+" succeeds") { // else few sessions begin
+			p.Good[id] = true
+		}
+		p.Ops = append(p.Ops, op)
 	}
 	return p
 }
@@ -111,14 +125,42 @@ type theme struct {
 	kinds   []string // that are likely
 	renewal bool     // it happens when tokens are about to be renewed
 	steady  bool     // often nothing fails by chance
+	storm   bool     // often the store fails one call in seven
+	place   place    // that is likely
+	setup   func(dice, *Setup)
 }
 
 var themes = []theme{
 	{},
 	{},
-	{kinds: []string{"burst", "burst", "burst", "burst", "burst", "visit", "visit", "outage", "outage"}, renewal: true},
+	{
+		kinds:   []string{"burst", "burst", "burst", "burst", "burst", "visit", "visit", "outage", "shard", "shard"},
+		renewal: true, storm: true, setup: func(d dice, s *Setup) { s.share(d, "swap", "swap", "plain") },
+	},
 	{kinds: []string{"sign in", "sign in", "burst", "burst", "burst", "sign out", "sign out", "sign out", "replay", "outage"}, renewal: true},
 	{kinds: []string{"sign in", "sign in", "logout user", "logout user", "logout user", "devices", "devices", "evict", "evict"}, steady: true},
+	{
+		kinds: []string{"sign in", "sign in", "stream", "stream", "sign out", "sign out", "logout user", "replay", "replay", "outage", "shard", "shard"},
+		storm: true, setup: func(d dice, s *Setup) { s.share(d, "plain", "plain", "swap") },
+	},
+	{
+		kinds: []string{"frame", "frame", "sign in", "sign in", "revoke", "visit", "visit", "visit"}, renewal: true, steady: true,
+		place: frame, setup: func(_ dice, s *Setup) { s.Space, s.ThirdParty = true, true },
+	},
+	{
+		kinds: []string{"frame", "frame", "sign in", "sign in", "give up", "give up", "switch", "switch", "visit"}, steady: true,
+		place: frame, setup: func(d dice, s *Setup) { // as much as fits into cookies
+			s.Space, s.ThirdParty, s.Store, s.Replicas = true, true, "", 1
+			s.Crowd, s.Band = 22+d.below(4, "crowd of"), 15+d.below(4, "band of")
+			s.NoContexts, s.Tight = false, false
+		},
+	},
+}
+
+// share makes several replicas share one of several kinds of store.
+func (s *Setup) share(d dice, stores ...string) {
+	s.Store, s.Replicas, s.NoRefresh = one(d, "shared store", stores...), max(2, s.Replicas), false
+	s.NoContexts = s.NoContexts && s.Store == "plain"
 }
 
 func (f *Faults) draw(d dice) {
@@ -166,9 +208,12 @@ func operation(d dice, id string, at time.Duration, s *Setup, t theme, calm bool
 	if s.Space && d.chance(0.4, id+" place") {
 		op.Place = one(d, id+" which", frame, frame, nearFrame)
 	}
+	if t.place != "" && d.chance(0.6, id+" themed place") {
+		op.Place = t.place
+	}
 	kinds := []string{
 		"sign in", "sign in", "visit", "visit", "visit", "visit", "visit", "visit", "burst", "burst",
-		"sign out", "logout user", "devices", "switch", "replay", "program",
+		"sign out", "logout user", "devices", "switch", "replay", "program", "stream", "give up",
 	}
 	if s.Space {
 		kinds = append(kinds, "frame", "frame")
@@ -186,13 +231,13 @@ func operation(d dice, id string, at time.Duration, s *Setup, t theme, calm bool
 	if len(t.kinds) > 0 && d.chance(0.7, id+" themed") {
 		op.Kind = one(d, id+" themed kind", t.kinds...)
 	}
-	if calm && (op.Kind == "outage" || op.Kind == "evict") {
+	if calm && slices.Contains([]string{"outage", "shard", "evict", "revoke", "give up"}, op.Kind) {
 		op.Kind = "visit"
 	}
 	if i == 0 {
 		op.Kind = one(d, id+" first", "sign in", kinds[len(kinds)-1], "sign in")
 	}
-	if op.Kind == "sign in" {
+	if op.Kind == "sign in" || op.Kind == "give up" {
 		op.Place = tab
 	}
 	if op.Kind == "frame" && op.Place == tab {

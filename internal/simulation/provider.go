@@ -130,9 +130,11 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	var status int
 	var answer string
 	var sent *use
-	c := &call{name: fmt.Sprintf("%s %s provider %s", callerOf(req.Context()), proc.name, req.URL.Path), proc: proc}
+	caller := callerOf(req.Context())
+	c := &call{name: fmt.Sprintf("%s %s provider %s", caller, proc.name, req.URL.Path), proc: proc}
 	c.arrive = func(c *call) {
 		sent = &use{proc: proc, call: c, at: time.Now()}
+		proc.asks(caller)
 		if form.Get("grant_type") == "refresh_token" {
 			w.oracle.refreshSent(form.Get("refresh_token"), sent)
 		}
@@ -301,16 +303,17 @@ func subOf(name string) string {
 	return fmt.Sprintf("%x", hash[:12])
 }
 
-// crowd is a user of many organizations: 24 of them fill a header, and with
-// 60 a session does not fit in a cookie.
+// crowd is a user in many organizations, so many that the session may not fit
+// in a cookie.
 const crowd = "crowd"
 
 func (p *provider) orgsOf(name string) string {
-	if name != crowd {
-		return ""
+	n := p.w.setup.Band
+	if name == crowd {
+		n = p.w.setup.Crowd
 	}
 	var orgs []string
-	for i := range p.w.setup.Crowd {
+	for i := range n {
 		orgs = append(orgs, fmt.Sprintf(`{"sub":"%024d","name":"Organization number %d","preferred_username":"organization-%d","picture":"https://hub.example/avatars/%d.png","roleInOrg":"write"}`, i, i, i, i))
 	}
 	return strings.Join(orgs, ",")
@@ -318,10 +321,14 @@ func (p *provider) orgsOf(name string) string {
 
 type callerKey struct{}
 
+// nobody is the caller of what a process does for no request, or does not say
+// for which.
+const nobody = "background"
+
 // callerOf is the name of the operation that a call is part of.
 func callerOf(ctx context.Context) string {
 	if name, ok := ctx.Value(callerKey{}).(string); ok {
 		return name
 	}
-	return "background"
+	return nobody
 }

@@ -27,7 +27,7 @@ import (
 // Process is what an app needs to start one of its processes.
 type Process struct {
 	Name      string
-	Store     any // a *PlainStore, a *SwapStore, or nil: sessions live in cookies
+	Store     any // a *PlainStore, *ContextStore or *SwapStore, or nil: sessions live in cookies
 	Transport http.RoundTripper
 	Now       func() time.Time // the clock of its machine
 	Keys      [][]byte         // session keys, the first one seals

@@ -39,8 +39,16 @@ type change struct {
 // outage is a time in which calls fail.
 type outage struct {
 	from, to time.Time
-	kind     string // "errors", "silence" or "read-only"
-	replica  string // all if empty
+	kind     string // "errors", "silence", "read-only" or "slow"
+	replica  string // that is affected, all if empty
+	shard    string // names the half of the keys that is affected, all if empty
+}
+
+// hits reports whether an outage affects a call.
+func (o *outage) hits(w *world, p *process, key string) bool {
+	now := time.Now()
+	return (o.replica == "" || o.replica == p.replica) && !now.Before(o.from) && now.Before(o.to) &&
+		(o.shard == "" || w.dice.chance(0.5, o.shard+w.driver.keyName(key)))
 }
 
 // find returns what is under key. A store that is late drops expired entries
@@ -83,14 +91,42 @@ func (s *store) failover(since time.Time) (lost int) {
 	return lost
 }
 
-// PlainStore is the store as a process sees it. It has the methods of scs's
-// Store and CtxStore.
+// PlainStore is the store as a process sees it, with the methods of scs's Store.
 type PlainStore struct{ proc *process }
 
-// SwapStore is a PlainStore that can compare and swap.
-type SwapStore struct{ PlainStore }
+// ContextStore is a PlainStore with the methods of scs's CtxStore.
+type ContextStore struct{ PlainStore }
 
-func (p *PlainStore) FindCtx(ctx context.Context, key string) (b []byte, found bool, err error) {
+// SwapStore is a ContextStore that can compare and swap.
+type SwapStore struct{ ContextStore }
+
+// Find returns what is under a key.
+func (p *PlainStore) Find(key string) ([]byte, bool, error) {
+	return p.find(context.Background(), key)
+}
+
+// Commit keeps b under a key.
+func (p *PlainStore) Commit(key string, b []byte, expiry time.Time) error {
+	return p.commit(context.Background(), key, b, expiry)
+}
+
+// Delete removes a key.
+func (p *PlainStore) Delete(key string) error { return p.delete(context.Background(), key) }
+
+// FindCtx is Find for a request.
+func (p *ContextStore) FindCtx(ctx context.Context, key string) ([]byte, bool, error) {
+	return p.find(ctx, key)
+}
+
+// CommitCtx is Commit for a request.
+func (p *ContextStore) CommitCtx(ctx context.Context, key string, b []byte, expiry time.Time) error {
+	return p.commit(ctx, key, b, expiry)
+}
+
+// DeleteCtx is Delete for a request.
+func (p *ContextStore) DeleteCtx(ctx context.Context, key string) error { return p.delete(ctx, key) }
+
+func (p *PlainStore) find(ctx context.Context, key string) (b []byte, found bool, err error) {
 	s, known := p.proc.w.store, 0
 	err = p.call(ctx, "find", key, func() string {
 		b, found = s.find(key)
@@ -103,7 +139,7 @@ func (p *PlainStore) FindCtx(ctx context.Context, key string) (b []byte, found b
 	return b, found, nil
 }
 
-func (p *PlainStore) CommitCtx(ctx context.Context, key string, b []byte, expiry time.Time) error {
+func (p *PlainStore) commit(ctx context.Context, key string, b []byte, expiry time.Time) error {
 	s := p.proc.w.store
 	b = bytes.Clone(b)
 	known := s.w.oracle.holds(p.proc, key)
@@ -114,7 +150,7 @@ func (p *PlainStore) CommitCtx(ctx context.Context, key string, b []byte, expiry
 	}, nil)
 }
 
-func (p *PlainStore) DeleteCtx(ctx context.Context, key string) error {
+func (p *PlainStore) delete(ctx context.Context, key string) error {
 	s := p.proc.w.store
 	return p.call(ctx, "delete", key, func() string {
 		s.put(key, nil, time.Time{}, 0)
@@ -122,17 +158,7 @@ func (p *PlainStore) DeleteCtx(ctx context.Context, key string) error {
 	}, nil)
 }
 
-func (p *PlainStore) Find(key string) ([]byte, bool, error) {
-	return p.FindCtx(context.Background(), key)
-}
-
-func (p *PlainStore) Commit(key string, b []byte, expiry time.Time) error {
-	return p.CommitCtx(context.Background(), key, b, expiry)
-}
-
-func (p *PlainStore) Delete(key string) error { return p.DeleteCtx(context.Background(), key) }
-
-// SwapCtx puts new under key if old is there: nil is nothing.
+// SwapCtx puts new under a key if old is there; nil stands for nothing.
 func (p *SwapStore) SwapCtx(ctx context.Context, key string, old, new []byte, expiry time.Time) (swapped bool, err error) {
 	s := p.proc.w.store
 	old, new = bytes.Clone(old), bytes.Clone(new)
@@ -158,7 +184,7 @@ func (p *PlainStore) call(ctx context.Context, what, key string, effect func() s
 	name := fmt.Sprintf("%s %s store %s", callerOf(ctx), proc.name, what)
 	c := &call{name: name, proc: proc}
 	c.arrive = func(c *call) {
-		f := w.store.fate(proc, what, c.id)
+		f := w.store.fate(proc, what, key, c.id)
 		w.counts["store "+what]++
 		if f.what != "" {
 			w.counts["store "+f.what]++
@@ -188,22 +214,21 @@ func (s *store) valueName(b []byte) string {
 }
 
 // fate decides what becomes of a call.
-func (s *store) fate(proc *process, what, id string) fate {
+func (s *store) fate(proc *process, what, key, id string) fate {
 	d := s.w.dice
 	for _, o := range s.outages {
-		now := time.Now()
-		if o.replica != "" && o.replica != proc.replica || now.Before(o.from) || !now.Before(o.to) {
+		if !o.hits(s.w, proc, key) {
 			continue
 		}
-		switch o.kind {
-		case "errors":
-			return fate{effect: never, answer: d.between(0, 5*time.Millisecond, id), err: errStore, what: "error"}
-		case "silence":
+		switch soon := d.between(0, 5*time.Millisecond, id); {
+		case o.kind == "errors":
+			return fate{effect: never, answer: soon, err: errStore, what: "error"}
+		case o.kind == "silence":
 			return fate{effect: never, answer: never, what: "silence"}
-		case "read-only":
-			if what != "find" {
-				return fate{effect: never, answer: d.between(0, 5*time.Millisecond, id), err: errReadOnly, what: "read-only"}
-			}
+		case o.kind == "read-only" && what != "find":
+			return fate{effect: never, answer: soon, err: errReadOnly, what: "read-only"}
+		case o.kind == "slow":
+			return fate{effect: soon, answer: d.between(200*time.Millisecond, 700*time.Millisecond, id+" slow"), what: "slow"}
 		}
 	}
 	quick := fate{effect: d.between(0, 5*time.Millisecond, id+" effect"), answer: d.between(0, 5*time.Millisecond, id+" answer")}

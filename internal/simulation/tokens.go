@@ -85,3 +85,16 @@ func (o *oracle) read(p *process, key string, known int) {
 		p.knows[s.grant] = max(p.knows[s.grant], known)
 	}
 }
+
+// saved asks whether the store has the latest tokens of each session that a
+// process got them for, after the store had time to take them.
+func (o *oracle) saved() {
+	if o.w.setup.Tight { // a process may forget what it could not store
+		return
+	}
+	for _, s := range o.sessions {
+		if g := s.grant; s.listed() && !g.saved && g.lastUse != nil && g.lastUse.status == 200 && !g.lastUse.proc.dead {
+			o.violated("saved", "the tokens of session %d are in %s alone", s.n, g.lastUse.proc.name)
+		}
+	}
+}

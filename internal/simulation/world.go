@@ -30,6 +30,7 @@ type world struct {
 	keys      []int
 	browsers  map[string]*browser
 	flows     counter
+	streams   []*exchange
 	waiting   int  // operations to come
 	disturbed bool // a process or the store failed
 	broken    bool // the store failed, or a process that may have been using it
@@ -99,7 +100,7 @@ func (w *world) do(op Op) {
 	switch op.Kind {
 	case "sign in":
 		if w.dice.chance(0.25, op.ID+" as") {
-			b.person = one(w.dice, op.ID+" as whom", people...)
+			b.person = one(w.dice, op.ID+" as whom", w.people()...)
 		}
 		w.begin(op.ID, b, func(f *flow) { f.open(tab, "/login?next="+op.Path) })
 	case "visit":
@@ -122,12 +123,21 @@ func (w *world) do(op Op) {
 		if w.setup.Store != "" {
 			w.begin(op.ID, nil, func(f *flow) { f.logoutUser(op.Person) })
 		}
+	case "stream":
+		w.stream(op.ID, b, op.Place, op.For*240)
+	case "give up":
+		w.disturbed = true // of too many attempts the oldest go
+		w.begin(op.ID, b, func(f *flow) {
+			for range 1 + w.dice.below(5, op.ID+" clicks") {
+				f.get(tab, loginPath)
+			}
+		})
 	case "devices":
 		if w.setup.Store != "" && w.replicas[0].app.Devices != nil {
 			w.begin(op.ID, nil, func(f *flow) { f.devices(op.Person) })
 		}
 	case "switch":
-		b.person = one(w.dice, op.ID+" switch", people...)
+		b.person = one(w.dice, op.ID+" switch", w.people()...)
 	case "replay":
 		if len(w.oracle.sessions) > 0 {
 			s := w.oracle.sessions[w.dice.below(len(w.oracle.sessions), op.ID+" session")]
@@ -158,14 +168,20 @@ func (w *world) do(op Op) {
 		w.disturbed, w.broken = true, true
 		w.rotate()
 	case "revoke":
+		w.disturbed = true
 		w.provider.revoke(op.Person)
 	case "outage":
 		w.disturbed, w.broken = true, true
-		o := outage{from: time.Now(), to: time.Now().Add(op.For), kind: one(w.dice, op.ID+" outage", "errors", "silence", "read-only")}
+		o := outage{from: time.Now(), to: time.Now().Add(op.For), kind: one(w.dice, op.ID+" outage", "errors", "silence", "read-only", "slow")}
 		if w.dice.chance(0.5, op.ID+" one") {
 			o.replica = w.replicas[op.N].replica
 		}
 		w.store.outages = append(w.store.outages, o)
+	case "shard":
+		w.disturbed, w.broken = true, true
+		w.store.outages = append(w.store.outages, outage{
+			from: time.Now(), to: time.Now().Add(6 * op.For), kind: one(w.dice, op.ID+" shard", "errors", "read-only", "read-only"), shard: op.ID,
+		})
 	case "evict":
 		w.disturbed = true
 		w.evict(op)
@@ -177,6 +193,14 @@ func (w *world) do(op Op) {
 			w.oracle.failedOver()
 		}
 	}
+}
+
+// people returns who may sign in.
+func (w *world) people() []string {
+	if w.setup.Crowd > 0 {
+		return append(slices.Clone(people), crowd)
+	}
+	return people
 }
 
 // evict makes the store lose an entry, always of the same kind in a run:
@@ -265,6 +289,11 @@ func (w *world) lastLook() {
 
 // finish answers all that waits, and asks whether a goroutine stays.
 func (w *world) finish() {
+	for _, x := range w.streams {
+		if x.cancel != nil {
+			x.cancel()
+		}
+	}
 	w.driver.end()
 	w.driver.run(time.Hour, func() bool { return false })
 	synctest.Wait()
