@@ -83,7 +83,7 @@ var reverts = []revert{
 		{parkFile, "	if p.taker == [16]byte{} {", "	if p.taker == k.owner {\n		return nil, \"\", nil\n	}\n	if p.taker == [16]byte{} {"},
 	}},
 	{13, "a dead session does not hide a good one", []change{
-		{sessionFile, "			notSignedIn = err\n", "			return nil, err\n"},
+		{sessionFile, "			missing = err\n", "			return nil, err\n"},
 	}},
 	{13, "an old frame cookie does not hide a later sign-in", []change{
 		{signOutFile, "	if hasCookie(r, c.cookies.frame) {\n		end = ", "	if false {\n		end = "},
