@@ -685,6 +685,10 @@ func TestSlowRenewalOfAGoodToken(t *testing.T) {
 			began := time.Now()
 			token, _, err := act(t, s.client, cookie)
 			took := time.Since(began)
+			began = time.Now()
+			if _, _, err := act(t, s.client, cookie); err != nil || time.Since(began) > 500*time.Millisecond {
+				t.Errorf("the second request: %v after %s, want no wait", err, time.Since(began))
+			}
 			close(answer)
 			if err != nil || token != first {
 				t.Errorf("%v, same token %v: want the token that is still good", err, token == first)

@@ -40,6 +40,27 @@ func TestOneCallForMany(t *testing.T) {
 	})
 }
 
+func TestRunning(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := New[string, int](time.Minute, Limits[int]{Results: 10}, time.Now)
+		go g.Do(t.Context(), "a", func(context.Context) (int, time.Time, error) {
+			time.Sleep(time.Second)
+			return 1, time.Now().Add(time.Minute), nil
+		})
+		synctest.Wait()
+		if !g.Running("a") {
+			t.Error("a call in progress is not running")
+		}
+		if g.Running("b") {
+			t.Error("a call for another key is running")
+		}
+		time.Sleep(2 * time.Second)
+		if g.Running("a") {
+			t.Error("a call that has returned is running")
+		}
+	})
+}
+
 func TestCallOutlivesItsCaller(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := New[string, int](time.Minute, Limits[int]{Results: 10}, time.Now)
