@@ -3,7 +3,6 @@ package hfoauth
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"net/url"
 	"path"
 	"regexp"
@@ -134,18 +133,6 @@ func checkFrameAncestors(ancestors []string) error {
 		u, err := url.Parse(strings.Replace(text, "://*.", "://", 1))
 		if err != nil || checkURL(u.String()) != nil || u.Path != "" {
 			return fmt.Errorf("%q is not a site: write it as https://huggingface.co or https://*.example.com", text)
-		}
-	}
-	return nil
-}
-
-// checkTokenHosts accepts what tokenhosts.Transport compares: names without
-// ports, or patterns for all names below one.
-func checkTokenHosts(hosts []string) error {
-	for _, text := range hosts {
-		name := strings.TrimPrefix(text, "*.")
-		if _, err := netip.ParseAddr(name); err != nil && (!isHost(name) || strings.Contains(name, ":")) {
-			return fmt.Errorf("%q is not the name of a host: write it as api.example.com or *.example.com, without https://, port and path", text)
 		}
 	}
 	return nil

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/hfoauth/hfoauth/internal/tokenhosts"
 )
 
 const (
@@ -125,10 +127,11 @@ type Config struct {
 	// keeps the age it started with, unless a lower one is set now.
 	MaxSessionAge time.Duration
 
-	// TokenHosts are the hosts that [Client.HTTPClient] sends users' tokens
-	// to: names, or patterns such as "*.example.com" for all names below one.
-	// If nil, the provider's host, *.huggingface.co and *.hf.co; never
-	// *.hf.space, where everybody's Spaces run.
+	// TokenHosts are hosts that [Session.HTTPClient] sends users' tokens to, in
+	// addition to the provider's, *.huggingface.co and *.hf.co: names, or
+	// patterns such as "*.example.com" for all names below one. Whoever runs them
+	// can act as the users. *.hf.space, where everybody's Spaces run, is not
+	// among them by itself.
 	TokenHosts []string
 
 	// Transport makes the requests to the provider, each of which may take ten
@@ -235,9 +238,6 @@ func (c Config) withDefaults(env Config) Config {
 		if c.FrameAncestors == nil && c.SpaceHost != "" {
 			c.FrameAncestors = []string{origin(u)}
 		}
-		if c.TokenHosts == nil {
-			c.TokenHosts = []string{hostname(c.ProviderURL), "*.huggingface.co", "*.hf.co"}
-		}
 	}
 	if c.MaxSessionAge == 0 {
 		c.MaxSessionAge = defaultMaxSessionAge
@@ -283,7 +283,7 @@ func (c *Config) validate() error {
 		c.checkPaths(),
 		field("TrustedOrigins", "", checkOrigins(c.TrustedOrigins)),
 		field("FrameAncestors", "", checkFrameAncestors(c.FrameAncestors)),
-		field("TokenHosts", "", checkTokenHosts(c.TokenHosts)),
+		field("TokenHosts", "", tokenhosts.Check(c.TokenHosts)),
 	)
 }
 

@@ -74,7 +74,7 @@ func apiSite(t *testing.T, change func(*hfoauth.Config)) (*site, *wire, *http.Cl
 }
 
 // The token goes to the Hub's hosts by https, and nowhere else: a request to
-// another host is not even sent.
+// another host, or to another program beside the stand-in, is not even sent.
 func TestHTTPClientKeepsTheTokenHome(t *testing.T) {
 	s, n, api := apiSite(t, nil)
 	for address, allowed := range map[string]bool{
@@ -91,6 +91,7 @@ func TestHTTPClientKeepsTheTokenHome(t *testing.T) {
 		"http://router.huggingface.co":            false,
 		"http://evil.example":                     false,
 		"http://localhost:7860":                   false, // this machine, but not the provider's host
+		"http://127.0.0.1:7860":                   false, // its host, but not its port
 	} {
 		n.sent = nil
 		resp, err := api.Get(address)
@@ -104,8 +105,8 @@ func TestHTTPClientKeepsTheTokenHome(t *testing.T) {
 			t.Errorf("%s: sent %q, want the token", address, n.sent)
 		case !allowed && len(n.sent) > 0:
 			t.Errorf("%s: sent %q, want nothing", address, n.sent)
-		case !allowed && (err == nil || !strings.Contains(err.Error(), "Config.TokenHosts")):
-			t.Errorf("%s: error %v, want one that names Config.TokenHosts", address, err)
+		case !allowed && (err == nil || !strings.Contains(err.Error(), "hfoauth: the user's token is not sent to ")):
+			t.Errorf("%s: error %v, want one that says that the token is not sent", address, err)
 		}
 	}
 	resp, err := api.Get(s.hub.URL + "/api/whoami-v2")
@@ -144,11 +145,13 @@ func TestHTTPClientFollowsRedirectsWithoutTheToken(t *testing.T) {
 	}
 }
 
+// Config.TokenHosts are in addition to the provider's and the Hub's.
 func TestTokenHosts(t *testing.T) {
-	_, n, api := apiSite(t, func(c *hfoauth.Config) { c.TokenHosts = []string{"api.example", "*.apis.example"} })
+	s, n, api := apiSite(t, func(c *hfoauth.Config) { c.TokenHosts = []string{"api.example", "*.apis.example"} })
 	for address, allowed := range map[string]bool{
 		"https://api.example": true, "https://x.apis.example": true,
-		"https://apis.example": false, "https://x.api.example": false, "https://router.huggingface.co": false,
+		"https://router.huggingface.co": true, "https://cdn-lfs.hf.co": true,
+		"https://apis.example": false, "https://x.api.example": false, "https://evil.example": false,
 	} {
 		n.sent = nil
 		if resp, err := api.Get(address); err == nil {
@@ -157,6 +160,14 @@ func TestTokenHosts(t *testing.T) {
 		if got := len(n.sent) == 1; got != allowed {
 			t.Errorf("%s: sent %v, want %v", address, got, allowed)
 		}
+	}
+	resp, err := api.Get(s.hub.URL + "/api/whoami-v2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		t.Errorf("the provider itself: %s", resp.Status)
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 
 // snippetImports are the packages that snippets may use without saying so.
 var snippetImports = map[string]string{
-	"bytes": "bytes", "context": "context", "errors": "errors", "fmt": "fmt", "html": "html", "httptest": "net/http/httptest", "http": "net/http",
+	"bytes": "bytes", "cmp": "cmp", "context": "context", "errors": "errors", "fmt": "fmt", "html": "html", "httptest": "net/http/httptest", "http": "net/http",
 	"io": "io", "json": "encoding/json", "log": "log", "os": "os", "slog": "log/slog", "template": "html/template",
 	"testing": "testing", "time": "time", "url": "net/url", "strings": "strings", "oauth2": "golang.org/x/oauth2",
 	"hfoauth": "github.com/hfoauth/hfoauth", "hfoauthtest": "github.com/hfoauth/hfoauth/hfoauthtest",

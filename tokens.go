@@ -73,23 +73,22 @@ func (s *source) token() (*oauth2.Token, error) {
 }
 
 // HTTPClient returns an http.Client that acts for the user: it adds the access
-// token of [Session.Token] to requests for Config.TokenHosts. A request to
-// another host is an error, and a redirect to another host is followed without
-// the token. It uses Config.Transport.
+// token of [Session.Token] to requests to the provider's host, *.huggingface.co,
+// *.hf.co and Config.TokenHosts, over https, or over http to loopback. On
+// loopback the provider's host is its port alone, so that what works with a
+// stand-in works in production. A request to another host is an error, and a
+// redirect to another host is followed without the token. It uses
+// Config.Transport.
 func (s *Session) HTTPClient() *http.Client {
-	transport := &tokenhosts.Transport{Source: s, Refuse: refuseTokenHost, Base: http.DefaultTransport}
+	transport := &tokenhosts.Transport{Source: s, Base: http.DefaultTransport, Package: "hfoauth"}
 	if s.source != nil {
 		config := s.source.client.config
-		transport.Hosts = config.TokenHosts
+		transport.Provider, transport.Hosts = config.ProviderURL, config.TokenHosts
 		if config.Transport != nil {
 			transport.Base = config.Transport
 		}
 	}
 	return &http.Client{Transport: transport}
-}
-
-func refuseTokenHost(host string) error {
-	return fmt.Errorf("hfoauth: the user's token is not sent to %s: add the host to Config.TokenHosts, or use another http.Client", host)
 }
 
 // Context returns a copy of parent that ends when the session does, with

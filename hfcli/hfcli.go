@@ -78,6 +78,13 @@ type Config struct {
 	// gave it, and Session.Scopes does not show them.
 	HubToken bool
 
+	// TokenHosts are hosts that Session.HTTPClient sends the user's token to, in
+	// addition to the provider's, *.huggingface.co and *.hf.co, such as the host
+	// of the tool's own API: names, or patterns such as "*.example.com". Whoever
+	// runs them can act as the user. With HubToken, they also get the user's token
+	// of the Hub's own tools.
+	TokenHosts []string
+
 	// Keep stores the sign-in. If nil, a file that only the user can read is
 	// used.
 	Keep Keeper
@@ -154,6 +161,9 @@ func (c Config) complete() (Config, error) {
 	if err := checkProviderURL(c.ProviderURL); err != nil {
 		return c, err
 	}
+	if err := tokenhosts.Check(c.TokenHosts); err != nil {
+		return c, fmt.Errorf("hfcli: Config.TokenHosts: %w", err)
+	}
 	if c.Keep == nil {
 		files, err := newFileKeeper(c.Name)
 		if err != nil {
@@ -211,17 +221,16 @@ func newSession(s *source) *Session {
 func (s *Session) Token() (*oauth2.Token, error) { return s.source.Token() }
 
 // HTTPClient returns an http.Client that adds Token to requests to the
-// provider's host, *.huggingface.co and *.hf.co, over https or to loopback.
-// Requests to other hosts fail; a redirect to another host is followed without
-// the token.
+// provider's host, *.huggingface.co, *.hf.co and Config.TokenHosts, over https or
+// to loopback. On loopback, the provider's host is its port alone. Requests to
+// other hosts fail; a redirect to another host is followed without the token.
 func (s *Session) HTTPClient() *http.Client {
 	return &http.Client{Transport: &tokenhosts.Transport{
-		Source: s.source,
-		Hosts:  s.source.hosts(),
-		Base:   http.DefaultTransport,
-		Refuse: func(host string) error {
-			return fmt.Errorf("hfcli: the user's token is not sent to %s: use another http.Client", host)
-		},
+		Source:   s.source,
+		Provider: s.source.config.ProviderURL,
+		Hosts:    s.source.config.TokenHosts,
+		Base:     http.DefaultTransport,
+		Package:  "hfcli",
 	}}
 }
 

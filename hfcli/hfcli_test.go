@@ -367,13 +367,14 @@ func TestSessionPrintsNoSecret(t *testing.T) {
 
 func TestConfigErrors(t *testing.T) {
 	for name, change := range map[string]func(*hfcli.Config){
-		"Name: \"\"":         func(c *hfcli.Config) { c.Name = "" },
-		"Name: \"..\"":       func(c *hfcli.Config) { c.Name = ".." },
-		"Name: \"a/b\"":      func(c *hfcli.Config) { c.Name = "a/b" },
-		"Name: \"a\\\\b\"":   func(c *hfcli.Config) { c.Name = `a\b` },
-		"ClientID is empty":  func(c *hfcli.Config) { c.ClientID = "" },
-		"http://hub.example": func(c *hfcli.Config) { c.ProviderURL = "http://hub.example" },
-		"is not an https":    func(c *hfcli.Config) { c.ProviderURL = "hub.example" },
+		"Name: \"\"":                          func(c *hfcli.Config) { c.Name = "" },
+		"Name: \"..\"":                        func(c *hfcli.Config) { c.Name = ".." },
+		"Name: \"a/b\"":                       func(c *hfcli.Config) { c.Name = "a/b" },
+		"Name: \"a\\\\b\"":                    func(c *hfcli.Config) { c.Name = `a\b` },
+		"ClientID is empty":                   func(c *hfcli.Config) { c.ClientID = "" },
+		"http://hub.example":                  func(c *hfcli.Config) { c.ProviderURL = "http://hub.example" },
+		"TokenHosts: \"https://api.example\"": func(c *hfcli.Config) { c.TokenHosts = []string{"https://api.example"} },
+		"is not an https":                     func(c *hfcli.Config) { c.ProviderURL = "hub.example" },
 	} {
 		tl := newTool(t)
 		change(&tl.config)

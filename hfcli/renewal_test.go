@@ -318,7 +318,7 @@ func TestHTTPClient(t *testing.T) {
 	if resp.StatusCode != http.StatusOK {
 		t.Errorf("whoami: %s", resp.Status)
 	}
-	for _, address := range []string{elsewhere, "https://huggingface.co.evil.example/", "http://router.huggingface.co/"} {
+	for _, address := range []string{elsewhere, other.URL, "https://huggingface.co.evil.example/", "http://router.huggingface.co/"} {
 		if _, err := client.Get(address); err == nil || !strings.Contains(err.Error(), "hfcli: the user's token is not sent to") {
 			t.Errorf("%s: %v", address, err)
 		}
@@ -337,5 +337,23 @@ func TestHTTPClient(t *testing.T) {
 	}
 	if _, err := client.Get(tl.hub.URL + "/api/whoami-v2"); !errors.Is(err, hfoauth.ErrNotSignedIn) {
 		t.Errorf("after Logout: %v", err)
+	}
+}
+
+// Config.TokenHosts get the token as well, such as the tool's own API.
+func TestTokenHosts(t *testing.T) {
+	tl := newTool(t)
+	var seen string
+	api := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen = r.Header.Get("Authorization") }))
+	defer api.Close()
+	tl.config.TokenHosts = []string{"127.0.0.1"}
+	session := tl.mustLogin("ada")
+	resp, err := session.HTTPClient().Get(api.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if want := "Bearer " + tl.token(session); seen != want {
+		t.Errorf("the tool's own API got %q, want %q", seen, want)
 	}
 }

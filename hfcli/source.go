@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 	"sync"
 	"time"
 
@@ -48,15 +47,6 @@ func newSource(config Config, s *signIn) *source {
 
 func (c *Config) newProvider(redirectURL string) *provider.Provider {
 	return provider.New(provider.Config{Issuer: c.ProviderURL, ClientID: c.ClientID, RedirectURL: redirectURL, Now: func() time.Time { return clock() }})
-}
-
-// hosts returns the hosts that the token may be sent to.
-func (s *source) hosts() []string {
-	hosts := []string{"*.huggingface.co", "*.hf.co"}
-	if u, err := url.Parse(s.config.ProviderURL); err == nil {
-		hosts = append(hosts, u.Hostname())
-	}
-	return hosts
 }
 
 // Token implements oauth2.TokenSource.

@@ -35,7 +35,7 @@ func run() error {
 	if err != nil {
 		return fmt.Errorf("ROUTER_URL: %w", err)
 	}
-	// The user's token goes to the router and nowhere else.
+	// Beside Hugging Face, the user's token goes to ROUTER_URL.
 	client, err := hfoauth.New(hfoauth.Config{TokenHosts: []string{router.Hostname()}})
 	if err != nil {
 		return err

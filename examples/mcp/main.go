@@ -32,16 +32,16 @@ func run() error {
 		return err
 	}
 	defer endStandIn()
-	hub, err := url.Parse(cmp.Or(os.Getenv("HUB_URL"), "https://huggingface.co"))
+	hub, err := url.Parse(cmp.Or(os.Getenv("OPENID_PROVIDER_URL"), "https://huggingface.co"))
 	if err != nil {
-		return fmt.Errorf("HUB_URL: %w", err)
+		return fmt.Errorf("OPENID_PROVIDER_URL: %w", err)
 	}
 	router, err := url.Parse(cmp.Or(os.Getenv("ROUTER_URL"), "https://router.huggingface.co/v1"))
 	if err != nil {
 		return fmt.Errorf("ROUTER_URL: %w", err)
 	}
-	// The user's token goes to these two and nowhere else.
-	client, err := hfoauth.New(hfoauth.Config{TokenHosts: []string{hub.Hostname(), router.Hostname()}})
+	// Beside Hugging Face, the user's token goes to ROUTER_URL.
+	client, err := hfoauth.New(hfoauth.Config{TokenHosts: []string{router.Hostname()}})
 	if err != nil {
 		return err
 	}

@@ -31,9 +31,9 @@ func run() error {
 		return err
 	}
 	defer endStandIn()
-	hub, err := url.Parse(cmp.Or(os.Getenv("HUB_URL"), "https://huggingface.co"))
+	hub, err := url.Parse(cmp.Or(os.Getenv("OPENID_PROVIDER_URL"), "https://huggingface.co"))
 	if err != nil {
-		return fmt.Errorf("HUB_URL: %w", err)
+		return fmt.Errorf("OPENID_PROVIDER_URL: %w", err)
 	}
 	a, err := newApp(hub)
 	if err != nil {

@@ -27,21 +27,23 @@ func (n *network) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-var errRefused = errors.New("refused")
-
-// newClient returns a client that sends "token" to hosts.
-func newClient(n *network, hosts ...string) *http.Client {
+// newClient returns a client that sends "token" to the provider, the Hub and
+// hosts.
+func newClient(n *network, provider string, hosts ...string) *http.Client {
 	return &http.Client{Transport: &Transport{
-		Source: oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "token"}),
-		Hosts:  hosts,
-		Base:   n,
-		Refuse: func(host string) error { return errRefused },
+		Source:   oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "token"}),
+		Provider: provider,
+		Hosts:    hosts,
+		Base:     n,
+		Package:  "owner",
 	}}
 }
 
+const hub = "https://huggingface.co"
+
 // The hosts that receive the token; a request to any other is not sent.
 func TestHosts(t *testing.T) {
-	hosts := []string{"huggingface.co", "*.huggingface.co", "*.HF.co", "Api.example", "127.0.0.1", "localhost"}
+	hosts := []string{"Api.example", "*.Apis.example", "127.0.0.1", "localhost"}
 	for address, allowed := range map[string]bool{
 		"https://huggingface.co/api":          true,
 		"https://HuggingFace.co/api":          true,
@@ -50,6 +52,8 @@ func TestHosts(t *testing.T) {
 		"https://a.b.huggingface.co/v1":       true,
 		"https://cdn-lfs.hf.co/x":             true,
 		"https://api.example":                 true,
+		"https://x.apis.example":              true,
+		"https://huggingface.co:8443/api":     true,
 		"http://127.0.0.1:8080/api":           true,
 		"http://localhost/api":                true,
 		"https://evilhuggingface.co":          false,
@@ -64,6 +68,7 @@ func TestHosts(t *testing.T) {
 		"https://xhf.co":                      false,
 		"https://sub.api.example":             false,
 		"https://xapi.example":                false,
+		"https://apis.example":                false, // the pattern matches only subdomains
 		"http://huggingface.co/api":           false,
 		"http://router.huggingface.co/v1":     false,
 		"http://api.example":                  false,
@@ -79,7 +84,7 @@ func TestHosts(t *testing.T) {
 		"https://*.huggingface.co":            true,
 	} {
 		n := &network{}
-		resp, err := newClient(n, hosts...).Get(address)
+		resp, err := newClient(n, hub, hosts...).Get(address)
 		if allowed {
 			if err != nil {
 				t.Errorf("%s: %v", address, err)
@@ -88,11 +93,53 @@ func TestHosts(t *testing.T) {
 			}
 			continue
 		}
-		if noHost := address == "https://"; !noHost && !errors.Is(err, errRefused) { // net/http refuses that
-			t.Errorf("%s: %v, want errRefused", address, err)
+		if noHost := address == "https://"; !noHost && !refused(err) { // net/http refuses that
+			t.Errorf("%s: error %v, want a refusal", address, err)
 		}
 		if len(n.sent) != 0 {
 			t.Errorf("%s: sent %q, want nothing", address, n.sent)
+		}
+	}
+}
+
+func refused(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "owner: the user's token is not sent to ")
+}
+
+// The provider's host gets the token. On loopback, other ports are other
+// programs.
+func TestProviderHost(t *testing.T) {
+	for provider, addresses := range map[string]map[string]bool{
+		"http://127.0.0.1:9999":    {"http://127.0.0.1:9999/api": true, "http://127.0.0.1:8080": false, "http://127.0.0.1": false, "http://localhost:9999": false},
+		"http://[::1]:9999":        {"http://[::1]:9999/api": true, "http://[::1]:8080": false},
+		"http://LocalHost":         {"http://localhost:80/api": true, "http://localhost/api": true, "http://localhost:8080": false, "https://localhost": false},
+		"https://id.example:8443":  {"https://id.example:8443/api": true, "https://id.example/api": true, "http://id.example:8443": false, "https://x.id.example": false},
+		"https://id.example/realm": {"https://ID.example/api": true, "https://huggingface.co": false, "https://router.huggingface.co": true},
+	} {
+		for address, want := range addresses {
+			n := &network{}
+			resp, err := newClient(n, provider).Get(address)
+			if err == nil {
+				resp.Body.Close()
+			}
+			if got := len(n.sent) == 1; got != want || !got && !refused(err) {
+				t.Errorf("provider %s: %s: sent %q, error %v, want it sent: %v", provider, address, n.sent, err, want)
+			}
+		}
+	}
+}
+
+// A refusal says what to do.
+func TestRefusals(t *testing.T) {
+	for address, want := range map[string]string{
+		"https://api.example/x": `owner: the user's token is not sent to api.example: add "api.example" to Config.TokenHosts if it may act as your users, or use another http.Client`,
+		"http://127.0.0.1:8080": `owner: the user's token is not sent to 127.0.0.1:8080: add "127.0.0.1" to Config.TokenHosts if it may act as your users, or use another http.Client`,
+		"http://listed.example": `owner: the user's token is not sent to http://listed.example: it is sent over https only, and over http to loopback`,
+		"https://huggingface.co/api/models": "owner: the user's token is not sent to huggingface.co: it was issued by http://127.0.0.1:9999: " +
+			"take the Hub's address from OPENID_PROVIDER_URL",
+	} {
+		if _, err := newClient(&network{}, "http://127.0.0.1:9999", "listed.example").Get(address); err == nil || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", address, err, want)
 		}
 	}
 }
@@ -140,7 +187,7 @@ func TestRedirects(t *testing.T) {
 		},
 	} {
 		n := &network{redirects: tt.redirects}
-		resp, err := newClient(n, "huggingface.co", "*.huggingface.co").Get(home)
+		resp, err := newClient(n, hub).Get(home)
 		if !errors.Is(err, tt.err) {
 			t.Errorf("%s: %v, want %v", name, err, tt.err)
 		}
@@ -167,7 +214,7 @@ func TestRequestIsLeftAsItWas(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := newClient(n, "huggingface.co").Transport.RoundTrip(req); err != nil {
+	if _, err := newClient(n, hub).Transport.RoundTrip(req); err != nil {
 		t.Fatal(err)
 	}
 	if got := req.Header.Get("Authorization"); got != "" {
@@ -177,30 +224,30 @@ func TestRequestIsLeftAsItWas(t *testing.T) {
 
 func TestUnsentBodiesAreClosed(t *testing.T) {
 	errNoToken := errors.New("no token")
-	failing := newClient(&network{}, "huggingface.co")
+	failing := newClient(&network{}, hub)
 	failing.Transport.(*Transport).Source = failingSource{errNoToken}
 	for name, tt := range map[string]struct {
 		client  *http.Client
 		address string
-		want    error
+		want    func(error) bool
 	}{
-		"refused":  {newClient(&network{}, "huggingface.co"), "https://evil.example", errRefused},
-		"no token": {failing, "https://huggingface.co", errNoToken},
+		"refused":  {newClient(&network{}, hub), "https://evil.example", refused},
+		"no token": {failing, "https://huggingface.co", func(err error) bool { return errors.Is(err, errNoToken) }},
 	} {
 		b := &body{Reader: strings.NewReader("x")}
 		req, err := http.NewRequest(http.MethodPost, tt.address, b)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := tt.client.Transport.RoundTrip(req); !errors.Is(err, tt.want) {
-			t.Errorf("%s: %v, want %v", name, err, tt.want)
+		if _, err := tt.client.Transport.RoundTrip(req); !tt.want(err) {
+			t.Errorf("%s: error %v", name, err)
 		}
 		if !b.closed {
 			t.Errorf("%s: the body was not closed", name)
 		}
 		req.Body = nil
-		if _, err := tt.client.Transport.RoundTrip(req); !errors.Is(err, tt.want) {
-			t.Errorf("%s, without a body: %v, want %v", name, err, tt.want)
+		if _, err := tt.client.Transport.RoundTrip(req); !tt.want(err) {
+			t.Errorf("%s, without a body: error %v", name, err)
 		}
 	}
 }
