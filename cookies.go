@@ -38,6 +38,7 @@ type cookieRules struct {
 	session string // name of the session cookie
 	frame   string // name of the session cookie in an iframe's partition
 	attempt string // prefix of the names of login attempt cookies
+	denial  string // name of the cookie that says what the session's user denied
 	pause   string // name of the cookie that keeps pages from leading on to sign-in
 
 	attributes      string // of all cookies but frame
@@ -68,6 +69,7 @@ func newCookieRules(config *Config, redirectURL *url.URL) cookieRules {
 	rules.attributes += sameSite
 	rules.frame = rules.session + "-frame"
 	rules.pause = strings.Replace(rules.session, "hfoauth-", "hfoauth-pause-", 1)
+	rules.denial = rules.session + "-denial"
 	rules.attempt = rules.session + "-login-"
 	return rules
 }

@@ -69,23 +69,20 @@ func (l lack) of(org string, role Role) string {
 
 // explained returns err with the reason why the user lacks an organization, if
 // err is an app's *ForbiddenError that names one.
-func explained(err error, s *record) error {
+func explained(err error, s *entry) error {
 	e, ok := err.(*ForbiddenError)
 	if !ok || s == nil || e.Org == "" {
 		return err
 	}
 	explained := *e
-	explained.lack = s.user.lacks(e.Org, e.Role)
+	explained.lack = s.Data.user.lacks(e.Org, e.Role)
 	return &explained
 }
 
 // stepUp returns the sign-in that asks the user of s for what e names, or nil
 // if that was asked for before, or is nothing that could be granted. A user
 // who said no is not asked again.
-func (e *ForbiddenError) stepUp(s *record) *LoginOptions {
-	if e == nil || s == nil {
-		return nil
-	}
+func (e *ForbiddenError) stepUp(s *record, denied *denial) *LoginOptions {
 	var org *Org
 	if e.Org != "" {
 		switch s.user.lacks(e.Org, e.Role) {
@@ -96,9 +93,9 @@ func (e *ForbiddenError) stepUp(s *record) *LoginOptions {
 			return nil
 		}
 	}
-	asksOrg := org != nil && !slices.Contains(s.askedOrgs, org.Sub)
+	asksOrg := org != nil && !slices.Contains(s.askedOrgs, org.Sub) && !slices.Contains(denied.orgs, org.Sub)
 	asksScope := slices.ContainsFunc(e.Scopes, func(scope Scope) bool {
-		return !s.scopes.Has(scope) && !s.requested.Has(scope)
+		return !s.scopes.Has(scope) && !s.requested.Has(scope) && !denied.scopes.Has(scope)
 	})
 	if !asksOrg && !asksScope {
 		return nil

@@ -263,14 +263,6 @@ func writeJSON(w http.ResponseWriter, value any) {
 	json.NewEncoder(w).Encode(value)
 }
 
-// popupError is a failure in the tab in which an iframe signs in.
-type popupError struct {
-	error
-	attempt *attempt
-}
-
-func (p *popupError) Unwrap() error { return p.error }
-
 // donePage is where the pop-up ends.
 func (c *Client) donePage(w http.ResponseWriter, r *http.Request) {
 	keepPrivate(w)

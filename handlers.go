@@ -165,8 +165,11 @@ func (c *Client) callback(w http.ResponseWriter, r *http.Request) {
 		c.signInWithout(w, r, a)
 		return
 	}
+	if errors.Is(err, ErrDenied) {
+		c.keepDenial(w, r, a)
+	}
 	if err != nil {
-		c.fail(w, r, err, c.asSeen(r, a.next))
+		c.fail(w, r, &attemptError{err, a}, c.asSeen(r, a.next))
 		return
 	}
 	http.Redirect(w, r, c.asSeen(r, next), http.StatusSeeOther)
@@ -198,7 +201,7 @@ func (c *Client) finishSignIn(ctx context.Context, w http.ResponseWriter, r *htt
 		return a.next, err
 	case err != nil:
 		c.sessions.Deny(c.sessions.Limit(context.WithoutCancel(ctx)), a.challenge) // the iframe learns of it, or gives up in time
-		return "", &popupError{err, a}
+		return "", err
 	}
 	return c.framePath() + "done", nil
 }
@@ -330,7 +333,6 @@ func (c *Client) logoutPage(w http.ResponseWriter, r *http.Request) {
 			Form:  &form{c.config.LogoutPath, say("Sign out"), nil},
 			Home:  &link{c.config.HomePath, say("Back to the start page")},
 		}
-		w.Header().Set("Referrer-Policy", "same-origin") // with no-referrer, browsers post forms without their Origin
 	}
 	w.Header().Set("Allow", http.MethodPost)
 	c.writePage(w, r, http.StatusMethodNotAllowed, p)

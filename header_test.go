@@ -13,11 +13,11 @@ import (
 
 // All cookies together stay below what servers and proxies take of a header
 // (nginx: 8 KiB a line), however many organizations the user is in, with all
-// login attempts that a browser can have.
+// login attempts that a browser can have, and with what the user denied.
 func TestHeaderFitsWithAnyNumberOfOrganizations(t *testing.T) {
 	for _, inSpace := range []bool{true, false} {
 		t.Run(fmt.Sprint("Space: ", inSpace), func(t *testing.T) {
-			s := newSite(t, func(c *hfoauth.Config) {
+			s := newDemanding(t, func(c *hfoauth.Config) {
 				if inSpace {
 					c.SpaceHost = "user-app.hf.space"
 				}
@@ -44,6 +44,7 @@ func TestHeaderFitsWithAnyNumberOfOrganizations(t *testing.T) {
 				} else {
 					s.signIn(browser, hfoauthtest.Person{Username: person.Username}, "/")
 				}
+				s.answers(browser, s.asks(browser, "/everything"), hfoauthtest.Person{Username: person.Username, Deny: true})
 				for i := range 9 {
 					s.begin(browser, "/"+strings.Repeat("x", 110*i))
 					size := cookieHeaderSize(t, browser, s.URL)

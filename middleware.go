@@ -33,8 +33,8 @@ func (c *Client) RequireUser(next http.Handler) http.Handler {
 
 // RequireScope is [Client.RequireUser] for users who granted all of scopes. A
 // browser whose user did not is sent to grant them, together with those
-// granted before, and back; once, so that a user who does not want to is not
-// asked without end. Other requests get 403.
+// granted before, and back. A user who says no is not asked again in that
+// session unless by a click, and gets 403, as do other requests.
 func (c *Client) RequireScope(scopes ...Scope) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return c.require(next, demands{scopes: scopes})
@@ -48,7 +48,7 @@ func (c *Client) RequireScope(scopes ...Scope) func(http.Handler) http.Handler {
 //
 // The role is known only if the user granted the organization to the app. A
 // browser of a member who did not is sent to grant it, together with
-// [ScopeReadMemberships], and back, once; others get 403. If the provider
+// [ScopeReadMemberships], and back, once; others, and members who said no, get 403. If the provider
 // does not let the app ask for that scope, the organization alone is asked
 // for, and the log names the scope to register.
 //
@@ -138,7 +138,7 @@ func (h *required) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		err = h.demands.check(e.Data)
 	}
 	if err != nil {
-		c.refuse(w, r, recordOf(e), err)
+		c.refuse(w, r, e, err)
 		return
 	}
 	w.Header().Set("Cache-Control", uncached)
@@ -147,14 +147,6 @@ func (h *required) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		met = met.and(around.demands)
 	}
 	h.next.ServeHTTP(w, r.WithContext(&sessionContext{r.Context(), c, e, met}))
-}
-
-// recordOf returns what is kept of a session, nil if there is none.
-func recordOf(e *entry) *record {
-	if e == nil {
-		return nil
-	}
-	return e.Data
 }
 
 // Error answers a request that failed as the handlers of this package do: with
@@ -166,13 +158,12 @@ func recordOf(e *entry) *record {
 // Config.ErrorHandler must not call it; it returns false instead.
 func (c *Client) Error(w http.ResponseWriter, r *http.Request, err error) {
 	e, _ := c.session(r)
-	s := recordOf(e)
-	c.refuse(w, r, s, explained(err, s))
+	c.refuse(w, r, e, explained(err, e))
 }
 
 // refuse answers a request with what is wrong with it. The session is that of
 // the request, nil if there is none.
-func (c *Client) refuse(w http.ResponseWriter, r *http.Request, s *record, err error) {
+func (c *Client) refuse(w http.ResponseWriter, r *http.Request, e *entry, err error) {
 	here := pathOf(r)
 	keepPrivate(w)
 	if isNavigation(r) && !c.hasBearer(r) {
@@ -187,11 +178,12 @@ func (c *Client) refuse(w http.ResponseWriter, r *http.Request, s *record, err e
 			}
 			return
 		}
-		forbidden, ok := errors.AsType[*ForbiddenError](err)
-		if options := forbidden.stepUp(s); ok && options != nil {
-			options.Next = here
-			c.Login(w, r, *options)
-			return
+		if forbidden, ok := errors.AsType[*ForbiddenError](err); ok && e != nil {
+			if options := forbidden.stepUp(e.Data, c.denialOf(r, e)); options != nil {
+				options.Next = here
+				c.Login(w, r, *options)
+				return
+			}
 		}
 	}
 	c.fail(w, r, err, here)

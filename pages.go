@@ -46,8 +46,8 @@ type page struct {
 	Button   template.HTML // a sign-in button
 	Continue *link         // where the page leads by itself
 	Settings *link         // where the user changes what the app may do and see
-	Form     *form         // the next step, or
 	Action   *link         // the next step
+	Form     *form         // the next step, or beside Action
 	Home     *link         // beside it: the start page
 	Close    string        // label of a button that closes the tab
 	Script   bool          // the page needs hfoauth.js
@@ -78,7 +78,7 @@ func (c *Client) fail(w http.ResponseWriter, r *http.Request, err error, next st
 	}
 	say := c.words(r)
 	m := c.explain(r, say, err, next)
-	if failed, ok := errors.AsType[*popupError](err); ok {
+	if failed, ok := errors.AsType[*attemptError](err); ok && failed.attempt.challenge != "" { // in the tab of an iframe
 		m.Form, m.Action, m.Home = c.retryForm(say, failed.attempt), nil, nil
 		m.Close, m.Script = say("Close this tab"), true
 	}
@@ -131,15 +131,20 @@ func (c *Client) explain(r *http.Request, say sayer, err error, next string) pag
 		m.Action.Label = say("Sign in with %s", provider)
 		return with(say("Sign in to view this page"))
 	case errors.Is(err, ErrState):
-		if _, err := c.session(r); err == nil { // Back, or a second tab
+		if c.isSignedIn(r) { // Back, or a second tab
 			m.Action, m.Home = &link{c.config.HomePath, say("Continue")}, &link{c.loginURL(next), say("Sign in again")}
 			return with(say("You are already signed in"), say("This sign-in link has expired or was already used."))
 		}
 		m.Action.Label = say("Sign in again")
 		return with(say("This sign-in link has expired or was already used"), say("If you started to sign in in another browser, continue there. Otherwise sign in again."))
 	case errors.Is(err, ErrDenied):
-		if _, err := c.session(r); err == nil { // it was about a further permission
-			m.Action = &link{c.returnTo(next), say("Go back")}
+		if failed, ok := errors.AsType[*attemptError](err); ok && c.isSignedIn(r) {
+			m.Action, m.Form, m.Home = m.Home, c.retryForm(say, failed.attempt), nil
+			text := say("You did not give this app the permission that it asked for. You are still signed in.")
+			if c.config.AppName != "" {
+				text = say("You did not give %s the permission that it asked for. You are still signed in.", c.config.AppName)
+			}
+			return with(say("Permission not granted"), text)
 		}
 		if c.config.AppName == "" {
 			return with(say("Sign-in cancelled"), say("You did not authorize this app."))
@@ -172,9 +177,14 @@ func (c *Client) explain(r *http.Request, say sayer, err error, next string) pag
 	return with(say("Something went wrong"), again)
 }
 
-// retryForm begins a sign-in again whose session an iframe waits for.
+func (c *Client) isSignedIn(r *http.Request) bool {
+	_, err := c.session(r)
+	return err == nil
+}
+
+// retryForm begins an attempt again, for the same iframe if it was for one.
 func (c *Client) retryForm(say sayer, a *attempt) *form {
-	options := LoginOptions{Scopes: a.scopes}
+	options := LoginOptions{Scopes: a.scopes.without(a.optional...), optional: a.optional}
 	if len(a.askedOrgs) > 0 {
 		options.Org, options.askedOrgs = a.askedOrgs[0], a.askedOrgs[1:]
 	}
@@ -201,6 +211,8 @@ func (c *Client) writePage(w http.ResponseWriter, r *http.Request, status int, p
 	}
 	if p.Script {
 		data.Head += render(scriptTemplate, c.script.path)
+	}
+	if p.Script || p.Form != nil {
 		// With no-referrer, browsers post forms without their Origin.
 		w.Header().Set("Referrer-Policy", "same-origin")
 	}

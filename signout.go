@@ -22,8 +22,10 @@ func (c *Client) Logout(w http.ResponseWriter, r *http.Request) error {
 	}
 	c.cookies.remove(w, c.cookies.session)
 	c.cookies.setPause(w)
-	if hasCookie(r, c.cookies.frame) {
-		c.cookies.remove(w, c.cookies.frame)
+	for _, name := range []string{c.cookies.frame, c.cookies.denial} {
+		if hasCookie(r, name) {
+			c.cookies.remove(w, name)
+		}
 	}
 	if err := errors.Join(errs...); err != nil {
 		return &logoutError{err}
@@ -71,6 +73,9 @@ func (s *Session) End(ctx context.Context) error {
 // place, and the iframe's would hide the new session.
 func (c *Client) endReplaced(ctx context.Context, w http.ResponseWriter, r *http.Request) {
 	ctx = context.WithoutCancel(ctx)
+	if hasCookie(r, c.cookies.denial) {
+		c.cookies.remove(w, c.cookies.denial)
+	}
 	end := c.sessions.EndUnlessShared
 	if hasCookie(r, c.cookies.frame) {
 		end = c.sessions.End

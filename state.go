@@ -48,6 +48,14 @@ type attempt struct {
 	silent bool // the user is not to be asked
 }
 
+// attemptError is the failure of an attempt that the provider answered.
+type attemptError struct {
+	error
+	attempt *attempt
+}
+
+func (e *attemptError) Unwrap() error { return e.error }
+
 func newAttempt(now time.Time, scopes Scopes, next string) *attempt {
 	a := &attempt{started: now, scopes: scopes, next: next}
 	rand.Read(a.random[:])
@@ -90,7 +98,7 @@ func (c *Client) attemptCookie(state string) string {
 func (c *Client) keepAttempt(w http.ResponseWriter, r *http.Request, a *attempt) {
 	name := c.attemptCookie(a.state())
 	value := encodeCookie(c.sealer.Seal(codec.Encode(256, a.fields), name))
-	c.dropAttempts(w, r, maxAttempts-1, c.cookies.attemptBytes()-cookieSize(name, value))
+	c.dropAttempts(w, r, maxAttempts-1, c.cookies.attemptBytes()-cookieSize(name, value)-c.denialSize(r))
 	c.cookies.set(w, name, value, attemptLifetime)
 }
 
