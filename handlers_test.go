@@ -21,7 +21,9 @@ import (
 
 func TestTokenRequest(t *testing.T) {
 	s := newSite(t, nil)
-	s.app = s.hub.RegisterApp(hfoauthtest.App{ClientID: "id with &: /", ClientSecret: "s%ecret:+ ö 0123456789abcdef", RedirectURIs: s.app.RedirectURIs})
+	s.app = s.hub.RegisterApp(hfoauthtest.App{
+		ClientID: "id with &: /", ClientSecret: "s%ecret:+ ö 0123456789abcdef", RedirectURIs: s.app.RedirectURIs,
+	})
 	client := s.newReplica(nil)
 	login := httptest.NewRecorder()
 	client.LoginHandler().ServeHTTP(login, httptest.NewRequest("GET", "/login", nil))
@@ -36,14 +38,25 @@ func TestTokenRequest(t *testing.T) {
 	}
 	requests := s.hub.Requests(hfoauthtest.TokenEndpoint)
 	form := requests[len(requests)-1].Form
-	if form.Get("client_id") != s.app.ClientID || form.Get("redirect_uri") != s.URL+"/login/callback" || len(form.Get("code_verifier")) != 43 || form.Has("client_secret") {
-		t.Errorf("token request: %v", form)
+	for name, want := range map[string]string{"client_id": s.app.ClientID, "redirect_uri": s.URL + "/login/callback"} {
+		if got := form.Get(name); got != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+	if got := form.Get("code_verifier"); len(got) != 43 {
+		t.Errorf("code_verifier has %d characters, want 43", len(got))
+	}
+	if form.Has("client_secret") {
+		t.Error("the form has the client secret")
 	}
 	// RFC 6749 section 2.3.1: both parts form-urlencoded before base64.
 	r := http.Request{Header: requests[len(requests)-1].Header}
-	id, secret, ok := r.BasicAuth()
-	if !ok || id != url.QueryEscape(s.app.ClientID) || secret != url.QueryEscape(s.app.ClientSecret) {
-		t.Errorf("Basic credentials %q %q", id, secret)
+	id, secret, _ := r.BasicAuth()
+	if want := url.QueryEscape(s.app.ClientID); id != want {
+		t.Errorf("Basic credentials have the ID %q, want %q", id, want)
+	}
+	if want := url.QueryEscape(s.app.ClientSecret); secret != want {
+		t.Errorf("Basic credentials have the secret %q, want %q", secret, want)
 	}
 }
 
@@ -71,6 +84,12 @@ func TestFailures(t *testing.T) {
 			}
 		})
 	}
+	token := func(fault hfoauthtest.Fault) func(*site) { return hub(hfoauthtest.TokenEndpoint, fault) }
+	userinfo := func(fault hfoauthtest.Fault) func(*site) { return hub(hfoauthtest.UserInfoEndpoint, fault) }
+	const expired, away, invalid = "expired or was already used", "is unavailable right now", "We could not verify"
+	script := "<script>alert(1)</script>"
+	evil := "https://evil.example"
+	form := "access_token=x&token_type=bearer"
 	tests := []struct {
 		name   string
 		break_ func(*site)
@@ -79,50 +98,50 @@ func TestFailures(t *testing.T) {
 		says   string
 	}{
 		{"denied", func(*site) {}, adaDenies, 403, "Sign-in cancelled"},
-		{"other error", answerWith(url.Values{"error": {"server_error"}, "error_description": {"<script>alert(1)</script>"}}), ada, 400, "server_error"},
-		{"hostile error", answerWith(url.Values{"error": {"<script>alert(1)</script>"}}), ada, 400, "&lt;script&gt;"},
-		{"no code", answerWith(nil), ada, 400, "expired or was already used"},
-		{"two codes", answerWith(url.Values{"code": {"a", "b"}}), ada, 400, "expired or was already used"},
+		{"other error", answerWith(url.Values{"error": {"server_error"}, "error_description": {script}}), ada, 400, "server_error"},
+		{"hostile error", answerWith(url.Values{"error": {script}}), ada, 400, "&lt;script&gt;"},
+		{"no code", answerWith(nil), ada, 400, expired},
+		{"two codes", answerWith(url.Values{"code": {"a", "b"}}), ada, 400, expired},
 		{"unknown code", answerWith(url.Values{"code": {"invented"}}), ada, 400, "invalid_grant"},
-		{"foreign iss", answerWith(url.Values{"code": {"x"}, "iss": {"https://evil.example"}}), ada, 400, "expired or was already used"},
-		{"foreign iss with error", answerWith(url.Values{"error": {"access_denied"}, "iss": {"https://evil.example"}}), ada, 400, "expired or was already used"},
+		{"foreign iss", answerWith(url.Values{"code": {"x"}, "iss": {evil}}), ada, 400, expired},
+		{"foreign iss with error", answerWith(url.Values{"error": {"access_denied"}, "iss": {evil}}), ada, 400, expired},
 
-		{"token endpoint 500", hub(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(500, "oops")), ada, 503, "is unavailable right now"},
-		{"token endpoint 429", hub(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(429, "{}", "Retry-After", "7")), ada, 503, "is unavailable right now"},
-		{"token endpoint dropped", hub(hfoauthtest.TokenEndpoint, hfoauthtest.Drop()), ada, 503, "is unavailable right now"},
-		{"token endpoint cut", hub(hfoauthtest.TokenEndpoint, hfoauthtest.Cut()), ada, 503, "is unavailable right now"},
-		{"userinfo 503", hub(hfoauthtest.UserInfoEndpoint, hfoauthtest.Answer(503, "")), ada, 503, "is unavailable right now"},
-		{"jwks 502", hub(hfoauthtest.JWKSEndpoint, hfoauthtest.Answer(502, "")), ada, 503, "is unavailable right now"},
-		{"jwks dropped", hub(hfoauthtest.JWKSEndpoint, hfoauthtest.Drop()), ada, 503, "is unavailable right now"},
+		{"token endpoint 500", token(hfoauthtest.Answer(500, "oops")), ada, 503, away},
+		{"token endpoint 429", token(hfoauthtest.Answer(429, "{}", "Retry-After", "7")), ada, 503, away},
+		{"token endpoint dropped", token(hfoauthtest.Drop()), ada, 503, away},
+		{"token endpoint cut", token(hfoauthtest.Cut()), ada, 503, away},
+		{"userinfo 503", userinfo(hfoauthtest.Answer(503, "")), ada, 503, away},
+		{"jwks 502", hub(hfoauthtest.JWKSEndpoint, hfoauthtest.Answer(502, "")), ada, 503, away},
+		{"jwks dropped", hub(hfoauthtest.JWKSEndpoint, hfoauthtest.Drop()), ada, 503, away},
 
-		{"token endpoint HTML", hub(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(200, "<html>", "Content-Type", "text/html")), ada, 502, "We could not verify"},
-		{"token endpoint form", hub(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(200, "access_token=x&token_type=bearer", "Content-Type", "text/plain")), ada, 502, "We could not verify"},
-		{"token endpoint 404", hub(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(404, "nothing here")), ada, 502, "unexpected response"},
-		{"token endpoint redirects", hub(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(307, "", "Location", "/oauth/token")), ada, 502, "unexpected response"},
-		{"token endpoint empty", hub(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(200, "")), ada, 502, "We could not verify"},
-		{"token endpoint huge", hub(hfoauthtest.TokenEndpoint, hfoauthtest.Huge(20<<20)), ada, 502, "We could not verify"},
-		{"token endpoint bomb", hub(hfoauthtest.TokenEndpoint, hfoauthtest.GzipBomb(20<<20)), ada, 502, "We could not verify"},
-		{"userinfo huge", hub(hfoauthtest.UserInfoEndpoint, hfoauthtest.Huge(20<<20)), ada, 502, "We could not verify"},
-		{"userinfo no object", hub(hfoauthtest.UserInfoEndpoint, hfoauthtest.Answer(200, "[]")), ada, 502, "We could not verify"},
-		{"userinfo 401", hub(hfoauthtest.UserInfoEndpoint, hfoauthtest.Answer(401, "{}")), ada, 502, "unexpected response"},
+		{"token endpoint HTML", token(hfoauthtest.Answer(200, "<html>", "Content-Type", "text/html")), ada, 502, invalid},
+		{"token endpoint form", token(hfoauthtest.Answer(200, form, "Content-Type", "text/plain")), ada, 502, invalid},
+		{"token endpoint 404", token(hfoauthtest.Answer(404, "nothing here")), ada, 502, "unexpected response"},
+		{"token endpoint redirects", token(hfoauthtest.Answer(307, "", "Location", "/oauth/token")), ada, 502, "unexpected response"},
+		{"token endpoint empty", token(hfoauthtest.Answer(200, "")), ada, 502, invalid},
+		{"token endpoint huge", token(hfoauthtest.Huge(20 << 20)), ada, 502, invalid},
+		{"token endpoint bomb", token(hfoauthtest.GzipBomb(20 << 20)), ada, 502, invalid},
+		{"userinfo huge", userinfo(hfoauthtest.Huge(20 << 20)), ada, 502, invalid},
+		{"userinfo no object", userinfo(hfoauthtest.Answer(200, "[]")), ada, 502, invalid},
+		{"userinfo 401", userinfo(hfoauthtest.Answer(401, "{}")), ada, 502, "unexpected response"},
 		{"userinfo of another", settings(func(c *hfoauthtest.Settings) {
 			c.UserInfo = func(claims map[string]any) { claims["sub"] = "somebody else" }
-		}), ada, 502, "We could not verify"},
+		}), ada, 502, invalid},
 		{"no access token", settings(func(c *hfoauthtest.Settings) {
 			c.TokenResponse = func(r map[string]any) { delete(r, "access_token") }
-		}), ada, 502, "We could not verify"},
+		}), ada, 502, invalid},
 		{"no ID token", settings(func(c *hfoauthtest.Settings) {
 			c.TokenResponse = func(r map[string]any) { delete(r, "id_token") }
-		}), ada, 502, "We could not verify"},
+		}), ada, 502, invalid},
 		{"token type mac", settings(func(c *hfoauthtest.Settings) {
 			c.TokenResponse = func(r map[string]any) { r["token_type"] = "mac" }
-		}), ada, 502, "We could not verify"},
+		}), ada, 502, invalid},
 		{"negative lifetime", settings(func(c *hfoauthtest.Settings) {
 			c.TokenResponse = func(r map[string]any) { r["expires_in"] = -5 }
-		}), ada, 502, "We could not verify"},
-		{"ID token nonce", claim("nonce", "other"), ada, 502, "We could not verify"},
-		{"ID token issuer", claim("iss", "https://evil.example"), ada, 502, "We could not verify"},
-		{"ID token audience", claim("aud", "other"), ada, 502, "We could not verify"},
+		}), ada, 502, invalid},
+		{"ID token nonce", claim("nonce", "other"), ada, 502, invalid},
+		{"ID token issuer", claim("iss", evil), ada, 502, invalid},
+		{"ID token audience", claim("aud", "other"), ada, 502, invalid},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -134,7 +153,7 @@ func TestFailures(t *testing.T) {
 			tt.break_(s)
 			resp := s.signIn(browser, tt.person, "/private")
 			s.checkFailure(resp, tt.status, tt.says)
-			if tt.status != 400 || !strings.Contains(resp.body, "expired or was already used") {
+			if tt.status != 400 || !strings.Contains(resp.body, expired) {
 				if !strings.Contains(resp.body, `href="/login?next=%2Fprivate"`) {
 					t.Errorf("no way to try again on the page: %s", resp.body)
 				}
@@ -155,18 +174,19 @@ func (s *site) checkFailure(resp answer, status int, says string) {
 	if !strings.Contains(resp.body, says) {
 		s.t.Errorf("page does not say %q: %s", says, resp.body)
 	}
-	if strings.Contains(resp.body, "<script") || !strings.Contains(resp.body, `href="/login`) {
-		s.t.Errorf("page has a script, or no way to try again: %s", resp.body)
-	}
+	checkLacks(s.t, "the page", resp.body, "<script")
+	checkHas(s.t, "the page", resp.body, `href="/login`)
 	if got := resp.Header.Get("Content-Type"); got != "text/html; charset=utf-8" {
 		s.t.Errorf("Content-Type %q", got)
 	}
 	if got := resp.Header.Get("Cache-Control"); got != "private, no-store" {
 		s.t.Errorf("Cache-Control %q", got)
 	}
-	if got := resp.Header.Get("Content-Security-Policy"); !strings.HasPrefix(got, "default-src 'none'; style-src 'sha256-") || !strings.Contains(got, "frame-ancestors 'none'") {
-		s.t.Errorf("Content-Security-Policy %q", got)
+	policy := resp.Header.Get("Content-Security-Policy")
+	if want := "default-src 'none'; style-src 'sha256-"; !strings.HasPrefix(policy, want) {
+		s.t.Errorf("Content-Security-Policy %q, want it to begin with %q", policy, want)
 	}
+	checkHas(s.t, "Content-Security-Policy", policy, "frame-ancestors 'none'")
 	if got := resp.Header.Get("Retry-After"); (got != "") != (status == 503) {
 		s.t.Errorf("Retry-After %q with status %d", got, status)
 	}
@@ -190,7 +210,8 @@ func TestMethods(t *testing.T) {
 	} {
 		recorder := httptest.NewRecorder()
 		tt.handler.ServeHTTP(recorder, httptest.NewRequest(tt.method, "/", nil))
-		if allow := strings.Join(recorder.Result().Header["Allow"], ", "); recorder.Code != 405 || allow != tt.allowed {
+		allow := strings.Join(recorder.Result().Header["Allow"], ", ")
+		if recorder.Code != 405 || allow != tt.allowed {
 			t.Errorf("%s: %d, Allow %q, want 405 and %q", tt.method, recorder.Code, allow, tt.allowed)
 		}
 	}
@@ -202,10 +223,17 @@ func TestMethods(t *testing.T) {
 
 func TestQueryCannotChangeTheRequest(t *testing.T) {
 	s := newSite(t, nil)
-	resp := get(t, s.browser(), s.URL+"/login?scope=write-repos&orgIds=org2&prompt=none&redirect_uri=https://evil.example&state=x&nonce=y")
-	query := resp.location().Query()
-	if query.Has("orgIds") || query.Has("prompt") || strings.Contains(resp.location().RawQuery, "evil") || query.Get("scope") != "openid profile" || len(query.Get("state")) != 43 {
-		t.Errorf("authorization request %s", resp.location())
+	const forged = "scope=write-repos&orgIds=org2&prompt=none&redirect_uri=https://evil.example&state=x&nonce=y"
+	request := get(t, s.browser(), s.URL+"/login?"+forged).location()
+	checkLacks(t, "the authorization request", request.RawQuery, "orgIds", "prompt", "evil")
+	query := request.Query()
+	if got, want := query.Get("scope"), "openid profile"; got != want {
+		t.Errorf("scope %q, want %q", got, want)
+	}
+	for _, name := range []string{"state", "nonce"} {
+		if got := query.Get(name); len(got) != 43 {
+			t.Errorf("%s %q, want 43 characters", name, got)
+		}
 	}
 }
 
@@ -219,8 +247,12 @@ func TestLoginOptions(t *testing.T) {
 		Next:   "/chat",
 	})
 	location, _ := url.Parse(recorder.Header().Get("Location"))
-	if query := location.Query(); query.Get("scope") != "openid profile inference-api" || query.Get("orgIds") != "org1" || query.Get("login_hint") != "ada" {
-		t.Errorf("authorization request %s", location)
+	for name, want := range map[string]string{
+		"scope": "openid profile inference-api", "orgIds": "org1", "login_hint": "ada",
+	} {
+		if got := location.Query().Get(name); got != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
 	}
 	recorder = httptest.NewRecorder()
 	s.client.Login(recorder, httptest.NewRequest("GET", "/x", nil), hfoauth.LoginOptions{Params: url.Values{"state": {"x"}}})
@@ -281,8 +313,14 @@ func TestOnSignIn(t *testing.T) {
 	if resp := s.signIn(browser, ada, "/"); resp.StatusCode != 303 || s.username(browser) != "ada" {
 		t.Errorf("%s", resp.Status)
 	}
-	if seen.User.Username != "ada" || tokenOf(t, seen) == "" || !seen.Scopes.Has(hfoauth.ScopeProfile) {
-		t.Errorf("OnLogin saw %v", seen)
+	if got := seen.User.Username; got != "ada" {
+		t.Errorf("OnLogin saw the user %q, want ada", got)
+	}
+	if !s.works(tokenOf(t, seen)) {
+		t.Error("OnLogin saw a token that does not work")
+	}
+	if got, want := seen.Scopes.String(), "openid profile"; got != want {
+		t.Errorf("OnLogin saw the scopes %q, want %q", got, want)
 	}
 }
 
@@ -340,8 +378,12 @@ func TestErrorHandler(t *testing.T) {
 		}
 	})
 	resp := s.signIn(s.browser(), adaDenies, "/")
-	if resp.StatusCode != 403 || resp.body != "our own page" || !errors.Is(got, hfoauth.ErrDenied) {
-		t.Errorf("%s %s %v", resp.Status, resp.body, got)
+	checkStatus(t, "denied", resp, 403)
+	if want := "our own page"; resp.body != want {
+		t.Errorf("the page is %q, want %q", resp.body, want)
+	}
+	if !errors.Is(got, hfoauth.ErrDenied) {
+		t.Errorf("the handler gets %v, want %v", got, hfoauth.ErrDenied)
 	}
 	get(t, s.browser(), s.URL+"/login/callback?state=x")
 	if !errors.Is(got, hfoauth.ErrState) {
@@ -349,8 +391,12 @@ func TestErrorHandler(t *testing.T) {
 	}
 	s.hub.SetFault(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(400, `{"error":"invalid_client","error_description":"no"}`))
 	s.signIn(s.browser(), ada, "/")
-	if answer, ok := errors.AsType[*hfoauth.ProviderError](got); !ok || answer.Code != "invalid_client" || answer.Description != "no" {
-		t.Errorf("%v is not the provider's answer", got)
+	answer, ok := errors.AsType[*hfoauth.ProviderError](got)
+	if !ok {
+		t.Fatalf("%v is not the provider's answer", got)
+	}
+	if answer.Code != "invalid_client" || answer.Description != "no" {
+		t.Errorf("code %q and description %q, want the provider's", answer.Code, answer.Description)
 	}
 }
 
@@ -396,8 +442,11 @@ func TestConcurrentFirstUse(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if discoveries, keys := s.hub.Calls(hfoauthtest.MetadataEndpoint), s.hub.Calls(hfoauthtest.JWKSEndpoint); discoveries != 1 || keys > 2 {
-		t.Errorf("%d discoveries and %d JWKS calls", discoveries, keys)
+	if calls := s.hub.Calls(hfoauthtest.MetadataEndpoint); calls != 1 {
+		t.Errorf("%d discoveries, want one", calls)
+	}
+	if calls := s.hub.Calls(hfoauthtest.JWKSEndpoint); calls > 2 {
+		t.Errorf("%d JWKS calls, want two at most", calls)
 	}
 }
 
@@ -460,8 +509,10 @@ func echoFault(status int) hfoauthtest.Fault {
 			_, secret, _ := r.BasicAuth()
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(status)
-			json.NewEncoder(w).Encode(map[string]string{"error": "invalid_request",
-				"error_description": "code " + r.PostForm.Get("code") + " verifier " + r.PostForm.Get("code_verifier") + " secret " + secret})
+			said := []string{"code", r.PostForm.Get("code"), "verifier", r.PostForm.Get("code_verifier"), "secret", secret}
+			json.NewEncoder(w).Encode(map[string]string{
+				"error": "invalid_request", "error_description": strings.Join(said, " "),
+			})
 		})
 	}
 }
@@ -469,13 +520,22 @@ func echoFault(status int) hfoauthtest.Fault {
 func TestPublicApp(t *testing.T) {
 	key := testKey("one")
 	s := newSite(t, func(c *hfoauth.Config) { c.ClientSecret = ""; c.SessionKeys = [][]byte{key} })
-	s.hub.RegisterApp(hfoauthtest.App{ClientID: s.app.ClientID, Public: true, RedirectURIs: []string{s.URL + "/login/callback"}})
+	s.hub.RegisterApp(hfoauthtest.App{ClientID: s.app.ClientID, Public: true, RedirectURIs: s.app.RedirectURIs})
 	if resp := s.signIn(s.browser(), ada, "/"); resp.StatusCode != 303 {
 		t.Fatalf("%s: %s", resp.Status, resp.body)
 	}
 	request := s.hub.Requests(hfoauthtest.TokenEndpoint)[0]
-	if request.Header.Get("Authorization") != "" || request.Form.Has("client_secret") || request.Form.Get("client_id") != s.app.ClientID || request.Form.Get("code_verifier") == "" {
-		t.Errorf("token request %v %v", request.Header, request.Form)
+	if got := request.Header.Get("Authorization"); got != "" {
+		t.Errorf("Authorization %q, want none", got)
+	}
+	if request.Form.Has("client_secret") {
+		t.Error("the form has a client secret")
+	}
+	if got := request.Form.Get("client_id"); got != s.app.ClientID {
+		t.Errorf("client_id %q, want %q", got, s.app.ClientID)
+	}
+	if request.Form.Get("code_verifier") == "" {
+		t.Error("the form has no code_verifier")
 	}
 }
 
@@ -559,7 +619,8 @@ func FuzzCallbackQuery(f *testing.F) {
 
 func TestClockDifference(t *testing.T) {
 	for difference, want := range map[time.Duration]int{
-		59 * time.Second: 303, -59 * time.Second: 303, 10 * time.Minute: 502, -10 * time.Minute: 502, 2 * time.Hour: 502, -2 * time.Hour: 502,
+		59 * time.Second: 303, 10 * time.Minute: 502, 2 * time.Hour: 502,
+		-59 * time.Second: 303, -10 * time.Minute: 502, -2 * time.Hour: 502,
 	} {
 		s := newSite(t, nil)
 		s.hub.Configure(func(c *hfoauthtest.Settings) {

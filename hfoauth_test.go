@@ -200,6 +200,43 @@ func (a answer) setCookies(prefix string) []*http.Cookie {
 	return cookies
 }
 
+// checkStatus checks the status of an answer.
+func checkStatus(t testing.TB, what string, resp answer, want int) {
+	t.Helper()
+	if resp.StatusCode != want {
+		t.Errorf("%s: status %d, want %d: %s", what, resp.StatusCode, want, resp.body)
+	}
+}
+
+// checkRedirect checks that an answer leads to an address.
+func checkRedirect(t testing.TB, what string, resp answer, want string) {
+	t.Helper()
+	checkStatus(t, what, resp, http.StatusSeeOther)
+	if got := resp.Header.Get("Location"); got != want {
+		t.Errorf("%s: leads to %q, want %q", what, got, want)
+	}
+}
+
+// checkHas checks that a text has all of some parts.
+func checkHas(t testing.TB, what, text string, parts ...string) {
+	t.Helper()
+	for _, part := range parts {
+		if !strings.Contains(text, part) {
+			t.Errorf("%s lacks %q: %s", what, part, text)
+		}
+	}
+}
+
+// checkLacks checks that a text has none of some parts.
+func checkLacks(t testing.TB, what, text string, parts ...string) {
+	t.Helper()
+	for _, part := range parts {
+		if strings.Contains(text, part) {
+			t.Errorf("%s has %q: %s", what, part, text)
+		}
+	}
+}
+
 func do(t testing.TB, browser *http.Client, req *http.Request) answer {
 	t.Helper()
 	resp, err := browser.Do(req)

@@ -35,19 +35,16 @@ func TestNoLoopAfterSignIn(t *testing.T) {
 		s.signIn(browser, ada, "/private")
 		post(t, browser, s.URL+"/logout", nil)
 	}
-	for name, before := range map[string]func(*http.Client){"denied": denied, "session lost": lost, "signed out": signedOut} {
+	for name, before := range map[string]func(*http.Client){
+		"denied": denied, "session lost": lost, "signed out": signedOut,
+	} {
 		browser := s.browser()
 		before(browser)
 		resp := get(t, browser, s.URL+"/private")
-		if resp.StatusCode != 401 || !strings.Contains(resp.body, "Sign in to view this page") || !strings.Contains(resp.body, `href="/login?next=%2Fprivate"`) {
-			t.Errorf("%s: %s to %q: %s", name, resp.Status, resp.Header.Get("Location"), resp.body)
-		}
-		if resp := s.signIn(browser, ada, "/private"); resp.Header.Get("Location") != "/private" {
-			t.Errorf("%s: signing in by a click: %s", name, resp.Status)
-		}
-		if resp := get(t, browser, s.URL+"/private"); resp.StatusCode != 200 {
-			t.Errorf("%s: signed in: %s", name, resp.Status)
-		}
+		checkStatus(t, name, resp, 401)
+		checkHas(t, name+": the page", resp.body, "Sign in to view this page", `href="/login?next=%2Fprivate"`)
+		checkRedirect(t, name+": signing in by a click", s.signIn(browser, ada, "/private"), "/private")
+		checkStatus(t, name+": signed in", get(t, browser, s.URL+"/private"), 200)
 		home, _ := url.Parse(s.URL)
 		for _, cookie := range browser.Jar.Cookies(home) {
 			if strings.Contains(cookie.Name, "pause") {
@@ -71,7 +68,9 @@ func TestStepUpRightAfterSignIn(t *testing.T) {
 
 // Prompt "none" leads back to next, whatever the provider answers, once.
 func TestSilentSignIn(t *testing.T) {
-	for _, code := range []string{"login_required", "consent_required", "interaction_required", "server_error", "access_denied"} {
+	for _, code := range []string{
+		"login_required", "consent_required", "interaction_required", "server_error", "access_denied",
+	} {
 		s := newSite(t, nil)
 		s.hub.Configure(func(c *hfoauthtest.Settings) {
 			c.AuthorizationResponse = func(response url.Values) {
@@ -89,15 +88,9 @@ func TestSilentSignIn(t *testing.T) {
 			t.Fatalf("%s: prompt %q: %s", code, got, begun.Status)
 		}
 		resp := get(t, browser, s.decide(begun.Header.Get("Location"), ada))
-		if resp.StatusCode != 303 || resp.Header.Get("Location") != "/page" {
-			t.Errorf("%s: %s to %q, want /page: %s", code, resp.Status, resp.Header.Get("Location"), resp.body)
-		}
-		if resp := get(t, browser, app.URL+"/page"); resp.StatusCode != 401 {
-			t.Errorf("%s: the second time: %s to %q", code, resp.Status, resp.Header.Get("Location"))
-		}
-		if resp := get(t, browser, app.URL+"/other"); resp.Header.Get("Location") != "/page" {
-			t.Errorf("%s: the second time, of another page: %s to %q", code, resp.Status, resp.Header.Get("Location"))
-		}
+		checkRedirect(t, code, resp, "/page")
+		checkStatus(t, code+", the second time", get(t, browser, app.URL+"/page"), 401)
+		checkRedirect(t, code+", the second time, of another page", get(t, browser, app.URL+"/other"), "/page")
 	}
 	s := newSite(t, nil)
 	w := httptest.NewRecorder()
@@ -115,12 +108,15 @@ func TestHTMX(t *testing.T) {
 		"with metadata":     {"Sec-Fetch-Mode", "cors"},
 		"in older browsers": nil,
 	} {
-		resp := get(t, s.browser(), s.URL+"/private", append(header, "HX-Request", "true", "HX-Current-URL", s.URL+"/board?x=1", "Accept", "text/html, */*")...)
-		if got := resp.Header.Get("HX-Redirect"); resp.StatusCode != 401 || got != "/login?next=%2Fboard%3Fx%3D1" {
-			t.Errorf("%s: %s, HX-Redirect %q", name, resp.Status, got)
+		header = append(header, "HX-Request", "true", "HX-Current-URL", s.URL+"/board?x=1", "Accept", "text/html, */*")
+		resp := get(t, s.browser(), s.URL+"/private", header...)
+		checkStatus(t, name, resp, 401)
+		if got, want := resp.Header.Get("HX-Redirect"), "/login?next=%2Fboard%3Fx%3D1"; got != want {
+			t.Errorf("%s: HX-Redirect %q, want %q", name, got, want)
 		}
 	}
-	resp := get(t, s.browser(), s.URL+"/private", "HX-Request", "true", "HX-Current-URL", "https://evil.example//evil.example/")
+	resp := get(t, s.browser(), s.URL+"/private",
+		"HX-Request", "true", "HX-Current-URL", "https://evil.example//evil.example/")
 	if got := resp.Header.Get("HX-Redirect"); got != "/login" {
 		t.Errorf("another site's page: HX-Redirect %q", got)
 	}
@@ -138,14 +134,18 @@ func TestJSONHasTheLoginAddress(t *testing.T) {
 func TestLogoutPage(t *testing.T) {
 	s := newSite(t, func(c *hfoauth.Config) { c.AppName = "Engines" })
 	browser := s.browser()
-	if resp := get(t, browser, s.URL+"/logout"); resp.StatusCode != 405 || !strings.Contains(resp.body, "You are signed out") || strings.Contains(resp.body, "<form") {
-		t.Errorf("signed out: %s %s", resp.Status, resp.body)
-	}
-	s.signIn(browser, ada, "/")
 	resp := get(t, browser, s.URL+"/logout")
-	if resp.StatusCode != 405 || resp.Header.Get("Allow") != "POST" || !strings.Contains(resp.body, `<form class="hfoauth-actions" method="post" action="/logout">`) || !strings.Contains(resp.body, "Engines") {
-		t.Errorf("signed in: %s %v %s", resp.Status, resp.Header, resp.body)
+	checkStatus(t, "signed out", resp, 405)
+	checkHas(t, "signed out", resp.body, "You are signed out")
+	checkLacks(t, "signed out", resp.body, "<form")
+	s.signIn(browser, ada, "/")
+	resp = get(t, browser, s.URL+"/logout")
+	checkStatus(t, "signed in", resp, 405)
+	if got := resp.Header.Get("Allow"); got != "POST" {
+		t.Errorf("Allow %q, want POST", got)
 	}
+	checkHas(t, "signed in", resp.body,
+		`<form class="hfoauth-actions" method="post" action="/logout">`, "Engines")
 	if s.username(browser) != "ada" {
 		t.Error("opening the page signs out")
 	}
@@ -162,9 +162,8 @@ func TestDeniedForAnIframe(t *testing.T) {
 			tab, iframe := s.browser(), s.browser()
 			begun := s.popup(tab, url.Values{"challenge": {challengeOf(frameVerifier)}, "next": {"/private"}})
 			denied := get(t, tab, s.decide(onward(begun), adaDenies))
-			if denied.StatusCode != 403 || !strings.Contains(denied.body, "data-hfoauth-close") || !strings.Contains(denied.body, `action="/login/frame/popup"`) {
-				t.Fatalf("%s: %s", denied.Status, denied.body)
-			}
+			checkStatus(t, "the tab", denied, 403)
+			checkHas(t, "the tab", denied.body, "data-hfoauth-close", `action="/login/frame/popup"`)
 			if resp, _ := s.claim(iframe, frameVerifier); !strings.Contains(resp.body, `"denied":true`) {
 				t.Errorf("the iframe gets %s", resp.body)
 			}
