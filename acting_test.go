@@ -50,14 +50,23 @@ func TestSessionFromContext(t *testing.T) {
 	r := httptest.NewRequest("GET", "/", nil)
 	r.AddCookie(cookie)
 	page.ServeHTTP(httptest.NewRecorder(), r)
-	if inner == nil || inner.User.Username != "ada" || !s.works(tokenOf(t, inner)) || inner.ID == "" || inner.Bearer {
-		t.Errorf("behind RequireUser the session is %+v", inner)
+	if inner == nil {
+		t.Fatal("behind RequireUser there is no session")
+	}
+	if inner.User.Username != "ada" || inner.ID == "" || inner.Bearer {
+		t.Errorf("behind RequireUser the session is %+v, want ada's", inner)
+	}
+	if !s.works(tokenOf(t, inner)) {
+		t.Error("its token does not work")
 	}
 	if outer == nil || outer.ID != inner.ID {
 		t.Errorf("another client finds %+v", outer)
 	}
-	if session := hfoauth.SessionFromContext(context.Background()); session != nil || hfoauth.UserFromContext(context.Background()) != nil {
-		t.Errorf("behind nothing there is %+v", session)
+	if session := hfoauth.SessionFromContext(t.Context()); session != nil {
+		t.Errorf("behind nothing there is the session %+v", session)
+	}
+	if user := hfoauth.UserFromContext(t.Context()); user != nil {
+		t.Errorf("behind nothing there is the user %+v", user)
 	}
 }
 
@@ -260,7 +269,9 @@ func TestMaxSessionAge(t *testing.T) {
 			}
 		})
 	}
-	_, err := hfoauth.New(hfoauth.Config{ClientID: "x", ClientSecret: strings.Repeat("abcdefgh", 4), RedirectURL: "https://app.example/cb", MaxSessionAge: -time.Hour})
+	_, err := hfoauth.New(hfoauth.Config{
+		ClientID: "x", ClientSecret: clientSecret, RedirectURL: "https://app.example/cb", MaxSessionAge: -time.Hour,
+	})
 	if err == nil || !strings.Contains(err.Error(), "MaxSessionAge") {
 		t.Errorf("an age below zero: %v", err)
 	}
@@ -274,7 +285,8 @@ func TestStoreMethodsAreLogged(t *testing.T) {
 		"contexts=false compareAndSwap=true":  hfoauth.NewMemoryStore(),
 	} {
 		var out bytes.Buffer
-		newClient(t, hfoauth.Config{Store: store, Logger: slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+		debug := &slog.HandlerOptions{Level: slog.LevelDebug}
+		newClient(t, hfoauth.Config{Store: store, Logger: slog.New(slog.NewTextHandler(&out, debug))})
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%T is logged as %s, want %s", store, out.String(), want)
 		}

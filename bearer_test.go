@@ -29,7 +29,9 @@ func bearer(client *hfoauth.Client, token string, cookies ...*http.Cookie) (*hfo
 }
 
 // bearerAt returns the user of a token behind AcceptBearer.
-func bearerAt(client *hfoauth.Client, options hfoauth.BearerOptions, token string, cookies ...*http.Cookie) (user *hfoauth.User, err error) {
+func bearerAt(client *hfoauth.Client, options hfoauth.BearerOptions, token string, cookies ...*http.Cookie) (
+	user *hfoauth.User, err error,
+) {
 	r := httptest.NewRequest("GET", "/", nil)
 	r.Header.Set("Authorization", "Bearer "+token)
 	for _, cookie := range cookies {
@@ -48,8 +50,17 @@ func TestBearer(t *testing.T) {
 	oauthToken := s.hub.AccessToken("ada", s.app.ClientID)
 	for name, token := range map[string]string{"OAuth token": oauthToken, "user token": s.hub.UserToken("ada")} {
 		user, err := bearer(s.client, token)
-		if err != nil || user.Username != "ada" || user.Sub == "" || user.Org("engines") == nil || !strings.HasPrefix(user.Picture, s.hub.URL+"/") {
-			t.Errorf("%s: %+v, %v", name, user, err)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if user.Username != "ada" || user.Sub != sub("ada") {
+			t.Errorf("%s: the user is %q with the ID %q, want ada", name, user.Username, user.Sub)
+		}
+		if user.Org("engines") == nil {
+			t.Errorf("%s: the user is not in engines: %v", name, user.Orgs)
+		}
+		if want := s.hub.URL + "/"; !strings.HasPrefix(user.Picture, want) {
+			t.Errorf("%s: picture %q, want one below %s", name, user.Picture, want)
 		}
 	}
 	for _, endpoint := range []hfoauthtest.Endpoint{hfoauthtest.UserInfoEndpoint, hfoauthtest.WhoAmIEndpoint} {
@@ -458,7 +469,8 @@ func TestStricterRouteInsideAnother(t *testing.T) {
 // accessToken is an OAuth access token as the Hub's look, that says payload.
 func accessToken(payload string) string {
 	encode := base64.RawURLEncoding.EncodeToString
-	return "hf_oauth_" + encode([]byte(`{"alg":"EdDSA"}`)) + "." + encode([]byte(payload)) + "." + encode([]byte("signature"))
+	header, signature := encode([]byte(`{"alg":"EdDSA"}`)), encode([]byte("signature"))
+	return "hf_oauth_" + header + "." + encode([]byte(payload)) + "." + signature
 }
 
 // Which tokens count is as BearerOptions say, of a provider that vouches for

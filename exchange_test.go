@@ -14,8 +14,17 @@ func TestMemberToken(t *testing.T) {
 	s.app.Org = "engines"
 	s.hub.RegisterApp(s.app)
 	token, err := s.client.MemberToken(t.Context(), "ada@example.com", hfoauth.ScopeOpenID, hfoauth.ScopeInferenceAPI)
-	if err != nil || !s.works(token.AccessToken) || token.RefreshToken != "" || token.Expiry.IsZero() {
-		t.Errorf("%v", err)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !s.works(token.AccessToken) {
+		t.Error("the token does not work")
+	}
+	if token.RefreshToken != "" {
+		t.Error("there is a refresh token")
+	}
+	if token.Expiry.IsZero() {
+		t.Error("the token does not expire")
 	}
 	_, err = s.client.MemberToken(t.Context(), "nobody@example.com")
 	if answer, ok := errors.AsType[*hfoauth.ProviderError](err); !ok || answer.Code != "invalid_grant" {
@@ -31,8 +40,11 @@ func TestMemberTokenErrors(t *testing.T) {
 		s.hub.SetFault(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(400, `{"error":"`+code+`","error_description":"no"}`))
 		token, err := s.client.MemberToken(t.Context(), "ada@example.com")
 		answer, ok := errors.AsType[*hfoauth.ProviderError](err)
-		if !ok || answer.Code != code || token != nil {
-			t.Errorf("%s: %v, %v", code, token, err)
+		if !ok || answer.Code != code {
+			t.Errorf("error %v, want the code %q", err, code)
+		}
+		if token != nil {
+			t.Errorf("%s comes with a token", code)
 		}
 	}
 	s.hub.SetFault(hfoauthtest.TokenEndpoint, nil)

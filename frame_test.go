@@ -60,11 +60,25 @@ func asksFor(popup answer) string {
 // claim asks for the session of a verifier and returns the cookie, if any.
 func (s *site) claim(browser *http.Client, verifier string) (answer, *http.Cookie) {
 	s.t.Helper()
-	resp := post(s.t, browser, s.URL+"/login/frame/claim", url.Values{"verifier": {verifier}}, "Sec-Fetch-Site", "same-origin")
+	form := url.Values{"verifier": {verifier}}
+	resp := post(s.t, browser, s.URL+"/login/frame/claim", form, "Sec-Fetch-Site", "same-origin")
 	for _, cookie := range resp.setCookies(s.client.SessionCookie() + "-frame") {
 		return resp, cookie
 	}
 	return resp, nil
+}
+
+// refusesClaim checks that a claim gets nothing, yet.
+func (s *site) refusesClaim(what string, browser *http.Client, verifier string) {
+	s.t.Helper()
+	resp, cookie := s.claim(browser, verifier)
+	checkStatus(s.t, what, resp, http.StatusOK)
+	if want := `{"signedIn":false}` + "\n"; resp.body != want {
+		s.t.Errorf("%s: %s, want %s", what, resp.body, want)
+	}
+	if cookie != nil {
+		s.t.Errorf("%s: sets %v", what, cookie)
+	}
 }
 
 func TestFrameSignIn(t *testing.T) {
@@ -76,23 +90,21 @@ func TestFrameSignIn(t *testing.T) {
 			if onward(resp) == "" {
 				t.Fatalf("%s: %s", resp.Status, resp.body)
 			}
-			if early, cookie := s.claim(iframe, frameVerifier); cookie != nil || early.body != `{"signedIn":false}`+"\n" {
-				t.Errorf("claimed before it is there: %s", early.body)
-			}
+			s.refusesClaim("before the sign-in", iframe, frameVerifier)
 			done := get(t, tab, s.decide(onward(resp), ada))
-			if done.Header.Get("Location") != "/login/frame/done" || s.username(tab) != "ada" {
-				t.Fatalf("callback: %s to %s, tab is %q", done.Status, done.Header.Get("Location"), s.username(tab))
+			checkRedirect(t, "callback", done, "/login/frame/done")
+			if got := s.username(tab); got != "ada" {
+				t.Fatalf("the tab is signed in as %q, want ada", got)
 			}
-			if wrong, cookie := s.claim(iframe, frameVerifier+"x"); cookie != nil || wrong.body != `{"signedIn":false}`+"\n" || wrong.StatusCode != 200 {
-				t.Errorf("another verifier: %s", wrong.body)
-			}
+			s.refusesClaim("another verifier", iframe, frameVerifier+"x")
 			claimed, cookie := s.claim(iframe, frameVerifier)
-			if cookie == nil || claimed.body != `{"signedIn":true}`+"\n" || s.username(iframe) != "ada" {
-				t.Fatalf("%s, iframe is %q", claimed.body, s.username(iframe))
+			if want := `{"signedIn":true}` + "\n"; cookie == nil || claimed.body != want {
+				t.Fatalf("claim: %s with the cookie %v, want %s and one", claimed.body, cookie, want)
 			}
-			if replayed, cookie := s.claim(s.browser(), frameVerifier); cookie != nil || replayed.body != `{"signedIn":false}`+"\n" {
-				t.Errorf("claimed twice: %s", replayed.body)
+			if got := s.username(iframe); got != "ada" {
+				t.Fatalf("the iframe is signed in as %q, want ada", got)
 			}
+			s.refusesClaim("a second time", s.browser(), frameVerifier)
 
 			// The iframe's session renews itself and stays in its cookie.
 			clock := s.newClock()
@@ -156,8 +168,14 @@ func TestLaterSignInsLeaveTheIframe(t *testing.T) {
 				t.Fatalf("claims: %v, %v", one, two)
 			}
 			s.signIn(tab, grace, "/")
-			if s.username(tab) != "grace" || s.username(first) != "ada" || s.username(second) != "ada" {
-				t.Errorf("tab is %q, iframes are %q and %q", s.username(tab), s.username(first), s.username(second))
+			for _, tt := range []struct {
+				where   string
+				browser *http.Client
+				want    string
+			}{{"tab", tab, "grace"}, {"first iframe", first, "ada"}, {"second iframe", second, "ada"}} {
+				if got := s.username(tt.browser); got != tt.want {
+					t.Errorf("the %s is signed in as %q, want %q", tt.where, got, tt.want)
+				}
 			}
 		})
 	}
@@ -353,9 +371,8 @@ func TestFrameAttacks(t *testing.T) {
 		"no browser":                   {"Accept", "*/*"},
 	} {
 		for _, path := range []string{"popup", "claim", "check"} {
-			if resp := post(t, s.browser(), s.URL+"/login/frame/"+path, good, header...); resp.StatusCode != 403 {
-				t.Errorf("%s posts to %s: %s", name, path, resp.Status)
-			}
+			resp := post(t, s.browser(), s.URL+"/login/frame/"+path, good, header...)
+			checkStatus(t, name+" posts to "+path, resp, 403)
 		}
 	}
 	for name, header := range map[string][]string{
@@ -367,22 +384,18 @@ func TestFrameAttacks(t *testing.T) {
 		}
 	}
 	t.Run("a link cannot bring a challenge", func(t *testing.T) {
-		browser := s.browser()
-		resp := get(t, browser, s.URL+"/login?challenge="+challengeOf(frameVerifier)+"&popup=1")
+		browser, query := s.browser(), "?challenge="+challengeOf(frameVerifier)
+		resp := get(t, browser, s.URL+"/login"+query+"&popup=1")
 		callback := get(t, browser, s.decide(resp.Header.Get("Location"), ada))
-		if _, cookie := s.claim(s.browser(), frameVerifier); cookie != nil || callback.Header.Get("Location") != "/" {
-			t.Error("an attacker's link parked a session")
-		}
-		if page := get(t, browser, s.URL+"/login/frame/popup?challenge="+challengeOf(frameVerifier)); page.StatusCode != 405 {
-			t.Errorf("a link begins the iframe's sign-in: %s", page.Status)
-		}
-		if resp = post(t, browser, s.URL+"/login/frame/popup?challenge="+challengeOf(frameVerifier), nil, "Sec-Fetch-Site", "same-origin"); onward(resp) == "" {
+		checkRedirect(t, "the callback of a link", callback, "/")
+		s.refusesClaim("after a link with a challenge", s.browser(), frameVerifier)
+		checkStatus(t, "a link to the pop-up", get(t, browser, s.URL+"/login/frame/popup"+query), 405)
+		resp = post(t, browser, s.URL+"/login/frame/popup"+query, nil, "Sec-Fetch-Site", "same-origin")
+		if onward(resp) == "" {
 			t.Fatal(resp.Status)
 		}
 		get(t, browser, s.decide(onward(resp), ada))
-		if _, cookie := s.claim(s.browser(), frameVerifier); cookie != nil {
-			t.Error("the pop-up takes a challenge from its address")
-		}
+		s.refusesClaim("after a challenge in the pop-up's address", s.browser(), frameVerifier)
 	})
 	t.Run("late claim", func(t *testing.T) {
 		browser := s.browser()
@@ -390,9 +403,7 @@ func TestFrameAttacks(t *testing.T) {
 		get(t, browser, s.decide(onward(resp), ada))
 		s.client.SetClock(func() time.Time { return time.Now().Add(2*time.Minute + time.Second) })
 		defer s.client.SetClock(time.Now)
-		if _, cookie := s.claim(s.browser(), frameVerifier); cookie != nil {
-			t.Error("claimed after two minutes")
-		}
+		s.refusesClaim("after two minutes", s.browser(), frameVerifier)
 	})
 	t.Run("large form", func(t *testing.T) {
 		browser := s.browser()
@@ -409,9 +420,7 @@ func TestFrameAttacks(t *testing.T) {
 	t.Run("short challenge", func(t *testing.T) {
 		browser := s.browser()
 		resp := s.popup(browser, url.Values{"challenge": {"short"}, "next": {"/private"}})
-		if callback := get(t, browser, s.decide(onward(resp), ada)); callback.Header.Get("Location") != "/private" {
-			t.Errorf("leads to %s", callback.Header.Get("Location"))
-		}
+		checkRedirect(t, "callback", get(t, browser, s.decide(onward(resp), ada)), "/private")
 	})
 	t.Run("scopes of somebody else's choice", func(t *testing.T) {
 		resp := s.popup(s.browser(), url.Values{"options": {"AAAA"}, "scope": {"write-repos"}})
@@ -422,9 +431,7 @@ func TestFrameAttacks(t *testing.T) {
 	t.Run("return path", func(t *testing.T) {
 		browser := s.browser()
 		resp := s.popup(browser, url.Values{"next": {"//evil.example"}})
-		if callback := get(t, browser, s.decide(onward(resp), ada)); callback.Header.Get("Location") != "/" {
-			t.Errorf("leads to %s", callback.Header.Get("Location"))
-		}
+		checkRedirect(t, "callback", get(t, browser, s.decide(onward(resp), ada)), "/")
 	})
 }
 
@@ -432,14 +439,16 @@ func TestFrameAttacks(t *testing.T) {
 // the attempt's cookie would be lost: the pop-up signs in under that name.
 func TestFramePopupOnACustomDomain(t *testing.T) {
 	client := newClient(t, hfoauth.Config{SpaceHost: "user-app.hf.space,www.example.com"})
-	r := httptest.NewRequest("POST", "https://www.example.com/login/frame/popup", strings.NewReader(url.Values{"challenge": {challengeOf(frameVerifier)}, "next": {"/private"}}.Encode()))
-	for header, value := range map[string]string{"Content-Type": "application/x-www-form-urlencoded", "Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "navigate"} {
-		r.Header.Set(header, value)
-	}
+	form := url.Values{"challenge": {challengeOf(frameVerifier)}, "next": {"/private"}}
+	r := httptest.NewRequest("POST", "https://www.example.com/login/frame/popup", strings.NewReader(form.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Sec-Fetch-Site", "same-origin")
+	r.Header.Set("Sec-Fetch-Mode", "navigate")
 	w := httptest.NewRecorder()
 	client.Handler(http.NotFoundHandler()).ServeHTTP(w, r)
-	if !strings.Contains(w.Body.String(), `href="https://user-app.hf.space/login?next=%2Fprivate"`) || w.Header().Get("Set-Cookie") != "" {
-		t.Errorf("%d: %s, cookies %v", w.Code, w.Body, w.Header()["Set-Cookie"])
+	checkHas(t, "the page", w.Body.String(), `href="https://user-app.hf.space/login?next=%2Fprivate"`)
+	if cookies := w.Header()["Set-Cookie"]; len(cookies) > 0 {
+		t.Errorf("sets %q, want no cookie", cookies)
 	}
 }
 
@@ -459,15 +468,22 @@ func TestFramePagesAreNotFramed(t *testing.T) {
 		r.Header.Set("Sec-Fetch-Dest", "iframe")
 		w := httptest.NewRecorder()
 		mux.ServeHTTP(w, r)
-		if policy := w.Header().Get("Content-Security-Policy"); w.Code != 200 || !strings.HasSuffix(policy, want) || !strings.Contains(policy, "script-src 'self'") {
-			t.Errorf("%s: %d, policy %q", path, w.Code, policy)
+		if w.Code != 200 {
+			t.Errorf("%s: status %d, want 200", path, w.Code)
 		}
+		policy := w.Header().Get("Content-Security-Policy")
+		if !strings.HasSuffix(policy, want) {
+			t.Errorf("%s: policy %q, want it to end with %q", path, policy, want)
+		}
+		checkHas(t, path+": the policy", policy, "script-src 'self'")
 	}
 }
 
 func TestPageTemplate(t *testing.T) {
 	s := newSite(t, func(c *hfoauth.Config) {
-		c.PageTemplate = template.Must(template.New("").Parse(`<html><head><link rel="stylesheet" href="/our.css">{{.Head}}</head><body>Ours: {{.Title}} {{range .Text}}{{.}}{{end}} {{.Controls}}</body></html>`))
+		c.PageTemplate = template.Must(template.New("").Parse(
+			`<html><head><link rel="stylesheet" href="/our.css">{{.Head}}</head>
+			<body>Ours: {{.Title}} {{range .Text}}{{.}}{{end}} {{.Controls}}</body></html>`))
 	})
 	for path, wants := range map[string][]string{
 		"/login/callback":    {"Ours: This sign-in link has expired or was already used", `href="/login"`},
@@ -480,14 +496,10 @@ func TestPageTemplate(t *testing.T) {
 		} else {
 			resp = get(t, s.browser(), s.URL+path)
 		}
-		for _, want := range append(wants, "/our.css") {
-			if !strings.Contains(resp.body, want) {
-				t.Errorf("%s lacks %s: %s", path, want, resp.body)
-			}
-		}
-		if policy := resp.Header.Get("Content-Security-Policy"); !strings.Contains(policy, "style-src 'self'") || strings.Contains(policy, "unsafe") {
-			t.Errorf("%s: policy %s", path, policy)
-		}
+		checkHas(t, path, resp.body, append(wants, "/our.css")...)
+		policy := resp.Header.Get("Content-Security-Policy")
+		checkHas(t, path+": the policy", policy, "style-src 'self'")
+		checkLacks(t, path+": the policy", policy, "unsafe")
 	}
 }
 
@@ -498,9 +510,8 @@ func TestLoginInAFrame(t *testing.T) {
 		t.Fatal(resp.Status)
 	}
 	page := get(t, s.browser(), s.URL+resp.Header.Get("Location"), "Sec-Fetch-Dest", "iframe")
-	if page.StatusCode != 200 || !strings.Contains(page.body, `data-hfoauth-next="/private"`) || !strings.Contains(page.body, `target="_blank"`) {
-		t.Errorf("%s: %s", page.Status, page.body)
-	}
+	checkStatus(t, "the login page", page, 200)
+	checkHas(t, "the login page", page.body, `data-hfoauth-next="/private"`, `target="_blank"`)
 	if policy := page.Header.Get("Referrer-Policy"); policy != "same-origin" {
 		t.Errorf("old browsers post forms without their origin: %q", policy)
 	}
@@ -550,8 +561,14 @@ func TestFrameAncestors(t *testing.T) {
 			t.Errorf("%s: cookies %v, want SameSite %v", name, cookies, tt.site)
 		}
 	}
-	for _, wrong := range []string{"huggingface.co", "https://huggingface.co/spaces", "*", "https://a.example; script-src *", "https://a.example https://b.example", "'self'", "http://a.example"} {
-		_, err := hfoauth.New(hfoauth.Config{ClientID: "id", SessionKeys: [][]byte{testKey("one")}, RedirectURL: "https://app.example/cb", FrameAncestors: []string{wrong}})
+	for _, wrong := range []string{
+		"huggingface.co", "https://huggingface.co/spaces", "*", "https://a.example; script-src *",
+		"https://a.example https://b.example", "'self'", "http://a.example",
+	} {
+		_, err := hfoauth.New(hfoauth.Config{
+			ClientID: "id", SessionKeys: [][]byte{testKey("one")}, RedirectURL: "https://app.example/cb",
+			FrameAncestors: []string{wrong},
+		})
 		if err == nil || !strings.Contains(err.Error(), "Config.FrameAncestors") {
 			t.Errorf("%q: %v", wrong, err)
 		}
@@ -569,8 +586,12 @@ func TestScriptText(t *testing.T) {
 	script := get(t, s.browser(), s.URL+"/login/frame/hfoauth.js")
 	style := get(t, s.browser(), s.URL+"/login/frame/hfoauth.css")
 	for _, resp := range []answer{script, style} {
-		if resp.StatusCode != 200 || resp.Header.Get("Cache-Control") != "no-cache" || resp.Header.Get("ETag") == "" {
-			t.Errorf("%s %v", resp.Status, resp.Header)
+		checkStatus(t, resp.Request.URL.Path, resp, 200)
+		if got := resp.Header.Get("Cache-Control"); got != "no-cache" {
+			t.Errorf("%s: Cache-Control %q, want no-cache", resp.Request.URL.Path, got)
+		}
+		if resp.Header.Get("ETag") == "" {
+			t.Errorf("%s has no ETag", resp.Request.URL.Path)
 		}
 		again := get(t, s.browser(), s.URL+resp.Request.URL.Path, "If-None-Match", resp.Header.Get("ETag"))
 		if again.StatusCode != 304 {

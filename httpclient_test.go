@@ -190,7 +190,14 @@ func TestHTTPClientUsesTheTransport(t *testing.T) {
 	api := session.HTTPClient()
 	before := transport.calls
 	resp, err := api.Get(s.hub.URL + "/api/whoami-v2")
-	if err != nil || resp.StatusCode != 200 || transport.calls != before+1 {
-		t.Errorf("%v, %v, %d calls", resp, err, transport.calls-before)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != 200 {
+		t.Errorf("whoami: %s, want 200", resp.Status)
+	}
+	if calls := transport.calls - before; calls != 1 {
+		t.Errorf("%d calls by the transport, want one", calls)
 	}
 }

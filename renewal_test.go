@@ -70,13 +70,19 @@ func TestRenewal(t *testing.T) {
 			clock := s.newClock()
 			cookie := s.newSession(ada)
 			first, answered, err := act(t, s.client, cookie)
-			if err != nil || answered != nil || s.hub.Calls(hfoauthtest.TokenEndpoint) != 1 {
-				t.Fatalf("a young token was renewed: %v %v", answered, err)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if calls := s.hub.Calls(hfoauthtest.TokenEndpoint); answered != nil || calls != 1 {
+				t.Fatalf("a young token: answered with %v after %d token calls, want nothing new", answered, calls)
 			}
 			clock.advance(8*time.Hour - 4*time.Minute)
 			second, answered, err := act(t, s.client, cookie)
-			if err != nil || second == first || !s.works(second) {
-				t.Fatalf("an old token was not renewed: %v %v", answered, err)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if second == first || !s.works(second) {
+				t.Fatalf("an old token was not renewed: the same %v, works %v", second == first, s.works(second))
 			}
 			cookie = renewed(t, name, cookie, answered)
 			clock.advance(7 * time.Hour)
@@ -104,8 +110,12 @@ func TestRenewalUpdatesTheUser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if user := userOf(s.client, answered); user.Name != "Ada King" || user.Org("new") == nil || user.Org("engines") != nil {
-		t.Errorf("%+v", user)
+	user := userOf(s.client, answered)
+	if want := "Ada King"; user.Name != want {
+		t.Errorf("name %q, want %q", user.Name, want)
+	}
+	if len(user.Orgs) != 1 || user.Org("new") == nil {
+		t.Errorf("organizations %v, want new alone", user.Orgs)
 	}
 }
 
@@ -163,8 +173,12 @@ func TestBurst(t *testing.T) {
 			for i := range tokens {
 				wg.Go(func() {
 					token, answered, err := act(t, s.client, cookie)
-					if err != nil || (answered != nil) != (name == "cookie") || answered != nil && !signedIn(s.client, answered) {
-						t.Errorf("request %d: %v %v", i, answered, err)
+					if err != nil {
+						t.Errorf("request %d: %v", i, err)
+						return
+					}
+					if kept := renewed(t, name, cookie, answered); !signedIn(s.client, kept) {
+						t.Errorf("request %d: its cookie is not signed in", i)
 					}
 					tokens[i] = token
 				})
@@ -226,8 +240,14 @@ func TestReplicasRace(t *testing.T) {
 			t.Fatal(answered, err)
 		}
 		token, answered, err := act(t, other, cookie)
-		if err != nil || answered != nil || !s.works(token) || !signedIn(other, cookie) {
-			t.Errorf("the loser: %v %v", answered, err)
+		if err != nil || answered != nil {
+			t.Errorf("the loser: answered with %v, %v, want neither", answered, err)
+		}
+		if !s.works(token) {
+			t.Error("the loser has a token that does not work")
+		}
+		if !signedIn(other, cookie) {
+			t.Error("the loser signed the user out")
 		}
 	})
 }
@@ -298,12 +318,14 @@ func TestRenewalRefused(t *testing.T) {
 	}
 	clock.advance(3 * time.Minute)
 	_, _, err := act(t, s.client, cookie)
-	if e, ok := errors.AsType[*hfoauth.ProviderError](err); !errors.Is(err, hfoauth.ErrNotSignedIn) || !ok || e.Code != "invalid_client" {
-		t.Errorf("after its end: %v", err)
+	if !errors.Is(err, hfoauth.ErrNotSignedIn) {
+		t.Errorf("after its end: %v, want %v", err, hfoauth.ErrNotSignedIn)
 	}
-	if a := get(t, s.browser(), s.URL+"/private", "Cookie", cookie.Name+"="+cookie.Value); a.StatusCode != 303 || a.Header.Get("Location") != "/login?next=%2Fprivate" {
-		t.Errorf("a page: %s %s", a.Status, a.Header.Get("Location"))
+	if e, ok := errors.AsType[*hfoauth.ProviderError](err); !ok || e.Code != "invalid_client" {
+		t.Errorf("after its end: %v, want the provider's invalid_client", err)
 	}
+	page := get(t, s.browser(), s.URL+"/private", "Cookie", cookie.Name+"="+cookie.Value)
+	checkRedirect(t, "a page", page, "/login?next=%2Fprivate")
 	if log := s.log.String(); !strings.Contains(log, "invalid_client") {
 		t.Errorf("the log does not tell why: %s", log)
 	}
@@ -448,7 +470,8 @@ func TestNonsenseFromUserInfoDuringRenewal(t *testing.T) {
 	clock := s.newClock()
 	cookie := s.newSession(ada)
 	clock.advance(8*time.Hour - 2*time.Minute)
-	s.hub.SetFault(hfoauthtest.UserInfoEndpoint, hfoauthtest.Times(1, hfoauthtest.Answer(200, "<html>maintenance", "Content-Type", "text/html")))
+	maintenance := hfoauthtest.Answer(200, "<html>maintenance", "Content-Type", "text/html")
+	s.hub.SetFault(hfoauthtest.UserInfoEndpoint, hfoauthtest.Times(1, maintenance))
 	if _, _, err := act(t, s.client, cookie); err != nil {
 		t.Error(err)
 	}

@@ -27,7 +27,8 @@ func TestReplicasShareSessions(t *testing.T) {
 	if signedIn(s.newReplica(func(c *hfoauth.Config) { c.ClientSecret = "other_" + clientSecret }), cookie) {
 		t.Error("another secret opens the session")
 	}
-	if other := s.newReplica(func(c *hfoauth.Config) { c.ClientID = "other" }); signedIn(other, &http.Cookie{Name: other.SessionCookie(), Value: cookie.Value}) {
+	other := s.newReplica(func(c *hfoauth.Config) { c.ClientID = "other" })
+	if signedIn(other, &http.Cookie{Name: other.SessionCookie(), Value: cookie.Value}) {
 		t.Error("another app with the same secret opens the session")
 	}
 	// An attempt begun here is finished there.
@@ -57,7 +58,8 @@ func TestSessionKeys(t *testing.T) {
 	if signedIn(s.newReplica(keys(newKey)), cookie) {
 		t.Error("a dropped key still opens")
 	}
-	if !signedIn(s.newReplica(func(c *hfoauth.Config) { c.SessionKeys = [][]byte{oldKey}; c.ClientSecret = "replaced" }), cookie) {
+	otherSecret := func(c *hfoauth.Config) { c.SessionKeys, c.ClientSecret = [][]byte{oldKey}, "replaced" }
+	if !signedIn(s.newReplica(otherSecret), cookie) {
 		t.Error("replacing the client secret ends sessions in spite of SessionKeys")
 	}
 }
@@ -69,7 +71,10 @@ func TestSessionExpiry(t *testing.T) {
 		lasts  time.Duration
 	}{
 		{"access token", func(c *hfoauthtest.Settings) { c.NoRefreshTokens = true }, 8 * time.Hour},
-		{"a minute", func(c *hfoauthtest.Settings) { c.NoRefreshTokens = true; c.AccessTokenLifetime = time.Minute }, time.Minute},
+		{"a minute", func(c *hfoauthtest.Settings) {
+			c.NoRefreshTokens = true
+			c.AccessTokenLifetime = time.Minute
+		}, time.Minute},
 		{"not told", func(c *hfoauthtest.Settings) {
 			c.NoRefreshTokens = true
 			c.TokenResponse = func(r map[string]any) { delete(r, "expires_in") }
@@ -94,7 +99,8 @@ func TestSessionExpiry(t *testing.T) {
 	}
 }
 
-// A session shows nothing that opens a door: neither tokens nor the cookie it came from, at sign-in and in a request.
+// A session shows nothing that opens a door: neither tokens nor the cookie it
+// came from, at sign-in and in a request.
 func TestSessionPrintsNoSecrets(t *testing.T) {
 	for name, change := range keptIn() {
 		t.Run(name, func(t *testing.T) {
@@ -157,8 +163,15 @@ func TestUserIsTheCallersToChange(t *testing.T) {
 	user.Orgs[0].ResourceGroups[0].Role = "owner"
 	user.Orgs = append(user.Orgs[:1], hfoauth.Org{Username: "evil"})
 	again := userOf(s.client, cookie)
-	if again.Username != "ada" || again.Orgs[0].Role != hfoauth.RoleAdmin || again.Orgs[0].ResourceGroups[0].Role != hfoauth.RoleWrite || again.Orgs[1].Username != "notes" {
-		t.Errorf("a caller's change shows: %+v", again)
+	for name, tt := range map[string]struct{ got, want string }{
+		"username":            {again.Username, "ada"},
+		"role":                {string(again.Orgs[0].Role), string(hfoauth.RoleAdmin)},
+		"role in a group":     {string(again.Orgs[0].ResourceGroups[0].Role), string(hfoauth.RoleWrite)},
+		"second organization": {again.Orgs[1].Username, "notes"},
+	} {
+		if tt.got != tt.want {
+			t.Errorf("a caller's change shows: %s is %q, want %q", name, tt.got, tt.want)
+		}
 	}
 }
 
@@ -191,7 +204,10 @@ func TestKeysAreBoundToTheApp(t *testing.T) {
 // Two apps on one host do not read each other's cookies: cookies do not tell
 // ports apart.
 func TestCookieNamesAreBoundToTheApp(t *testing.T) {
-	base := hfoauth.Config{ClientID: "id", ClientSecret: clientSecret, RedirectURL: "https://app.example/login/callback", ProviderURL: "https://hub.example"}
+	base := hfoauth.Config{
+		ClientID: "id", ClientSecret: clientSecret,
+		RedirectURL: "https://app.example/login/callback", ProviderURL: "https://hub.example",
+	}
 	names := map[string]string{}
 	for name, change := range map[string]func(*hfoauth.Config){
 		"app":              func(*hfoauth.Config) {},

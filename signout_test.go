@@ -68,8 +68,10 @@ func TestLogoutDuringAnOutage(t *testing.T) {
 	cookie := s.newSessionIn(browser, ada)
 	store.fail(errors.New("connection refused"))
 	resp := post(t, browser, s.URL+"/logout", nil, "Accept", "text/html")
-	if resp.StatusCode != 503 || !strings.Contains(resp.body, "Signed out in this browser") || resp.Header.Get("Retry-After") == "" {
-		t.Errorf("%s: %s", resp.Status, resp.body)
+	checkStatus(t, "signing out", resp, 503)
+	checkHas(t, "the page", resp.body, "Signed out in this browser")
+	if resp.Header.Get("Retry-After") == "" {
+		t.Error("there is no Retry-After")
 	}
 	home, _ := url.Parse(s.URL)
 	for _, cookie := range browser.Jar.Cookies(home) {

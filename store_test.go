@@ -167,8 +167,10 @@ func TestStore(t *testing.T) {
 	t.Run("down", func(t *testing.T) {
 		store.fail(errors.New("connection refused"))
 		resp := get(t, browser, s.URL+"/private")
-		if resp.StatusCode != 503 || !strings.Contains(resp.body, "check your sign-in right now") || resp.Header.Get("Retry-After") == "" {
-			t.Errorf("%s: %s", resp.Status, resp.body)
+		checkStatus(t, "a page", resp, 503)
+		checkHas(t, "a page", resp.body, "check your sign-in right now")
+		if resp.Header.Get("Retry-After") == "" {
+			t.Error("there is no Retry-After")
 		}
 		if resp := get(t, browser, s.URL+"/me"); resp.StatusCode != 503 {
 			t.Errorf("%s", resp.Status)
@@ -193,8 +195,14 @@ func TestStore(t *testing.T) {
 		browser := s.browser()
 		first := s.newSessionIn(browser, ada)
 		second := s.newSessionIn(browser, ada)
-		if first.Value == second.Value || signedIn(s.client, first) || !signedIn(s.client, second) {
-			t.Error("the session did not get a fresh identity")
+		if first.Value == second.Value {
+			t.Error("both sessions have one cookie")
+		}
+		if signedIn(s.client, first) {
+			t.Error("the old session is still signed in")
+		}
+		if !signedIn(s.client, second) {
+			t.Error("the new session is not signed in")
 		}
 	})
 }
