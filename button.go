@@ -46,7 +46,7 @@ var (
 //	  src="https://huggingface.co/datasets/huggingface/badges/resolve/main/sign-in-with-huggingface-md.svg"></a>
 func (c *Client) Button(r *http.Request, options ButtonOptions) template.HTML {
 	if options.Next == "" {
-		options.Next = pathOf(r)
+		options.Next = c.pageOf(r)
 	}
 	user, err := c.UserFromRequest(r)
 	if err != nil {

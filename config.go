@@ -177,7 +177,8 @@ type Config struct {
 	// If nil, slog.Default().
 	//
 	// A request that failed is "hfoauth: request failed" with the attributes
-	// kind, status, method, path, error and, of who is signed in, sub. By kind,
+	// kind, status, method, path, error and, of who is signed in, sub; a
+	// "cross site" also has origin and host, whose difference it is. By kind,
 	// which is for counting, the level is Debug for "not signed in"; Info for
 	// "denied" and "forbidden"; Warn for "state", "cross site", "provider error"
 	// and "provider unavailable"; and Error, as the owner of the app has to mend

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+
+	"github.com/hfoauth/hfoauth/internal/provider"
 )
 
 // failure is how an error is answered and logged.
@@ -68,6 +70,9 @@ func (c *Client) log(r *http.Request, err error) {
 	}
 	if sub := c.knownSub(r, f.status); sub != "" {
 		attrs = append(attrs, slog.String("sub", sub))
+	}
+	if errors.Is(err, ErrCrossSite) {
+		attrs = append(attrs, slog.String("origin", provider.Redact(r.Header.Get("Origin"))), slog.String("host", provider.Redact(r.Host)))
 	}
 	attrs = append(attrs, slog.Any("error", err))
 	c.config.Logger.LogAttrs(r.Context(), f.level, "hfoauth: request failed", attrs...)

@@ -142,3 +142,38 @@ func TestHTTPStatus(t *testing.T) {
 		}
 	}
 }
+
+// A refusal because of another site names what does not match, which may be a
+// proxy's fault: both texts are the sender's, and bounded.
+func TestLogOfAnotherSite(t *testing.T) {
+	log := &recorder{}
+	s := newSite(t, func(c *hfoauth.Config) { c.Logger = slog.New(log) })
+	p := s.protect(map[string]http.Handler{"/user": s.client.RequireUser(http.HandlerFunc(letIn))})
+	browser := s.browser()
+	s.signIn(browser, ada, "/")
+	for name, tt := range map[string]struct{ address, origin, want string }{
+		"a form":           {s.URL + "/logout", "https://app.example", "https://app.example"},
+		"a line break":     {s.URL + "/logout", "https://app.example\tx", "https://app.example x"},
+		"a very long text": {s.URL + "/logout", "https://" + strings.Repeat("x", 10_000), "https://" + strings.Repeat("x", 192) + "…"},
+		"no origin":        {s.URL + "/logout", "", ""},
+		"the frame's own":  {s.URL + "/login/frame/claim", "https://app.example", "https://app.example"},
+	} {
+		log.failed()
+		post(t, browser, tt.address, url.Values{}, "Origin", tt.origin, "Sec-Fetch-Site", "cross-site")
+		records := log.failed()
+		if len(records) != 1 {
+			t.Fatalf("%s: %d records, want one", name, len(records))
+		}
+		attrs := attrsOf(records[0])
+		if attrs["origin"] != tt.want {
+			t.Errorf("%s: origin is %q, want %q", name, attrs["origin"], tt.want)
+		}
+		if want := strings.TrimPrefix(s.URL, "http://"); attrs["host"] != want {
+			t.Errorf("%s: host is %q, want %q", name, attrs["host"], want)
+		}
+	}
+	get(t, s.browser(), p.address+"/user", "Accept", "application/json", "Origin", "https://app.example")
+	if attrs := attrsOf(log.failed()[0]); attrs["origin"] != "" || attrs["host"] != "" {
+		t.Errorf("another failure has origin %q and host %q, want neither", attrs["origin"], attrs["host"])
+	}
+}

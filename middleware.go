@@ -164,7 +164,7 @@ func (c *Client) Error(w http.ResponseWriter, r *http.Request, err error) {
 // refuse answers a request with what is wrong with it. The session is that of
 // the request, nil if there is none.
 func (c *Client) refuse(w http.ResponseWriter, r *http.Request, e *entry, err error) {
-	here := pathOf(r)
+	here := c.pageOf(r)
 	keepPrivate(w)
 	if isNavigation(r) && !c.hasBearer(r) {
 		if errors.Is(err, ErrNotSignedIn) {

@@ -92,6 +92,20 @@ func (c *Client) loginURL(next string) string {
 
 func (c *Client) callbackPath() string { return c.redirectURL.Path }
 
+// pageOf returns the path of the page to return to after a request. The path of
+// one that may change something may have no page, so it is that of the page
+// which sent it, if the browser says so and the page is of this site.
+func (c *Client) pageOf(r *http.Request) string {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return pathOf(r)
+	}
+	page, err := url.Parse(r.Referer())
+	if err != nil || normalHost(page.Scheme, page.Host) != normalHost(page.Scheme, r.Host) && origin(page) != origin(c.redirectURL) {
+		return c.config.HomePath
+	}
+	return c.returnTo(page.RequestURI())
+}
+
 // basePath returns the path below which an app lives whose callback is at
 // callback: "/tools/" for /tools/login/callback, and "/" for any path that does
 // not end like that.

@@ -233,3 +233,45 @@ func TestSignIsStrippedOnAnotherHost(t *testing.T) {
 		t.Errorf("leads to %s", got)
 	}
 }
+
+// The page that answers a form leads back to the page with the form: what the
+// form was posted to may be no page.
+func TestPagesAfterAForm(t *testing.T) {
+	s := newSite(t, nil)
+	mux := http.NewServeMux()
+	s.client.Mount(mux)
+	mux.Handle("POST /orgs/engines/notes", s.client.RequireUser(http.HandlerFunc(noContent)))
+	app := httptest.NewServer(mux)
+	defer app.Close()
+	for name, tt := range map[string]struct {
+		header []string
+		status int
+		want   string
+	}{
+		"from a page of this site":          {[]string{"Referer", app.URL + "/orgs/engines?tab=notes"}, 401, "/login?next=%2Forgs%2Fengines%3Ftab%3Dnotes"},
+		"at the address users return to":    {[]string{"Referer", s.URL + "/orgs"}, 401, "/login?next=%2Forgs"},
+		"from a page that says nothing":     {nil, 401, "/login"},
+		"from another port":                 {[]string{"Referer", "http://127.0.0.1:1/orgs"}, 401, "/login"},
+		"from another site":                 {[]string{"Referer", "https://evil.example/orgs"}, 401, "/login"},
+		"with a host in the path":           {[]string{"Referer", app.URL + "//evil.example/orgs"}, 401, "/login"},
+		"with a visitor's signature":        {[]string{"Referer", app.URL + "/orgs?__sign=secret"}, 401, "/login?next=%2Forgs"},
+		"from the page of sign-in":          {[]string{"Referer", app.URL + "/login?next=/x"}, 401, "/login"},
+		"with a Referer that is no address": {[]string{"Referer", "http://%zz/"}, 401, "/login"},
+		"refused, of another site":          {[]string{"Referer", "https://evil.example/orgs", "Sec-Fetch-Site", "cross-site"}, 403, "/"},
+		"refused, of this site":             {[]string{"Referer", app.URL + "/orgs", "Sec-Fetch-Site", "cross-site"}, 403, "/orgs"},
+	} {
+		browser := s.browser()
+		if tt.status == http.StatusForbidden {
+			s.signIn(browser, ada, "/")
+		}
+		resp := post(t, browser, app.URL+"/orgs/engines/notes", nil, append(tt.header, "Accept", "text/html")...)
+		if want := `<a class="hfoauth-primary" href="` + tt.want + `">`; resp.StatusCode != tt.status || !strings.Contains(resp.body, want) {
+			t.Errorf("%s: %s, want %d with %s: %s", name, resp.Status, tt.status, want, resp.body)
+		}
+	}
+	r := httptest.NewRequest("POST", "/orgs/engines/notes", nil)
+	r.Header.Set("Referer", s.URL+"/orgs")
+	if got, want := string(s.client.Button(r, hfoauth.ButtonOptions{})), `href="/login?next=%2Forgs"`; !strings.Contains(got, want) {
+		t.Errorf("the button on the page that answers a form: %s, want %s", got, want)
+	}
+}
