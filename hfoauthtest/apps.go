@@ -57,6 +57,21 @@ func (s *Server) RegisterApp(app App) App {
 	return app
 }
 
+// App returns the app with a client ID, if it was registered with
+// [Server.RegisterApp] or has registered itself (RFC 7591).
+func (s *Server) App(clientID string) (App, bool) {
+	s.mu.Lock()
+	app, ok := s.apps[clientID]
+	s.mu.Unlock()
+	if ok {
+		return app, true
+	}
+	if app, ok := s.registered.Get(clientID, s.now()); ok {
+		return *app, true
+	}
+	return App{}, false
+}
+
 // completeApp fills in the defaults of an app.
 func completeApp(app App) App {
 	if app.ClientID == "" {
@@ -76,14 +91,8 @@ func completeApp(app App) App {
 
 // app returns the app with a client ID, which may be the URL of its metadata.
 func (s *Server) app(ctx context.Context, clientID string) (App, error) {
-	s.mu.Lock()
-	app, ok := s.apps[clientID]
-	s.mu.Unlock()
-	if ok {
+	if app, ok := s.App(clientID); ok {
 		return app, nil
-	}
-	if app, ok := s.registered.Get(clientID, s.now()); ok {
-		return *app, nil
 	}
 	if u, err := url.Parse(clientID); err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http" && guard.Loopback(u.Hostname())) {
 		return s.fetchApp(ctx, clientID)

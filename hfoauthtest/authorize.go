@@ -147,7 +147,8 @@ func (s *Server) decide(w http.ResponseWriter, r *http.Request, query url.Values
 		return
 	}
 	username := orElse(r.PostForm.Get("user"), orElse(s.signedIn(r), s.firstUsername()))
-	if _, ok := s.userNamed(username); !ok {
+	user, ok := s.userNamed(username)
+	if !ok {
 		s.refusePage(w, "Unknown user", "There is no user "+username+".")
 		return
 	}
@@ -156,7 +157,11 @@ func (s *Server) decide(w http.ResponseWriter, r *http.Request, query url.Values
 		s.sendError(w, r, badRequest("access_denied", "The user denied the request"))
 		return
 	}
-	orgs := r.PostForm[orgField(username)]
+	orgs, err := user.orgIDs(r.PostForm[orgField(username)])
+	if err != nil {
+		s.refusePage(w, "Unknown organization", err.Error()+".")
+		return
+	}
 	now := s.now()
 	s.consents.Put(consentKey(username, query), &grant{username: username, orgs: orgs}, 1, now, now.Add(consentLifetime))
 	s.approve(w, r, query, username, orgs)

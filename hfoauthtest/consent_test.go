@@ -84,6 +84,27 @@ func problem(resp *http.Response) string {
 
 var adaApproves = url.Values{"user": {"ada"}, "decision": {"approve"}}
 
+// The form takes organizations by username or ID, and refuses others.
+func TestOrgsInTheForm(t *testing.T) {
+	v := newVisitor(t, hfoauthtest.NewServer(t))
+	engines := hfoauthtest.DefaultUsers()[0].Orgs[0]
+	for _, name := range []string{engines.Username, engines.ID()} {
+		orgs := v.user(v.decides(url.Values{"user": {"ada"}, "org-ada": {name}}, nil))["orgs"].([]any)
+		for _, entry := range orgs {
+			org := entry.(map[string]any)
+			if _, granted := org["roleInOrg"]; granted != (org["preferred_username"] == "engines") {
+				t.Errorf("org-ada=%s: %v", name, org)
+			}
+		}
+	}
+	for _, name := range []string{"engine", "strangers", ""} {
+		resp := v.decides(url.Values{"user": {"ada"}, "org-ada": {"notes", name}}, nil)
+		if want := "ada is in no organization "; resp.StatusCode != 400 || !strings.Contains(resp.Header.Get("Text"), want) {
+			t.Errorf("org-ada=%s: %s, want 400 with a page that says %q", name, resp.Status, want)
+		}
+	}
+}
+
 func TestConsentIsRemembered(t *testing.T) {
 	v := newVisitor(t, hfoauthtest.NewServer(t))
 	if resp := v.authorize(nil); resp.StatusCode != 200 {

@@ -80,7 +80,11 @@ func (s *Server) redeemDeviceCode(r *http.Request, app *App) (*grant, *oauthErro
 		return nil, badRequest("expired_token", "the device code is unknown or expired")
 	}
 	now := s.now()
+	_, approves := s.userNamed(s.currentSettings().ApproveAs)
 	s.mu.Lock()
+	if approves && g.decision == undecided {
+		g.username, g.decision = s.settings.ApproveAs, approved
+	}
 	interval := cmp.Or(s.settings.DeviceInterval, deviceInterval)
 	tooFast := now.Sub(g.asked) < interval
 	g.asked = now

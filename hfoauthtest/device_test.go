@@ -130,6 +130,36 @@ func TestDeviceForm(t *testing.T) {
 	}
 }
 
+// Settings.ApproveAs approves device logins as well, unless they are decided
+// before the device asks.
+func TestDeviceApprovedAtOnce(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	hub.Configure(func(s *hfoauthtest.Settings) { s.ApproveAs = "grace" })
+	app := hub.RegisterApp(hfoauthtest.App{Public: true})
+	for _, tt := range []struct {
+		decide func(userCode string) error
+		want   any // the user, or the error
+	}{
+		{func(string) error { return nil }, "grace"},
+		{func(code string) error { return hub.ApproveDevice(code, "ada") }, "ada"},
+		{hub.DenyDevice, "access_denied"},
+	} {
+		_, start := call(t, hub.URL+"/oauth/device", "", "", url.Values{"client_id": {app.ClientID}})
+		if err := tt.decide(start["user_code"].(string)); err != nil {
+			t.Fatal(err)
+		}
+		status, tokens := call(t, hub.URL+"/oauth/token", "", "", url.Values{"client_id": {app.ClientID}, "device_code": {start["device_code"].(string)},
+			"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}})
+		got := tokens["error"]
+		if status == 200 {
+			got = userInfo(t, hub, tokens)["preferred_username"]
+		}
+		if got != tt.want {
+			t.Errorf("signed in as %v, want %v", got, tt.want)
+		}
+	}
+}
+
 // Another app cannot redeem a device code.
 func TestDeviceCodeOfAnotherApp(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)

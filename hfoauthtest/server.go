@@ -193,7 +193,8 @@ type Settings struct {
 	AlwaysAsk bool
 
 	// ApproveAs is the username of a user who approves every sign-in at once, for
-	// tests in a headless browser. Organizations are granted if the app requests
+	// tests in a headless browser, and every device login that is undecided when
+	// the device first asks. Organizations are granted if the app requests
 	// them (orgIds). A person who signed in at the start page takes precedence,
 	// and [Server.SignIn] and [Server.Browser] still act for their own person. If
 	// empty, the consent page is shown.

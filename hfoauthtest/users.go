@@ -158,6 +158,19 @@ func (u User) ID() string { return id(u.Sub, "user", u.Username) }
 // ID returns Sub, or the ID derived from Username if Sub is empty.
 func (o Org) ID() string { return id(o.Sub, "org", o.Username) }
 
+// orgIDs returns the IDs of a user's organizations, given by ID or username.
+func (u User) orgIDs(names []string) ([]string, error) {
+	var ids []string
+	for _, name := range names {
+		i := slices.IndexFunc(u.Orgs, func(o Org) bool { return o.ID() == name || o.Username == name })
+		if i < 0 {
+			return nil, fmt.Errorf("%s is in no organization %s", u.Username, name)
+		}
+		ids = append(ids, u.Orgs[i].ID())
+	}
+	return ids, nil
+}
+
 // in reports whether a user is a member of an organization. Every user is a
 // member of "".
 func (u User) in(org string) bool {

@@ -18,11 +18,13 @@ const (
 )
 
 // runCommand runs a command with env, forwards signals to it, and returns its
-// exit code.
+// exit code. A command that cannot read a terminal gets the signals together with
+// its own children: `go run` would not forward them to the program it runs.
 func runCommand(command []string, env []variable) (int, error) {
 	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Env = environment(env)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	grouped := group(cmd)
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, passedOn...)
 	defer signal.Stop(signals)
@@ -37,7 +39,9 @@ func runCommand(command []string, env []variable) (int, error) {
 	for {
 		select {
 		case s := <-signals:
-			if !fromTerminal(s) {
+			if grouped {
+				signalGroup(cmd.Process, s)
+			} else if !fromTerminal(s) {
 				cmd.Process.Signal(s)
 			}
 		case err := <-ended:

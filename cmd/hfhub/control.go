@@ -29,6 +29,7 @@ func (c *clock) now() time.Time { return time.Now().Add(time.Duration(c.offset.L
 // token.
 type control struct {
 	hub    *hfoauthtest.Server
+	users  []hfoauthtest.User
 	clock  *clock
 	server *http.Server
 	host   string
@@ -36,16 +37,16 @@ type control struct {
 	token  string
 }
 
-func startControl(address string, hub *hfoauthtest.Server, clock *clock) (*control, error) {
-	listener, err := net.Listen("tcp", address)
+func startControl(o *options, hub *hfoauthtest.Server, clock *clock) (*control, error) {
+	listener, err := net.Listen("tcp", o.control)
 	if err != nil {
 		return nil, fmt.Errorf("the control API: %w (choose another address with -control)", err)
 	}
 	if !listener.Addr().(*net.TCPAddr).IP.IsLoopback() {
 		listener.Close()
-		return nil, fmt.Errorf("the control API: %s is not on loopback: use 127.0.0.1:0", address)
+		return nil, fmt.Errorf("the control API: %s is not on loopback: use 127.0.0.1:0", o.control)
 	}
-	c := &control{hub: hub, clock: clock, host: listener.Addr().String(), token: rand.Text()}
+	c := &control{hub: hub, users: o.accounts(), clock: clock, host: listener.Addr().String(), token: rand.Text()}
 	c.url = "http://" + c.host
 	c.server = &http.Server{Handler: c.handler(), ReadHeaderTimeout: 10 * time.Second}
 	go c.server.Serve(listener)
@@ -83,7 +84,7 @@ func (c *control) handler() http.Handler {
 			}
 			result, err := do(r.Form)
 			if err != nil {
-				answer(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
+				answer(w, http.StatusBadRequest, map[string]string{"error": strings.TrimPrefix(err.Error(), "hfoauthtest: ")})
 				return
 			}
 			answer(w, http.StatusOK, result)
@@ -132,34 +133,77 @@ func (c *control) denyDevice(form url.Values) (any, error) {
 
 // mint issues a token of one of four kinds.
 func (c *control) mint(form url.Values) (any, error) {
-	name, client := form.Get("name"), form.Get("client_id")
+	name := form.Get("name")
 	if name == "" {
 		return nil, errors.New("name is missing: give the owner of the token")
 	}
 	var token string
+	var err error
 	switch kind := form.Get("kind"); kind {
 	case "oauth":
-		if client == "" {
-			return nil, errors.New("client_id is missing: give the app that the token is for")
+		client, scopes := form.Get("client_id"), strings.Fields(form.Get("scope"))
+		err = errors.Join(c.checkUser(name), c.checkApp(client, scopes))
+		if err == nil {
+			token = c.hub.AccessToken(name, client, scopes...)
 		}
-		token = c.hub.AccessToken(name, client, strings.Fields(form.Get("scope"))...)
 	case "user":
-		token = c.hub.UserToken(name)
+		if err = c.checkUser(name); err == nil {
+			token = c.hub.UserToken(name)
+		}
 	case "org":
-		token = c.hub.OrgToken(name)
+		if err = c.checkOrg(name); err == nil {
+			token = c.hub.OrgToken(name)
+		}
 	case "app":
 		token = c.hub.AppToken(name)
 	default:
-		return nil, fmt.Errorf("kind is %q, but must be oauth, user, org or app", kind)
+		err = fmt.Errorf("kind is %q, but must be oauth, user, org or app", kind)
 	}
-	return map[string]string{"token": token}, nil
+	return map[string]string{"token": token}, err
+}
+
+func (c *control) checkUser(name string) error {
+	if !slices.ContainsFunc(c.users, func(u hfoauthtest.User) bool { return u.Username == name }) {
+		return fmt.Errorf("there is no user %q: use one of %s", name, usernames(c.users))
+	}
+	return nil
+}
+
+func (c *control) checkOrg(name string) error {
+	for _, user := range c.users {
+		if slices.ContainsFunc(user.Orgs, func(o hfoauthtest.Org) bool { return o.Username == name }) {
+			return nil
+		}
+	}
+	return fmt.Errorf("there is no organization %q: use one that a user belongs to", name)
+}
+
+// checkApp accepts the scopes that an app may request.
+func (c *control) checkApp(clientID string, scopes []string) error {
+	if clientID == "" {
+		return errors.New("client_id is missing: give the app that the token is for")
+	}
+	app, ok := c.hub.App(clientID)
+	if !ok {
+		return fmt.Errorf("there is no app %q: use $OAUTH_CLIENT_ID, or register one at /oauth/register", clientID)
+	}
+	for _, scope := range scopes {
+		if !slices.Contains(app.Scopes, scope) {
+			return fmt.Errorf("the app may not request the scope %q: use some of %s", scope, strings.Join(app.Scopes, " "))
+		}
+	}
+	return nil
 }
 
 func (c *control) revoke(form url.Values) (any, error) {
-	if form.Get("user") == "" {
+	user := form.Get("user")
+	if user == "" {
 		return nil, errors.New("user is missing")
 	}
-	c.hub.Revoke(form.Get("user"))
+	if err := c.checkUser(user); err != nil {
+		return nil, err
+	}
+	c.hub.Revoke(user)
 	return done, nil
 }
 

@@ -100,6 +100,7 @@ func (h *hub) asApp(r *http.Request) {
 
 func TestControlTokens(t *testing.T) {
 	h := newControlled(t)
+	app := h.env["OAUTH_CLIENT_ID"]
 	for _, tt := range []struct {
 		form     url.Values
 		kind     string // type in the response of whoami
@@ -110,8 +111,8 @@ func TestControlTokens(t *testing.T) {
 		{url.Values{"kind": {"user"}, "name": {"grace"}}, "user", "grace", true, "access_token"},
 		{url.Values{"kind": {"org"}, "name": {"engines"}}, "org", "engines", true, "access_token"},
 		{url.Values{"kind": {"app"}, "name": {"robot"}}, "app", "robot", false, "access_token"},
-		{url.Values{"kind": {"oauth"}, "name": {"ada"}, "client_id": {"x"}}, "user", "ada", false, "oauth"},
-		{url.Values{"kind": {"oauth"}, "name": {"ada"}, "client_id": {"x"}, "scope": {"openid email"}}, "user", "ada", true, "oauth"},
+		{url.Values{"kind": {"oauth"}, "name": {"ada"}, "client_id": {app}}, "user", "ada", false, "oauth"},
+		{url.Values{"kind": {"oauth"}, "name": {"ada"}, "client_id": {app}, "scope": {"openid email"}}, "user", "ada", true, "oauth"},
 	} {
 		_, who := h.get("/api/whoami-v2", h.does("/tokens", tt.form)["token"].(string))
 		_, email := who["email"]
@@ -123,6 +124,12 @@ func TestControlTokens(t *testing.T) {
 		"must be oauth, user, org or app": {"kind": {"x"}, "name": {"ada"}},
 		"name is missing":                 {"kind": {"user"}},
 		"client_id is missing":            {"kind": {"oauth"}, "name": {"ada"}},
+
+		`there is no user "nobody": use one of ada, grace, alan`: {"kind": {"user"}, "name": {"nobody"}},
+		`there is no user "engines"`:                             {"kind": {"oauth"}, "name": {"engines"}, "client_id": {app}},
+		`there is no app "x": use $OAUTH_CLIENT_ID`:              {"kind": {"oauth"}, "name": {"ada"}, "client_id": {"x"}},
+		`the app may not request the scope "e-mail"`:             {"kind": {"oauth"}, "name": {"ada"}, "client_id": {app}, "scope": {"openid e-mail"}},
+		`there is no organization "ada"`:                         {"kind": {"org"}, "name": {"ada"}},
 	} {
 		if status, answer := h.control("POST", "/tokens", form); status != 400 || !strings.Contains(answer.(map[string]any)["error"].(string), want) {
 			t.Errorf("%v: %d %v, want %s", form, status, answer, want)
@@ -133,9 +140,22 @@ func TestControlTokens(t *testing.T) {
 	if status, _ := h.get("/api/whoami-v2", token); status != http.StatusUnauthorized {
 		t.Errorf("a revoked token: %d", status)
 	}
-	if status, answer := h.control("POST", "/revoke", nil); status != 400 {
-		t.Errorf("revoke without a user: %d %v", status, answer)
+	for _, user := range []string{"", "nobody"} {
+		if status, answer := h.control("POST", "/revoke", url.Values{"user": {user}}); status != 400 {
+			t.Errorf("revoke of the user %q: %d %v, want 400", user, status, answer)
+		}
 	}
+	// An app that registered itself is known as well.
+	_, text := h.send("POST", h.url()+"/oauth/register", `{"redirect_uris":["http://localhost/callback"]}`, func(r *http.Request) {
+		r.Header.Set("Content-Type", "application/json")
+	})
+	var registered struct {
+		ClientID string `json:"client_id"`
+	}
+	if err := json.Unmarshal([]byte(text), &registered); err != nil {
+		t.Fatal(err)
+	}
+	h.does("/tokens", url.Values{"kind": {"oauth"}, "name": {"ada"}, "client_id": {registered.ClientID}})
 }
 
 func TestControlKeys(t *testing.T) {
@@ -156,7 +176,7 @@ func TestControlKeys(t *testing.T) {
 
 func TestControlClock(t *testing.T) {
 	h := newControlled(t)
-	token := h.does("/tokens", url.Values{"kind": {"oauth"}, "name": {"ada"}, "client_id": {"x"}})["token"].(string)
+	token := h.does("/tokens", url.Values{"kind": {"oauth"}, "name": {"ada"}, "client_id": {h.env["OAUTH_CLIENT_ID"]}})["token"].(string)
 	answer := h.does("/clock", url.Values{"advance": {"7h59m"}})
 	now, err := time.Parse(time.RFC3339, answer["now"].(string))
 	if ahead := time.Until(now); err != nil || ahead < 7*time.Hour+58*time.Minute || ahead > 8*time.Hour {

@@ -24,7 +24,8 @@ func documentation(t *testing.T) string {
 
 var shellBlock = regexp.MustCompile("(?s)```sh\n(.*?)```")
 
-// The curl examples work as they are, except for the user code.
+// The curl examples of the control API work as they are, except for the user
+// code.
 func TestCurlExamples(t *testing.T) {
 	h := newControlled(t)
 	_, text := h.send("POST", h.url()+"/oauth/device", "", h.asApp)
@@ -36,7 +37,7 @@ func TestCurlExamples(t *testing.T) {
 	}
 	examples := 0
 	for _, block := range shellBlock.FindAllStringSubmatch(documentation(t), -1) {
-		if !strings.Contains(block[1], "curl") {
+		if !strings.Contains(block[1], "$HFHUB_CONTROL_URL") {
 			continue
 		}
 		cmd := exec.Command("sh", "-eu", "-c", strings.ReplaceAll(block[1], "A6MY-0314", device.UserCode))

@@ -258,6 +258,38 @@ func TestSignalsArePassedOn(t *testing.T) {
 	}
 }
 
+// Signals reach what the command runs as well: `go run` dies of SIGTERM and leaves
+// its program to itself.
+func TestSignalsReachTheCommandsChildren(t *testing.T) {
+	program := `trap 'echo ended; exit' TERM; echo ready; while :; do sleep 0.02; done`
+	cmd := command(nil, "--", "sh", "-c", `sh -c "$1" & wait`, "x", program)
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(stdout)
+	if !lines.Scan() || lines.Text() != "ready" {
+		t.Fatalf("the program printed %q, want ready", lines.Text())
+	}
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	ended, err := cmd.Process.Wait()
+	if err != nil {
+		t.Fatal(err)
+	}
+	syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what was left behind, or Scan waits forever
+	if !lines.Scan() || lines.Text() != "ended" {
+		t.Errorf("the program printed %q, want ended", lines.Text())
+	}
+	if code := ended.ExitCode(); code != 128+15 {
+		t.Errorf("exit code %d, want %d", code, 128+15)
+	}
+}
+
 // Without a command, hfhub exits on a signal and stops serving.
 func TestSignalsEndHfhub(t *testing.T) {
 	for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
@@ -391,7 +423,10 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		"space and redirect":        {nil, []string{"-space", "a.hf.space", "-redirect", "http://localhost/"}, 2, "exclude each other"},
 		"space with a scheme":       {nil, []string{"-space", "https://a.hf.space"}, 2, "give only the host"},
 		"a relative redirect":       {nil, []string{"-redirect", "/login/callback"}, 2, "give a complete URL"},
-		"a negative lifetime":       {nil, []string{"-token", "-1s"}, 2, "must be positive"},
+		"a negative lifetime":       {nil, []string{"-token", "-1s"}, 2, "give a positive duration, such as 10s or 8h"},
+		"a lifetime without a unit": {nil, []string{"-id-token", "1"}, 2, "give a positive duration, such as 10s or 8h"},
+		"a port with letters":       {[]string{"PORT=abc"}, nil, 2, "PORT is abc, but must be a number"},
+		"-as and -ask":              {nil, []string{"-as", "ada", "-ask"}, 2, "-as and -ask exclude each other"},
 		"no such fault":             {nil, []string{"-fault", "token=wat"}, 2, "give a status such as 503"},
 		"no such endpoint":          {nil, []string{"-fault", "wat=503"}, 2, "use one of authorize, device"},
 		"no fault":                  {nil, []string{"-fault", "token"}, 2, "such as token=503"},
@@ -553,7 +588,8 @@ func TestListenForAnyone(t *testing.T) {
 	}
 }
 
-// The program in the README signs in without any configuration.
+// The program in the README signs in without any configuration, by the
+// documented commands.
 func TestReadmeProgram(t *testing.T) {
 	readme, err := os.ReadFile("../../README.md")
 	if err != nil {
@@ -576,7 +612,7 @@ func TestReadmeProgram(t *testing.T) {
 	if out, err := exec.Command("go", "build", "-o", app, file).CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
-	cmd := command([]string{"PORT=" + port}, "-as", "ada", "--", app)
+	cmd := command([]string{"PORT=" + port}, "--", app)
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -584,40 +620,33 @@ func TestReadmeProgram(t *testing.T) {
 	defer cmd.Wait()
 	defer cmd.Process.Signal(syscall.SIGTERM)
 
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	browser := &http.Client{Jar: jar}
-	page := func(path string) string {
-		req, err := http.NewRequest(http.MethodGet, "http://localhost:"+port+path, nil)
-		if err != nil {
-			t.Fatal(err)
+	responds := func() bool {
+		resp, err := http.Get("http://localhost:" + port)
+		if err == nil {
+			resp.Body.Close()
 		}
-		req.Header.Set("Accept", "text/html")
-		resp, err := browser.Do(req)
-		if err != nil {
-			return err.Error()
-		}
-		defer resp.Body.Close()
-		text, err := io.ReadAll(resp.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(text)
+		return err == nil
 	}
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
-	for tries := 0; !strings.Contains(page("/"), "Sign in with Hugging Face"); tries++ {
+	for tries := 0; !responds(); tries++ {
 		if tries == 500 {
-			t.Fatalf("the program does not respond: %s", page("/"))
+			t.Fatal("the program does not respond")
 		}
 		<-ticker.C
 	}
-	if got := page("/private"); got != "Only you see this, ada.\n" {
-		t.Errorf("private page: %s", got)
+	var recipe string
+	for _, block := range shellBlock.FindAllStringSubmatch(documentation(t), -1) {
+		if strings.Contains(block[1], "cookies.txt") {
+			recipe = strings.ReplaceAll(block[1], "7860", port)
+		}
 	}
-	if got := page("/"); !strings.Contains(got, "Hello, Ada Lovelace.") {
-		t.Errorf("start page: %s", got)
+	curl := exec.Command("sh", "-eu", "-c", recipe+"curl -sS -b cookies.txt http://localhost:"+port+"/private")
+	curl.Dir = dir
+	out, err := curl.CombinedOutput()
+	for _, want := range []string{"Hello, Ada Lovelace.", "Only you see this, ada.\n"} {
+		if err != nil || !strings.Contains(string(out), want) {
+			t.Errorf("the recipe for curl: %v, %s, want %s", err, out, want)
+		}
 	}
 }

@@ -73,7 +73,7 @@ func serve(o *options, stdout, stderr io.Writer) (int, error) {
 	app := hub.RegisterApp(o.app)
 	env := variables(o, hub.URL, app)
 	if o.control != "" {
-		control, err := startControl(o.control, hub, clock)
+		control, err := startControl(o, hub, clock)
 		if err != nil {
 			return 1, err
 		}

@@ -10,7 +10,9 @@ import (
 	"net"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 	"github.com/hfoauth/hfoauth/internal/guard"
@@ -70,8 +72,8 @@ func (o *options) flags(getenv func(string) string) *flag.FlagSet {
 	})
 	flags.BoolVar(&o.settings.AlwaysAsk, "ask", false, "")
 	flags.StringVar(&o.settings.ApproveAs, "as", "", "")
-	flags.DurationVar(&o.settings.AccessTokenLifetime, "token", 0, "")
-	flags.DurationVar(&o.settings.IDTokenLifetime, "id-token", 0, "")
+	flags.Func("token", "", lifetime(&o.settings.AccessTokenLifetime))
+	flags.Func("id-token", "", lifetime(&o.settings.IDTokenLifetime))
 	flags.BoolVar(&o.settings.NoRefreshTokens, "no-refresh", false, "")
 	flags.BoolVar(&o.settings.ReuseDetection, "reuse-detection", false, "")
 	flags.Func("fault", "", func(text string) error {
@@ -82,6 +84,18 @@ func (o *options) flags(getenv func(string) string) *flag.FlagSet {
 	flags.StringVar(&o.control, "control", "", "")
 	flags.BoolVar(&o.example, "example", false, "")
 	return flags
+}
+
+// lifetime returns the parser of a flag for a lifetime.
+func lifetime(value *time.Duration) func(string) error {
+	return func(text string) error {
+		d, err := time.ParseDuration(text)
+		if err != nil || d <= 0 {
+			return errors.New("give a positive duration, such as 10s or 8h")
+		}
+		*value = d
+		return nil
+	}
 }
 
 // complete fills in defaults, some of them from the environment.
@@ -95,6 +109,9 @@ func (o *options) complete(getenv func(string) string) error {
 	} else if o.spaceHost == "" {
 		port := cmp.Or(getenv("PORT"), "7860")
 		o.redirect = cmp.Or(getenv("OAUTH_REDIRECT_URL"), "http://localhost:"+port+"/login/callback")
+		if _, err := strconv.ParseUint(port, 10, 16); err != nil && getenv("OAUTH_REDIRECT_URL") == "" {
+			return fmt.Errorf("PORT is %s, but must be a number, such as 7860: unset it, or set OAUTH_REDIRECT_URL", port)
+		}
 	}
 	if o.addr != "" {
 		return nil
@@ -149,17 +166,22 @@ func (o *options) check() error {
 	if u, err := url.Parse(o.redirect); o.redirect != "" && (err != nil || u.Scheme == "") {
 		fail("-redirect %s: give a complete URL, http://localhost:7860/login/callback for example", o.redirect)
 	}
-	users := o.users
-	if users == nil {
-		users = hfoauthtest.DefaultUsers()
+	if o.settings.ApproveAs != "" && o.settings.AlwaysAsk {
+		fail("-as and -ask exclude each other")
 	}
+	users := o.accounts()
 	if as := o.settings.ApproveAs; as != "" && !slices.ContainsFunc(users, func(u hfoauthtest.User) bool { return u.Username == as }) {
 		fail("-as %s: unknown user: use one of %s", as, usernames(users))
 	}
-	if o.settings.AccessTokenLifetime < 0 || o.settings.IDTokenLifetime < 0 {
-		fail("-token and -id-token: a lifetime must be positive, 10m for example")
-	}
 	return errors.Join(errs...)
+}
+
+// accounts returns the users of the stand-in.
+func (o *options) accounts() []hfoauthtest.User {
+	if o.users == nil {
+		return hfoauthtest.DefaultUsers()
+	}
+	return o.users
 }
 
 // configure applies the settings of the flags.

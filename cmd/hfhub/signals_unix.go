@@ -4,6 +4,7 @@ package main
 
 import (
 	"os"
+	"os/exec"
 	"syscall"
 	"unsafe"
 )
@@ -25,7 +26,28 @@ func fromTerminal(s os.Signal) bool {
 		return false
 	}
 	defer terminal.Close()
-	var foreground int32
-	_, _, failed := syscall.Syscall(syscall.SYS_IOCTL, terminal.Fd(), syscall.TIOCGPGRP, uintptr(unsafe.Pointer(&foreground)))
-	return failed == 0 && int(foreground) == syscall.Getpgrp()
+	group, ok := foreground(terminal)
+	return ok && group == syscall.Getpgrp()
 }
+
+// foreground returns the group of processes that may read a file, if that is the
+// terminal of hfhub's session.
+func foreground(file *os.File) (group int, ok bool) {
+	var id int32
+	_, _, failed := syscall.Syscall(syscall.SYS_IOCTL, file.Fd(), syscall.TIOCGPGRP, uintptr(unsafe.Pointer(&id)))
+	return int(id), failed == 0
+}
+
+// group makes the command the first of a new group of processes, and reports
+// whether it did. A command that may read the terminal stays in hfhub's group,
+// because other groups cannot read it; there the terminal signals all processes.
+func group(cmd *exec.Cmd) bool {
+	if _, ok := foreground(os.Stdin); ok {
+		return false
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	return true
+}
+
+// signalGroup sends a signal to the group of the command.
+func signalGroup(first *os.Process, s os.Signal) { syscall.Kill(-first.Pid, s.(syscall.Signal)) }
