@@ -152,7 +152,7 @@ func (f *flow) signOut(at place, next string) {
 	x := f.post(at, logoutPath, url.Values{"next": {next}})
 	if f.w.dice.chance(0.5, f.id+" copied") {
 		f.w.begin(f.id+"r", nil, func(thief *flow) {
-			for range 3 {
+			for range 6 {
 				for _, c := range x.cookies {
 					thief.replay(c.name, c.value, nil)
 				}

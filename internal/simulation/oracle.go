@@ -492,10 +492,12 @@ func (x *exchange) goodTokens() bool {
 	return !slices.ContainsFunc(x.cookies, func(c sent) bool { return c.session != nil && !c.good })
 }
 
-// good reports whether a process knows the latest access token, and it does not
-// expire within a minute.
+// good reports whether a process can use the latest access token, and it does
+// not expire within a minute. Tokens that are not stored yet may still have to be
+// verified, with keys that take the provider up to ten seconds.
 func (g *grant) good(p *process) bool {
-	return p.knows[g] == g.issues && time.Now().Before(g.expiry.Add(-time.Minute))
+	usable := g.saved || time.Since(g.issued) > 20*time.Second
+	return usable && p.knows[g] == g.issues && time.Now().Before(g.expiry.Add(-time.Minute))
 }
 
 // statuses are those that are documented for each address.

@@ -137,7 +137,10 @@ var themes = []theme{
 		kinds:   []string{"burst", "burst", "burst", "burst", "burst", "visit", "visit", "outage", "shard", "shard"},
 		renewal: true, storm: true, setup: func(d dice, s *Setup) { s.share(d, "swap", "swap", "plain") },
 	},
-	{kinds: []string{"sign in", "sign in", "burst", "burst", "burst", "sign out", "sign out", "sign out", "replay", "outage"}, renewal: true},
+	{
+		kinds:   []string{"sign in", "sign in", "burst", "burst", "sign out", "sign out", "sign out", "replay", "replay", "replay", "outage", "shard"},
+		renewal: true, storm: true, setup: func(d dice, s *Setup) { s.share(d, "plain", "plain", "swap") },
+	},
 	{kinds: []string{"sign in", "sign in", "logout user", "logout user", "logout user", "devices", "devices", "evict", "evict"}, steady: true},
 	{
 		kinds: []string{"sign in", "sign in", "stream", "stream", "sign out", "sign out", "logout user", "replay", "replay", "outage", "shard", "shard"},

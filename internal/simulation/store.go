@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -42,13 +43,14 @@ type outage struct {
 	kind     string // "errors", "silence", "read-only" or "slow"
 	replica  string // that is affected, all if empty
 	shard    string // names the half of the keys that is affected, all if empty
+	entries  string // the only kind that is affected, all if empty
 }
 
 // hits reports whether an outage affects a call.
 func (o *outage) hits(w *world, p *process, key string) bool {
 	now := time.Now()
 	return (o.replica == "" || o.replica == p.replica) && !now.Before(o.from) && now.Before(o.to) &&
-		(o.shard == "" || w.dice.chance(0.5, o.shard+w.driver.keyName(key)))
+		strings.HasPrefix(key, o.entries) && (o.shard == "" || w.dice.chance(0.5, o.shard+w.driver.keyName(key)))
 }
 
 // find returns what is under key. A store that is late drops expired entries

@@ -40,6 +40,7 @@ func (o *oracle) refreshSent(token string, u *use) {
 				o.violated("race", "%s sends a refresh token of %s that %s has sent", c.id, g.user, before.proc.name)
 			} else {
 				o.accept(doubleUse)
+				o.w.counts["double refreshes with store "+o.w.setup.Store]++
 				g.doubled = time.Now()
 			}
 		}

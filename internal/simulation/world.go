@@ -112,8 +112,15 @@ func (w *world) do(op Op) {
 			}
 		})
 	case "burst":
+		spread := one(w.dice, op.ID+" spread", 0, 0, 5*time.Second) // a page that loads, or one that asks now and then
 		for i := range 2 + w.dice.below(3, op.ID+" burst") {
-			w.begin(fmt.Sprint(op.ID, string(rune('p'+i))), b, func(f *flow) { f.get(op.Place, op.Path) })
+			id := fmt.Sprint(op.ID, string(rune('p'+i)))
+			w.begin(id, b, func(f *flow) {
+				if spread > 0 {
+					f.wait(w.dice.between(0, spread, id+" later"))
+				}
+				f.get(op.Place, op.Path)
+			})
 		}
 	case "frame":
 		w.begin(op.ID, b, func(f *flow) { f.signInFrame(op.Place, op.Path) })
@@ -179,9 +186,12 @@ func (w *world) do(op Op) {
 		w.store.outages = append(w.store.outages, o)
 	case "shard":
 		w.disturbed, w.broken = true, true
-		w.store.outages = append(w.store.outages, outage{
-			from: time.Now(), to: time.Now().Add(6 * op.For), kind: one(w.dice, op.ID+" shard", "errors", "read-only", "read-only"), shard: op.ID,
-		})
+		o := outage{from: time.Now(), kind: one(w.dice, op.ID+" shard", "errors", "read-only", "read-only")}
+		o.to = o.from.Add(op.For * one(w.dice, op.ID+" lasts", time.Duration(1), 6, 60))
+		if o.entries = one(w.dice, op.ID+" entries", "", "hfoauth-session-", "hfoauth-session-", "hfoauth-ended-"); o.entries == "" {
+			o.shard = op.ID
+		}
+		w.store.outages = append(w.store.outages, o)
 	case "evict":
 		w.disturbed = true
 		w.evict(op)
