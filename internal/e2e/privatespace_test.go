@@ -31,6 +31,9 @@ func TestPrivateSpaceInsideTheIframe(t *testing.T) {
 			}
 			s.consent(b, "approve")
 			b.says(frame, "page of ada")
+			if address := b.location(frame); strings.Count(address, "__sign") != 1 { // for the next sign-in
+				t.Errorf("the iframe goes on at %s, want __sign there once", address)
+			}
 			b.until("the window closes", func() bool { return b.open("page", s.app) == 0 && b.open("page", s.provider+"/oauth") == 0 })
 			if log := s.log.String(); strings.Contains(log, "__sign") {
 				t.Errorf("requests to the provider, and the app's log: %s", log)
@@ -38,5 +41,20 @@ func TestPrivateSpaceInsideTheIframe(t *testing.T) {
 			b.click(frame, "form button") // signs out
 			b.run(frame, chromedp.WaitVisible("[data-hfoauth-login]"))
 		})
+	}
+}
+
+// An element of the app's own, which says nothing of where to go on, goes on
+// where it is: with what the platform asks for, as it was.
+func TestOwnButtonInAPrivateSpace(t *testing.T) {
+	s := newSpace(t, spaceOptions{private: true})
+	b := newBrowser(t, browserOptions{blockThirdParty: true})
+	b.run(b.ctx, chromedp.Navigate(s.provider+"/spaces/signed?path=/own"))
+	frame := b.attach("iframe", s.app+"/own")
+	b.click(frame, "[data-hfoauth-login]")
+	s.consent(b, "approve")
+	b.says(frame, "Own page of ada")
+	if address := b.location(frame); strings.Count(address, "__sign") != 1 {
+		t.Errorf("the iframe goes on at %s, want __sign there once", address)
 	}
 }

@@ -132,14 +132,21 @@ func TestSharedCaches(t *testing.T) {
 				t.Fatalf("the app was asked %d times for a page that may be cached, want once", asked)
 			}
 
-			ada := hub.SignIn(t, site+"/login", "ada")
-			fetch(t, ada, site+"/silent")
+			signIn := func() *http.Client {
+				ada := hub.SignIn(t, site+"/login", "ada")
+				fetch(t, ada, site+"/silent") // which ends the pause after a sign-in, by a cookie
+				return ada
+			}
+			ada := signIn()
+			if resp, _ := fetch(t, ada, site+"/silent"); len(resp.Header["Set-Cookie"]) > 0 {
+				t.Fatalf("the page sets %v", resp.Header["Set-Cookie"])
+			}
 			if _, body := fetch(t, stranger, site+"/silent"); strings.Contains(body, "ada") {
 				t.Errorf("a page without Cache-Control is given to everyone: %s", body)
 			}
 
 			hub.Configure(func(s *hfoauthtest.Settings) { s.AccessTokenLifetime = 2 * time.Second })
-			ada = hub.SignIn(t, site+"/login", "ada")
+			ada = signIn()
 			page := ""
 			if !eventually(func() bool {
 				page = site + "/public?at=" + time.Now().Format("05.000")
@@ -182,7 +189,8 @@ func TestBackAfterSignOut(t *testing.T) {
 	s := newSpace(t, spaceOptions{})
 	b := newBrowser(t, browserOptions{})
 	s.signInAt(b, "ada")
-	b.run(b.ctx, chromedp.Navigate(s.app+"/plain"))
+	b.run(b.ctx, chromedp.Navigate(s.app+"/plain")) // which ends the pause after a sign-in, by a cookie
+	b.run(b.ctx, chromedp.Navigate(s.app+"/plain?again"))
 	b.says(b.ctx, "Secrets of ada")
 	b.run(b.ctx, chromedp.Click("form button"))
 	b.says(b.ctx, "Start page of nobody")
