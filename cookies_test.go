@@ -218,7 +218,8 @@ func TestAbandonedAttempts(t *testing.T) {
 	s.client.SetClock(func() time.Time { return clock })
 	for i := range 40 {
 		clock = clock.Add(time.Second)
-		callbacks = append(callbacks, s.decide(s.begin(browser, fmt.Sprintf("/page/%d/%s", i, strings.Repeat("x", i*10))), ada))
+		next := fmt.Sprintf("/page/%d/%s", i, strings.Repeat("x", i*10))
+		callbacks = append(callbacks, s.decide(s.begin(browser, next), ada))
 		cookies := browser.Jar.Cookies(home)
 		size := 0
 		for _, cookie := range cookies {

@@ -98,7 +98,9 @@ func TestFailures(t *testing.T) {
 		says   string
 	}{
 		{"denied", func(*site) {}, adaDenies, 403, "Sign-in cancelled"},
-		{"other error", answerWith(url.Values{"error": {"server_error"}, "error_description": {script}}), ada, 400, "server_error"},
+		{"other error", answerWith(url.Values{
+			"error": {"server_error"}, "error_description": {script},
+		}), ada, 400, "server_error"},
 		{"hostile error", answerWith(url.Values{"error": {script}}), ada, 400, "&lt;script&gt;"},
 		{"no code", answerWith(nil), ada, 400, expired},
 		{"two codes", answerWith(url.Values{"code": {"a", "b"}}), ada, 400, expired},
@@ -117,7 +119,8 @@ func TestFailures(t *testing.T) {
 		{"token endpoint HTML", token(hfoauthtest.Answer(200, "<html>", "Content-Type", "text/html")), ada, 502, invalid},
 		{"token endpoint form", token(hfoauthtest.Answer(200, form, "Content-Type", "text/plain")), ada, 502, invalid},
 		{"token endpoint 404", token(hfoauthtest.Answer(404, "nothing here")), ada, 502, "unexpected response"},
-		{"token endpoint redirects", token(hfoauthtest.Answer(307, "", "Location", "/oauth/token")), ada, 502, "unexpected response"},
+		{"token endpoint redirects", token(hfoauthtest.Answer(307, "", "Location", "/oauth/token")), ada,
+			502, "unexpected response"},
 		{"token endpoint empty", token(hfoauthtest.Answer(200, "")), ada, 502, invalid},
 		{"token endpoint huge", token(hfoauthtest.Huge(20 << 20)), ada, 502, invalid},
 		{"token endpoint bomb", token(hfoauthtest.GzipBomb(20 << 20)), ada, 502, invalid},
@@ -255,7 +258,8 @@ func TestLoginOptions(t *testing.T) {
 		}
 	}
 	recorder = httptest.NewRecorder()
-	s.client.Login(recorder, httptest.NewRequest("GET", "/x", nil), hfoauth.LoginOptions{Params: url.Values{"state": {"x"}}})
+	reserved := hfoauth.LoginOptions{Params: url.Values{"state": {"x"}}}
+	s.client.Login(recorder, httptest.NewRequest("GET", "/x", nil), reserved)
 	if recorder.Code != 500 || !strings.Contains(s.log.String(), "LoginOptions.Params") {
 		t.Errorf("a reserved parameter: %d, log %s", recorder.Code, s.log)
 	}
@@ -389,7 +393,8 @@ func TestErrorHandler(t *testing.T) {
 	if !errors.Is(got, hfoauth.ErrState) {
 		t.Errorf("%v is not ErrState", got)
 	}
-	s.hub.SetFault(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(400, `{"error":"invalid_client","error_description":"no"}`))
+	refusal := hfoauthtest.Answer(400, `{"error":"invalid_client","error_description":"no"}`)
+	s.hub.SetFault(hfoauthtest.TokenEndpoint, refusal)
 	s.signIn(s.browser(), ada, "/")
 	answer, ok := errors.AsType[*hfoauth.ProviderError](got)
 	if !ok {

@@ -115,7 +115,9 @@ func (s *site) protect(handlers map[string]http.Handler) *protected {
 // visit opens a page as a browser does, deciding at the provider as person
 // when it is sent there, and returns the last answer with the authorization
 // requests on the way.
-func (p *protected) visit(browser *http.Client, path string, person hfoauthtest.Person) (last answer, asked []url.Values) {
+func (p *protected) visit(browser *http.Client, path string, person hfoauthtest.Person) (
+	last answer, asked []url.Values,
+) {
 	p.t.Helper()
 	address := p.address + path
 	for range 30 {

@@ -19,7 +19,9 @@ import (
 func TestResourceMetadata(t *testing.T) {
 	s := newSite(t, func(c *hfoauth.Config) { c.Scopes = hfoauth.Scopes{hfoauth.ScopeEmail} })
 	s.client.AcceptBearer(hfoauth.BearerOptions{})
-	s.client.AcceptBearer(hfoauth.BearerOptions{Resource: "/mcp", AnyApp: true, Scopes: hfoauth.Scopes{hfoauth.ScopeInferenceAPI}})
+	s.client.AcceptBearer(hfoauth.BearerOptions{
+		Resource: "/mcp", AnyApp: true, Scopes: hfoauth.Scopes{hfoauth.ScopeInferenceAPI},
+	})
 	s.client.AcceptBearer(hfoauth.BearerOptions{Resource: "/api/v1", Scopes: hfoauth.Scopes{}})
 	for path, want := range map[string]struct {
 		resource string
@@ -66,8 +68,11 @@ func TestResourceMetadataPreflight(t *testing.T) {
 	req.Header.Set("Access-Control-Request-Method", "GET")
 	req.Header.Set("Access-Control-Request-Headers", "mcp-protocol-version")
 	resp := do(t, s.browser(), req)
-	if resp.StatusCode != 204 || resp.Header.Get("Access-Control-Allow-Origin") != "*" || resp.Header.Get("Access-Control-Allow-Headers") != "*" {
-		t.Errorf("%s %v", resp.Status, resp.Header)
+	checkStatus(t, "the preflight", resp, 204)
+	for _, name := range []string{"Access-Control-Allow-Origin", "Access-Control-Allow-Headers"} {
+		if got := resp.Header.Get(name); got != "*" {
+			t.Errorf("%s is %q, want *", name, got)
+		}
 	}
 }
 
@@ -75,7 +80,9 @@ func TestResourceMetadataPreflight(t *testing.T) {
 // scopes the next one needs.
 func TestChallenges(t *testing.T) {
 	s := newSite(t, nil)
-	mcp := s.client.AcceptBearer(hfoauth.BearerOptions{Resource: "/mcp", UserTokens: true, Scopes: hfoauth.Scopes{hfoauth.ScopeReadMCP}})
+	mcp := s.client.AcceptBearer(hfoauth.BearerOptions{
+		Resource: "/mcp", UserTokens: true, Scopes: hfoauth.Scopes{hfoauth.ScopeReadMCP},
+	})
 	page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	user, chat := s.client.RequireUser(page), s.client.RequireScope(hfoauth.ScopeInferenceAPI)(page)
 	admins := s.client.RequireOrg("engines", hfoauth.RoleAdmin)(page)
@@ -205,7 +212,8 @@ func FuzzBearer(f *testing.F) {
 		var claims map[string]any
 		json.Unmarshal([]byte(payload), &claims)
 		says := fmt.Sprint(claims["scope"])
-		if status := statusWith(handler, "Bearer "+tokenWith(payload)); status == http.StatusOK && !strings.Contains(says, "inference-api") {
+		status := statusWith(handler, "Bearer "+tokenWith(payload))
+		if status == http.StatusOK && !strings.Contains(says, "inference-api") {
 			t.Errorf("a token that says %q is let in", payload)
 		}
 	})

@@ -89,7 +89,9 @@ func TestSessionExpiry(t *testing.T) {
 			if got := time.Duration(cookie.MaxAge) * time.Second; got < tt.lasts-5*time.Second || got > tt.lasts {
 				t.Errorf("cookie lives for %s, want %s", got, tt.lasts)
 			}
-			for after, want := range map[time.Duration]bool{0: true, tt.lasts - 10*time.Second: true, tt.lasts + time.Second: false} {
+			for after, want := range map[time.Duration]bool{
+				0: true, tt.lasts - 10*time.Second: true, tt.lasts + time.Second: false,
+			} {
 				s.client.SetClock(func() time.Time { return time.Now().Add(after) })
 				if got := signedIn(s.client, cookie); got != want {
 					t.Errorf("after %s: signed in %v, want %v", after, got, want)
@@ -135,8 +137,8 @@ func TestSessionPrintsNoSecrets(t *testing.T) {
 func printedSession(t *testing.T, session *hfoauth.Session) string {
 	t.Helper()
 	var out bytes.Buffer
-	for _, logger := range []*slog.Logger{slog.New(slog.NewJSONHandler(&out, nil)), slog.New(slog.NewTextHandler(&out, nil))} {
-		logger.Info("session", "session", session, "value", *session, "group", []any{*session, session})
+	for _, handler := range []slog.Handler{slog.NewJSONHandler(&out, nil), slog.NewTextHandler(&out, nil)} {
+		slog.New(handler).Info("session", "session", session, "value", *session, "group", []any{*session, session})
 	}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x", "%t", "%p"} {
 		fmt.Fprintf(&out, verb+verb+verb+"\n", session, *session, []any{session, *session})

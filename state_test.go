@@ -147,12 +147,14 @@ func TestTwoTabs(t *testing.T) {
 func TestOnlyNavigationsBegin(t *testing.T) {
 	s := newSite(t, nil)
 	for name, header := range map[string][]string{
-		"image of another site": {"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "image", "Accept", "image/avif,*/*"},
-		"image of a sibling":    {"Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "image"},
-		"image of this site":    {"Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "image"},
-		"fetch":                 {"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "cors", "Sec-Fetch-Dest", "empty"},
-		"script":                {"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "script"},
-		"WebSocket":             {"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "websocket"},
+		"image of another site": {
+			"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "image", "Accept", "image/avif,*/*",
+		},
+		"image of a sibling": {"Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "image"},
+		"image of this site": {"Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "image"},
+		"fetch":              {"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "cors", "Sec-Fetch-Dest", "empty"},
+		"script":             {"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "script"},
+		"WebSocket":          {"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "websocket"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			browser := s.browser()
@@ -185,7 +187,8 @@ func TestAttemptIsSpent(t *testing.T) {
 	}
 	attempt := browser.Jar.Cookies(home)[0]
 	for i := range 10 {
-		req, err := http.NewRequest(http.MethodGet, s.URL+"/login/callback?code=invented"+strconv.Itoa(i)+"&state="+authorize.Query().Get("state"), nil)
+		query := url.Values{"code": {"invented" + strconv.Itoa(i)}, "state": authorize.Query()["state"]}
+		req, err := http.NewRequest(http.MethodGet, s.URL+"/login/callback?"+query.Encode(), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

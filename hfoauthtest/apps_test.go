@@ -48,7 +48,7 @@ func TestClientIDMetadataDocumentSignIn(t *testing.T) {
 		huge["logo_uri"] = strings.Repeat("x", 1<<20)
 		json.NewEncoder(w).Encode(huge)
 	})
-	approve := url.Values{"user": {"ada"}, "decision": {"approve"}}
+	approve := adaApproves
 
 	params := authorization(hfoauthtest.App{ClientID: app.URL + "/good"}, nil)
 	_, response := consent(t, hub, params, approve)

@@ -15,7 +15,7 @@ import (
 
 func TestAuthorizeRefusesMore(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
-	approve := url.Values{"user": {"ada"}, "decision": {"approve"}}
+	approve := adaApproves
 	confidential := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{redirect}})
 	public := hub.RegisterApp(hfoauthtest.App{Public: true, ClientSecret: "x", RedirectURIs: []string{redirect}})
 	if public.ClientSecret != "" {
@@ -92,7 +92,7 @@ func TestRedirectURIs(t *testing.T) {
 		{loopback, "http://user@127.0.0.1:1/cb", 400},
 	} {
 		params := authorization(tt.app, func(p url.Values) { p.Set("redirect_uri", tt.uri) })
-		if status, _ := consent(t, hub, params, url.Values{"user": {"ada"}, "decision": {"approve"}}); status != tt.status {
+		if status, _ := consent(t, hub, params, adaApproves); status != tt.status {
 			t.Errorf("%q: %d, want %d", tt.uri, status, tt.status)
 		}
 	}
@@ -117,7 +117,7 @@ func TestIssuerParameter(t *testing.T) {
 	hub.Configure(func(s *hfoauthtest.Settings) {
 		s.AuthorizationResponse = func(params url.Values) { params.Set("iss", "https://evil.example"); params.Del("state") }
 	})
-	_, response := consent(t, hub, authorization(app, nil), url.Values{"user": {"ada"}, "decision": {"approve"}})
+	_, response := consent(t, hub, authorization(app, nil), adaApproves)
 	if response.Get("iss") != "https://evil.example" || response.Has("state") {
 		t.Errorf("changed response: %v", response)
 	}

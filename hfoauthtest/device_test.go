@@ -121,7 +121,7 @@ func TestDeviceForm(t *testing.T) {
 		t.Errorf("approving: %s", resp.Status)
 	}
 	_, tokens := call(t, v.hub.URL+"/oauth/token", "", "", url.Values{"client_id": {app.ClientID}, "device_code": {start["device_code"].(string)},
-		"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}})
+		"grant_type": {deviceGrant}})
 	if got := userInfo(t, v.hub, tokens)["preferred_username"]; got != "grace" {
 		t.Errorf("signed in as %v", got)
 	}
@@ -169,7 +169,7 @@ func TestDeviceCodeOfAnotherApp(t *testing.T) {
 	}
 	other := hub.RegisterApp(hfoauthtest.App{Public: true})
 	if _, answer := call(t, hub.URL+"/oauth/token", "", "", url.Values{"client_id": {other.ClientID}, "device_code": {start["device_code"].(string)},
-		"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}}); answer["error"] != "expired_token" {
+		"grant_type": {deviceGrant}}); answer["error"] != "expired_token" {
 		t.Errorf("%v, want expired_token", answer)
 	}
 }

@@ -18,7 +18,18 @@ import (
 const (
 	redirect = "https://app.example/login/callback"
 	verifier = "0123456789012345678901234567890123456789012"
+
+	deviceGrant   = "urn:ietf:params:oauth:grant-type:device_code"
+	exchangeGrant = "urn:ietf:params:oauth:grant-type:token-exchange"
+	emailToken    = "urn:huggingface:token-type:user-email"
 )
+
+// codeForm redeems a code that authorization asked for.
+func codeForm(code string) url.Values {
+	return url.Values{
+		"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {redirect}, "code_verifier": {verifier},
+	}
+}
 
 var browser = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 
@@ -56,7 +67,7 @@ func consent(t *testing.T, hub *hfoauthtest.Server, params, form url.Values) (in
 
 func approved(t *testing.T, hub *hfoauthtest.Server, app hfoauthtest.App) string {
 	t.Helper()
-	_, response := consent(t, hub, authorization(app, nil), url.Values{"user": {"ada"}, "decision": {"approve"}})
+	_, response := consent(t, hub, authorization(app, nil), adaApproves)
 	if response.Get("code") == "" || response.Get("state") != "s" {
 		t.Fatalf("no code: %v", response)
 	}
@@ -104,7 +115,7 @@ func withToken(t *testing.T, address, token string) (int, map[string]any) {
 func TestAuthorizeRefuses(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
 	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{redirect}})
-	approve := url.Values{"user": {"ada"}, "decision": {"approve"}}
+	approve := adaApproves
 	for name, change := range map[string]func(url.Values){
 		"unknown client":     func(p url.Values) { p.Set("client_id", "x") },
 		"other redirect":     func(p url.Values) { p.Set("redirect_uri", redirect+"/") },
@@ -151,7 +162,7 @@ func TestTokenRefuses(t *testing.T) {
 		"unknown code":   {app.ClientID, app.ClientSecret, func(f url.Values) { f.Set("code", "x") }, 400, "invalid_grant"},
 		"unknown grant":  {app.ClientID, app.ClientSecret, func(f url.Values) { f.Set("grant_type", "password") }, 400, "unsupported_grant_type"},
 	} {
-		form := url.Values{"grant_type": {"authorization_code"}, "code": {approved(t, hub, app)}, "redirect_uri": {redirect}, "code_verifier": {verifier}}
+		form := codeForm(approved(t, hub, app))
 		if tt.change != nil {
 			tt.change(form)
 		}
@@ -164,7 +175,7 @@ func TestTokenRefuses(t *testing.T) {
 func TestTokens(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
 	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{redirect}})
-	form := url.Values{"grant_type": {"authorization_code"}, "code": {approved(t, hub, app)}, "redirect_uri": {redirect}, "code_verifier": {verifier}}
+	form := codeForm(approved(t, hub, app))
 	status, tokens := call(t, hub.URL+"/oauth/token", app.ClientID, app.ClientSecret, form)
 	access, _ := tokens["access_token"].(string)
 	if status != 200 || !strings.HasPrefix(access, "hf_oauth_") || len(access) < 300 || tokens["token_type"] != "bearer" || tokens["expires_in"] != 28800.0 || tokens["scope"] != "openid profile" {
@@ -232,7 +243,7 @@ func TestDevice(t *testing.T) {
 	poll := func(code string) any {
 		clock = clock.Add(5 * time.Second)
 		_, body := call(t, hub.URL+"/oauth/token", "", "", url.Values{"client_id": {app.ClientID}, "device_code": {code},
-			"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}})
+			"grant_type": {deviceGrant}})
 		if body["access_token"] != nil {
 			return "token"
 		}
@@ -280,8 +291,8 @@ func TestTokenExchange(t *testing.T) {
 	app := hub.RegisterApp(hfoauthtest.App{Org: "engines"})
 	exchange := func(email, scope string) (int, map[string]any) {
 		return call(t, hub.URL+"/oauth/token", app.ClientID, app.ClientSecret, url.Values{
-			"grant_type": {"urn:ietf:params:oauth:grant-type:token-exchange"}, "subject_token": {email},
-			"subject_token_type": {"urn:huggingface:token-type:user-email"}, "scope": {scope}})
+			"grant_type": {exchangeGrant}, "subject_token": {email},
+			"subject_token_type": {emailToken}, "scope": {scope}})
 	}
 	status, body := exchange("ada@example.com", "openid inference-api")
 	if status != 200 || body["refresh_token"] != nil || body["issued_token_type"] == nil || body["scope"] != "openid inference-api" {
@@ -299,7 +310,7 @@ func TestLoopbackRedirectOnAnyPort(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
 	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{"http://127.0.0.1/cb"}})
 	for uri, want := range map[string]int{"http://127.0.0.1:4567/cb": 303, "http://127.0.0.1:4567/other": 400, "http://localhost:4567/cb": 400, "https://127.0.0.1:1/cb": 400} {
-		status, _ := consent(t, hub, authorization(app, func(p url.Values) { p.Set("redirect_uri", uri) }), url.Values{"user": {"ada"}, "decision": {"approve"}})
+		status, _ := consent(t, hub, authorization(app, func(p url.Values) { p.Set("redirect_uri", uri) }), adaApproves)
 		if status != want {
 			t.Errorf("%s: %d, want %d", uri, status, want)
 		}
@@ -317,7 +328,7 @@ func TestClientIDMetadataDocument(t *testing.T) {
 	}
 	authorize := func(change func(url.Values)) int {
 		params := authorization(hfoauthtest.App{ClientID: clientID}, change)
-		status, _ := consent(t, hub, params, url.Values{"user": {"ada"}, "decision": {"approve"}})
+		status, _ := consent(t, hub, params, adaApproves)
 		return status
 	}
 	document = good()

@@ -35,13 +35,13 @@ func TestRedeemByPKCE(t *testing.T) {
 		"an unknown code":             {confidential, nil, url.Values{"code": {"x"}}, 400, "invalid_grant"},
 		"another redirect URI":        {confidential, nil, url.Values{"redirect_uri": {"http://localhost:1/"}}, 400, "invalid_grant"},
 		"a refresh with a verifier":   {confidential, nil, url.Values{"grant_type": {"refresh_token"}}, 401, "invalid_client"},
-		"an exchange with a verifier": {confidential, nil, url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:token-exchange"}}, 401, "invalid_client"},
-		"a device with a verifier":    {confidential, nil, url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}}, 401, "invalid_client"},
-		"a device, by ID, no secret":  {confidential, nil, url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}, "client_id": {confidential.ClientID}}, 401, "invalid_client"},
+		"an exchange with a verifier": {confidential, nil, url.Values{"grant_type": {exchangeGrant}}, 401, "invalid_client"},
+		"a device with a verifier":    {confidential, nil, url.Values{"grant_type": {deviceGrant}}, 401, "invalid_client"},
+		"a device, by ID, no secret":  {confidential, nil, url.Values{"grant_type": {deviceGrant}, "client_id": {confidential.ClientID}}, 401, "invalid_client"},
 		"an unknown grant, by PKCE":   {confidential, nil, url.Values{"grant_type": {"password"}}, 401, "invalid_client"},
 	} {
 		_, response := consent(t, hub, authorization(tt.app, tt.authorize), url.Values{"user": {"ada"}})
-		form := url.Values{"grant_type": {"authorization_code"}, "code": {response.Get("code")}, "redirect_uri": {redirect}, "code_verifier": {verifier}}
+		form := codeForm(response.Get("code"))
 		for key, values := range tt.form {
 			form[key] = values
 		}
@@ -87,13 +87,13 @@ func TestScopesOfDeviceAndExchange(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, tokens := call(t, hub.URL+"/oauth/token", app.ClientID, app.ClientSecret,
-			url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}, "device_code": {start["device_code"].(string)}})
+			url.Values{"grant_type": {deviceGrant}, "device_code": {start["device_code"].(string)}})
 		return tokens["scope"]
 	}
 	exchange := func(scope string) any {
 		_, tokens := call(t, hub.URL+"/oauth/token", app.ClientID, app.ClientSecret, url.Values{
-			"grant_type": {"urn:ietf:params:oauth:grant-type:token-exchange"}, "subject_token": {"ada@example.com"},
-			"subject_token_type": {"urn:huggingface:token-type:user-email"}, "scope": {scope}})
+			"grant_type": {exchangeGrant}, "subject_token": {"ada@example.com"},
+			"subject_token_type": {emailToken}, "scope": {scope}})
 		if tokens["error"] != nil {
 			return tokens["error"]
 		}

@@ -103,7 +103,7 @@ func TestClientAuthentication(t *testing.T) {
 		"an ID without a secret": {app, app.ClientID, "", nil, 401, "invalid_client"},
 		"public, other verifier": {public, "", "", url.Values{"client_id": {public.ClientID}, "code_verifier": {"x"}}, 400, "invalid_grant"},
 	} {
-		form := url.Values{"grant_type": {"authorization_code"}, "code": {approved(t, hub, tt.app)}, "redirect_uri": {redirect}, "code_verifier": {verifier}}
+		form := codeForm(approved(t, hub, tt.app))
 		for key, values := range tt.form {
 			form[key] = values
 		}
@@ -151,8 +151,8 @@ func TestTokenExchangeForMembers(t *testing.T) {
 	engines := hub.RegisterApp(hfoauthtest.App{Org: "engines"})
 	public := hub.RegisterApp(hfoauthtest.App{Public: true, Org: "engines"})
 	form := func(change func(url.Values)) url.Values {
-		form := url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:token-exchange"}, "subject_token": {"ada@example.com"},
-			"subject_token_type": {"urn:huggingface:token-type:user-email"}}
+		form := url.Values{"grant_type": {exchangeGrant}, "subject_token": {"ada@example.com"},
+			"subject_token_type": {emailToken}}
 		change(form)
 		return form
 	}
@@ -182,8 +182,8 @@ func TestTokenExchangeNeedsAVerifiedAddress(t *testing.T) {
 		hfoauthtest.User{Username: "verified", Email: "v@example.com", EmailVerified: true, Orgs: engines})
 	app := hub.RegisterApp(hfoauthtest.App{Org: "engines"})
 	for email, want := range map[string]any{"u@example.com": "invalid_grant", "": "invalid_grant", "v@example.com": nil} {
-		_, answer := call(t, hub.URL+"/oauth/token", app.ClientID, app.ClientSecret, url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:token-exchange"},
-			"subject_token": {email}, "subject_token_type": {"urn:huggingface:token-type:user-email"}})
+		_, answer := call(t, hub.URL+"/oauth/token", app.ClientID, app.ClientSecret, url.Values{"grant_type": {exchangeGrant},
+			"subject_token": {email}, "subject_token_type": {emailToken}})
 		if answer["error"] != want {
 			t.Errorf("%q: %v, want %v", email, answer, want)
 		}
@@ -203,7 +203,7 @@ func TestDeviceRefuses(t *testing.T) {
 	}
 	poll := func(device string) (int, map[string]any) {
 		return call(t, hub.URL+"/oauth/token", app.ClientID, app.ClientSecret,
-			url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}, "device_code": {device}})
+			url.Values{"grant_type": {deviceGrant}, "device_code": {device}})
 	}
 	device, user := start()
 	if err := hub.ApproveDevice(user, "nobody"); err == nil {
@@ -215,7 +215,7 @@ func TestDeviceRefuses(t *testing.T) {
 	if err := hub.DenyDevice(user); err == nil {
 		t.Error("decided twice")
 	}
-	inForm.Set("grant_type", "urn:ietf:params:oauth:grant-type:device_code")
+	inForm.Set("grant_type", deviceGrant)
 	inForm.Set("device_code", device)
 	if status, _ := call(t, hub.URL+"/oauth/token", "", "", inForm); status != 401 {
 		t.Errorf("a poll with the secret in the form: %d", status)

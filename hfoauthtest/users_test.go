@@ -26,7 +26,7 @@ func signedIn(t *testing.T, hub *hfoauthtest.Server, scope string, form url.Valu
 func redeem(t *testing.T, hub *hfoauthtest.Server, app hfoauthtest.App, code string) (int, map[string]any) {
 	t.Helper()
 	return call(t, hub.URL+"/oauth/token", app.ClientID, app.ClientSecret,
-		url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {redirect}, "code_verifier": {verifier}})
+		codeForm(code))
 }
 
 func userInfo(t *testing.T, hub *hfoauthtest.Server, tokens map[string]any) map[string]any {
