@@ -5,6 +5,7 @@ package codec
 import (
 	"encoding/binary"
 	"errors"
+	"math"
 	"time"
 )
 
@@ -135,6 +136,10 @@ func (c *Coder) Time(v *time.Time) {
 		milliseconds = uint64(max(v.UnixMilli(), 0))
 	}
 	c.Uint(&milliseconds)
+	if milliseconds > math.MaxInt64 { // which would be a time before 1970
+		c.Fail()
+		return
+	}
 	if c.reading {
 		*v = time.Time{}
 		if milliseconds != 0 {

@@ -2,9 +2,11 @@ package codec
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -32,7 +34,11 @@ func (s *sample) fields(c *Coder) {
 	c.Uint(&s.number)
 	c.String(&s.text)
 	c.Array(s.array[:])
-	c.Bools(&s.flags[0], &s.flags[1], &s.flags[2], &s.flags[3], &s.flags[4], &s.flags[5], &s.flags[6], &s.flags[7])
+	flags := make([]*bool, len(s.flags))
+	for i := range flags {
+		flags[i] = &s.flags[i]
+	}
+	c.Bools(flags...)
 	c.Time(&s.when)
 	Texts(c, &s.names)
 	List(c, &s.records, func(r *record) { c.String(&r.a); c.String(&r.b) })
@@ -41,8 +47,9 @@ func (s *sample) fields(c *Coder) {
 
 func fullSample() sample {
 	return sample{
-		number: 1 << 40, text: "text", array: [4]byte{1, 2, 3, 4}, flags: [8]bool{true, false, true, true, false, false, false, true},
-		when: time.UnixMilli(1_772_366_400_123).UTC(), names: []name{"openid", "", "profile"},
+		number: 1 << 40, text: "text", array: [4]byte{1, 2, 3, 4},
+		flags: [8]bool{true, false, true, true, false, false, false, true},
+		when:  time.UnixMilli(1_772_366_400_123).UTC(), names: []name{"openid", "", "profile"},
 		records: []record{{"a", "b"}, {"", "c"}}, last: "last",
 	}
 }
@@ -111,8 +118,10 @@ func TestEncodingOfOtherVersions(t *testing.T) {
 		"a byte more":             append(bytes.Clone(encoded), 0),
 		"another version":         append([]byte{8}, encoded[1:]...),
 		"a number without an end": append([]byte{7}, bytes.Repeat([]byte{0x80}, 20)...),
-		"a length of 2^63":        append([]byte{7, 0}, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f),
-		"a length past the end":   {7, 0, 200, 1, 'x'},
+		"a time past 2^63": slices.Concat(
+			[]byte{7, 0, 0, 1, 2, 3, 4, 0}, binary.AppendUvarint(nil, 1<<63), []byte{0, 0, 0}),
+		"a length of 2^63":      append([]byte{7, 0}, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f),
+		"a length past the end": {7, 0, 200, 1, 'x'},
 	} {
 		if err := Decode(b, new(sample).fields); !errors.Is(err, ErrLayout) {
 			t.Errorf("%s: %v, want ErrLayout", name, err)
@@ -143,6 +152,7 @@ func FuzzDecode(f *testing.F) {
 		f.Add(Encode(16, s.fields))
 	}
 	f.Add([]byte{7, 0x80, 0x80, 0})
+	f.Add(slices.Concat([]byte{7, 0, 0, 1, 2, 3, 4, 0}, binary.AppendUvarint(nil, 1<<63), []byte{0, 0, 0}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var first, second sample
 		if Decode(b, first.fields) != nil {
