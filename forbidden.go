@@ -1,6 +1,7 @@
 package hfoauth
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -23,7 +24,8 @@ type ForbiddenError struct {
 	// Org.
 	Message string
 
-	lack lack // what is wrong with Org, if that is known
+	lack lack  // what is wrong with Org, if that is known
+	user *User // who lacks it, if that is known
 }
 
 func (e *ForbiddenError) Error() string {
@@ -75,7 +77,8 @@ func explained(err error, s *entry) error {
 		return err
 	}
 	explained := *e
-	explained.lack = s.Data.user.lacks(e.Org, e.Role)
+	explained.user = s.Data.user
+	explained.lack = explained.user.lacks(e.Org, e.Role)
 	return &explained
 }
 
@@ -119,19 +122,27 @@ func (e *ForbiddenError) text(say sayer, provider string) []string {
 	if len(e.Scopes) > 0 {
 		text = append(text, say("It needs permissions that you have not granted to this app: %s.", strings.ReplaceAll(e.Scopes.String(), " ", ", ")))
 	}
+	org, role := e.orgName(), string(e.Role)
 	switch {
 	case e.Org == "":
-	case e.lack == lacksMembership:
-		text = append(text, say("It is for members of %s. Your account is not a member.", e.Org))
+	case e.lack == lacksMembership && e.user != nil:
+		text = append(text, say("It is for members of %s. You are signed in as %s, who is not a member.", org, cmp.Or(e.user.Username, e.user.Name, e.user.Sub)),
+			say("To use another account, sign out on %s, then sign in again here.", provider))
 	case e.lack == lacksDemands:
-		text = append(text, say("%s requires single sign-on or two-factor authentication of its members. Set it up on %s, then sign in again.", e.Org, provider))
-	case e.lack == lacksGrant:
-		text = append(text, say("It is for members of %s with the role %s or higher, and this app cannot see your role there.", e.Org, string(e.Role)),
-			say("Remove the app from your connected applications on %s, sign in again, and select %s when you are asked.", provider, e.Org))
+		text = append(text, say("%s requires single sign-on or two-factor authentication of its members. Set it up on %s, then sign in again.", org, provider))
 	case e.Role == RoleAny || e.Role == "":
-		text = append(text, say("It is for members of %s.", e.Org))
+		text = append(text, say("It is for members of %s.", org))
+	case e.lack == lacksGrant && e.Role == RoleAdmin:
+		text = append(text, say("It is for members of %s with the role %s. This app cannot see your role there.", org, role))
+	case e.lack == lacksGrant:
+		text = append(text, say("It is for members of %s with the role %s or higher. This app cannot see your role there.", org, role))
+	case e.Role == RoleAdmin:
+		text = append(text, say("It is for members of %s with the role %s.", org, role))
 	default:
-		text = append(text, say("It is for members of %s with the role %s or higher.", e.Org, string(e.Role)))
+		text = append(text, say("It is for members of %s with the role %s or higher.", org, role))
+	}
+	if e.lack == lacksGrant {
+		text = append(text, say("Remove the app from your connected applications on %s, sign in again, and select %s when you are asked.", provider, org))
 	}
 	if len(text) == 0 {
 		return []string{say("Your account does not have access.")}
@@ -139,7 +150,17 @@ func (e *ForbiddenError) text(say sayer, provider string) []string {
 	return text
 }
 
+// orgName returns what the user knows Org as.
+func (e *ForbiddenError) orgName() string {
+	if e.user != nil && hubID.MatchString(e.Org) {
+		if org := e.user.Org(e.Org); org != nil {
+			return cmp.Or(org.Name, org.Username, e.Org)
+		}
+	}
+	return e.Org
+}
+
 // grantable reports whether the user may change on the Hub what the app sees.
 func (e *ForbiddenError) grantable() bool {
-	return e.Message == "" && (len(e.Scopes) > 0 || e.Org != "")
+	return e.Message == "" && (len(e.Scopes) > 0 || e.lack == lacksGrant)
 }

@@ -352,9 +352,12 @@ func TestForbiddenSaysWhy(t *testing.T) {
 	s := newSite(t, nil)
 	s.addMember("pending", hfoauthtest.Org{Username: "engines", PendingSSO: true})
 	s.addMember("reader", hfoauthtest.Org{Username: "engines", Role: "read"})
+	s.addMember("owner", hfoauthtest.Org{Username: "mills", Name: "The Mills", Role: "read"})
+	mills := hfoauthtest.Org{Username: "mills"}.ID()
 	noAdmin := &hfoauth.ForbiddenError{Org: "engines", Role: hfoauth.RoleAdmin}
 	said := noAdmin.Error()
 	p := s.protect(map[string]http.Handler{
+		"/mills": s.client.RequireOrg(mills, hfoauth.RoleWrite)(http.HandlerFunc(letIn)),
 		"/notes": s.client.RequireOrg("notes", hfoauth.RoleAdmin)(http.HandlerFunc(letIn)),
 		"/closed": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			s.client.Error(w, r, &hfoauth.ForbiddenError{Org: "engines", Role: hfoauth.RoleAdmin, Message: "Closed."})
@@ -369,23 +372,28 @@ func TestForbiddenSaysWhy(t *testing.T) {
 	for _, tt := range []struct {
 		user, path      string
 		page, log, json string
+		settings        bool // the page leads to where the user may grant it
 	}{
 		{"grace", "/admin",
-			"Your account is not a member.", "the user is not a member of engines", `"org":"engines"`},
+			"<p>It is for members of engines. You are signed in as grace, who is not a member.</p>\n" +
+				"<p>To use another account, sign out on Hugging Face, then sign in again here.</p>",
+			"the user is not a member of engines", `"org":"engines"`, false},
 		{"grace", "/own",
-			"Your account is not a member.", "the user is not a member of engines", `"org":"engines"`},
+			"You are signed in as grace, who is not a member.", "the user is not a member of engines", `"org":"engines"`, false},
 		{"ada", "/notes",
-			"this app cannot see your role there", "role in notes is not known", `"org":"notes"`},
-		{"grace", "/closed", "Closed.", "Closed.", `"reason":"Closed."`},
+			"<p>It is for members of notes with the role admin. This app cannot see your role there.</p>", "role in notes is not known", `"org":"notes"`, true},
+		{"grace", "/closed", "Closed.", "Closed.", `"reason":"Closed."`, false},
 		{"pending", "/admin",
-			"engines requires single sign-on", "sign-in demands (SSO, MFA) of engines", `"org":"engines"`},
+			"engines requires single sign-on", "sign-in demands (SSO, MFA) of engines", `"org":"engines"`, false},
 		{"reader", "/admin",
-			"members of engines with the role admin or higher", "does not have the role admin in engines", `"role":"admin"`},
-		{"grace", "/repos", "read-repos, jobs", "has not granted read-repos jobs", `"scopes":["read-repos","jobs"]`},
-		{"grace", "/pro", "This is for PRO users.", "This is for PRO users.", `"reason":"This is for PRO users."`},
+			"<p>It is for members of engines with the role admin.</p>", "does not have the role admin in engines", `"role":"admin"`, false},
+		{"owner", "/mills",
+			"<p>It is for members of The Mills with the role write or higher.</p>", "does not have the role write in " + mills, `"org":"` + mills + `"`, false},
+		{"grace", "/repos", "read-repos, jobs", "has not granted read-repos jobs", `"scopes":["read-repos","jobs"]`, true},
+		{"grace", "/pro", "This is for PRO users.", "This is for PRO users.", `"reason":"This is for PRO users."`, false},
 	} {
 		browser := s.browser()
-		s.signIn(browser, hfoauthtest.Person{Username: tt.user, Orgs: []string{"engines"}}, "/")
+		s.signIn(browser, hfoauthtest.Person{Username: tt.user, Orgs: []string{"engines", "mills"}}, "/")
 		s.log.reset()
 		program := get(t, browser, p.address+tt.path, "Accept", "application/json")
 		if program.StatusCode != 403 {
@@ -402,8 +410,8 @@ func TestForbiddenSaysWhy(t *testing.T) {
 			t.Errorf("%s at %s: %s, want %q: %s", tt.user, tt.path, page.Status, tt.page, page.body)
 		}
 		settings := strings.Contains(page.body, "/settings/connected-applications")
-		if want := tt.path != "/pro" && tt.path != "/closed"; settings != want {
-			t.Errorf("%s at %s: the page leads to the settings: %t, want %t", tt.user, tt.path, settings, want)
+		if settings != tt.settings {
+			t.Errorf("%s at %s: the page leads to the settings: %t, want %t", tt.user, tt.path, settings, tt.settings)
 		}
 	}
 	if got := noAdmin.Error(); got != said {

@@ -82,7 +82,7 @@ func (d demands) and(other demands) demands {
 // check returns nil or a *ForbiddenError that names what is missing: all that
 // the user could still grant or, if there is something else, that alone.
 func (d demands) check(s *record) error {
-	missing := &ForbiddenError{}
+	missing := &ForbiddenError{user: s.user}
 	for _, scope := range d.scopes {
 		if !s.scopes.Has(scope) {
 			missing.Scopes = missing.Scopes.with(scope)
@@ -93,7 +93,7 @@ func (d demands) check(s *record) error {
 		case lack == lacksGrant && missing.Org == "":
 			missing.Org, missing.Role, missing.lack = demand.org, demand.atLeast, lack
 		case lack != lacksNothing && lack != lacksGrant:
-			return &ForbiddenError{Org: demand.org, Role: demand.atLeast, lack: lack}
+			return &ForbiddenError{Org: demand.org, Role: demand.atLeast, lack: lack, user: s.user}
 		}
 	}
 	if len(missing.Scopes) == 0 && missing.Org == "" {

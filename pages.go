@@ -136,7 +136,7 @@ func (c *Client) explain(r *http.Request, say sayer, err error, next string) pag
 			return with(say("You are already signed in"), say("This sign-in link has expired or was already used."))
 		}
 		m.Action.Label = say("Sign in again")
-		return with(say("This sign-in link has expired or was already used"), say("If you started to sign in in another browser, continue there. Otherwise sign in again."))
+		return with(say("This sign-in link has expired or was already used"), say("If you started in another browser, continue there. Otherwise, sign in again."))
 	case errors.Is(err, ErrDenied):
 		if failed, ok := errors.AsType[*attemptError](err); ok && c.isSignedIn(r) {
 			m.Action, m.Form, m.Home = m.Home, c.retryForm(say, failed.attempt), nil
