@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// uncached is the Cache-Control of an answer for one user (RFC 9111 sections
-// 5.2.2.5 and 5.2.2.7). no-store alone is ignored by caches that are told to,
-// such as Apache's with CacheStoreNoStore.
+// uncached is the Cache-Control of a response for one user (RFC 9111 sections
+// 5.2.2.5 and 5.2.2.7). Some caches can be configured to ignore no-store, such as
+// Apache's with CacheStoreNoStore.
 const uncached = "private, no-store"
 
-// allowCaching says to caches that an answer is the same for all. It is not if
-// the app's middleware has put a session's cookie on it.
+// allowCaching sets the Cache-Control of a response that is the same for all
+// users, unless the app's middleware has put a session's cookie on it.
 func allowCaching(header http.Header, value string) {
 	if len(header["Set-Cookie"]) > 0 {
 		forbidCaching(header)
@@ -20,8 +20,8 @@ func allowCaching(header http.Header, value string) {
 	header.Set("Cache-Control", value)
 }
 
-// forbidCaching keeps an answer out of caches, also those that obey another
-// field than Cache-Control (RFC 9213; Surrogate-Control of the Edge
+// forbidCaching keeps a response out of caches, including those that obey a field
+// other than Cache-Control (RFC 9213; Surrogate-Control of the Edge
 // Architecture, X-Accel-Expires of nginx, X-LiteSpeed-Cache-Control,
 // Edge-Control of Akamai).
 func forbidCaching(header http.Header) {
@@ -37,11 +37,11 @@ func forbidCaching(header http.Header) {
 	}
 }
 
-// withoutCaching returns a ResponseWriter for an answer that carries a cookie
-// of ours: whatever the handler says to caches, what goes out is private. A
-// cache that kept it would give one user's session to all
-// (https://github.com/auth0/nextjs-auth0/issues/2112). It offers http.Flusher
-// and http.Hijacker if w does, and http.ResponseController what else w can do.
+// withoutCaching returns a ResponseWriter for a response with one of our cookies:
+// it is sent as private whatever the handler sets. A cache that stored it would
+// give one user's session to others
+// (https://github.com/auth0/nextjs-auth0/issues/2112). It implements http.Flusher
+// and http.Hijacker if w does; http.ResponseController finds the rest.
 func withoutCaching(w http.ResponseWriter) http.ResponseWriter {
 	private := &privateWriter{ResponseWriter: w}
 	_, flushes := w.(http.Flusher)
@@ -76,8 +76,8 @@ func (w *privateWriter) Write(b []byte) (int, error) {
 	return w.ResponseWriter.Write(b)
 }
 
-// FlushError is what http.ResponseController calls, which would otherwise
-// flush what we wrap.
+// FlushError is for http.ResponseController, which would otherwise flush the
+// wrapped writer directly.
 func (w *privateWriter) FlushError() error {
 	forbidCaching(w.Header())
 	return http.NewResponseController(w.ResponseWriter).Flush()

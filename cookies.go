@@ -13,33 +13,33 @@ import (
 	"time"
 )
 
-// maxCookie is what browsers keep of one cookie (RFC 6265 section 6.1), name,
-// value and attributes together.
+// maxCookie is the size up to which browsers keep a cookie, with its name, value
+// and attributes (RFC 6265 section 6.1).
 const maxCookie = 4096
 
-// All our cookies together take less than maxHeader bytes of a request: servers
-// and proxies refuse a line that passes 8 KiB, nginx among them. Login attempts
-// have maxAttemptBytes of them. If pages may be shown in iframes, a request may
-// carry the session of the iframe beside that of all windows; each has half of
-// the rest then.
+// All our cookies together take less than maxHeader bytes of a request: nginx and
+// other servers refuse a header line longer than 8 KiB. Login attempts may use
+// maxAttemptBytes of them. If pages may be shown in iframes, a request may have
+// both the iframe's session and the one shared by all windows; each may use half
+// of the rest.
 const (
 	maxHeader             = 8000
 	maxAttemptBytes       = 3700
 	maxAttemptBytesFramed = 2100
 )
 
-// maxSameName is how many cookies of one name are looked at, each of which may
-// cost a decryption or a call to the store. A browser sends two at most, and a few more on
-// plain http, where a page of this host can set one for each path.
+// maxSameName is how many cookies of one name are examined, each of which may
+// cost a decryption or a call to the store. A browser sends at most two, or a few
+// more over plain http, where a page on this host can set one for each path.
 const maxSameName = 8
 
-// cookieRules say how this app's cookies are named and where they go.
+// cookieRules are the names and attributes of this app's cookies.
 type cookieRules struct {
 	session string // name of the session cookie
 	frame   string // name of the session cookie in an iframe's partition
 	attempt string // prefix of the names of login attempt cookies
-	denial  string // name of the cookie that says what the session's user denied
-	pause   string // name of the cookie that keeps pages from leading on to sign-in
+	denial  string // name of the cookie that records what the session's user denied
+	pause   string // name of the cookie that stops pages from redirecting to sign-in
 
 	attributes      string // of all cookies but frame
 	frameAttributes string
@@ -47,10 +47,10 @@ type cookieRules struct {
 	framed bool // pages may be shown in iframes
 }
 
-// newCookieRules derives the rules from where the app is reached. Over https
-// names carry the prefix __Host-, so that no sibling domain and no plain http
-// page can set them (RFC 6265bis section 4.1.3.2). Cookies do not tell ports
-// apart, so a tag keeps the apps of one host from reading each other's.
+// newCookieRules derives the rules from the app's address. Over https, names
+// have the prefix __Host-, so that no sibling domain and no plain http page can
+// set them (RFC 6265bis section 4.1.3.2). Cookies are shared by all ports, so a
+// tag keeps the apps of one host apart.
 func newCookieRules(config *Config, redirectURL *url.URL) cookieRules {
 	tag := sha256.Sum256([]byte(config.ProviderURL + "\x00" + config.ClientID + "\x00" + config.RedirectURL))
 	rules := cookieRules{session: "hfoauth-" + hex.EncodeToString(tag[:4]), attributes: "; Path=/; HttpOnly"}
@@ -74,8 +74,8 @@ func newCookieRules(config *Config, redirectURL *url.URL) cookieRules {
 	return rules
 }
 
-// line is the Set-Cookie line of a cookie that lives for so long, which zero
-// removes. Name and value are ours: nothing in them needs care.
+// line returns the Set-Cookie line of a cookie; a lifetime of zero removes the
+// cookie. Name and value are ours and need no escaping.
 func (c *cookieRules) line(name, value string, lifetime time.Duration) string {
 	attributes := c.attributes
 	if name == c.frame {
@@ -84,8 +84,8 @@ func (c *cookieRules) line(name, value string, lifetime time.Duration) string {
 	return name + "=" + value + "; Max-Age=" + strconv.Itoa(int(lifetime/time.Second)) + attributes
 }
 
-// maxSession is how long the value of a session's cookie may be, and maxShared
-// that of a session which an iframe has as well.
+// maxSession is how long the value of a session's cookie may be; maxShared is
+// the same for a session that an iframe has as well.
 func (c *cookieRules) maxSession() int {
 	if c.framed {
 		return c.maxShared()
@@ -108,9 +108,9 @@ func (c *cookieRules) attemptBytes() int {
 // cookieSize is how much of a request's header a cookie takes.
 func cookieSize(name, value string) int { return len(name) + len("=") + len(value) + len("; ") }
 
-// set adds a Set-Cookie line in place of an earlier one for the same name, as
-// RFC 6265 section 4.1.1 wants one a response, and keeps the answer out of
-// caches.
+// set adds a Set-Cookie line and keeps the response out of caches. It replaces
+// an earlier line for the same name: RFC 6265 section 4.1.1 allows one in a
+// response.
 func (c *cookieRules) set(w http.ResponseWriter, name, value string, lifetime time.Duration) {
 	header := w.Header()
 	lines := slices.DeleteFunc(header["Set-Cookie"], func(line string) bool { return strings.HasPrefix(line, name+"=") })
@@ -118,27 +118,27 @@ func (c *cookieRules) set(w http.ResponseWriter, name, value string, lifetime ti
 	forbidCaching(header)
 }
 
-// on reports whether an answer carries a cookie of ours. The names of all but
-// one begin like the session's.
+// on reports whether a response sets one of our cookies. The names of all but
+// the pause begin with the session's.
 func (c *cookieRules) on(header http.Header) bool {
 	return slices.ContainsFunc(header["Set-Cookie"], func(line string) bool {
 		return strings.HasPrefix(line, c.session) || strings.HasPrefix(line, c.pause)
 	})
 }
 
-// pauseLifetime is how long a browser is not led on to sign-in after a sign-in,
-// a sign-out or a failure: whatever keeps a session from being found, it ends
-// with a page and no loop, and who signed out is not signed in again by a
-// provider that remembers the consent.
+// pauseLifetime is how long private pages do not redirect a browser to sign-in
+// after a sign-in, a sign-out or a failure. Whatever the reason that no session
+// is found, the user sees a page instead of a redirect loop, and a user who
+// signed out is not signed in again by a provider that remembers the consent.
 const pauseLifetime = 30 * time.Second
 
 func (c *cookieRules) setPause(w http.ResponseWriter) { c.set(w, c.pause, "1", pauseLifetime) }
 
-// remove makes the browser drop a cookie.
+// remove makes the browser delete a cookie.
 func (c *cookieRules) remove(w http.ResponseWriter, name string) { c.set(w, name, "", 0) }
 
 // sessionCookies yields the cookies of a request that may hold its session:
-// that of the iframe's partition first, then the one that all windows share.
+// first that of the iframe's partition, then the one that all windows share.
 func (c *cookieRules) sessionCookies(r *http.Request) iter.Seq2[string, string] {
 	return func(yield func(name, value string) bool) {
 		for _, wanted := range [...]string{c.frame, c.session} {
@@ -158,12 +158,12 @@ func (c *cookieRules) sessionCookies(r *http.Request) iter.Seq2[string, string] 
 	}
 }
 
-// requestCookies yields the cookies of a request. It is the only parser: two
-// that disagree about a name would let a cookie through that __Host- does not
-// protect. Space and tab around a pair are dropped and nothing else, because
-// browsers let any site below our domain set a cookie whose name is another
-// white space and then ours. net/http's own parser allocates for every cookie;
-// this runs on each authenticated request.
+// requestCookies yields the cookies of a request. It is the only parser: if two
+// disagreed about a name, a cookie that __Host- does not protect could pass for
+// ours. It trims only space and tab around a pair, because browsers let a sibling
+// domain set a cookie whose name is some other white space followed by our name.
+// net/http's parser is not used because it allocates for every cookie, and this
+// runs on each authenticated request.
 func requestCookies(r *http.Request) iter.Seq2[string, string] {
 	return func(yield func(name, value string) bool) {
 		for _, line := range r.Header["Cookie"] {

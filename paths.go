@@ -13,11 +13,10 @@ import (
 
 const maxReturnPath = 1024
 
-// returnPath returns next if it leads to a page of this site, or otherwise. It
-// allows a path, query and fragment that every browser resolves to the same
-// origin: no scheme, no authority, and no backslash or control character that
-// the URL Standard would turn into one (CVE-2026-28415 is what happens
-// otherwise).
+// returnPath returns next if it leads to a page of this site; if not, it returns
+// the argument otherwise. It allows a path, query and fragment that every browser
+// resolves to the same origin: no scheme, no authority, and no backslash or
+// control character that the URL Standard would turn into one (CVE-2026-28415).
 func returnPath(next, otherwise string) string {
 	if !strings.HasPrefix(next, "/") || leavesSite(next) {
 		return otherwise
@@ -34,10 +33,10 @@ func returnPath(next, otherwise string) string {
 	return escaped
 }
 
-// withoutSign returns a query without __sign, by which the Hub names the
+// withoutSign returns a query without __sign, with which the Hub names the
 // visitor of a private Space in the address of its iframe
-// (https://huggingface.co/docs/hub/spaces-overview): no address that we make
-// may hand it on.
+// (https://huggingface.co/docs/hub/spaces-overview). No address that we write may
+// contain it.
 func withoutSign(query string) string {
 	if !hasSign(query) {
 		return query
@@ -54,17 +53,17 @@ func isSign(pair string) bool {
 	return err == nil && name == "__sign"
 }
 
-// leavesSite reports whether a path, raw or decoded, could be read as
-// something else than a path of this site.
+// leavesSite reports whether a path, raw or decoded, could be read as something
+// other than a path of this site.
 func leavesSite(p string) bool {
 	return strings.HasPrefix(p, "//") || strings.ContainsFunc(p, func(r rune) bool {
 		return r == '\\' || r < ' ' || r == 0x7f || r == '\u2028' || r == '\u2029'
 	})
 }
 
-// returnTo returns next if it leads to a page of this site, else the start
-// page. The pages of sign-in itself do not count: returning to one of them
-// would begin it again, without end.
+// returnTo returns next if it leads to a page of this site, or else the start
+// page. The pages of sign-in itself do not count, because returning to one of
+// them would start the sign-in again, endlessly.
 func (c *Client) returnTo(next string) string {
 	home := c.config.HomePath
 	next = returnPath(next, home)
@@ -79,9 +78,8 @@ func (c *Client) returnTo(next string) string {
 	return next
 }
 
-// loginURL returns the address of the login page for links, such that the
-// user returns to next, a path of this site; anything else counts as the start
-// page.
+// loginURL returns the address of the login page for links. After sign-in the
+// user returns to next, a path of this site; any other next means the start page.
 func (c *Client) loginURL(next string) string {
 	next = c.returnTo(next)
 	if next == c.config.HomePath {
@@ -106,9 +104,9 @@ func (c *Client) pageOf(r *http.Request) string {
 	return c.returnTo(page.RequestURI())
 }
 
-// basePath returns the path below which an app lives whose callback is at
-// callback: "/tools/" for /tools/login/callback, and "/" for any path that does
-// not end like that.
+// basePath returns the path below which the app is served, given the path of its
+// callback: "/tools/" for /tools/login/callback, and "/" for a path that does not
+// end in /login/callback.
 func basePath(callback string) string {
 	if base, ok := strings.CutSuffix(callback, defaultCallbackPath); ok {
 		return base + "/"
@@ -116,9 +114,8 @@ func basePath(callback string) string {
 	return "/"
 }
 
-// asSeen returns next as the browser sees it. A proxy may strip the path below
-// which the app lives: then the request for one of our own paths, and the
-// addresses that the app knows, lack it.
+// asSeen returns next as the browser sees it. A proxy may strip the base path:
+// then requests for our own paths, and the paths that the app knows, lack it.
 func (c *Client) asSeen(r *http.Request, next string) string {
 	base := basePath(c.callbackPath())
 	if strings.HasPrefix(pathOf(r), base) || strings.HasPrefix(next, base) {
@@ -178,10 +175,9 @@ func hostname(address string) string {
 	return u.Hostname()
 }
 
-// onOtherHost reports whether a browser is about to sign in on another name
-// of this site than the one it will be sent back to, where the attempt's
-// cookie would not follow: a Space's custom domain, or 127.0.0.1 for
-// localhost.
+// onOtherHost reports whether a browser is about to sign in under a name of this
+// site other than the one it will return to, where it would not send the
+// attempt's cookie: a Space's custom domain, or 127.0.0.1 instead of localhost.
 func (c *Client) onOtherHost(r *http.Request) bool {
 	here := url.URL{Host: normalHost(c.redirectURL.Scheme, r.Host)}
 	if here.Host == c.redirectURL.Host || r.Header.Get("Sec-Fetch-Mode") != "navigate" {

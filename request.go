@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// pathOf returns path and query as the browser asked for them, also behind
+// pathOf returns path and query as the browser requested them, even behind
 // http.StripPrefix, without __sign.
 func pathOf(r *http.Request) string {
 	address := r.URL.RequestURI()
@@ -20,9 +20,9 @@ func pathOf(r *http.Request) string {
 	return path + "?" + query
 }
 
-// isNavigation reports whether a person opens a page: the browser says so
-// (https://www.w3.org/TR/fetch-metadata/), or, where it says nothing, HTML is
-// asked for by name.
+// isNavigation reports whether the request opens a page: the browser says so
+// (https://www.w3.org/TR/fetch-metadata/) or, if it says nothing, Accept names
+// HTML.
 func isNavigation(r *http.Request) bool {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return false
@@ -33,11 +33,11 @@ func isNavigation(r *http.Request) bool {
 	return acceptsHTML(r) && !byHTMX(r)
 }
 
-// byHTMX reports whether htmx asks for a part of a page, which a redirect to
-// sign in would not replace (https://htmx.org/reference/#request_headers).
+// byHTMX reports whether htmx requests a part of a page, for which a redirect to
+// sign-in would be of no use (https://htmx.org/reference/#request_headers).
 func byHTMX(r *http.Request) bool { return r.Header.Get("HX-Request") == "true" }
 
-// pageOfHTMX returns the path of the page that the part is for.
+// pageOfHTMX returns the path of the page that the part belongs to.
 func pageOfHTMX(r *http.Request) string {
 	u, err := url.Parse(r.Header.Get("HX-Current-URL"))
 	if err != nil {
@@ -50,8 +50,8 @@ func acceptsHTML(r *http.Request) bool {
 	return strings.Contains(strings.Join(r.Header["Accept"], ","), "text/html")
 }
 
-// framed reports whether the answer to a request is to be shown in a frame,
-// where the provider's pages refuse to be (https://www.w3.org/TR/fetch-metadata/).
+// framed reports whether the response will be shown in a frame, where the
+// provider's pages refuse to be shown (https://www.w3.org/TR/fetch-metadata/).
 func framed(r *http.Request) bool {
 	switch r.Header.Get("Sec-Fetch-Dest") {
 	case "iframe", "frame", "embed", "object":
@@ -60,8 +60,8 @@ func framed(r *http.Request) bool {
 	return false
 }
 
-// trustOrigins names the origins whose requests may change something: this
-// site's, which a proxy may hide from us, and Config.TrustedOrigins.
+// trustOrigins adds the origins whose requests may change something: this site's
+// own, because a proxy may change Host, and Config.TrustedOrigins.
 func (c *Client) trustOrigins() error {
 	for _, text := range append([]string{c.config.RedirectURL}, c.config.TrustedOrigins...) {
 		u, err := url.Parse(text)
@@ -75,9 +75,10 @@ func (c *Client) trustOrigins() error {
 	return nil
 }
 
-// fromAnotherOrigin reports whether a request that may change something was
-// made by a page of another origin. A WebSocket handshake may, too: it is a GET
-// request that brings the user's cookie from any page (RFC 6455 section 10.2).
+// fromAnotherOrigin reports whether a request that may change something was made
+// by another origin's page. A WebSocket handshake counts as such a request: it is
+// a GET request that any page can send with the user's cookie (RFC 6455 section
+// 10.2).
 func (c *Client) fromAnotherOrigin(r *http.Request) bool {
 	if r.Header.Get("Upgrade") != "" || r.Header.Get("Sec-Fetch-Mode") == "websocket" {
 		changing := *r

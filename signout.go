@@ -7,13 +7,13 @@ import (
 	"net/http"
 )
 
-// Logout ends the request's session for good and removes its cookies:
-// [Client.LogoutHandler] for handlers of the app's own. Call it before anything
-// is written.
+// Logout ends the request's session for good and removes its cookies. It is what
+// [Client.LogoutHandler] does, for the app's own handlers. Call it before
+// anything is written.
 //
-// The error wraps [ErrStoreUnavailable] if the store did not take the end of the
-// session. The cookies are removed all the same, this process refuses the
-// session, and tries to store its end until that succeeds.
+// The error wraps [ErrStoreUnavailable] if the end of the session could not be
+// stored. Even then the cookies are removed, this process refuses the session,
+// and it retries until the end is stored.
 func (c *Client) Logout(w http.ResponseWriter, r *http.Request) error {
 	ctx := c.sessions.Limit(context.WithoutCancel(r.Context()))
 	var errs []error
@@ -33,7 +33,8 @@ func (c *Client) Logout(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// logoutError says that the browser is signed out, and servers may not know.
+// logoutError means that the browser is signed out, but other replicas may not
+// know it.
 type logoutError struct{ err error }
 
 func (e *logoutError) Error() string {
@@ -42,11 +43,10 @@ func (e *logoutError) Error() string {
 
 func (e *logoutError) Unwrap() error { return e.err }
 
-// LogoutUser ends all sessions that a user has now, on all devices, by the
-// user's Sub. It needs Config.Store, which every replica asks for it; without
-// one it is an error, because sessions that live in cookies cannot be found.
-// The error wraps [ErrStoreUnavailable] if the store failed: then call it
-// again.
+// LogoutUser ends all current sessions of a user, by User.Sub, on all devices and
+// replicas. It returns an error without Config.Store, because sessions that live
+// in cookies cannot be found. The error wraps [ErrStoreUnavailable] if the store
+// failed; then call it again.
 func (c *Client) LogoutUser(ctx context.Context, sub string) error {
 	if c.config.Store == nil {
 		return errors.New("hfoauth: LogoutUser needs Config.Store: sessions that live in cookies cannot be found")
@@ -54,10 +54,10 @@ func (c *Client) LogoutUser(ctx context.Context, sub string) error {
 	return c.sessions.EndUser(ctx, sub)
 }
 
-// End ends the session on all replicas: for one of [Client.Sessions], such as
-// that of a device which the user lost. The error wraps [ErrStoreUnavailable] if
-// the store failed; this process refuses the session then, and tries to store
-// its end until that succeeds.
+// End ends the session on all replicas. It is for one of [Client.Sessions], such
+// as the session on a device that the user lost. The error wraps
+// [ErrStoreUnavailable] if the store failed; this process then refuses the
+// session, and retries until its end is stored.
 func (s *Session) End(ctx context.Context) error {
 	if s.source == nil || s.Bearer {
 		return errors.New("hfoauth: a bearer token has no session to end: revoke it at the provider")
@@ -65,12 +65,12 @@ func (s *Session) End(ctx context.Context) error {
 	return s.source.client.sessions.EndEntry(ctx, s.source.current())
 }
 
-// endReplaced ends the sessions of a browser that signs in again (session
-// fixation: OWASP ASVS 7.2.4). What fails is tried again in the background.
+// endReplaced ends the earlier sessions of a browser that signs in again (session
+// fixation: OWASP ASVS 7.2.4). Failures are retried in the background.
 //
-// A session that an iframe holds as well goes on there, unless the iframe's
-// cookie came with this request: then the browser keeps both cookies in one
-// place, and the iframe's would hide the new session.
+// A session shared with an iframe continues there, unless this request has the
+// iframe's cookie: then the browser keeps both cookies in one place, and the
+// iframe's would hide the new session.
 func (c *Client) endReplaced(ctx context.Context, w http.ResponseWriter, r *http.Request) {
 	ctx = context.WithoutCancel(ctx)
 	if hasCookie(r, c.cookies.denial) {

@@ -19,33 +19,33 @@ const (
 	attemptLifetime = 10 * time.Minute
 	maxAttempts     = 8
 	attemptTag      = 16 // hexadecimal digits
-	// maxSpent is how many attempts are remembered as spent, at some 150 bytes.
-	// One that gives way to others can be tried once more.
+	// maxSpent is how many spent attempts are remembered, at about 150 bytes
+	// each. One that is forgotten can be used once more.
 	maxSpent = 100_000
 )
 
-// attempt is one click on "sign in": what the callback must find again. It
-// travels sealed in a cookie of its own, so that tabs do not disturb each
-// other and any replica can finish what another began.
+// attempt is one click on "sign in": what the callback needs to know. It is
+// sealed in its own cookie, so that tabs do not interfere with each other and
+// any replica can finish what another one started.
 type attempt struct {
-	random  [96]byte // of which state, nonce and verifier are made
+	random  [96]byte // state, nonce and verifier are made from it
 	started time.Time
-	scopes  Scopes // that were asked for
+	scopes  Scopes // the requested ones
 
-	// optional are those of scopes to leave out if the provider refuses them.
+	// optional are the scopes to leave out if the provider refuses them.
 	optional Scopes
 
 	next string // return path
 
-	// askedOrgs are the organizations whose resources are asked for, and were
-	// at the sign-ins before that led to this one.
+	// askedOrgs are the organizations whose resources are requested now, or
+	// were at the earlier sign-ins that led to this one.
 	askedOrgs []string
 
-	// challenge is the hash of the secret of an iframe that will claim the
-	// session, if the sign-in was begun there.
+	// challenge is the hash of the secret with which an iframe will claim the
+	// session, if the sign-in was started there.
 	challenge string
 
-	silent bool // the user is not to be asked
+	silent bool // the user must not be asked anything
 }
 
 // attemptError is the failure of an attempt that the provider answered.
@@ -78,23 +78,23 @@ func (a *attempt) fields(c *codec.Coder) {
 	c.Bools(&a.silent)
 }
 
-// text is how state, nonce and verifier are sent: 43 characters that need no
+// text encodes state, nonce and verifier as 43 characters that need no
 // escaping.
 func text(random []byte) string {
 	var buffer [43]byte
 	return string(base64.RawURLEncoding.AppendEncode(buffer[:0], random))
 }
 
-// attemptCookie names the cookie of the attempt with this state. A hash, so
-// that the name alone does not tell the state.
+// attemptCookie returns the name of the cookie of the attempt with this state:
+// a hash, so that the name does not reveal the state.
 func (c *Client) attemptCookie(state string) string {
 	hash := sha256.Sum256([]byte(state))
 	var buffer [attemptTag]byte
 	return c.cookies.attempt + string(hex.AppendEncode(buffer[:0], hash[:attemptTag/2]))
 }
 
-// keepAttempt puts an attempt into its cookie and makes room for it: the
-// oldest attempts of this browser go when there are too many.
+// keepAttempt puts an attempt into its cookie. If this browser then has too many
+// attempts, the oldest are removed.
 func (c *Client) keepAttempt(w http.ResponseWriter, r *http.Request, a *attempt) {
 	name := c.attemptCookie(a.state())
 	value := encodeCookie(c.sealer.Seal(codec.Encode(256, a.fields), name))
@@ -117,7 +117,7 @@ func (c *Client) dropAttempts(w http.ResponseWriter, r *http.Request, limit, byt
 			continue
 		}
 		if looked++; looked > 2*maxAttempts {
-			break // no browser of ours: do not work for it
+			break // not a browser's request: do no more work for it
 		}
 		if a := c.openAttempt(name, value); a != nil {
 			attempts = append(attempts, open{name, cookieSize(name, value), a.started})
@@ -135,8 +135,8 @@ func (c *Client) dropAttempts(w http.ResponseWriter, r *http.Request, limit, byt
 	}
 }
 
-// openAttempt returns the attempt in a cookie, or nil for one that is not
-// ours or is over.
+// openAttempt returns the attempt in a cookie, or nil if the cookie is not ours
+// or the attempt has expired.
 func (c *Client) openAttempt(name, value string) *attempt {
 	sealed, err := decodeCookie(value)
 	if err != nil {
@@ -154,9 +154,9 @@ func (c *Client) openAttempt(name, value string) *attempt {
 }
 
 // takeAttempt returns this browser's attempt with the given state, once, and
-// removes its cookie; else an error that wraps ErrState. A copy of the cookie
-// does not bring it back in this process: each attempt costs the provider one
-// call, whatever codes are invented for it.
+// removes its cookie; otherwise the error wraps ErrState. A copy of the cookie
+// does not bring the attempt back in this process, so that each attempt costs
+// the provider one call, however many codes are invented for it.
 func (c *Client) takeAttempt(w http.ResponseWriter, r *http.Request, state string) (*attempt, error) {
 	if state == "" {
 		return nil, stateError("the request has no state, or several")
@@ -168,7 +168,7 @@ func (c *Client) takeAttempt(w http.ResponseWriter, r *http.Request, state strin
 			continue
 		}
 		if found++; found > maxSameName {
-			break // no browser of ours: do not work for it
+			break // not a browser's request: do no more work for it
 		}
 		c.cookies.remove(w, name)
 		a := c.openAttempt(name, value)
