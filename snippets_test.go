@@ -25,6 +25,7 @@ var client *hfoauth.Client
 var mux = http.NewServeMux()
 var store hfoauth.Store
 func private(http.ResponseWriter, *http.Request) {}
+func start(*testing.T) (hub *hfoauthtest.Server, url string) { return nil, "" }
 `
 
 // Every Go snippet of the documentation compiles.

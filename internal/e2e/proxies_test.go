@@ -47,12 +47,14 @@ location /tools/ {
 	},
 	"Caddy keeps the prefix": func(t *testing.T, app, port string) []string {
 		return []string{"/usr/bin/caddy", "run", "--adapter", "caddyfile", "--config", caddyConfiguration(t, port, fmt.Sprintf(`
+redir /tools /tools/
 handle /tools/* {
 	reverse_proxy %s
 }`, app))}
 	},
 	"Caddy strips the prefix": func(t *testing.T, app, port string) []string {
 		return []string{"/usr/bin/caddy", "run", "--adapter", "caddyfile", "--config", caddyConfiguration(t, port, fmt.Sprintf(`
+redir /tools /tools/
 handle_path /tools/* {
 	reverse_proxy %s
 }`, app))}
@@ -112,6 +114,9 @@ func TestProxies(t *testing.T) {
 					t.Fatal(err)
 				}
 				return string(text), resp.Request.URL.Path
+			}
+			if body, path := open("GET", site); body != "start page" || path != "/tools/" {
+				t.Errorf("the sub-path without its slash leads to %s: %s", path, body)
 			}
 			if body, path := open("GET", site+"/private"); body != "private GET" || path != "/tools/private" {
 				t.Errorf("a private page leads through sign-in to %s: %s", path, body)
