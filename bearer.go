@@ -26,23 +26,23 @@ const (
 	maxBearers       = 10_000
 	maxBearerLength  = 8 << 10
 	maxBearerBytes   = 32 << 20 // of the remembered sessions together
-	// maxBearerCalls bounds the tokens that are being verified at one time:
-	// invented ones must not use up our credit with the provider. Some others
-	// wait for their turn.
+	// maxBearerCalls bounds how many tokens are verified at a time: invented ones
+	// must not exhaust the provider's rate limit for this app. maxBearerWaiting
+	// others wait for their turn.
 	maxBearerCalls   = 32
 	maxBearerWaiting = 256
-	// Tokens that were valid within a day keep out of the others' way, however
-	// many of those are invented.
+	// Tokens that were valid within the last day do not wait behind others, of
+	// which many may be invented.
 	provenLifetime = 24 * time.Hour
 	maxProven      = 100_000
 )
 
-// BearerOptions says whose tokens [Client.AcceptBearer] accepts. The zero
-// value accepts the OAuth access tokens that the Hub issued to this app, as the
-// user who signed in to it.
+// BearerOptions are which tokens [Client.AcceptBearer] accepts. The zero value
+// accepts the OAuth access tokens that the Hub issued to this app; such a token
+// acts as the user who signed in to it.
 type BearerOptions struct {
-	// Apps are the client IDs of other apps whose tokens are accepted, too: each
-	// of them can act here as any user who signed in to it.
+	// Apps are the client IDs of other apps whose tokens are accepted as well.
+	// Each of them can act here as any user who signed in to it.
 	Apps []string
 
 	// AnyApp accepts the tokens of all apps, as the Hub's own MCP server does:
@@ -53,20 +53,20 @@ type BearerOptions struct {
 	AnyApp bool
 
 	// UserTokens accepts user access tokens (hf_…) from the settings of the Hub:
-	// whoever holds one can act here as the user who made it, whatever it was
-	// made for. Their scopes are unknown, so they never pass
+	// anyone who holds one can act here as the user who created it, for whatever
+	// purpose it was created. Their scopes are unknown, so they never pass
 	// [Client.RequireScope].
 	UserTokens bool
 
-	// Resource is the path of what the tokens are for, such as "/mcp", as
-	// programs reach it. If empty, "/". Its metadata (RFC 9728), which names the
+	// Resource is the path of what the tokens are for, as programs see it, such as
+	// "/mcp". If empty, it is "/". Its metadata (RFC 9728), which names the
 	// provider and Scopes, is served by [Client.Mount] below
 	// /.well-known/oauth-protected-resource, under the origin of
-	// Config.RedirectURL: programs that reach the app by another name refuse it
+	// Config.RedirectURL: programs that reach the app under another name reject it
 	// (section 3.3).
 	Resource string
 
-	// Scopes are those that programs should ask for; Config.Scopes if nil. They
+	// Scopes are those that programs should request; Config.Scopes if nil. They
 	// are a hint: [Client.RequireScope] decides.
 	Scopes Scopes
 }
@@ -75,20 +75,19 @@ type BearerOptions struct {
 // [Client.SessionFromRequest] inside next take the user from a bearer token of
 // the Hub ("Authorization: Bearer hf_…", RFC 6750) instead of the session's
 // cookie. Wrap it around Require handlers, and around no more than programs
-// need. A request with a token is judged by that alone, also if it is not
-// valid; one without by its cookie. Of two around one another, the inner decides.
-// If a Require handler is around it, the request's cookie has to meet what that
-// requires, and the token's user has to as well.
+// need. If a request has a token, only the token counts, even if it is invalid;
+// otherwise the cookie counts. If one AcceptBearer is inside another, the inner
+// one decides. If a Require handler is around it, both the cookie's user and the
+// token's user must meet what that requires.
 //
-// The provider is asked about each token once in five minutes, so that is how
-// long a token may still be accepted after it was revoked. Tokens that tell
-// their scopes need openid and profile among them: others, such as those of
-// trusted publishers in CI, are no sign-in. Tokens of organizations and refresh
-// tokens are refused.
+// The provider is asked about each token once in five minutes, so a token may be
+// accepted for that long after it was revoked. Tokens that state their scopes
+// must have openid and profile: others, such as those of trusted publishers in
+// CI, are not a sign-in. Tokens of organizations and refresh tokens are refused.
 //
-// Failures carry WWW-Authenticate with the address of the metadata (RFC 9728)
-// and, for missing scopes, those to ask for. CORS remains the app's: without it
-// scripts of other sites see none of this.
+// Failures have WWW-Authenticate with the address of the metadata (RFC 9728) and,
+// if scopes are missing, those to request. CORS is up to the app: without it,
+// other sites' scripts see none of this.
 //
 // Call it while the app is set up, not per request: it panics if
 // BearerOptions.Resource is not a path, or was named before with other options,
@@ -113,7 +112,7 @@ func (c *Config) complete(options BearerOptions) *BearerOptions {
 	return &options
 }
 
-// resources are those that accept bearer tokens, by their paths.
+// resources are what accepts bearer tokens, by path.
 type resources struct {
 	mu     sync.Mutex
 	byPath map[string]*BearerOptions
@@ -142,7 +141,7 @@ func (r *resources) add(options *BearerOptions) *BearerOptions {
 	return options
 }
 
-// at returns what tokens count at a path, nil if none.
+// at returns which tokens count at a path, or nil if none do.
 func (r *resources) at(path string) *BearerOptions {
 	if path == "" {
 		path = "/"
@@ -154,8 +153,7 @@ func (r *resources) at(path string) *BearerOptions {
 
 type bearerKey struct{ client *Client }
 
-// bearerRoute returns what a request may be judged by instead of its cookie,
-// nil if by nothing.
+// bearerRoute returns which tokens count for a request, or nil if none do.
 func (c *Client) bearerRoute(r *http.Request) *BearerOptions {
 	route, _ := r.Context().Value(bearerKey{c}).(*BearerOptions)
 	return route
@@ -175,15 +173,15 @@ func bearerToken(r *http.Request) (string, bool) {
 	return strings.TrimSpace(token), true
 }
 
-// hasBearer reports whether a request is to be judged by its token.
+// hasBearer reports whether a request's token counts instead of its cookie.
 func (c *Client) hasBearer(r *http.Request) bool {
 	_, ok := bearerToken(r)
 	return ok && c.bearerRoute(r) != nil
 }
 
-// challenge is the WWW-Authenticate header for a failure (RFC 6750 section 3),
-// or empty. Where tokens count, it says where programs learn how to get one
-// (RFC 9728 section 5.1).
+// challenge returns the WWW-Authenticate header for a failure (RFC 6750 section
+// 3), or "". If tokens count, it contains the address of the metadata, from which
+// programs learn how to get one (RFC 9728 section 5.1).
 func (c *Client) challenge(r *http.Request, err error) string {
 	status, route := HTTPStatus(err), c.bearerRoute(r)
 	token, hasToken := bearerToken(r)
@@ -202,16 +200,16 @@ func (c *Client) challenge(r *http.Request, err error) string {
 		}
 	}
 	if missing := grantableScopes(err); len(missing) > 0 {
-		// Programs ask for what stands here and nothing else, so that has to be
-		// all that the next token needs.
+		// Programs request exactly the scopes named here, so name all that the next
+		// token needs.
 		scopes := route.Scopes.with(readToken(token).scopes...).with(missing...).signIn().sendable()
 		challenge += `, error="insufficient_scope", scope="` + scopes.String() + `"`
 	}
 	return challenge
 }
 
-// grantableScopes returns the scopes without which a request failed: those
-// that are missing, or that tells the role that is not known.
+// grantableScopes returns the scopes for lack of which a request failed: those
+// that are missing, and the one that reveals an unknown role.
 func grantableScopes(err error) Scopes {
 	forbidden, ok := errors.AsType[*ForbiddenError](err)
 	if !ok {
@@ -276,8 +274,8 @@ const (
 	refreshTokenPrefix = "hf_oauth__refresh_"
 )
 
-// refuses returns why a token is of a kind that does not count here, nil if it
-// counts, provided that it is valid. One of the wrong kind needs no call to the
+// refuses returns why a token of this kind does not count here, or nil if it
+// counts once it is verified. A token of the wrong kind costs no call to the
 // provider.
 func (o *BearerOptions) refuses(token string, told toldByToken) error {
 	switch {
@@ -325,7 +323,7 @@ var (
 		"This is not a token of Hugging Face.",
 	}
 	errRefreshToken = &tokenError{
-		"the bearer token is a refresh token, which is for its own app alone",
+		"the bearer token is a refresh token, which only its own app may use",
 		"This is a refresh token: send the access token.",
 	}
 	errUserToken = &tokenError{
@@ -367,7 +365,7 @@ func notSignedIn(r *http.Request) error {
 	return ErrNotSignedIn
 }
 
-// slots let some in, make others wait, and turn the rest away.
+// slots admit some callers, make others wait, and turn the rest away.
 type slots struct{ taken, admitted chan struct{} }
 
 func newSlots(taken, waiting int) slots {
@@ -422,8 +420,8 @@ func (c *Client) verifyBearer(ctx context.Context, token string, told toldByToke
 	return e, nil
 }
 
-// bearerUser asks the provider whose token it is: userinfo knows OAuth access
-// tokens, whoami-v2 all kinds.
+// bearerUser asks the provider whose token it is: userinfo for OAuth access
+// tokens, whoami-v2 for all others.
 func (c *Client) bearerUser(ctx context.Context, token string) (*User, error) {
 	ask := c.provider.WhoAmI
 	if strings.HasPrefix(token, oauthTokenPrefix) {

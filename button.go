@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// ButtonOptions are how a [Client.Button] looks and what it says. The zero
-// value will do.
+// ButtonOptions are the look and the texts of a [Client.Button]. All fields are
+// optional.
 type ButtonOptions struct {
 	Size        string // "sm", "md", "lg" or "xl"; "md" if empty
 	Theme       string // "light" or "dark"; as the browser prefers if empty
@@ -29,18 +29,18 @@ var (
 		`<link rel="stylesheet" href="{{.Style}}"><script src="{{.Script}}" defer></script>`))
 )
 
-// Button returns HTML with a button that signs the user in, or, where the
-// request is signed in, with the user and a button that signs out: a form,
-// which belongs into a div and not into a p. It works inside an iframe, too,
-// and as a plain link where there is no JavaScript. Put [Client.ButtonAssets]
-// on the page as well.
+// Button returns HTML with a button that signs the user in or, if the request
+// is signed in, with the user and a button that signs out: a form, which may
+// stand in a div but not in a p. It also works inside an iframe, and without
+// JavaScript it is a plain link. The page needs [Client.ButtonAssets] as well.
 //
-// Any element of the app's own becomes such a button by the attribute
-// data-hfoauth-login; data-hfoauth-next names where to return to. With several
-// Clients on one page its value is Config.LoginPath of the one it belongs to;
-// empty, it belongs to the first whose assets the page loads. An element that
-// is neither a link nor a button must be present when the page loads, and a
-// form is none. The Hub's own badge, for example:
+// Any other element becomes such a button with the attribute
+// data-hfoauth-login; data-hfoauth-next is the path to return to. With several
+// Clients on one page, the value of data-hfoauth-login is Config.LoginPath of
+// the one it belongs to; if it is empty, the element belongs to the first Client
+// whose assets the page loads. An element that is neither a link nor a button
+// must be present when the page loads; a form cannot be one. The Hub's own
+// badge, for example:
 //
 //	<a href="/login" data-hfoauth-login><img alt="Sign in with Hugging Face"
 //	  src="https://huggingface.co/datasets/huggingface/badges/resolve/main/sign-in-with-huggingface-md.svg"></a>
@@ -62,8 +62,8 @@ func (c *Client) Button(r *http.Request, options ButtonOptions) template.HTML {
 	})
 }
 
-// signInButton returns the button for who is not signed in; sealed are the
-// LoginOptions of a pop-up.
+// signInButton returns the button for a visitor who is not signed in; sealed are
+// LoginOptions for the tab that signs in for an iframe.
 func (c *Client) signInButton(r *http.Request, options ButtonOptions, sealed string) template.HTML {
 	return render(signInTemplate, map[string]any{
 		"Class":   buttonClass(options),
@@ -88,7 +88,7 @@ func buttonClass(options ButtonOptions) string {
 	return "hfoauth-button hfoauth-" + cmp.Or(options.Size, "md") + " hfoauth-" + cmp.Or(options.Theme, "auto")
 }
 
-// render executes a template that fits its data.
+// render executes one of our own templates, which fit their data.
 func render(t *template.Template, data any) template.HTML {
 	var html strings.Builder
 	if err := t.Execute(&html, data); err != nil {

@@ -7,11 +7,11 @@ import (
 	"net/url"
 )
 
-// cimdPath is where an app that is not registered describes itself
+// cimdPath is where an unregistered app describes itself
 // (https://huggingface.co/docs/hub/oauth, Client ID Metadata Document).
 const cimdPath = "/.well-known/oauth-cimd"
 
-// clientMetadataPath is where this app describes itself, or empty if it is
+// clientMetadataPath returns where this app describes itself, or "" if it is
 // registered.
 func (c *Client) clientMetadataPath() string {
 	if !c.config.unregistered() {

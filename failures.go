@@ -12,15 +12,14 @@ import (
 
 // failure is how an error is answered and logged.
 type failure struct {
-	kind   string // for those who count
+	kind   string // for metrics
 	status int
 	level  slog.Level
 }
 
-// failureOf returns what an error of this package is. Debug is for what
-// happens to every visitor, Info for what a user decided or lacks, Warn for
-// what may be an attack or passes by itself, and Error for what the owner of
-// the app has to mend.
+// failureOf classifies an error of this package. Debug is for what happens to
+// every visitor, Info for what a user decided or lacks, Warn for what may be an
+// attack or is temporary, and Error for what the app's owner must fix.
 func failureOf(err error) failure {
 	switch {
 	case errors.Is(err, ErrNotSignedIn) && isMisconfigured(err):
@@ -49,20 +48,19 @@ func failureOf(err error) failure {
 	return failure{"internal", http.StatusInternalServerError, slog.LevelError}
 }
 
-// HTTPStatus returns the HTTP status that fits an error of this package; 500
-// for any other.
+// HTTPStatus returns the HTTP status for an error of this package, and 500 for
+// any other error.
 func HTTPStatus(err error) int { return failureOf(err).status }
 
-// isMisconfigured reports whether the provider refuses the app and not the
+// isMisconfigured reports whether the provider refused the app rather than the
 // user (RFC 6749 sections 4.1.2.1 and 5.2).
 func isMisconfigured(err error) bool {
 	answer, ok := errors.AsType[*ProviderError](err)
 	return ok && slices.Contains([]string{"invalid_client", "unauthorized_client", "unsupported_grant_type", "unsupported_response_type", "invalid_scope"}, answer.Code)
 }
 
-// log writes the record of a request that failed, as the comment of
-// Config.Logger says. It has no query, in which there may be codes and
-// signatures (__sign).
+// log writes the record of a request that failed, as documented at
+// Config.Logger. It leaves out the query, which may contain codes and __sign.
 func (c *Client) log(r *http.Request, err error) {
 	f := failureOf(err)
 	attrs := []slog.Attr{
@@ -78,8 +76,8 @@ func (c *Client) log(r *http.Request, err error) {
 	c.config.Logger.LogAttrs(r.Context(), f.level, "hfoauth: request failed", attrs...)
 }
 
-// knownSub returns who is signed in, if that can be had without asking again
-// what could not be asked, or who was just found not to be.
+// knownSub returns the signed-in user, unless the failure itself says that there
+// is none or that the session cannot be checked.
 func (c *Client) knownSub(r *http.Request, status int) string {
 	if status == http.StatusUnauthorized || status >= http.StatusBadGateway {
 		return ""

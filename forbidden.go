@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// ForbiddenError says what a signed-in user lacks for a request. 403.
+// ForbiddenError describes what a signed-in user lacks for a request. 403.
 //
-// The Require handlers fail with one. A handler gives one to [Client.Error] if
-// what it demands is known only there, such as the organization in a path, and
+// The Require handlers fail with one. A handler passes one to [Client.Error] if
+// only the handler knows what is required, such as the organization in a path.
 // Config.OnLogin returns one to turn a user away.
 type ForbiddenError struct {
 	// Scopes are those that the user has not granted.
@@ -20,12 +20,12 @@ type ForbiddenError struct {
 	Org  string
 	Role Role
 
-	// Message is shown to the user. If empty, a sentence that names Scopes and
-	// Org.
+	// Message is shown to the user. If empty, it is a sentence that names Scopes
+	// and Org.
 	Message string
 
-	lack lack  // what is wrong with Org, if that is known
-	user *User // who lacks it, if that is known
+	lack lack  // what the user lacks in Org, if known
+	user *User // who lacks it, if known
 }
 
 func (e *ForbiddenError) Error() string {
@@ -51,12 +51,12 @@ type lack int
 const (
 	lacksNothing    lack = iota
 	lacksMembership      // not a member
-	lacksDemands         // has yet to meet the organization's demands
-	lacksGrant           // the role is not known: the user may grant it
+	lacksDemands         // has yet to meet the organization's requirements
+	lacksGrant           // the role is unknown, and the user may grant it
 	lacksRole            // has a lesser role
 )
 
-// of says it to developers.
+// of describes the lack for developers.
 func (l lack) of(org string, role Role) string {
 	switch l {
 	case lacksMembership:
@@ -69,7 +69,7 @@ func (l lack) of(org string, role Role) string {
 	return "the user does not have the role " + string(role) + " in " + org
 }
 
-// explained returns err with the reason why the user lacks an organization, if
+// explained returns err with the reason why the user lacks the organization, if
 // err is an app's *ForbiddenError that names one.
 func explained(err error, s *entry) error {
 	e, ok := err.(*ForbiddenError)
@@ -113,7 +113,7 @@ func (e *ForbiddenError) stepUp(s *record, denied *denial) *LoginOptions {
 	return options
 }
 
-// text says to the user what is missing and what to do about it.
+// text tells the user what is missing and what to do about it.
 func (e *ForbiddenError) text(say sayer, provider string) []string {
 	if e.Message != "" {
 		return []string{e.Message}

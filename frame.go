@@ -18,14 +18,14 @@ import (
 	"github.com/hfoauth/hfoauth/internal/sessions"
 )
 
-// Sign-in inside an iframe of another site, where the provider's pages refuse
-// to be shown and the browser may block third-party cookies. The two windows
-// cannot talk: the Hub's pages send Cross-Origin-Opener-Policy, and a window
-// that a frame below such a page opens has no opener
+// Sign-in inside an iframe on another site, where the provider's pages refuse to
+// be shown and the browser may block third-party cookies. The iframe and the tab
+// cannot exchange messages: the Hub's pages send Cross-Origin-Opener-Policy, and
+// a window opened by a frame in such a page has no opener
 // (https://html.spec.whatwg.org/multipage/document-sequences.html#the-rules-for-choosing-a-navigable).
 // pages/hfoauth.js is the other half:
 //
-//	iframe                    new window                 provider
+//	iframe                    tab                        provider
 //	  | click: verifier         |                           |
 //	  |-- POST popup, --------->| challenge, sealed with    |
 //	  |   challenge             | the attempt               |
@@ -34,7 +34,7 @@ import (
 //	  |                         | callback: session parked under challenge
 //	  | POST claim, verifier: session in a partitioned cookie
 
-// challengeSize is how long a challenge is: SHA-256 in base64url.
+// challengeSize is the length of a challenge: SHA-256 in base64url.
 const challengeSize = 43
 
 //go:embed pages/hfoauth.js
@@ -43,12 +43,12 @@ var script string
 //go:embed pages/style.css
 var style []byte
 
-// asset is a file that pages load, below framePath under a name that changes
-// with its content, for caches to keep for ever.
+// asset is a file that pages load from below framePath. Its name changes with
+// its content, so that caches may keep it forever.
 type asset struct {
 	path        string
-	stablePath  string // for pages that cannot know the other one
-	tag         string // of its content (RFC 9110 section 8.8.3)
+	stablePath  string // for pages that cannot know path
+	tag         string // the ETag (RFC 9110 section 8.8.3)
 	contentType string
 	content     []byte
 }
@@ -65,8 +65,8 @@ func newAsset(framePath, extension, contentType string, content []byte) asset {
 	}
 }
 
-// newScript returns pages/hfoauth.js with the addresses of this client in it:
-// what the script read from the document could be a user's element.
+// newScript returns pages/hfoauth.js with the addresses of this client in it: if
+// the script read them from the document, a user's element could replace them.
 func newScript(config *Config, framePath string) (asset, error) {
 	client, err := json.Marshal(map[string]any{
 		"login": config.LoginPath, "home": config.HomePath, "frame": framePath, "translated": config.Translate != nil,
@@ -79,8 +79,8 @@ func newStyle(framePath string) asset {
 	return newAsset(framePath, ".css", "text/css; charset=utf-8", style)
 }
 
-// frameHandler serves what sign-in inside an iframe, and [Client.Button], need:
-// a script, a style sheet and the requests that these make.
+// frameHandler serves the script and the style sheet of sign-in inside an iframe
+// and of [Client.Button], and the requests that the script makes.
 func (c *Client) frameHandler() http.Handler {
 	mux := http.NewServeMux()
 	path := c.framePath()
@@ -96,13 +96,13 @@ func (c *Client) frameHandler() http.Handler {
 	return mux
 }
 
-// serveForEver serves what never changes under its name.
+// serveForEver serves the asset under the name that changes with its content.
 func (a asset) serveForEver(w http.ResponseWriter, r *http.Request) {
 	allowCaching(w.Header(), "public, max-age=31536000, immutable")
 	a.write(w, r)
 }
 
-// serve serves what browsers ask for again each time.
+// serve serves the asset under its stable name, for browsers to revalidate.
 func (a asset) serve(w http.ResponseWriter, r *http.Request) {
 	allowCaching(w.Header(), "no-cache")
 	a.write(w, r)
@@ -115,11 +115,11 @@ func (a asset) write(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(a.content))
 }
 
-// sameOrigin lets only requests through that a page of ours made, which the
-// browser must confirm: a challenge of somebody else's would give them the
-// user's session. Either header will do, as the browser alone writes both:
-// Safari calls a form cross-site that a frame posts into a new tab, and old
-// browsers send no Sec-Fetch-Site.
+// sameOrigin passes on only requests made by our own pages, as the browser must
+// confirm: an attacker's challenge would give them the user's session. Either
+// header suffices, because only browsers can set them: Safari says that a form
+// which a frame posts into a new tab is cross-site, and old browsers send no
+// Sec-Fetch-Site.
 func (c *Client) sameOrigin(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		keepPrivate(w)
@@ -151,7 +151,7 @@ func (c *Client) beginInPopup(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// continuePage goes on to an address by itself.
+// continuePage writes a page that navigates to an address by itself.
 func (c *Client) continuePage(w http.ResponseWriter, r *http.Request, address string) {
 	say := c.words(r)
 	c.writePage(w, r, http.StatusOK, page{
@@ -161,8 +161,8 @@ func (c *Client) continuePage(w http.ResponseWriter, r *http.Request, address st
 	})
 }
 
-// sealOptions puts what a page asks for beyond Config into a form field, which
-// nobody else can make: the query must not choose scopes.
+// sealOptions seals what a page requests beyond Config into a form field, which
+// only we can make: the query must not choose scopes.
 func (c *Client) sealOptions(options LoginOptions) string {
 	return encodeCookie(c.sealer.Seal(codec.Encode(256, options.fields), "options"))
 }
@@ -195,7 +195,7 @@ func (o *LoginOptions) fields(c *codec.Coder) {
 	}
 }
 
-// framedLoginPage stands in a frame for the redirect to the provider.
+// framedLoginPage is shown in a frame instead of the redirect to the provider.
 func (c *Client) framedLoginPage(w http.ResponseWriter, r *http.Request, options LoginOptions) {
 	c.writePage(w, r, http.StatusOK, page{
 		Title:  c.words(r)("Sign in to view this page"),
@@ -205,8 +205,8 @@ func (c *Client) framedLoginPage(w http.ResponseWriter, r *http.Request, options
 }
 
 // claim gives the iframe the session that was parked for its verifier, in a
-// cookie of the iframe's own partition (CHIPS). A verifier that is unknown,
-// wrong or too early gets the same answer.
+// cookie of the iframe's own partition (CHIPS). An unknown, wrong or early
+// verifier always gets the same response.
 func (c *Client) claim(w http.ResponseWriter, r *http.Request) {
 	challenge := sha256.Sum256([]byte(r.PostFormValue("verifier")))
 	ctx := c.sessions.Limit(context.WithoutCancel(r.Context()))
@@ -227,7 +227,7 @@ func (c *Client) claim(w http.ResponseWriter, r *http.Request) {
 }
 
 // endSuperseded ends the session that an iframe had before it claimed another
-// one: no cookie holds it any more, so no sign-out would reach it.
+// one: no cookie holds it now, so no sign-out would reach it.
 func (c *Client) endSuperseded(ctx context.Context, r *http.Request) {
 	for name, value := range c.cookies.sessionCookies(r) {
 		if name == c.cookies.frame {
@@ -246,8 +246,8 @@ func (c *Client) check(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, map[string]bool{"signedIn": err == nil})
 }
 
-// scriptText serves the script's sentences in the user's language, by those in
-// English.
+// scriptText serves the script's sentences in the user's language, keyed by the
+// English ones.
 func (c *Client) scriptText(w http.ResponseWriter, r *http.Request) {
 	keepPrivate(w)
 	say := c.words(r)

@@ -15,53 +15,52 @@ import (
 	"github.com/hfoauth/hfoauth/internal/provider"
 )
 
-// callbackTimeout bounds all that the callback asks the provider together.
+// callbackTimeout bounds all calls to the provider in one callback together.
 const callbackTimeout = 12 * time.Second
 
-// LoginOptions are what one sign-in asks for beyond Config.
+// LoginOptions are what one sign-in requests beyond Config.
 type LoginOptions struct {
 	// Scopes are requested in addition to Config.Scopes.
 	Scopes Scopes
 
-	// Org is the ID of an organization whose resources are asked for (orgIds,
+	// Org is the ID of an organization whose resources are requested (orgIds,
 	// https://huggingface.co/docs/hub/oauth).
 	Org string
 
-	// Next is the path to return to after sign-in. If empty, the query
-	// parameter next of the request. Anything but a path of this site counts
-	// as Config.HomePath.
+	// Next is the path to return to after sign-in. If empty, it is the query
+	// parameter next of the request. Anything but a path of this site counts as
+	// Config.HomePath.
 	Next string
 
-	// Prompt is that of OpenID Connect Core section 3.1.2.1, which the Hub does
-	// not document. "consent" asks the user again what the app may do. "none"
-	// asks nothing and returns to Next also if the user is not signed in at the
-	// provider or has not agreed yet: then do not ask again at once, because the
-	// answer would be the same. A second time within 30 seconds is answered with
-	// the page that asks to sign in.
+	// Prompt is the parameter of OpenID Connect Core section 3.1.2.1, which the
+	// Hub does not document. "consent" asks the user again what the app may do.
+	// "none" asks nothing, and returns to Next even if the user is not signed in
+	// at the provider or has not consented yet. Do not try again at once: the
+	// result would be the same, and within 30 seconds the second attempt gets the
+	// page that asks to sign in.
 	Prompt string
 
-	// Params are further parameters of the authorization request. What the
-	// protocol sets itself (state, scope, …) cannot be given here: the answer is
-	// an internal error then.
+	// Params are further parameters of the authorization request. Those that the
+	// protocol itself sets (state, scope, …) are an internal error.
 	Params url.Values
 
 	// optional are scopes that are requested as well, but not again if the
 	// provider refuses them.
 	optional  Scopes
-	askedOrgs []string // asked for before, at sign-ins that led to this one
+	askedOrgs []string // requested at earlier sign-ins that led to this one
 }
 
 // LoginHandler sends browsers to the provider to sign in (GET and HEAD). The
-// query parameter next names the path of this site to return to; nothing else
-// of the query counts.
+// query parameter next is the path of this site to return to; other parameters
+// are ignored.
 func (c *Client) LoginHandler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c.Login(w, r, LoginOptions{})
 	})
 }
 
-// Login answers a request by sending the browser to the provider: what
-// [Client.LoginHandler] does, for handlers of the app's own that ask for more.
+// Login sends the browser to the provider to sign in. It is what
+// [Client.LoginHandler] does, for the app's own handlers that request more.
 func (c *Client) Login(w http.ResponseWriter, r *http.Request, options LoginOptions) {
 	if !allowMethods(w, r, http.MethodGet, http.MethodHead) {
 		return
@@ -92,9 +91,9 @@ func (c *Client) Login(w http.ResponseWriter, r *http.Request, options LoginOpti
 	}
 }
 
-// beginSignIn begins a sign-in, and returns the address at the provider where
-// it goes on, or answers with what is wrong. The challenge is that of an
-// iframe, if it is one that will claim the session.
+// beginSignIn begins a sign-in and returns the address at the provider where it
+// continues; if it fails, it answers the request. The challenge is that of the
+// iframe that will claim the session, if there is one.
 func (c *Client) beginSignIn(w http.ResponseWriter, r *http.Request, options LoginOptions, challenge string) (address string, ok bool) {
 	next := c.returnTo(options.Next)
 	if err := checkParams(options.Params); err != nil {
@@ -134,9 +133,9 @@ func (c *Client) authorizationURL(ctx context.Context, a *attempt, options Login
 	return address, providerError(err)
 }
 
-// CallbackHandler receives browsers back from the provider (GET), starts
-// their session and returns them to where they wanted to go. It must be
-// reachable at Config.RedirectURL.
+// CallbackHandler receives browsers from the provider (GET), starts their
+// session and redirects them to their return path. It must be reachable at
+// Config.RedirectURL.
 func (c *Client) CallbackHandler() http.Handler {
 	return http.HandlerFunc(c.callback)
 }
@@ -175,7 +174,7 @@ func (c *Client) callback(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, c.asSeen(r, next), http.StatusSeeOther)
 }
 
-// signInWithout begins an attempt again, without the optional scopes that the
+// signInWithout begins the sign-in again, without the optional scopes that the
 // provider refused.
 func (c *Client) signInWithout(w http.ResponseWriter, r *http.Request, a *attempt) {
 	c.config.Logger.ErrorContext(r.Context(), "hfoauth: the provider refused a scope: add it to the app's scopes where the app is registered",
@@ -200,7 +199,7 @@ func (c *Client) finishSignIn(ctx context.Context, w http.ResponseWriter, r *htt
 	case a.challenge == "":
 		return a.next, err
 	case err != nil:
-		c.sessions.Deny(c.sessions.Limit(context.WithoutCancel(ctx)), a.challenge) // the iframe learns of it, or gives up in time
+		c.sessions.Deny(c.sessions.Limit(context.WithoutCancel(ctx)), a.challenge) // if this fails, the iframe gives up in time
 		return "", err
 	}
 	return c.framePath() + "done", nil
@@ -235,8 +234,8 @@ func (c *Client) completeSignIn(ctx context.Context, r *http.Request, a *attempt
 	return e, nil
 }
 
-// granted returns the scopes of a token: those named in the answer, else all
-// that were requested (RFC 6749 section 5.1).
+// granted returns the scopes of a token: those named in the response or, if it
+// names none, all that were requested (RFC 6749 section 5.1).
 func granted(token *oauth2.Token, requested Scopes) Scopes {
 	if scope, named := provider.Scope(token); named {
 		return parseScopes(scope)
@@ -286,15 +285,15 @@ func (c *Client) fetchUser(ctx context.Context, accessToken, subject string) (*U
 	return user, nil
 }
 
-// LogoutHandler ends the session (POST, a page with a button for GET) and redirects to the path in the form
-// field next, Config.HomePath if there is none. A request from another site is refused
+// LogoutHandler ends the session (POST) and redirects to the path in the form
+// field next, or to Config.HomePath. GET shows a page with a button. A request
+// from another site is refused
 // (https://pkg.go.dev/net/http#CrossOriginProtection).
 //
-// A session in a store has ended at all replicas. One that lives in its cookie
-// is refused by this process until it would have ended anyway, up to 100,000 of
-// them (20 MB); other processes do not know of it. If the store cannot be
-// reached the answer is 503, and the browser is signed out all the same: see
-// [Client.Logout].
+// A session in a store ends on all replicas. A session in a cookie is refused by
+// this process until it would have expired, for up to 100,000 sessions (20 MB);
+// other processes do not know that it ended. If the store is unavailable, the
+// browser is signed out and the response is 503: see [Client.Logout].
 func (c *Client) LogoutHandler() http.Handler {
 	return http.HandlerFunc(c.logout)
 }
@@ -320,7 +319,8 @@ func (c *Client) logout(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, c.asSeen(r, c.returnTo(r.PostFormValue("next"))), http.StatusSeeOther)
 }
 
-// logoutPage is for who opens the address of sign-out: a link must not sign out.
+// logoutPage is for users who open the address of sign-out: a link must not sign
+// them out.
 func (c *Client) logoutPage(w http.ResponseWriter, r *http.Request) {
 	say := c.words(r)
 	p := page{
@@ -338,8 +338,8 @@ func (c *Client) logoutPage(w http.ResponseWriter, r *http.Request) {
 	c.writePage(w, r, http.StatusMethodNotAllowed, p)
 }
 
-// single returns the value of a parameter, or "" if it is there more than
-// once, which RFC 6749 section 3.1 forbids.
+// single returns the value of a parameter, or "" if it occurs more than once,
+// which RFC 6749 section 3.1 forbids.
 func single(query url.Values, name string) string {
 	if len(query[name]) != 1 {
 		return ""
@@ -358,7 +358,7 @@ func allowMethods(w http.ResponseWriter, r *http.Request, methods ...string) boo
 	return false
 }
 
-// keepPrivate keeps an answer out of caches, and its address, which may hold
+// keepPrivate keeps a response out of caches, and its address, which may contain
 // a code, out of Referer headers (RFC 9700 section 4.2.4).
 func keepPrivate(w http.ResponseWriter) {
 	values := [...]string{uncached, "no-referrer", "nosniff"}

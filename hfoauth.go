@@ -2,7 +2,7 @@
 //
 // An app mounts the handlers and asks for the current user:
 //
-//	client, err := hfoauth.New(hfoauth.Config{}) // in a Space, the environment says it all
+//	client, err := hfoauth.New(hfoauth.Config{}) // a Space sets all variables
 //	if err != nil {
 //		log.Fatal(err)
 //	}
@@ -19,8 +19,8 @@
 // [Client.LoginHandler] sends the browser to the provider, and
 // [Client.CallbackHandler] receives it back: the authorization code flow of
 // OpenID Connect with state, nonce and PKCE. Each click on "sign in" is sealed
-// into a cookie of its own, so that tabs do not disturb each other and any
-// replica can finish what another began. [Client.Login] asks for more than
+// in its own cookie, so that tabs do not interfere with each other and any
+// replica can finish what another one started. [Client.Login] requests more than
 // usual, such as another scope. [Client.LogoutHandler] ends the session,
 // [Client.LogoutUser] all sessions of a user. Config.OnLogin keeps a record
 // of users or turns some away.
@@ -35,8 +35,8 @@
 // # Acting for the user
 //
 // [Session.HTTPClient] and [Session.Token] act with the user's access token,
-// renewed in time if there is a refresh token, and sent to Config.TokenHosts
-// alone; [Client.Sessions] does so outside a request. [Session.Context] ends a
+// renewed in time if there is a refresh token, and sent only to the Hub and
+// Config.TokenHosts; [Client.Sessions] does so outside a request. [Session.Context] ends a
 // stream with the session. [Client.MemberToken] gets a token for a member of the
 // app's organization.
 //
@@ -44,23 +44,23 @@
 //
 // The Hub shows a Space inside an iframe on another site, where browsers may
 // block cookies. [Client.Button] and [Client.ButtonAssets], or the attribute
-// data-hfoauth-login on any element, sign in there all the same.
+// data-hfoauth-login on any element, sign in there as well.
 //
 // # Where sessions live
 //
-// In a sealed cookie, or in a [Store] where Config.Store names one. A session
-// ends with its access token, or continues if there is a refresh token.
+// In a sealed cookie or, if Config.Store is set, in a [Store]. A session ends
+// with its access token unless there is a refresh token.
 //
 // # Programs
 //
-// [Client.AcceptBearer] lets programs in that have a token of the Hub.
-// Package hfcli signs users of a command-line tool in.
+// [Client.AcceptBearer] accepts programs with a token of the Hub. Package hfcli
+// is for command-line tools whose users sign in.
 //
 // # When something fails
 //
-// The user sees a page that says what happened and offers the next step, the
-// Logger gets what a developer needs, and Config.ErrorHandler or
-// Config.PageTemplate can take over. [HTTPStatus] lists the statuses.
+// The user sees a page that says what happened and offers the next step, and the
+// Logger gets what a developer needs. Config.ErrorHandler and
+// Config.PageTemplate can take over. [HTTPStatus] returns the statuses.
 //
 // # Testing
 //
@@ -96,8 +96,8 @@ type Client struct {
 	sessions      *sessions.Keeper[*record]
 	renewals      *flight.Group[version, *entry]
 	bearers       *flight.Group[[32]byte, *entry]
-	bearerSlots   slots // for tokens that were never seen to be valid
-	provenSlots   slots // for the others, provenBearers, by their hashes
+	bearerSlots   slots // for tokens that have not been valid before
+	provenSlots   slots // for those that have: provenBearers, by their hashes
 	provenBearers *expiring.Map[[32]byte, struct{}]
 	spent         *expiring.Map[[32]byte, struct{}] // attempts that were used, by their states
 	resources     *resources
@@ -115,9 +115,9 @@ func (c Client) Format(f fmt.State, _ rune) {
 }
 
 // New returns a Client for config, with its empty fields taken from the
-// environment. It makes no network call and does not mind a provider that is
-// away. Its error names everything that a developer must fix, each with the
-// field, the environment variable and the remedy.
+// environment. It makes no network calls, so it succeeds while the provider is
+// down. Its error lists everything that must be fixed, each with the field, the
+// environment variable and the remedy.
 func New(config Config) (*Client, error) {
 	config = config.withDefaults(configFrom(os.Getenv))
 	if err := config.validate(); err != nil {
@@ -162,13 +162,13 @@ func New(config Config) (*Client, error) {
 	return c, c.keepSessions()
 }
 
-// logPanic logs a panic in a goroutine of ours, such as one in Config.OnLogin,
-// as net/http does for those of its own.
+// logPanic logs a panic in one of our goroutines, such as one in Config.OnLogin,
+// as net/http does in its own.
 func (c *Client) logPanic(value any, stack []byte) {
 	c.config.Logger.Error("hfoauth: panic", "panic", value, "stack", string(stack))
 }
 
-// keepSessions makes what seals attempts and keeps sessions.
+// keepSessions sets up the sealing of attempts and the keeping of sessions.
 func (c *Client) keepSessions() (err error) {
 	if c.sealer, err = c.newSealer("attempt"); err != nil {
 		return err

@@ -7,22 +7,22 @@ import (
 	"slices"
 )
 
-// RequireUser lets requests of signed-in users through to next, which finds
-// the user with [UserFromContext] or [Client.UserFromRequest]. A browser that
-// opens the page without a session is sent to sign in and back, but within 30
-// seconds of a sign-in, a sign-out or a failure it gets 401 with a page that
-// asks to sign in; other requests get 401 with a JSON body and WWW-Authenticate. A session whose
-// token is about to expire is renewed.
+// RequireUser passes requests of signed-in users on to next, which gets the user
+// from [UserFromContext] or [Client.UserFromRequest]. A browser that opens the
+// page without a session is redirected to sign in and then returns; within 30
+// seconds of a sign-in, a sign-out or a failure it instead gets 401 with a page
+// that asks to sign in. Other requests get 401 with a JSON body and
+// WWW-Authenticate. A session whose token is about to expire is renewed.
 //
-// Answers of next are "Cache-Control: private, no-store" unless it says
-// otherwise, and whatever it says if they carry a renewed session's cookie.
+// Responses of next are "Cache-Control: private, no-store" unless it sets
+// something else; if they have a renewed session's cookie, they always are.
 //
-// A request that may change something and comes from a page of another origin,
-// but for Config.TrustedOrigins, gets [ErrCrossSite] unless it has a bearer
-// token (https://pkg.go.dev/net/http#CrossOriginProtection). So does a WebSocket
+// A request that may change something and comes from another origin that is not
+// in Config.TrustedOrigins gets [ErrCrossSite], unless it has a bearer token
+// (https://pkg.go.dev/net/http#CrossOriginProtection). So does a WebSocket
 // handshake (RFC 6455 section 10.2). Programs that send neither Origin nor
-// Sec-Fetch-Site are let in. The check is made once: a WebSocket or a stream of
-// events outlives the session unless the handler ends it.
+// Sec-Fetch-Site are allowed. Requests are checked once: a WebSocket or an event
+// stream outlives the session unless the handler uses [Session.Context].
 //
 // Handlers of RequireUser, RequireScope and RequireOrg of one Client that wrap
 // one another directly check together, in any order: the user is asked once
@@ -31,10 +31,10 @@ func (c *Client) RequireUser(next http.Handler) http.Handler {
 	return c.require(next, demands{})
 }
 
-// RequireScope is [Client.RequireUser] for users who granted all of scopes. A
-// browser whose user did not is sent to grant them, together with those
-// granted before, and back. A user who says no is not asked again in that
-// session unless by a click, and gets 403, as do other requests.
+// RequireScope is [Client.RequireUser] for users who granted all of scopes. If a
+// user did not, the browser is redirected to grant them, together with those
+// granted before, and then returns. A user who denies that is not asked again in
+// that session, except by a click, and gets 403, as do other requests.
 func (c *Client) RequireScope(scopes ...Scope) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return c.require(next, demands{scopes: scopes})
@@ -43,14 +43,14 @@ func (c *Client) RequireScope(scopes ...Scope) func(http.Handler) http.Handler {
 
 // RequireOrg is [Client.RequireUser] for users for whom [User.HasRole] is
 // true: members of an organization, by its username or its ID, who meet its
-// demands and have at least a role. [RoleAny] lets members in whose role is
-// not known.
+// requirements and have at least the given role. [RoleAny] also accepts members
+// whose role is unknown.
 //
-// The role is known only if the user granted the organization to the app. A
-// browser of a member who did not is sent to grant it, together with
-// [ScopeReadMemberships], and back, once; others, and members who said no, get 403. If the provider
-// does not let the app ask for that scope, the organization alone is asked
-// for, and the log names the scope to register.
+// The role is known only if the user granted the organization to the app. The
+// browser of a member who did not is redirected once to grant it, together with
+// [ScopeReadMemberships]. Other users, and members who deny it, get 403. If the
+// app may not request that scope, only the organization is requested, and the
+// log names the scope to register.
 //
 // It panics if atLeast is neither one of the roles from [RoleRead] to
 // [RoleAdmin] nor RoleAny.
@@ -63,7 +63,7 @@ func (c *Client) RequireOrg(org string, atLeast Role) func(http.Handler) http.Ha
 	}
 }
 
-// demands are what a session must have to pass.
+// demands are what a session needs to pass.
 type demands struct {
 	scopes Scopes
 	orgs   []orgDemand
@@ -79,8 +79,8 @@ func (d demands) and(other demands) demands {
 	return demands{d.scopes.with(other.scopes...), slices.Concat(d.orgs, other.orgs)}
 }
 
-// check returns nil or a *ForbiddenError that names what is missing: all that
-// the user could still grant or, if there is something else, that alone.
+// check returns nil, or a *ForbiddenError that names what is missing: everything
+// that the user could still grant or, if anything else is missing, only that.
 func (d demands) check(s *record) error {
 	missing := &ForbiddenError{user: s.user}
 	for _, scope := range d.scopes {
@@ -102,15 +102,15 @@ func (d demands) check(s *record) error {
 	return missing
 }
 
-// required is a handler that passes requests on whose session meets demands.
+// required is a handler that passes on requests whose session meets demands.
 type required struct {
 	client  *Client
 	demands demands
 	next    http.Handler
 }
 
-// require returns a handler that checks demands, in one go with those of next
-// if that is such a handler of this client, too.
+// require returns a handler that checks demands. If next is such a handler of
+// the same client, both are checked together.
 func (c *Client) require(next http.Handler, d demands) http.Handler {
 	if inner, ok := next.(*required); ok && inner.client == c {
 		d, next = d.and(inner.demands), inner.next
@@ -149,11 +149,11 @@ func (h *required) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.next.ServeHTTP(w, r.WithContext(&sessionContext{r.Context(), c, e, met}))
 }
 
-// Error answers a request that failed as the handlers of this package do: with
-// [ErrNotSignedIn] a browser that opens a page is sent to sign in and back,
-// and with a [*ForbiddenError] to grant what that names, if the user has not
-// been asked for it before. Other errors, and other requests, get a page or
-// JSON with the status of [HTTPStatus], or the answer of Config.ErrorHandler.
+// Error answers a request that failed as the handlers of this package do. A
+// browser that opens a page is redirected for [ErrNotSignedIn] to sign in, and
+// for a [*ForbiddenError] to grant what it names, if the user has not been asked
+// before; it then returns. Other errors, and other requests, get a page or JSON
+// with the status of [HTTPStatus], or the response of Config.ErrorHandler.
 //
 // Config.ErrorHandler must not call it; it returns false instead.
 func (c *Client) Error(w http.ResponseWriter, r *http.Request, err error) {
@@ -161,8 +161,8 @@ func (c *Client) Error(w http.ResponseWriter, r *http.Request, err error) {
 	c.refuse(w, r, e, explained(err, e))
 }
 
-// refuse answers a request with what is wrong with it. The session is that of
-// the request, nil if there is none.
+// refuse answers a request that fails with err. The session is the request's, or
+// nil if there is none.
 func (c *Client) refuse(w http.ResponseWriter, r *http.Request, e *entry, err error) {
 	here := c.pageOf(r)
 	keepPrivate(w)

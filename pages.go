@@ -34,8 +34,8 @@ type Page struct {
 	Lang     string        // language tag of the page, "en" without Config.Translate
 	Title    string        // what happened, in a few words
 	Text     []string      // paragraphs that say more
-	Head     template.HTML // belongs into the head: our style sheet, unless there is a PageTemplate, and script
-	Controls template.HTML // belongs below the text: the next step
+	Head     template.HTML // for the head: our script and, for the default template, style sheet
+	Controls template.HTML // for below the text: the next step
 }
 
 // page is a Page in the making.
@@ -44,8 +44,8 @@ type page struct {
 	Title    string
 	Text     []string
 	Button   template.HTML // a sign-in button
-	Continue *link         // where the page leads by itself
-	Settings *link         // where the user changes what the app may do and see
+	Continue *link         // where the page navigates by itself
+	Settings *link         // where the user can change what the app may do and see
 	Action   *link         // the next step
 	Form     *form         // the next step, or beside Action
 	Home     *link         // beside it: the start page
@@ -61,8 +61,8 @@ type form struct {
 	Fields     map[string]string
 }
 
-// fail answers a request that failed: by the app's ErrorHandler, else with a
-// page, or with JSON for programs. The person can go on to next.
+// fail answers a request that failed: with the app's ErrorHandler or else a
+// page, or JSON for programs. From the page the user can continue to next.
 func (c *Client) fail(w http.ResponseWriter, r *http.Request, err error, next string) {
 	status := HTTPStatus(err)
 	c.log(r, err)
@@ -111,7 +111,7 @@ func (c *Client) jsonFailure(err error, m page) map[string]any {
 	return body
 }
 
-// explain puts an error into words for the person it happened to.
+// explain describes an error to the user.
 func (c *Client) explain(r *http.Request, say sayer, err error, next string) page {
 	m := page{
 		Err:    err,
@@ -193,8 +193,8 @@ func (c *Client) retryForm(say sayer, a *attempt) *form {
 	}}
 }
 
-// writePage writes a page that loads nothing but our script where it needs
-// that, and is framed by nobody but Config.FrameAncestors.
+// writePage writes a page that loads nothing but our script, if it needs that,
+// and that only Config.FrameAncestors may frame.
 func (c *Client) writePage(w http.ResponseWriter, r *http.Request, status int, p page) {
 	data := Page{
 		Err:      p.Err,
@@ -228,7 +228,7 @@ func (c *Client) writePage(w http.ResponseWriter, r *http.Request, status int, p
 	w.Write(html.Bytes())
 }
 
-// pagePolicy is the Content-Security-Policy of a page. The one that leads on
+// pagePolicy returns the Content-Security-Policy of a page. A page that navigates
 // to the provider is never framed.
 func (c *Client) pagePolicy(p page) string {
 	policy := "default-src 'none'; style-src " + c.styleSource() + "; base-uri 'none'; form-action 'self'"

@@ -12,22 +12,22 @@ import (
 )
 
 const (
-	// renewBefore is how long before its end an access token is renewed.
+	// renewBefore is how long before its expiry an access token is renewed.
 	renewBefore = 5 * time.Minute
-	// retryRenewal is how long a provider that could not renew is left alone,
-	// and retryTurn how long a replica that renews is.
+	// retryRenewal is the pause after the provider failed to renew a token, and
+	// retryTurn the pause while another replica renews it.
 	retryRenewal = 30 * time.Second
 	retryTurn    = time.Second
-	// renewalTimeout bounds a renewal with the wait for another replica that
-	// died while it renewed. Requests do not wait as long.
+	// renewalTimeout bounds a renewal, including the wait for another replica that
+	// died while renewing. Requests do not wait as long.
 	renewalTimeout = 2*callbackTimeout + 5*time.Second
 	maxRenewals    = 10_000
 	// maxRenewalBytes bounds the sessions of remembered renewals together.
 	maxRenewalBytes = 16 << 20
 )
 
-// version names a version of a session, which is renewed once, and whose user is
-// read once.
+// version identifies a version of a session. Each is renewed once, and its user
+// is read once.
 type version struct {
 	id     sessions.ID
 	number uint64
@@ -77,8 +77,8 @@ func (c *Client) fresh(ctx context.Context, e *entry) (*entry, error) {
 	return nil, notRenewed(err)
 }
 
-// notRenewed is the error for a session whose token has expired: one that the
-// provider refuses to renew is good for nothing but to sign in again.
+// notRenewed returns the error for a session whose token has expired: if the
+// provider refuses to renew it, the user has to sign in again.
 func notRenewed(err error) error {
 	if isA[*ProviderError](err) {
 		return fmt.Errorf("%w: %w", ErrNotSignedIn, err)
@@ -86,8 +86,7 @@ func notRenewed(err error) error {
 	return unavailable(err)
 }
 
-// unavailable makes an error that came of waiting too long one of the
-// provider's.
+// unavailable turns an error of waiting too long into [ErrProviderUnavailable].
 func unavailable(err error) error {
 	if !errors.Is(err, ErrStoreUnavailable) && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
 		return fmt.Errorf("%w: %w", ErrProviderUnavailable, err)
@@ -99,14 +98,14 @@ func unavailable(err error) error {
 // before anyone uses them: the old refresh token is used up by then (RFC 9700
 // section 4.14.2).
 func (c *Client) renew(ctx context.Context, e *entry) (*entry, time.Time, error) {
-	never := time.Time{} // a result need not be remembered: the session has it
+	never := time.Time{} // the result need not be remembered: the session has it
 	wait := !c.now().Before(e.Data.token.Expiry)
 	current, lease, err := c.sessions.Turn(ctx, e, wait)
 	switch {
-	case err != nil: // a request that asks twice does not wait twice
+	case err != nil: // remembered, so that a request that asks twice does not wait twice
 		return nil, c.now().Add(retryTurn), ended(err)
 	case lease == nil && current.Version == e.Version:
-		return e, c.now().Add(retryTurn), nil // another replica is at it
+		return e, c.now().Add(retryTurn), nil // another replica is renewing it
 	case lease == nil:
 		return current, never, nil
 	}
@@ -119,7 +118,7 @@ func (c *Client) renew(ctx context.Context, e *entry) (*entry, time.Time, error)
 			newest, err := lease.Await(ctx)
 			if errors.Is(err, sessions.ErrEnded) || err == nil && newest.Version != current.Version {
 				return newest, never, ended(err)
-			} // a store that fails must not have the dead token sent again
+			} // even if the store failed, the dead token must not be sent again
 		}
 		left, err := c.refused(ctx, current)
 		return left, never, err
@@ -146,9 +145,9 @@ func (c *Client) renew(ctx context.Context, e *entry) (*entry, time.Time, error)
 	return next, never, ended(err)
 }
 
-// withCurrentUser returns a session whose user was read with its token, or one
-// that has not expired yet: for whom organizations decide. If the userinfo
-// failed when the token was renewed, it is asked again.
+// withCurrentUser returns the session with a user who was read with a token that
+// has not expired, for decisions about organizations. If userinfo failed when the
+// token was renewed, it is requested again.
 func (c *Client) withCurrentUser(ctx context.Context, e *entry) (*entry, error) {
 	if e.Data.bearer || c.now().Before(e.Data.userUntil) {
 		return e, nil
@@ -186,8 +185,8 @@ func (c *Client) renewedAnother(ctx context.Context, e *entry, err error) error 
 	return ErrNotSignedIn
 }
 
-// refused keeps what is left of a session whose refresh token is dead: it ends
-// with its access token, at all replicas.
+// refused keeps the rest of a session whose refresh token was refused: it ends
+// with its access token, on all replicas.
 func (c *Client) refused(ctx context.Context, e *entry) (*entry, error) {
 	c.config.Logger.InfoContext(ctx, "hfoauth: the provider does not renew a session any more", "sub", e.User)
 	left := e.Data.withoutRefreshToken()

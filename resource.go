@@ -7,29 +7,29 @@ import (
 	"strings"
 )
 
-// resourceMetadataPath is where the metadata of what accepts bearer tokens
-// begins (RFC 9728 section 3).
+// resourceMetadataPath is the prefix of the addresses of metadata about what
+// accepts bearer tokens (RFC 9728 section 3).
 const resourceMetadataPath = "/.well-known/oauth-protected-resource"
 
-// resourceURL is the identifier of what is at a path (RFC 9728 section 1.2).
-// That of the whole site has no slash at its end.
+// resourceURL returns the identifier of the resource at a path (RFC 9728 section
+// 1.2). That of the whole site does not end in a slash.
 func (c *Client) resourceURL(path string) string {
 	return origin(c.redirectURL) + strings.TrimSuffix(path, "/")
 }
 
-// resourceMetadataURL is where the metadata of what is at a path is found: the
-// well-known path goes between host and path (RFC 9728 section 3.1).
+// resourceMetadataURL returns the address of the metadata of the resource at a
+// path: the well-known path goes between host and path (RFC 9728 section 3.1).
 func (c *Client) resourceMetadataURL(path string) string {
 	return origin(c.redirectURL) + resourceMetadataPath + strings.TrimSuffix(path, "/")
 }
 
-// resourceMetadata serves what programs need to know to get a token for a
-// resource (RFC 9728 section 2), to those in browsers of other sites as well.
-// The path does not say whose resource it is, so the Clients of one mux share
-// the handler. There is none of a path that no AcceptBearer named.
+// resourceMetadata serves the metadata from which programs learn how to get a
+// token for a resource (RFC 9728 section 2), also to other sites' scripts. The
+// path does not say which Client's resource it is, so the Clients of one mux
+// share the handler. A path that no AcceptBearer named has no metadata.
 type resourceMetadata struct{ clients []*Client }
 
-// at returns what was named by the path of a request, with its client.
+// at returns the resource that the path of a request names, with its client.
 func (m *resourceMetadata) at(r *http.Request) (*Client, *BearerOptions) {
 	for _, c := range m.clients {
 		if route := c.resources.at(strings.TrimPrefix(r.URL.Path, resourceMetadataPath)); route != nil {
@@ -51,7 +51,7 @@ func (m *resourceMetadata) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Access-Control-Allow-Origin", "*")
 	header.Set("X-Content-Type-Options", "nosniff")
-	if r.Method == http.MethodOptions { // MCP clients send a header of their own, so browsers ask first
+	if r.Method == http.MethodOptions { // MCP clients send their own header, so browsers send a preflight request
 		header.Set("Access-Control-Allow-Methods", "GET")
 		header.Set("Access-Control-Allow-Headers", "*")
 		header.Set("Access-Control-Max-Age", "86400")

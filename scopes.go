@@ -42,8 +42,8 @@ var knownScopes = Scopes{
 // Scopes is a set of scopes in the order in which they were named.
 type Scopes []Scope
 
-// parseScopes reads scopes separated by spaces, commas or both, each once. It
-// never fails; [New] refuses names that RFC 6749 does not allow.
+// parseScopes parses scopes separated by spaces, commas or both, and drops
+// duplicates. It never fails; [New] refuses names that RFC 6749 does not allow.
 func parseScopes(text string) Scopes {
 	var scopes Scopes
 	for _, name := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' || r == '\n' || r == '\r' }) {
@@ -70,7 +70,7 @@ func (s Scopes) String() string {
 	return text.String()
 }
 
-// with returns the set with more scopes added that it does not have yet.
+// with returns the set with more scopes added.
 func (s Scopes) with(more ...Scope) Scopes {
 	s = slices.Clip(s)
 	for _, scope := range more {
@@ -81,12 +81,12 @@ func (s Scopes) with(more ...Scope) Scopes {
 	return s
 }
 
-// without returns the set less some scopes.
+// without returns the set with some scopes removed.
 func (s Scopes) without(less ...Scope) Scopes {
 	return slices.DeleteFunc(slices.Clone(s), func(scope Scope) bool { return slices.Contains(less, scope) })
 }
 
-// sendable returns the scopes that RFC 6749 section 3.3 allows, which need no
+// sendable returns the scopes that RFC 6749 section 3.3 allows; they need no
 // quoting in a header.
 func (s Scopes) sendable() Scopes {
 	return slices.DeleteFunc(slices.Clone(s), func(scope Scope) bool { return Scopes{scope}.check() != nil })

@@ -15,11 +15,11 @@ import (
 )
 
 const (
-	// defaultLifetime is that of an access token whose expiry the provider
-	// does not report (https://huggingface.co/docs/hub/spaces-oauth).
+	// defaultLifetime is the lifetime of an access token whose expiry the
+	// provider does not report (https://huggingface.co/docs/hub/spaces-oauth).
 	defaultLifetime = 8 * time.Hour
-	// refreshableLifetime is how long a session with a refresh token waits to
-	// be used again.
+	// refreshableLifetime is how long a session with a refresh token may stay
+	// unused.
 	refreshableLifetime = 30 * 24 * time.Hour
 
 	maxUserAgent = 256
@@ -32,8 +32,8 @@ const (
 // A Session and its User are a copy, the caller's to change. The exported
 // fields do not change when the token is renewed.
 type Session struct {
-	// ID names the session to its user, for example in a list of devices. It is
-	// no secret: it opens nothing. It is empty for a bearer token.
+	// ID identifies the session, for example in a list of the user's devices. It
+	// is not a secret: it opens nothing. It is empty for a bearer token.
 	ID string
 
 	// User is who signed in.
@@ -50,8 +50,8 @@ type Session struct {
 	// and in any case Config.MaxSessionAge after Started.
 	Expiry time.Time
 
-	// UserAgent is that of the browser at sign-in, up to 256 bytes of it. It is
-	// empty without Config.Store.
+	// UserAgent is the browser's User-Agent at sign-in, up to 256 bytes of it. It
+	// is empty without Config.Store.
 	UserAgent string
 
 	// Bearer reports that the request had a bearer token instead of a cookie.
@@ -60,18 +60,18 @@ type Session struct {
 	source *source
 }
 
-// entry is a session as it is kept: shared, and never changed.
+// entry is a session as the library keeps it: shared and never changed.
 type entry = sessions.Entry[*record]
 
-// record is what the library keeps of a sign-in. It never changes.
+// record is what the library knows of a sign-in. It never changes.
 type record struct {
 	user      *User
-	userUntil time.Time // when the token expires with which the user was read
+	userUntil time.Time // when the token with which the user was read expires
 	scopes    Scopes
 	token     oauth2.Token // with the refresh token, if there is one
 	renewed   time.Time    // when the token was issued
-	requested Scopes       // asked for at this sign-in, so that they are not asked for again and again
-	askedOrgs []string     // organizations whose resources were asked for, likewise
+	requested Scopes       // requested at this sign-in, so that they are not requested again and again
+	askedOrgs []string     // organizations whose resources were requested
 	userAgent string
 	bearer    bool // the token came with the request
 	told      toldByToken
@@ -81,7 +81,7 @@ func newRecord(user *User, token *oauth2.Token, granted Scopes, now time.Time) *
 	return (&record{scopes: granted}).with(token, now).withUser(user)
 }
 
-// withUser returns a copy with a user who was read with its token.
+// withUser returns a copy with a user who was read with the record's token.
 func (r *record) withUser(user *User) *record {
 	next := *r
 	next.user, next.userUntil = user, r.token.Expiry
@@ -133,7 +133,7 @@ func recordFields(c *codec.Coder, p **record) {
 	r.user.fields(c)
 }
 
-// memory is about how many bytes of memory a bearer token's session takes.
+// memory estimates how many bytes of memory a session takes.
 func memory(e *entry) int {
 	if e == nil {
 		return 0
@@ -274,8 +274,8 @@ func (c *Client) session(r *http.Request) (*entry, error) {
 	return nil, notSignedIn(r)
 }
 
-// sessionWithoutCookie returns the session that a Require handler found, or
-// that of a bearer token, nil if the request is to be judged by its cookies.
+// sessionWithoutCookie returns the session that a Require handler found, or that
+// of a bearer token; it returns nil if the request's cookies decide.
 func (c *Client) sessionWithoutCookie(r *http.Request) (*entry, error) {
 	found := c.found(r)
 	switch {
@@ -307,9 +307,9 @@ func (c *Client) found(r *http.Request) *sessionContext {
 	return found
 }
 
-// freshSession returns the request's session with an access token that lasts,
-// as far as possible, and gives a renewed cookie to the browser. A session
-// that has ended does not hide another one in a cookie after it.
+// freshSession returns the request's session, its access token renewed if
+// possible, and sends a renewed cookie to the browser. A session that has ended
+// does not hide another one in a later cookie.
 func (c *Client) freshSession(w http.ResponseWriter, r *http.Request) (*entry, error) {
 	if e, err := c.sessionWithoutCookie(r); e != nil || err != nil {
 		return e, err
@@ -329,7 +329,7 @@ func (c *Client) freshSession(w http.ResponseWriter, r *http.Request) (*entry, e
 		case e == nil:
 		case e.Value == "" || e.Value == value:
 			return e, nil
-		case !c.sessions.Ended(e.ID): // else it was signed out meanwhile
+		case !c.sessions.Ended(e.ID): // otherwise it was signed out meanwhile
 			c.cookies.set(w, name, e.Value, c.cookieLifetime(e))
 			return e, nil
 		}
@@ -337,8 +337,8 @@ func (c *Client) freshSession(w http.ResponseWriter, r *http.Request) (*entry, e
 	return nil, missing
 }
 
-// cookieLifetime is how long the cookie of a session lives: as long as what is
-// in it, or if it holds an ID, as long as the session can be renewed.
+// cookieLifetime is the Max-Age of a session's cookie: until the session in it
+// expires or, if it has only an ID, as long as the session can be renewed.
 func (c *Client) cookieLifetime(e *entry) time.Duration {
 	if e.Stored() {
 		return e.End.Sub(c.now())
@@ -346,8 +346,8 @@ func (c *Client) cookieLifetime(e *entry) time.Duration {
 	return e.Expiry.Sub(c.now())
 }
 
-// start starts the session of a sign-in in place of the one that the browser
-// had, if any. If an iframe waits for the session, challenge is not empty.
+// start starts the session of a sign-in and ends the one that the browser had.
+// If an iframe waits for the session, challenge is not empty.
 func (c *Client) start(ctx context.Context, w http.ResponseWriter, r *http.Request, fresh *entry, challenge string) error {
 	ctx = c.sessions.Limit(ctx)
 	e, value, err := c.sessions.Start(ctx, fresh, challenge != "")
@@ -359,7 +359,7 @@ func (c *Client) start(ctx context.Context, w http.ResponseWriter, r *http.Reque
 			return err
 		}
 		if !e.Stored() {
-			// The iframe has the refresh token, because that works once.
+			// Only the iframe gets the refresh token, because it works once.
 			rest := e.Data.withoutRefreshToken()
 			if e, err = c.sessions.Copy(ctx, e, rest, rest.expiry()); err != nil {
 				return err

@@ -13,8 +13,8 @@ import (
 	"github.com/hfoauth/hfoauth/internal/tokenhosts"
 )
 
-// checkInterval is how often a context of a session asks whether another
-// replica ended it.
+// checkInterval is how often a session's context checks whether another replica
+// ended the session.
 const checkInterval = time.Minute
 
 // source is where a Session gets its access token.
@@ -37,10 +37,10 @@ func (s *source) set(e *entry) {
 	s.entry = e
 }
 
-// Token returns an access token, never with the refresh token. A token that
-// expires within five minutes is renewed first, if there is a refresh token and
-// Config.Store keeps the session; that of a session in a cookie is the one of
-// the request. The error wraps [ErrNotSignedIn] once the session or its token
+// Token returns an access token, never with the refresh token. A token about to
+// expire (within five minutes, or the last quarter of a shorter lifetime) is
+// renewed first, if there is a refresh token and Config.Store keeps the session.
+// For a session in a cookie it is the token that the request had. The error wraps [ErrNotSignedIn] once the session or its token
 // has expired, and otherwise is as for [Client.SessionFromRequest].
 func (s *Session) Token() (*oauth2.Token, error) {
 	if s.source == nil {
@@ -93,12 +93,13 @@ func (s *Session) HTTPClient() *http.Client {
 
 // Context returns a copy of parent that ends when the session does, with
 // [ErrNotSignedIn] as its cause: for streams and WebSockets, which outlive the
-// check of their request. It ends at once if this process ends the session, and
-// within a minute if another replica does. Call cancel when the stream has
-// ended.
+// check of their request. It ends at once if this process ends the session and,
+// with Config.Store, within about a minute if another replica does. A user who
+// disconnects the app at the provider ends it only at the next renewal. Call
+// cancel when the stream has ended.
 //
-// The context of a bearer token ends within five minutes after the provider
-// does not accept the token any more.
+// The context of a bearer token ends within five minutes after the provider has
+// stopped accepting the token.
 func (s *Session) Context(parent context.Context) (ctx context.Context, cancel context.CancelFunc) {
 	ctx, end := context.WithCancelCause(parent)
 	if s.source == nil {
@@ -130,7 +131,7 @@ func (s *source) watch(ctx context.Context, end func(cause error)) {
 			case err == nil || errors.Is(err, ErrNotSignedIn) || isA[*ForbiddenError](err):
 				end(ErrNotSignedIn)
 				return
-			} // else it is not known, and asked again
+			} // otherwise it is unknown, and checked again later
 		}
 	}
 	end(ErrNotSignedIn)

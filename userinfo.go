@@ -11,8 +11,8 @@ import (
 
 // User is a signed-in user of Hugging Face, as the userinfo endpoint
 // describes them (https://huggingface.co/docs/hub/oauth, OpenID Connect Core
-// section 5.1). It marshals to JSON under the claims' own names, and claims of
-// which nothing is known are left out.
+// section 5.1). It marshals to JSON under the names of the claims; unknown claims
+// are omitted.
 type User struct {
 	// Sub is the stable ID of the user: key data by it, never by Username,
 	// which users can change.
@@ -22,10 +22,10 @@ type User struct {
 	Name       string `json:"name"`               // the full name as displayed
 	ProfileURL string `json:"profile"`            // the user's page on the Hub
 	Picture    string `json:"picture"`            // URL of the avatar
-	Website    string `json:"website,omitempty"`  // empty if the user names none
+	Website    string `json:"website,omitempty"`  // empty if the user has none
 
 	// Email and EmailVerified need [ScopeEmail]; otherwise they are empty and
-	// false. Trust Email as an identity only where EmailVerified is true.
+	// false. Trust Email as an identity only if EmailVerified is true.
 	Email         string `json:"email,omitempty"`
 	EmailVerified bool   `json:"email_verified,omitempty"`
 
@@ -38,21 +38,21 @@ type User struct {
 }
 
 // Org is an organization of a user. Role, CanPay, BillingMode and
-// ResourceGroups, among others, are known only where the user granted this
+// ResourceGroups, among others, are known only if the user granted the
 // organization to the app.
 type Org struct {
 	Sub          string `json:"sub"`                   // stable ID of the organization
 	Username     string `json:"preferred_username"`    // the name in URLs of the Hub
 	Name         string `json:"name"`                  // as displayed; organizations choose it freely
 	Picture      string `json:"picture"`               // URL of the avatar
-	Plan         Plan   `json:"plan,omitempty"`        // empty if none or not told
-	IsEnterprise bool   `json:"isEnterprise"`          // also true where the claim is the string "plus"
+	Plan         Plan   `json:"plan,omitempty"`        // empty if none or unknown
+	IsEnterprise bool   `json:"isEnterprise"`          // also true if the claim is the string "plus"
 	Role         Role   `json:"roleInOrg,omitempty"`   // the user's role
 	CanPay       bool   `json:"canPay,omitempty"`      // has a payment method
 	BillingMode  string `json:"billingMode,omitempty"` // "prepaid" or "postpaid"
 
-	// PendingSSO and MissingMFA say that the user has yet to meet what the
-	// organization demands of its members.
+	// PendingSSO and MissingMFA report that the user has yet to meet the
+	// organization's sign-in requirements.
 	PendingSSO bool `json:"pendingSSO,omitempty"`
 	MissingMFA bool `json:"missingMFA,omitempty"`
 
@@ -81,10 +81,10 @@ const (
 	RoleWrite       Role = "write"
 	RoleAdmin       Role = "admin"
 
-	// RoleAny is for [Client.RequireOrg] and [User.HasRole] only: any member who
-	// is not no_access and of whom neither pendingSSO nor missingMFA is
-	// reported, also if the role is not known, so that a member who has yet to
-	// meet SSO or MFA may get in.
+	// RoleAny is only for [Client.RequireOrg] and [User.HasRole]: any member whose
+	// role is not no_access and for whom neither pendingSSO nor missingMFA is
+	// reported. The role may be unknown, so a member who has yet to meet SSO or
+	// MFA may get in.
 	RoleAny Role = "any"
 )
 
@@ -106,9 +106,9 @@ const (
 )
 
 // Org returns the user's organization whose Username or Sub is name, or nil.
-// What looks like an ID, 24 hexadecimal digits, is compared with Sub alone.
-// Display names do not count: anyone can give theirs to an organization. A
-// Username can be given up and taken by others; a Sub cannot.
+// A name that looks like an ID, 24 hexadecimal digits, is compared only with Sub.
+// Display names do not count, because organizations choose them freely. A
+// Username can be given up and taken by another organization; a Sub cannot.
 func (u *User) Org(name string) *Org {
 	if name == "" {
 		return nil
@@ -122,17 +122,17 @@ func (u *User) Org(name string) *Org {
 }
 
 // HasRole reports whether the user is a member of an organization, by Username
-// or Sub, who meets its demands and has at least a role: [RoleAdmin] includes
+// or Sub, who meets its requirements and has at least a role: [RoleAdmin] includes
 // [RoleWrite], RoleWrite [RoleContributor], and RoleContributor [RoleRead]. A
-// role that the app was not given, or that is not on this ladder, is not
-// enough, except for [RoleAny]. It is false for an atLeast of "", no_access or
+// role that is unknown to the app, or not on this ladder, is not enough, except
+// for [RoleAny]. It is false for an atLeast of "", no_access or
 // any other name.
 func (u *User) HasRole(org string, atLeast Role) bool {
 	return u.lacks(org, atLeast) == lacksNothing
 }
 
-// lacks returns what keeps the user from having atLeast a role in an
-// organization. It alone decides who counts as a member.
+// lacks returns why the user does not have at least a role in an organization.
+// Nothing else decides who counts as a member.
 func (u *User) lacks(name string, atLeast Role) lack {
 	org := u.Org(name)
 	switch {
@@ -154,16 +154,16 @@ func (u *User) lacks(name string, atLeast Role) lack {
 
 var hubID = regexp.MustCompile("^[0-9a-fA-F]{24}$")
 
-// parseUser decodes a userinfo answer and holds it to the subject of the ID
-// token: OpenID Connect Core section 5.3.2 forbids to use one of another user.
-// The subject is empty where there is no ID token.
+// parseUser decodes a userinfo response and compares it with the subject of the
+// ID token: OpenID Connect Core section 5.3.2 forbids using another user's. The
+// subject is empty if there is no ID token.
 func parseUser(body []byte, subject string) (*User, error) {
 	user := &User{}
 	if err := user.UnmarshalJSON(body); err != nil {
 		return nil, err
 	}
 	if user.Sub == "" {
-		return nil, errors.New("there is no sub")
+		return nil, errors.New("sub is missing")
 	}
 	if subject != "" && user.Sub != subject {
 		return nil, errOtherUser
@@ -218,8 +218,8 @@ func (o *Org) fields(c *codec.Coder) {
 	})
 }
 
-// UnmarshalJSON reads userinfo claims. Members that are missing, unknown or
-// of an odd type are left out; only what is not a JSON object is an error.
+// UnmarshalJSON reads userinfo claims. It ignores members that are unknown or of
+// an unexpected type; it fails only if data is not a JSON object.
 func (u *User) UnmarshalJSON(data []byte) error {
 	c, err := parseClaims(data)
 	if err != nil {
@@ -245,7 +245,8 @@ func (u *User) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// UnmarshalJSON reads an entry of the claim orgs, as forgiving as that of User.
+// UnmarshalJSON reads an element of the claim orgs, as leniently as
+// [User.UnmarshalJSON].
 func (o *Org) UnmarshalJSON(data []byte) error {
 	c, err := parseClaims(data)
 	if err != nil {
@@ -255,8 +256,8 @@ func (o *Org) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// claims are the members of a JSON object, of which each is looked at by
-// itself: one of an unexpected type does not spoil the others.
+// claims are the members of a JSON object. Each is read on its own, so that one
+// of an unexpected type does not affect the others.
 type claims map[string]any
 
 func parseClaims(data []byte) (claims, error) {
@@ -309,8 +310,8 @@ func (c claims) bool(name string) bool {
 	return false
 }
 
-// unmet reads a demand that the user has yet to meet: only false, or nothing,
-// means that there is none.
+// unmet reads a requirement that the user has yet to meet: only false, null or
+// absence means that there is none.
 func (c claims) unmet(name string) bool {
 	value, ok := c[name]
 	return ok && value != nil && value != false

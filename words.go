@@ -21,15 +21,14 @@ func (c *Client) words(r *http.Request) sayer {
 	return func(format string, args ...any) string { return c.config.Translate(r, format, args...) }
 }
 
-// language returns the tag of the language in which a user is spoken to (RFC
-// 5646): the translation of "en".
+// language returns the tag of the user's language (RFC 5646): the translation of
+// "en".
 func (say sayer) language() string { return say("en") }
 
-// rightToLeft are the languages that are written so.
+// rightToLeft are the languages written from right to left.
 var rightToLeft = []string{"ar", "dv", "fa", "he", "ku", "ps", "sd", "ug", "ur", "yi"}
 
-// direction returns in which direction a language is written, as an attribute
-// dir says it.
+// direction returns the direction of a language, for the attribute dir.
 func direction(language string) string {
 	primary, _, _ := strings.Cut(language, "-")
 	if slices.Contains(rightToLeft, primary) {
@@ -38,8 +37,8 @@ func direction(language string) string {
 	return "ltr"
 }
 
-// providerName is what users know the provider as. A stand-in on loopback
-// stands for Hugging Face.
+// providerName is the provider's name for users. A provider on loopback is taken
+// for a stand-in for Hugging Face.
 func (c *Config) providerName() string {
 	host := hostname(c.ProviderURL)
 	if c.ProviderURL == defaultProviderURL || provider.Loopback(host) {
