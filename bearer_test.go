@@ -561,7 +561,7 @@ func TestWhyTokensAreRefused(t *testing.T) {
 		"an unknown user's": {withUserTokens, "hf_unknown",
 			"the provider does not accept the bearer token: it has expired, was revoked, or never existed", "The token has expired, was revoked, or never existed."},
 		"a refresh token": {programs, "hf_oauth__refresh_x",
-			"the bearer token is a refresh token, which is for its own app alone", "This is a refresh token: send the access token."},
+			"the bearer token is a refresh token, which only its own app may use", "This is a refresh token: send the access token."},
 		"another service's": {programs, "gh_token",
 			"the bearer token does not begin with hf_, so it is not Hugging Face's", "This is not a token of Hugging Face."},
 		"garbage": {programs, "hf_ \"x",
