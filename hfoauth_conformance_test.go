@@ -276,7 +276,7 @@ var conformanceTests = []conformanceTest{
 		}), 502, "userinfo", nil},
 	{"userinfo-missing-sub", core + "5.3.2", "userinfo has no sub", adjust(func(c *hfoauthtest.Settings) {
 		c.UserInfo = func(claims map[string]any) { delete(claims, "sub") }
-	}), 502, "no sub", nil},
+	}), 502, "sub is missing", nil},
 	{"oidcc-client-test-refresh-token", core + "12", "gives a refresh token",
 		func(*site) {}, 303, "", func(t *testing.T, s *site) {
 			clock := s.newClock()
