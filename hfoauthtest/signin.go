@@ -2,11 +2,13 @@ package hfoauthtest
 
 import (
 	"errors"
+	"html"
 	"io"
 	"mime"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -34,8 +36,9 @@ func (s *Server) Browser(person Person) *http.Client {
 }
 
 // SignIn signs a user in to an app by opening its login URL and approving its
-// request. It returns the browser. It fails the test if the last response is an
-// error, except for a 404 of the page that the callback redirects to. For
+// request. It returns the browser. It fails the test if the login URL does not
+// lead to the provider and back to the app's callback, or if the last response
+// is an error, except for a 404 of the page that the callback redirects to. For
 // anything else, open the login URL with a [Server.Browser].
 func (s *Server) SignIn(t TB, loginURL, username string) *http.Client {
 	t.Helper()
@@ -47,10 +50,59 @@ func (s *Server) SignIn(t TB, loginURL, username string) *http.Client {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode >= 400 && !(resp.StatusCode == http.StatusNotFound && s.afterCallback(resp)) {
-		body, _ := io.ReadAll(io.LimitReader(resp.Body, 4096))
-		t.Fatalf("signing in at %s ended with %s: %s", loginURL, resp.Status, body)
+		t.Fatalf("signing in at %s ended with %s%s", loginURL, resp.Status, gist(resp))
+	}
+	if !s.reachedCallback(resp) {
+		t.Fatalf("%s signed nobody in: use the URL that starts a sign-in, such as %s", loginURL, withPath(loginURL, "/login"))
 	}
 	return browser
+}
+
+// reachedCallback reports whether the provider redirected to the app on the way
+// to a response.
+func (s *Server) reachedCallback(resp *http.Response) bool {
+	for from := resp.Request.Response; from != nil; from = from.Request.Response {
+		if s.isAuthorization(from.Request) {
+			return true
+		}
+	}
+	return false
+}
+
+// withPath returns a URL of the same origin with another path.
+func withPath(address, path string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return path
+	}
+	return u.ResolveReference(&url.URL{Path: path}).String()
+}
+
+var (
+	titleElement = regexp.MustCompile(`(?is)<title\b[^>]*>(.*?)</title>`)
+	unreadHTML   = regexp.MustCompile(`(?is)<head\b.*?</head>|<style\b.*?</style>|<script\b.*?</script>|<[^>]*>`)
+)
+
+// gist returns what a person reads in a response, in up to 500 bytes.
+func gist(resp *http.Response) string {
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	title, text := "", string(body)
+	if kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); kind == "text/html" {
+		if match := titleElement.FindStringSubmatch(text); match != nil {
+			title = html.UnescapeString(match[1])
+		}
+		text = html.UnescapeString(unreadHTML.ReplaceAllString(text, " "))
+	}
+	said := ""
+	for _, part := range []string{title, strings.Join(strings.Fields(text), " ")} {
+		if part != "" {
+			said += ": " + part
+		}
+	}
+	if len(said) > 500 {
+		said = strings.ToValidUTF8(said[:500], "") + "…"
+	}
+	return said
 }
 
 // afterCallback reports whether a response is from a page that the app's callback

@@ -2,6 +2,7 @@ package hfoauthtest_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -73,6 +74,58 @@ func TestSignInFails(t *testing.T) {
 	if got := signIn(leaks.URL); strings.Contains(got, "c0de") || got == "" {
 		t.Errorf("the message contains the code: %s", got)
 	}
+}
+
+// A page that signs nobody in is not the address of sign-in.
+func TestSignInNeedsACallback(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	mux := http.NewServeMux()
+	mux.HandleFunc("/public", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "Welcome") })
+	mux.Handle("/elsewhere", http.RedirectHandler("/public", http.StatusSeeOther))
+	mux.Handle("/provider", http.RedirectHandler(hub.URL+"/", http.StatusSeeOther))
+	app := httptest.NewServer(mux)
+	defer app.Close()
+	for _, path := range []string{"/public", "/elsewhere", "/provider"} {
+		got := failureOf(func(f *failure) { hub.SignIn(f, app.URL+path, "ada") })
+		if want := "signed nobody in: use the URL that starts a sign-in, such as " + app.URL + "/login"; !strings.HasSuffix(got, want) {
+			t.Errorf("%s: the message is %q, want %q at its end", path, got, want)
+		}
+	}
+}
+
+// A page of an app is told by what a person reads on it.
+func TestSignInFailsInFewWords(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	for name, tt := range map[string]struct{ kind, body, want string }{
+		"a page": {"text/html; charset=utf-8", "<!DOCTYPE html><html><head><title>Oops &amp; sorry</title><style>main { color: red }</style></head>" +
+			"<body><script>let x = 1 < 2</script><main>\n<h1>It is\n broken</h1><p>Try &lt;later&gt;.</p></main></body></html>", ": Oops & sorry: It is broken Try <later>."},
+		"a page without a title": {"text/html", "<p>No.</p>", ": No."},
+		"JSON":                   {"application/json", `{"error":"<no>"}`, `: {"error":"<no>"}`},
+		"a long page":            {"text/html", "<p>" + strings.Repeat("word ", 1000), " wor…"},
+		"nothing":                {"text/html", "", "500 Internal Server Error"},
+	} {
+		app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", tt.kind)
+			w.WriteHeader(http.StatusInternalServerError)
+			io.WriteString(w, tt.body)
+		}))
+		got := failureOf(func(f *failure) { hub.SignIn(f, app.URL, "ada") })
+		app.Close()
+		if !strings.HasSuffix(got, tt.want) || len(got) > 700 {
+			t.Errorf("%s: the message is %q (%d bytes), want at most 700 with %q at the end", name, got, len(got), tt.want)
+		}
+	}
+}
+
+// failureOf returns the message with which a test fails.
+func failureOf(test func(*failure)) (message string) {
+	f := &failure{}
+	defer func() {
+		recover()
+		message = f.message
+	}()
+	test(f)
+	return ""
 }
 
 // SignIn succeeds if the app has no start page, but not if it has no callback or
