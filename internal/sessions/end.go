@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -55,7 +56,8 @@ func (k *Keeper[S]) EndEntry(ctx context.Context, e *Entry[S]) error {
 // there.
 func (k *Keeper[S]) endStored(ctx context.Context, key string, unlessShared bool) error {
 	ctx = k.Limit(context.WithoutCancel(ctx))
-	err := k.bury(ctx, key, unlessShared)
+	spares := func(e *Entry[S]) bool { return unlessShared && e.Shared }
+	err := k.bury(ctx, key, spares)
 	if err == nil {
 		return nil
 	}
@@ -72,7 +74,7 @@ func (k *Keeper[S]) endStored(ctx context.Context, key string, unlessShared bool
 		k.pending.Put(key, struct{}{}, 1, now, end)
 	}
 	backlog.add("end "+key, end, func(ctx context.Context) error {
-		err := k.bury(ctx, key, unlessShared)
+		err := k.bury(ctx, key, spares)
 		if err == nil {
 			k.pending.Take(key, k.config.Now())
 		}
@@ -81,15 +83,16 @@ func (k *Keeper[S]) endStored(ctx context.Context, key string, unlessShared bool
 	return err
 }
 
-// bury puts a tombstone in the place of a session, if there is one.
-func (k *Keeper[S]) bury(ctx context.Context, key string, unlessShared bool) error {
+// bury puts a tombstone in the place of a session, if there is one that spares
+// does not want to be left alone.
+func (k *Keeper[S]) bury(ctx context.Context, key string, spares func(*Entry[S]) bool) error {
 	stored, err := k.load(ctx, key)
 	if err != nil || stored == nil {
 		return err
 	}
 	until := k.config.Now().Add(k.config.MaxAge + afterEnd)
 	e := k.unseal(key, stored)
-	if e != nil && e.Shared && unlessShared {
+	if e != nil && spares(e) {
 		return nil
 	}
 	if k.store.swapper != nil {
@@ -178,22 +181,41 @@ func (k *Keeper[S]) inEpoch(ctx context.Context, e *Entry[S]) (bool, error) {
 // first, then ends the sessions that are listed, so that the loss of either in
 // the store does not bring sessions back. The epoch alone decides.
 func (k *Keeper[S]) EndUser(ctx context.Context, user string) error {
-	ctx = context.WithoutCancel(ctx)
+	ctx = k.Limit(context.WithoutCancel(ctx))
 	now := k.config.Now()
 	next := epoch{until: now.Add(k.config.MaxAge)}
 	rand.Read(next.mark[:])
 	if err := k.store.commit(ctx, epochKey(user), codec.Encode(32, next.fields), next.until.Add(afterEnd)); err != nil {
 		return err
 	}
-	stored, list, err := k.listed(ctx, user)
-	if err == nil && stored != nil {
-		_, err = k.store.swap(ctx, listKey(user), stored, nil, now)
+	if err := k.endListed(ctx, user, next); err != nil {
+		k.config.Logger.WarnContext(ctx, "hfoauth: a user is signed out, and the list of sessions is ended later", "error", err, "sub", user)
+		k.backlog.add(fmt.Sprintf("end sessions before epoch %x", next.mark), next.until, func(ctx context.Context) error {
+			return k.endListed(unlimited(ctx), user, next)
+		})
+	}
+	return nil
+}
+
+// endListed ends the listed sessions of a user that began before an epoch. They
+// are refused in any case; this is for a store that loses the epoch.
+func (k *Keeper[S]) endListed(ctx context.Context, user string, since epoch) error {
+	_, list, err := k.listed(ctx, user)
+	if err != nil || len(list) == 0 {
+		return err
+	}
+	current, err := k.epochOf(ctx, user)
+	if err != nil {
+		return err
+	}
+	if current.mark != since.mark && current.mark != [16]byte{} {
+		return nil // left to a later call, whose epoch some of these may be of
 	}
 	for _, l := range list {
-		k.endStored(newLimit(ctx), l.key(), false) // tried again if it fails
-	}
-	if err != nil {
-		k.config.Logger.WarnContext(ctx, "hfoauth: a user is signed out, but the list of sessions was not emptied", "error", err, "sub", user)
+		err := k.bury(ctx, l.key(), func(e *Entry[S]) bool { return e.epoch.mark == since.mark })
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -308,6 +308,50 @@ func TestEndUserAndLosses(t *testing.T) {
 	})
 }
 
+// A list that the store does not show at that moment is read later, and a
+// session that began since is left alone.
+func TestEndUserReadsTheListLater(t *testing.T) {
+	for _, failing := range []string{"find list", "find session", "find epoch"} {
+		t.Run(failing, func(t *testing.T) {
+			withStores(t, func(t *testing.T, w *world) {
+				k := w.replica()
+				_, value := w.start(k)
+				w.fail(failing)
+				if err := k.EndUser(t.Context(), "ada"); err != nil {
+					t.Fatalf("EndUser: %v", err)
+				}
+				synctest.Wait() // until it has failed again
+				w.mend()
+				_, later := w.start(w.replica())
+				time.Sleep(time.Minute)
+				w.expect(w.replica(), later, "token 1")
+				w.forget("epoch")
+				w.expect(w.replica(), value, none)
+			})
+		})
+	}
+}
+
+// Of two calls whose lists are read later, the first spares the sessions that
+// began after the second.
+func TestEndUserTwiceDuringAnOutage(t *testing.T) {
+	withStores(t, func(t *testing.T, w *world) {
+		k := w.replica()
+		w.start(k)
+		w.fail("find list")
+		for range 2 {
+			if err := k.EndUser(t.Context(), "ada"); err != nil {
+				t.Fatalf("EndUser: %v", err)
+			}
+		}
+		synctest.Wait() // until both have failed again
+		w.mend()
+		_, later := w.start(w.replica())
+		time.Sleep(time.Minute)
+		w.expect(w.replica(), later, "token 1")
+	})
+}
+
 func TestEndUserNeedsTheStore(t *testing.T) {
 	withStores(t, func(t *testing.T, w *world) {
 		w.fail()

@@ -32,6 +32,11 @@ type Faults struct {
 	BrowserLost, BrowserSlow, BrowserLeaves                                float64
 }
 
+// store reports whether calls of the store have faults.
+func (f *Faults) store() bool {
+	return f.StoreError+f.StoreErrorAfter+f.StoreSlow+f.StoreLate+f.StoreSilent > 0
+}
+
 // Program is what happens in a run.
 type Program struct {
 	Seed   uint64

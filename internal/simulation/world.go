@@ -50,8 +50,7 @@ func Run(start Start, p *Program) *Result {
 			ClientID: "client", ClientSecret: "secret of the client in the simulation", Space: p.Setup.Space, MaxAge: p.Setup.MaxAge,
 		},
 	}
-	f := p.Faults
-	w.broken = f.StoreError+f.StoreErrorAfter+f.StoreSlow+f.StoreLate+f.StoreSilent > 0
+	w.broken = p.Faults.store()
 	w.store = &store{w: w, entries: map[string]entry{}}
 	w.provider = newProvider(w)
 	w.oracle = newOracle(w)
@@ -237,13 +236,28 @@ func (w *world) evict(op Op) {
 	}
 	// Sessions that do not know the epoch may be refused, and those that the
 	// list did not name, or whose end was not stored, are back.
-	exact := w.setup.Store == "swap" && !w.broken
 	for _, s := range w.oracle.sessions {
 		w.oracle.excuse(s, writeLost)
-		if s.endedBy == "logout user" && !exact {
+		if s.endedBy == "logout user" && !w.listEnded(s.ended) {
 			s.ended, s.endedBy = time.Time{}, ""
 		}
 	}
+}
+
+// listEnded reports whether all sessions in a user's list have ended that a
+// call to LogoutUser found: unless the store failed at that moment, and the
+// process that tries again later had no minute for it.
+func (w *world) listEnded(called time.Time) bool {
+	if w.setup.Store != "swap" || w.faults.store() {
+		return false
+	}
+	if !w.broken {
+		return true
+	}
+	disturbed := slices.ContainsFunc(w.store.outages, func(o outage) bool {
+		return o.to.After(called) && time.Now().Before(o.to.Add(time.Minute))
+	})
+	return !disturbed && !w.setup.Tight && w.oracle.lastDeath.Before(called)
 }
 
 // rotate takes the next step to new session keys, one replica after the

@@ -65,7 +65,7 @@ var reverts = []revert{
 		{endFile, "return forgotten || current.mark == e.epoch.mark, nil", "return true || forgotten, nil"},
 	}},
 	{12, "the sessions in the list are ended, too", []change{
-		{endFile, "	for _, l := range list {\n		k.endStored(newLimit", "	for _, l := range list[:0] {\n		k.endStored(newLimit"},
+		{endFile, "	for _, l := range list {\n		err := k.bury", "	for _, l := range list[:0] {\n		err := k.bury"},
 	}},
 	{13, "a claim works once at a process", []change{
 		{parkFile, " || !k.claimed.PutNew(key, struct{}{}, 1, now, p.until) {", " || false && !k.claimed.PutNew(key, struct{}{}, 1, now, p.until) {"},
@@ -77,7 +77,7 @@ var reverts = []revert{
 		{parkFile, " || !k.config.Now().Before(p.until) {", " {"},
 	}},
 	{13, "a claim ends the session that it supersedes", []change{
-		{frameFile, "		c.endSuperseded(ctx, r, value)\n", ""},
+		{frameFile, "		c.endSuperseded(ctx, r)\n", ""},
 	}},
 	{13, "a store fault does not lose a claim", []change{
 		{parkFile, "	if p.taker == [16]byte{} {", "	if p.taker == k.owner {\n		return nil, \"\", nil\n	}\n	if p.taker == [16]byte{} {"},
