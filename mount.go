@@ -6,14 +6,14 @@ import (
 )
 
 // Mount registers the handlers of the package: GET Config.LoginPath, GET the
-// path of Config.RedirectURL, POST Config.LogoutPath, what lies below
-// LoginPath/frame/, the document below /.well-known/ of an app that is not
-// registered, and /.well-known/oauth-protected-resource with all below it,
-// which answers 404 for a resource that no [Client.AcceptBearer] named.
+// path of Config.RedirectURL, GET and POST Config.LogoutPath, everything below
+// LoginPath/frame/, the document below /.well-known/ of an unregistered app, and
+// /.well-known/oauth-protected-resource with everything below it, which is 404
+// for a resource that no [Client.AcceptBearer] named.
 //
-// Behind a proxy that strips the path below which the app lives, the same
-// handlers are reached without it. Like [http.ServeMux.Handle] Mount panics if
-// a pattern is taken by a handler of the app.
+// If a proxy strips the path below which the app is served, the same handlers
+// are also registered without it. Like [http.ServeMux.Handle], Mount panics if
+// the app has already registered one of the patterns.
 func (c *Client) Mount(mux *http.ServeMux) {
 	for _, route := range c.routes() {
 		for _, method := range route.methods {
@@ -27,13 +27,13 @@ func (c *Client) Mount(mux *http.ServeMux) {
 	}
 }
 
-// Handler serves what [Client.Mount] registers, whatever the method, and leaves
-// all other requests to next: for routers other than http.ServeMux, and as
-// middleware around a whole app. A handler of the app for one of these paths is
-// never reached.
+// Handler serves the paths that [Client.Mount] registers, for every method, and
+// passes all other requests to next. It is for routers other than http.ServeMux,
+// and as middleware around a whole app. The app's own handlers for these paths
+// are never reached.
 //
-// Of two Clients in one program, the one whose paths are at the root goes
-// outside.
+// With two Clients in one program, the outer one must be the one whose paths are
+// at the root.
 func (c *Client) Handler(next http.Handler) http.Handler {
 	routes := append(c.routes(), c.strippedRoutes()...)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -47,10 +47,10 @@ func (c *Client) Handler(next http.Handler) http.Handler {
 	})
 }
 
-// route is a path of ours, or all below one that ends with a slash.
+// route is one of our paths or, if it ends in a slash, everything below it.
 type route struct {
 	path    string
-	exact   bool // nothing below it
+	exact   bool // only this path
 	methods []string
 	handler http.Handler
 }
@@ -85,9 +85,8 @@ func (c *Client) routes() []route {
 	return routes
 }
 
-// strippedRoutes lists the paths of sign-in as they arrive from a proxy that
-// strips the path below which the app lives. The handlers see the path that
-// browsers see.
+// strippedRoutes lists the same paths as a proxy sends them that strips the
+// app's base path. The handlers see the paths that browsers see.
 func (c *Client) strippedRoutes() []route {
 	base := strings.TrimSuffix(basePath(c.callbackPath()), "/")
 	if base == "" {
@@ -113,8 +112,8 @@ func (c *Client) strippedRoutes() []route {
 	return routes
 }
 
-// yielding is a handler at a path that a proxy stripped. It gives way to that
-// of a Client which has the path by its own right.
+// yielding is a handler for a stripped path. It gives way to a Client that has
+// the same path without stripping.
 type yielding struct{ http.Handler }
 
 func (r *route) mount(mux *http.ServeMux, method string) {
@@ -144,7 +143,7 @@ func (r *route) pattern(method string) string {
 	return method + " " + r.path
 }
 
-// registered returns the handler that has the same pattern, nil if none has.
+// registered returns the handler with the same pattern, or nil.
 func (r *route) registered(mux *http.ServeMux, method string) http.Handler {
 	req, err := http.NewRequest(method, r.path, nil)
 	if err != nil {
