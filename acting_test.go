@@ -277,6 +277,16 @@ func TestMaxSessionAge(t *testing.T) {
 	}
 }
 
+// The cookie of a session in a store lives as long as that can be renewed.
+func TestCookieOfAStoredSession(t *testing.T) {
+	const age = 90 * 24 * time.Hour
+	s := newSite(t, func(c *hfoauth.Config) { c.Store, c.MaxSessionAge = newMapStore(), age })
+	got := time.Duration(s.newSession(ada).MaxAge) * time.Second
+	if got < age-time.Minute || got > age {
+		t.Errorf("the cookie lives for %v, want %v", got, age)
+	}
+}
+
 // New logs which optional methods of a store are used.
 func TestStoreMethodsAreLogged(t *testing.T) {
 	for want, store := range map[string]hfoauth.Store{

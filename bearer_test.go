@@ -173,8 +173,26 @@ func TestSessionOfAToken(t *testing.T) {
 		if session.ID != "" {
 			t.Errorf("Session.ID is %q, want none", session.ID)
 		}
+		if err := session.End(r.Context()); err == nil || !strings.Contains(err.Error(), "bearer") {
+			t.Errorf("Session.End: %v, want an error that says why", err)
+		}
 	})
 	s.client.AcceptBearer(hfoauth.BearerOptions{})(handler).ServeHTTP(httptest.NewRecorder(), r)
+}
+
+// A program that sends a token is told what is wrong with it, also if it says
+// that it accepts pages.
+func TestBearerIsNotSentToSignIn(t *testing.T) {
+	s := newSite(t, nil)
+	handler := s.client.AcceptBearer(hfoauth.BearerOptions{})(s.client.RequireUser(http.NotFoundHandler()))
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header.Set("Accept", "text/html")
+	r.Header.Set("Authorization", "Bearer hf_oauth_invented")
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, r)
+	if w.Code != http.StatusUnauthorized {
+		t.Errorf("%d to %q, want 401", w.Code, w.Header().Get("Location"))
+	}
 }
 
 // What the app asks for at sign-in is not what a program's token allows.

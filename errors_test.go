@@ -1,7 +1,10 @@
 package hfoauth_test
 
 import (
+	"strconv"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
@@ -23,4 +26,25 @@ func TestRetryAfter(t *testing.T) {
 			t.Errorf("%s: Retry-After %q, want %q", name, got, tt.want)
 		}
 	}
+}
+
+// During a long pause the rest of it is named, in whole seconds that are not
+// less.
+func TestRetryAfterIsRoundedUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newVirtualSite(t, nil)
+		s.hub.SetFault(hfoauthtest.MetadataEndpoint, hfoauthtest.Answer(503, ""))
+		retryAfter := func() string { return get(t, s.browser(), s.URL+"/login").Header.Get("Retry-After") }
+		for _, seconds := range []int{1, 2, 4, 8} {
+			if got, want := retryAfter(), strconv.Itoa(seconds); got != want {
+				t.Errorf("Retry-After %q, want %q", got, want)
+			}
+			time.Sleep(time.Duration(seconds) * time.Second)
+		}
+		retryAfter() // begins a pause of 16 seconds
+		time.Sleep(9500 * time.Millisecond)
+		if got := retryAfter(); got != "7" {
+			t.Errorf("Retry-After %q with 6.5 seconds to go, want 7", got)
+		}
+	})
 }

@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/oauth2"
 
+	"github.com/hfoauth/hfoauth/internal/seal"
 	"github.com/hfoauth/hfoauth/internal/sessions"
 )
 
@@ -28,6 +29,16 @@ func (c *Client) SetClock(now func() time.Time) { c.now = now }
 // SessionCookie and AttemptCookie are the names of the client's cookies.
 func (c *Client) SessionCookie() string { return c.cookies.session }
 func (c *Client) AttemptCookie() string { return c.cookies.attempt }
+
+// Sealers are those of attempts, of sessions in cookies and of those in a
+// store.
+func (c *Client) Sealers() map[string]*seal.Sealer {
+	config, err := c.sessionsConfig()
+	if err != nil {
+		panic(err)
+	}
+	return map[string]*seal.Sealer{"attempt": c.sealer, "session": config.InCookie, "stored": config.Stored}
+}
 
 // SealAttempt seals bytes as the attempt of a state, and OpenAttempt opens them.
 func (c *Client) SealAttempt(state string, plain []byte) string {

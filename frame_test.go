@@ -116,6 +116,15 @@ func TestFrameSignIn(t *testing.T) {
 			if s.username(iframe) != "" || signedIn(s.client, cookie) {
 				t.Error("signing out in the iframe did not")
 			}
+			home, err := url.Parse(s.URL)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, left := range iframe.Jar.Cookies(home) {
+				if left.Name == cookie.Name {
+					t.Error("signing out in the iframe leaves its cookie there")
+				}
+			}
 		})
 	}
 }
@@ -137,6 +146,72 @@ func TestFrameCookieAttributes(t *testing.T) {
 	} {
 		if !set {
 			t.Errorf("the cookie lacks %s: %s", attribute, cookie.Raw)
+		}
+	}
+}
+
+// Of the two cookies of one sign-in, that of the iframe has the refresh token,
+// which works once.
+func TestFrameHasTheRefreshToken(t *testing.T) {
+	s := newSite(t, nil)
+	clock := s.newClock()
+	tab := s.browser()
+	popup := s.popup(tab, url.Values{"challenge": {challengeOf(frameVerifier)}})
+	done := get(t, tab, s.decide(onward(popup), ada))
+	_, framed := s.claim(s.browser(), frameVerifier)
+	clock.advance(8*time.Hour - 2*time.Minute)
+	calls := s.hub.Calls(hfoauthtest.TokenEndpoint)
+	for _, cookie := range append(done.setCookies(s.client.SessionCookie()), framed) {
+		if _, err := s.client.SessionFromRequest(httptest.NewRecorder(), requestWith(cookie)); err != nil {
+			t.Errorf("%s: %v", cookie.Name, err)
+		}
+		want := 0
+		if cookie == framed {
+			want = 1
+		}
+		if got := s.hub.Calls(hfoauthtest.TokenEndpoint) - calls; got != want {
+			t.Errorf("%d renewals after a request with %s, want %d", got, cookie.Name, want)
+		}
+	}
+}
+
+// parklessStore keeps no session for an iframe.
+type parklessStore struct{ *mapStore }
+
+func (s *parklessStore) CommitCtx(ctx context.Context, key string, b []byte, expiry time.Time) error {
+	if strings.HasPrefix(key, "hfoauth-parked-") {
+		return errors.New("connection refused")
+	}
+	return s.mapStore.CommitCtx(ctx, key, b, expiry)
+}
+
+// A sign-in whose session the iframe could never claim has failed.
+func TestSessionThatCannotBeParked(t *testing.T) {
+	s := newSite(t, withStore(&parklessStore{newMapStore()}))
+	tab := s.browser()
+	popup := s.popup(tab, url.Values{"challenge": {challengeOf(frameVerifier)}})
+	resp := get(t, tab, s.decide(onward(popup), ada))
+	if resp.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("callback: %s, want 503", resp.Status)
+	}
+	if got := s.username(tab); got != "" {
+		t.Errorf("the tab is signed in as %s, want nobody", got)
+	}
+}
+
+// Where iframe and tab share their cookies, a later sign-in counts in both.
+func TestSignInWhereTheIframeSharesCookies(t *testing.T) {
+	for name, change := range keptIn() {
+		s := newSite(t, change)
+		browser := s.browser()
+		popup := s.popup(browser, url.Values{"challenge": {challengeOf(frameVerifier)}})
+		get(t, browser, s.decide(onward(popup), ada))
+		if _, cookie := s.claim(browser, frameVerifier); cookie == nil {
+			t.Fatal("no session for the iframe")
+		}
+		s.signIn(browser, grace, "/")
+		if got := s.username(browser); got != "grace" {
+			t.Errorf("%s: signed in as %s, want grace", name, got)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -106,6 +107,12 @@ func TestFailures(t *testing.T) {
 		{"two codes", answerWith(url.Values{"code": {"a", "b"}}), ada, 400, expired},
 		{"unknown code", answerWith(url.Values{"code": {"invented"}}), ada, 400, "invalid_grant"},
 		{"foreign iss", answerWith(url.Values{"code": {"x"}, "iss": {evil}}), ada, 400, expired},
+		{"two issuers", settings(func(c *hfoauthtest.Settings) {
+			c.AuthorizationResponse = func(response url.Values) { response.Add("iss", evil) }
+		}), ada, 400, expired},
+		{"two states", settings(func(c *hfoauthtest.Settings) {
+			c.AuthorizationResponse = func(response url.Values) { response.Add("state", "another") }
+		}), ada, 400, expired},
 		{"foreign iss with error", answerWith(url.Values{"error": {"access_denied"}, "iss": {evil}}), ada, 400, expired},
 
 		{"token endpoint 500", token(hfoauthtest.Answer(500, "oops")), ada, 503, away},
@@ -168,6 +175,10 @@ func TestFailures(t *testing.T) {
 	}
 }
 
+// strictPolicy is that of a page without a script, which is not framed.
+var strictPolicy = regexp.MustCompile(`^default-src 'none'; style-src 'sha256-[A-Za-z0-9+/]{43}='; ` +
+	`base-uri 'none'; form-action 'self'; frame-ancestors 'none'$`)
+
 // checkFailure checks what holds for every failure page.
 func (s *site) checkFailure(resp answer, status int, says string) {
 	s.t.Helper()
@@ -185,11 +196,9 @@ func (s *site) checkFailure(resp answer, status int, says string) {
 	if got := resp.Header.Get("Cache-Control"); got != "private, no-store" {
 		s.t.Errorf("Cache-Control %q", got)
 	}
-	policy := resp.Header.Get("Content-Security-Policy")
-	if want := "default-src 'none'; style-src 'sha256-"; !strings.HasPrefix(policy, want) {
-		s.t.Errorf("Content-Security-Policy %q, want it to begin with %q", policy, want)
+	if got := resp.Header.Get("Content-Security-Policy"); !strictPolicy.MatchString(got) {
+		s.t.Errorf("Content-Security-Policy %q, want %s", got, strictPolicy)
 	}
-	checkHas(s.t, "Content-Security-Policy", policy, "frame-ancestors 'none'")
 	if got := resp.Header.Get("Retry-After"); (got != "") != (status == 503) {
 		s.t.Errorf("Retry-After %q with status %d", got, status)
 	}
@@ -282,6 +291,28 @@ func TestLoginOptionsNameTheReturnPath(t *testing.T) {
 	back := get(t, browser, s.decide(asked.Header.Get("Location"), ada))
 	if got := back.Header.Get("Location"); got != "/private" {
 		t.Errorf("returns to %s, want /private", got)
+	}
+}
+
+// Of what the provider says about an error, no more than 200 bytes are shown
+// and logged.
+func TestProviderErrorsAreCut(t *testing.T) {
+	s := newSite(t, nil)
+	s.hub.Configure(func(c *hfoauthtest.Settings) {
+		c.AuthorizationResponse = func(response url.Values) {
+			response.Del("code")
+			response.Set("error", strings.Repeat("e", 300))
+			response.Set("error_description", strings.Repeat("d", 300))
+		}
+	})
+	shown := s.signIn(s.browser(), ada, "/").body + s.log.String()
+	for _, letter := range []string{"e", "d"} {
+		if !strings.Contains(shown, strings.Repeat(letter, 200)) {
+			t.Errorf("200 times %q are neither shown nor logged", letter)
+		}
+		if strings.Contains(shown, strings.Repeat(letter, 201)) {
+			t.Errorf("%q is shown or logged more than 200 times", letter)
+		}
 	}
 }
 

@@ -48,11 +48,12 @@ func TestSignIn(t *testing.T) {
 	if got := resp.Header.Get("Location"); resp.StatusCode != http.StatusSeeOther || got != "/private?a=b" {
 		t.Fatalf("callback: %s to %q: %s", resp.Status, got, resp.body)
 	}
-	if got, want := resp.Header.Get("Cache-Control"), "private, no-store"; got != want {
-		t.Errorf("callback: Cache-Control %q, want %q", got, want)
-	}
-	if got, want := resp.Header.Get("Referrer-Policy"), "no-referrer"; got != want {
-		t.Errorf("callback: Referrer-Policy %q, want %q", got, want)
+	for name, want := range map[string]string{
+		"Cache-Control": "private, no-store", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff",
+	} {
+		if got := resp.Header.Get(name); got != want {
+			t.Errorf("callback: %s %q, want %q", name, got, want)
+		}
 	}
 	if got := s.username(browser); got != "ada" {
 		t.Errorf("signed in as %q", got)

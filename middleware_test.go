@@ -219,6 +219,19 @@ func TestRequireUserSendsBrowsersToSignIn(t *testing.T) {
 	if resp := do(t, s.browser(), req); resp.StatusCode != 405 {
 		t.Errorf("POST to a GET page: %s", resp.Status)
 	}
+	page := s.client.RequireUser(http.HandlerFunc(letIn))
+	w := httptest.NewRecorder()
+	page.ServeHTTP(w, req)
+	if w.Code != http.StatusUnauthorized {
+		t.Errorf("POST without a session: %d, want 401", w.Code)
+	}
+	r := httptest.NewRequest("GET", "/private", nil)
+	r.Header["Accept"] = []string{"application/json", "text/html"}
+	w = httptest.NewRecorder()
+	page.ServeHTTP(w, r)
+	if w.Code != http.StatusSeeOther {
+		t.Errorf("a page accepted in the second Accept header: %d, want 303", w.Code)
+	}
 	if user := hfoauth.UserFromContext(t.Context()); user != nil {
 		t.Errorf("UserFromContext without RequireUser: %v", user)
 	}
@@ -350,6 +363,34 @@ func TestFurtherScopeAsksForTheOthers(t *testing.T) {
 			if resp.StatusCode != 403 {
 				t.Errorf("granted %s: %s ends with %s, want 403", tt.granted, step.path, resp.Status)
 			}
+		}
+	}
+}
+
+// Of handlers around one another each must let the user in, in any order.
+func TestNestedDemandsAreAllMet(t *testing.T) {
+	s := newSite(t, func(c *hfoauth.Config) { c.Scopes = hfoauth.Scopes{hfoauth.ScopeEmail} })
+	engines := s.client.RequireOrg("engines", hfoauth.RoleAny)
+	strangers := s.client.RequireOrg("strangers", hfoauth.RoleAny)
+	email, jobs := s.client.RequireScope(hfoauth.ScopeEmail), s.client.RequireScope(hfoauth.ScopeJobs)
+	page := http.HandlerFunc(letIn)
+	cookie := s.newSession(ada) // in engines, and with email
+	for name, tt := range map[string]struct {
+		handler http.Handler
+		want    int
+	}{
+		"engines(email)":     {engines(email(page)), 200},
+		"engines(strangers)": {engines(strangers(page)), 403},
+		"strangers(engines)": {strangers(engines(page)), 403},
+		"email(jobs)":        {email(jobs(page)), 403},
+		"jobs(email)":        {jobs(email(page)), 403},
+		"engines(jobs)":      {engines(jobs(page)), 403},
+		"jobs(engines)":      {jobs(engines(page)), 403},
+	} {
+		w := httptest.NewRecorder()
+		tt.handler.ServeHTTP(w, requestWith(cookie))
+		if w.Code != tt.want {
+			t.Errorf("%s: %d, want %d", name, w.Code, tt.want)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/hfoauth/hfoauth"
+	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
 func TestOpenRedirect(t *testing.T) {
@@ -38,7 +39,8 @@ func TestReturnPath(t *testing.T) {
 		"/\t/evil.example", "/\n/evil.example", "/\r/evil.example", "\t//evil.example", " //evil.example", "/\x00/evil.example", "/\x7f/evil.example",
 		"/%2Fevil.example", "/%2f%2fevil.example", "/%5Cevil.example", "/%5c%5cevil.example", "/%09/evil.example", "/%0a/evil.example", "/%00",
 		"javascript:alert(1)", "data:text/html,x", "mailto:a@evil.example", "//evil.example:443/x", "//user@evil.example",
-		"/a\\b", "/%zz", "/\u2028/evil.example", "/" + strings.Repeat("a", 1024),
+		"/a\\b", "/%zz", "/\u2028/evil.example", "/\u2029/evil.example", "/%7f/evil.example",
+		"/x?a=\\evil.example", "/x#\\evil.example", "/" + strings.Repeat("é", 300), "/" + strings.Repeat("a", 1024),
 	}
 	for _, next := range leaves {
 		if got := hfoauth.ReturnPath(next); got != "/" {
@@ -274,5 +276,29 @@ func TestPagesAfterAForm(t *testing.T) {
 	r.Header.Set("Referer", s.URL+"/orgs")
 	if got, want := string(s.client.Button(r, hfoauth.ButtonOptions{})), `href="/login?next=%2Forgs"`; !strings.Contains(got, want) {
 		t.Errorf("the button on the page that answers a form: %s, want %s", got, want)
+	}
+}
+
+// A browser that opens the login page under another name of the site is sent
+// to the one of the callback, and under any other it begins where it is.
+func TestOtherNamesOfTheSite(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	const local, elsewhere = "http://127.0.0.1:7860", "https://app.example"
+	for name, tt := range map[string]struct{ site, host, want string }{
+		"localhost":             {local, "localhost:7860", local + "/login"},
+		"another port":          {local, "localhost:7861", hub.URL},
+		"a name of the network": {local, "app.test:7860", hub.URL},
+		"a site elsewhere":      {elsewhere, "127.0.0.1", hub.URL},
+		"its own name":          {elsewhere, "app.example", hub.URL},
+	} {
+		client := newClient(t, hfoauth.Config{RedirectURL: tt.site + "/login/callback", ProviderURL: hub.URL})
+		r := httptest.NewRequest("GET", "/login", nil)
+		r.Host = tt.host
+		r.Header.Set("Sec-Fetch-Mode", "navigate")
+		w := httptest.NewRecorder()
+		client.LoginHandler().ServeHTTP(w, r)
+		if got := w.Header().Get("Location"); !strings.HasPrefix(got, tt.want) {
+			t.Errorf("%s: %s leads to %q, want %s", name, tt.host, got, tt.want)
+		}
 	}
 }

@@ -43,6 +43,9 @@ func TestNoLoopAfterSignIn(t *testing.T) {
 		resp := get(t, browser, s.URL+"/private")
 		checkStatus(t, name, resp, 401)
 		checkHas(t, name+": the page", resp.body, "Sign in to view this page", `href="/login?next=%2Fprivate"`)
+		for _, cookie := range resp.Cookies() {
+			t.Errorf("%s: a page without a session sets %s, want no cookie", name, cookie.Raw)
+		}
 		checkRedirect(t, name+": signing in by a click", s.signIn(browser, ada, "/private"), "/private")
 		checkStatus(t, name+": signed in", get(t, browser, s.URL+"/private"), 200)
 		home, _ := url.Parse(s.URL)

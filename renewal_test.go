@@ -260,8 +260,19 @@ func TestRefreshTokenRevoked(t *testing.T) {
 			cookie := s.newSession(ada)
 			clock.advance(8*time.Hour - 2*time.Minute)
 			s.hub.Revoke("ada")
-			if _, _, err := act(t, s.client, cookie); err != nil {
+			_, answered, err := act(t, s.client, cookie)
+			if err != nil {
 				t.Errorf("while the old token lives: %v", err)
+			}
+			if answered != nil {
+				cookie = answered
+			}
+			tried := s.hub.Calls(hfoauthtest.TokenEndpoint)
+			if _, _, err := act(t, s.client, cookie); err != nil {
+				t.Errorf("while the old token lives, again: %v", err)
+			}
+			if got := s.hub.Calls(hfoauthtest.TokenEndpoint) - tried; got != 0 {
+				t.Errorf("a dead refresh token is tried %d times more, want none", got)
 			}
 			clock.advance(3 * time.Minute)
 			if _, _, err := act(t, s.client, cookie); !errors.Is(err, hfoauth.ErrNotSignedIn) {
@@ -727,5 +738,165 @@ func TestSlowRenewalOfAGoodToken(t *testing.T) {
 				t.Errorf("%d token calls, want 2", calls)
 			}
 		})
+	}
+}
+
+// Renewals of two sessions at one time are two.
+func TestRenewalsOfTwoSessions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newVirtualSite(t, nil)
+		sessions := map[string]*http.Cookie{"ada": s.newSession(ada), "grace": s.newSession(grace)}
+		time.Sleep(9 * time.Hour)
+		s.hub.SetFault(hfoauthtest.TokenEndpoint, hfoauthtest.Delay(time.Second))
+		var wg sync.WaitGroup
+		for username, cookie := range sessions {
+			wg.Go(func() {
+				session, err := s.client.SessionFromRequest(httptest.NewRecorder(), requestWith(cookie))
+				if err != nil {
+					t.Error(err)
+				} else if got := session.User.Username; got != username {
+					t.Errorf("the session of %s is %s's after its renewal", username, got)
+				}
+			})
+		}
+		wg.Wait()
+	})
+}
+
+// A session without a refresh token is as long as its access token.
+func TestSessionWithoutARefreshToken(t *testing.T) {
+	s := newSite(t, nil)
+	s.hub.Configure(func(c *hfoauthtest.Settings) {
+		c.TokenResponse = func(answer map[string]any) { delete(answer, "refresh_token") }
+	})
+	clock := s.newClock()
+	cookie := s.newSession(ada)
+	clock.advance(8*time.Hour - 2*time.Minute)
+	if _, _, err := act(t, s.client, cookie); err != nil {
+		t.Errorf("before the end of its token: %v", err)
+	}
+	if got := s.hub.Calls(hfoauthtest.TokenEndpoint); got != 1 {
+		t.Errorf("%d token calls, want that of the sign-in", got)
+	}
+	clock.advance(3 * time.Minute)
+	if _, _, err := act(t, s.client, cookie); !errors.Is(err, hfoauth.ErrNotSignedIn) {
+		t.Errorf("after it: %v, want %v", err, hfoauth.ErrNotSignedIn)
+	}
+}
+
+// While another replica renews for ever, a token that is still good is used at
+// once, and a request without one waits for twelve seconds.
+func TestRenewalIsWaitedForInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newVirtualSite(t, withStore(&leasedStore{mapStore: newMapStore()}))
+		cookie := s.newSession(ada)
+		ask := func() (error, time.Duration) {
+			began := time.Now()
+			_, err := s.client.SessionFromRequest(httptest.NewRecorder(), requestWith(cookie))
+			return err, time.Since(began)
+		}
+		time.Sleep(8*time.Hour - 2*time.Minute)
+		err, took := ask()
+		if err != nil {
+			t.Errorf("while the token is good: %v", err)
+		}
+		if took > time.Second {
+			t.Errorf("while the token is good, a request takes %v, want no time", took)
+		}
+		time.Sleep(3 * time.Minute)
+		err, took = ask()
+		if !errors.Is(err, hfoauth.ErrProviderUnavailable) {
+			t.Errorf("without a token: %v, want %v", err, hfoauth.ErrProviderUnavailable)
+		}
+		if took != 12*time.Second {
+			t.Errorf("without a token, a request takes %v, want 12 s", took)
+		}
+		time.Sleep(time.Minute) // until the renewal gives up as well
+	})
+}
+
+// A session that is signed out while its renewal fails is over, though its
+// token is good.
+func TestSignOutDuringAFailedRenewal(t *testing.T) {
+	for name, change := range keptIn() {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, change)
+			clock := s.newClock()
+			cookie := s.newSession(ada)
+			clock.advance(8*time.Hour - 2*time.Minute)
+			s.hub.SetFault(hfoauthtest.TokenEndpoint, func(http.Handler) http.Handler {
+				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					post(t, s.browser(), s.URL+"/logout", nil, "Cookie", cookie.Name+"="+cookie.Value)
+					w.WriteHeader(http.StatusServiceUnavailable)
+				})
+			})
+			if _, err := s.client.SessionFromRequest(httptest.NewRecorder(), requestWith(cookie)); err == nil {
+				t.Error("the request is signed in, want an error")
+			}
+		})
+	}
+}
+
+// The scopes of a session are those of its newest token.
+func TestRenewalWithFewerScopes(t *testing.T) {
+	s := newSite(t, func(c *hfoauth.Config) { c.Scopes = hfoauth.Scopes{hfoauth.ScopeEmail} })
+	clock := s.newClock()
+	cookie := s.newSession(ada)
+	s.hub.Configure(func(c *hfoauthtest.Settings) {
+		c.TokenResponse = func(answer map[string]any) { answer["scope"] = "openid profile" }
+	})
+	clock.advance(9 * time.Hour)
+	session, err := s.client.SessionFromRequest(httptest.NewRecorder(), requestWith(cookie))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := session.Scopes.String(); got != "openid profile" {
+		t.Errorf("the scopes after the renewal are %q, want openid profile", got)
+	}
+}
+
+// Tokens that were renewed are used and kept, though the userinfo fails.
+func TestUserInfoAwayDuringRenewal(t *testing.T) {
+	for name, change := range keptIn() {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, change)
+			clock := s.newClock()
+			cookie := s.newSession(ada)
+			clock.advance(9 * time.Hour)
+			s.hub.SetFault(hfoauthtest.UserInfoEndpoint, hfoauthtest.Answer(503, ""))
+			token, answered, err := act(t, s.client, cookie)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.hub.SetFault(hfoauthtest.UserInfoEndpoint, nil)
+			if !s.works(token) {
+				t.Error("the renewed token does not work")
+			}
+			if cookie = renewed(t, name, cookie, answered); !signedIn(s.client, cookie) {
+				t.Error("the renewed session is not signed in")
+			}
+		})
+	}
+}
+
+// A session that is signed out after its renewal, while the userinfo is asked
+// for, is delivered to no browser.
+func TestSignOutRightAfterARenewal(t *testing.T) {
+	s := newSite(t, nil)
+	clock := s.newClock()
+	cookie := s.newSession(ada)
+	clock.advance(9 * time.Hour)
+	s.hub.SetFault(hfoauthtest.UserInfoEndpoint, func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			post(t, s.browser(), s.URL+"/logout", nil, "Cookie", cookie.Name+"="+cookie.Value)
+			w.WriteHeader(http.StatusServiceUnavailable)
+		})
+	})
+	w := httptest.NewRecorder()
+	if _, err := s.client.SessionFromRequest(w, requestWith(cookie)); !errors.Is(err, hfoauth.ErrNotSignedIn) {
+		t.Errorf("error %v, want %v", err, hfoauth.ErrNotSignedIn)
+	}
+	if got := w.Result().Cookies(); len(got) != 0 {
+		t.Errorf("the answer sets %v, want no cookie", got)
 	}
 }

@@ -4,7 +4,10 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/hfoauth/hfoauth"
 	"github.com/hfoauth/hfoauth/hfoauthtest"
@@ -12,16 +15,20 @@ import (
 
 func TestScopes(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                            "",
-		"email":                       "email",
-		"openid profile email":        "openid profile email",
-		"email,read-repos":            "email read-repos",
-		" email ,, read-repos\temail": "email read-repos",
-		"something-new":               "something-new",
+		"":                             "",
+		"email":                        "email",
+		"openid profile email":         "openid profile email",
+		"email,read-repos":             "email read-repos",
+		" email ,, read-repos\temail":  "email read-repos",
+		"email\nread-repos\r\njobs\rx": "email read-repos jobs x",
+		"something-new":                "something-new",
 	} {
 		if got := hfoauth.ParseScopes(text).String(); got != want {
 			t.Errorf("ParseScopes(%q) = %q, want %q", text, got, want)
 		}
+	}
+	if hfoauth.ParseScopes("read-endpoints").Has(hfoauth.ScopeWriteEndpoints) {
+		t.Error("read-endpoints includes write-endpoints, want the other way round only")
 	}
 	granted := hfoauth.ParseScopes("write-endpoints email")
 	for scope, want := range map[hfoauth.Scope]bool{
@@ -77,6 +84,7 @@ func TestScopesOfASignIn(t *testing.T) {
 		"email openid":                 "email openid profile",
 		"profile openid":               "profile openid",
 		"email email openid profile":   "email openid profile",
+		"email read-repos jobs":        "openid profile email read-repos jobs",
 		"read-repos profile openid":    "read-repos profile openid",
 		"openid profile inference-api": "openid profile inference-api",
 	} {
@@ -140,4 +148,36 @@ func TestLoginOptionsStayTheirOwn(t *testing.T) {
 	if got := scopes[:10]; got[2] != "" {
 		t.Errorf("the app's own slice now holds %q", got)
 	}
+}
+
+// Two sign-ins that begin at one time ask for scopes of their own, though they
+// wait for the provider together.
+func TestScopesOfSignInsAtOneTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newVirtualSite(t, func(c *hfoauth.Config) { c.Scopes = hfoauth.Scopes{hfoauth.ScopeEmail} })
+		s.hub.SetFault(hfoauthtest.MetadataEndpoint, hfoauthtest.Delay(time.Second))
+		s.hub.Configure(func(c *hfoauthtest.Settings) { // what was asked for is granted
+			c.TokenResponse = func(answer map[string]any) { delete(answer, "scope") }
+		})
+		var wg sync.WaitGroup
+		for _, scope := range []hfoauth.Scope{hfoauth.ScopeJobs, hfoauth.ScopeReadRepos} {
+			wg.Go(func() {
+				asked := httptest.NewRecorder()
+				s.client.Login(asked, httptest.NewRequest("GET", "/x", nil), hfoauth.LoginOptions{Scopes: hfoauth.Scopes{scope}})
+				r := httptest.NewRequest("GET", s.decide(asked.Header().Get("Location"), ada), nil)
+				for _, cookie := range asked.Result().Cookies() {
+					r.AddCookie(cookie)
+				}
+				back := httptest.NewRecorder()
+				s.client.CallbackHandler().ServeHTTP(back, r)
+				for _, cookie := range (answer{Response: back.Result()}).setCookies(s.client.SessionCookie()) {
+					want := "openid profile email " + string(scope)
+					if got := sessionOf(t, s.client, cookie).Scopes.String(); got != want {
+						t.Errorf("the session has the scopes %q, want %q", got, want)
+					}
+				}
+			})
+		}
+		wg.Wait()
+	})
 }

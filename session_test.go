@@ -203,6 +203,19 @@ func TestKeysAreBoundToTheApp(t *testing.T) {
 	}
 }
 
+// What is sealed for one purpose opens for no other, whatever it is called.
+func TestKeysAreBoundToThePurpose(t *testing.T) {
+	sealers := newClient(t, hfoauth.Config{}).Sealers()
+	for purpose, sealer := range sealers {
+		sealed := sealer.Seal([]byte("plain"), "name")
+		for other, opener := range sealers {
+			if _, err := opener.Open(sealed, "name"); (err == nil) != (other == purpose) {
+				t.Errorf("sealed for %s, opened for %s: %v", purpose, other, err)
+			}
+		}
+	}
+}
+
 // Two apps on one host do not read each other's cookies: cookies do not tell
 // ports apart.
 func TestCookieNamesAreBoundToTheApp(t *testing.T) {
@@ -225,5 +238,99 @@ func TestCookieNamesAreBoundToTheApp(t *testing.T) {
 			t.Errorf("%s has the cookie name of %s: %s", name, other, cookie)
 		}
 		names[cookie] = name
+	}
+}
+
+// Another process knows of a session what this one does: its scopes, what the
+// user was asked for, and when its token was issued.
+func TestReplicasKnowTheWholeSession(t *testing.T) {
+	for name, change := range keptIn() {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, change)
+			s.hideRoles()
+			s.hub.Configure(func(c *hfoauthtest.Settings) {
+				c.AccessTokenLifetime = 8 * time.Minute
+				c.TokenResponse = func(answer map[string]any) { answer["scope"] = "openid profile email" }
+			})
+			other := s.newReplica(change)
+			clock := s.newClock(other)
+			demands := func(client *hfoauth.Client) map[string]http.Handler {
+				return map[string]http.Handler{
+					"/engines": client.RequireOrg("engines", hfoauth.RoleWrite)(http.HandlerFunc(letIn)),
+					"/jobs":    client.RequireScope(hfoauth.ScopeJobs)(http.HandlerFunc(letIn)),
+					"/email":   client.RequireScope(hfoauth.ScopeEmail)(http.HandlerFunc(letIn)),
+				}
+			}
+			p := s.protect(demands(s.client))
+			browser := s.browser()
+			s.signIn(browser, ada, "/")
+			for _, path := range []string{"/engines", "/jobs"} { // asked for and not granted
+				p.visit(browser, path, ada)
+			}
+			home, err := url.Parse(s.URL)
+			if err != nil {
+				t.Fatal(err)
+			}
+			clock.advance(5 * time.Minute) // the token is good for three more
+			calls := s.hub.Calls(hfoauthtest.TokenEndpoint)
+			handlers := demands(other)
+			for path, want := range map[string]int{"/engines": 403, "/jobs": 403, "/email": 200} {
+				r := httptest.NewRequest("GET", path, nil)
+				r.Header.Set("Accept", "text/html")
+				for _, cookie := range browser.Jar.Cookies(home) {
+					r.AddCookie(cookie)
+				}
+				w := httptest.NewRecorder()
+				handlers[path].ServeHTTP(w, r)
+				if w.Code != want {
+					t.Errorf("%s at another replica: %d, want %d", path, w.Code, want)
+				}
+			}
+			if got := s.hub.Calls(hfoauthtest.TokenEndpoint) - calls; got != 0 {
+				t.Errorf("another replica renews the token %d times before its last quarter, want none", got)
+			}
+		})
+	}
+}
+
+// The scopes of a session, and the user in a context, are the caller's to
+// change as well.
+func TestSessionIsTheCallersToChange(t *testing.T) {
+	s := newSite(t, nil)
+	cookie := s.newSession(ada)
+	for range 2 {
+		session := sessionOf(t, s.client, cookie)
+		if got := session.Scopes.String(); got != "openid profile" {
+			t.Errorf("the scopes are %q, want openid profile", got)
+		}
+		session.Scopes[0] = "write-repos"
+	}
+	page := s.client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for range 2 {
+			user := hfoauth.UserFromContext(r.Context())
+			if user.Username != "ada" {
+				t.Errorf("the user is %s, want ada", user.Username)
+			}
+			user.Username = "mallory"
+		}
+	}))
+	page.ServeHTTP(httptest.NewRecorder(), requestWith(cookie))
+}
+
+// A session that has ended does not hide one that has not.
+func TestEndedSessionInFront(t *testing.T) {
+	s := newSite(t, nil)
+	clock := s.newClock()
+	ended, good := s.newSession(ada), s.newSession(grace)
+	clock.advance(9 * time.Hour)
+	s.hub.Revoke("ada")
+	r := requestWith(ended)
+	r.AddCookie(good)
+	session, err := s.client.SessionFromRequest(httptest.NewRecorder(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := session.User.Username; got != "grace" {
+		t.Errorf("signed in as %s, want grace", got)
 	}
 }

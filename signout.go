@@ -15,7 +15,7 @@ import (
 // stored. Even then the cookies are removed, this process refuses the session,
 // and it retries until the end is stored.
 func (c *Client) Logout(w http.ResponseWriter, r *http.Request) error {
-	ctx := c.sessions.Limit(context.WithoutCancel(r.Context()))
+	ctx := c.sessions.Limit(r.Context())
 	var errs []error
 	for _, value := range c.cookies.sessionCookies(r) {
 		errs = append(errs, c.sessions.End(ctx, value))
@@ -72,7 +72,6 @@ func (s *Session) End(ctx context.Context) error {
 // iframe's cookie: then the browser keeps both cookies in one place, and the
 // iframe's would hide the new session.
 func (c *Client) endReplaced(ctx context.Context, w http.ResponseWriter, r *http.Request) {
-	ctx = context.WithoutCancel(ctx)
 	if hasCookie(r, c.cookies.denial) {
 		c.cookies.remove(w, c.cookies.denial)
 	}

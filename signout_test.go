@@ -1,6 +1,7 @@
 package hfoauth_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -208,5 +209,33 @@ func TestSignInAfterSignOutUserAndNewKeys(t *testing.T) {
 	s.signIn(browser, ada, "/private")
 	if s.username(browser) != "ada" {
 		t.Error("signed in, and is not")
+	}
+}
+
+// More than 16 KiB of a form is not read.
+func TestLogoutFormIsBounded(t *testing.T) {
+	s := newSite(t, nil)
+	form := url.Values{"a": {strings.Repeat("x", 16<<10)}, "next": {"/private"}}
+	if got := post(t, s.browser(), s.URL+"/logout", form).Header.Get("Location"); got != "/" {
+		t.Errorf("the return path behind 16 KiB leads to %q, want /", got)
+	}
+}
+
+// A sign-out goes on when the browser does not wait for its answer.
+func TestLogoutGoesOn(t *testing.T) {
+	store := newMapStore()
+	s := newSite(t, withStore(store))
+	cookie := s.newSession(ada)
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	r := httptest.NewRequestWithContext(gone, "POST", "/logout", nil)
+	r.AddCookie(cookie)
+	w := httptest.NewRecorder()
+	s.client.LogoutHandler().ServeHTTP(w, r)
+	if w.Code != http.StatusSeeOther {
+		t.Errorf("%d, want 303: %s", w.Code, w.Body)
+	}
+	if signedIn(s.newReplica(withStore(store)), cookie) {
+		t.Error("the session goes on at another replica")
 	}
 }

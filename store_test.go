@@ -90,10 +90,14 @@ func (m *mapStore) call(ctx context.Context, do func()) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.calls++
-	if m.err == nil {
-		do()
+	if m.err != nil {
+		return m.err
 	}
-	return m.err
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	do()
+	return nil
 }
 
 func (m *mapStore) FindCtx(ctx context.Context, key string) (b []byte, found bool, err error) {
@@ -303,6 +307,25 @@ func TestTwoSlowCallsToTheStore(t *testing.T) {
 		other := s.newReplica(withStore(&slowStore{mapStore: entries}))
 		began := time.Now()
 		_, err := other.UserFromRequest(requestWith(cookie))
+		if !errors.Is(err, hfoauth.ErrStoreUnavailable) {
+			t.Errorf("error %v, want %v", err, hfoauth.ErrStoreUnavailable)
+		}
+		if took := time.Since(began); took >= time.Second {
+			t.Errorf("answered after %s, want less than a second", took)
+		}
+	})
+}
+
+// So are the calls for several cookies of one name.
+func TestSlowCallsForSeveralCookies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newVirtualSite(t, withStore(&slowStore{mapStore: newMapStore()}))
+		r := httptest.NewRequest("GET", "/", nil)
+		for i := range 5 {
+			r.AddCookie(&http.Cookie{Name: s.client.SessionCookie(), Value: fmt.Sprintf("%043d", i)})
+		}
+		began := time.Now()
+		_, err := s.client.UserFromRequest(r)
 		if !errors.Is(err, hfoauth.ErrStoreUnavailable) {
 			t.Errorf("error %v, want %v", err, hfoauth.ErrStoreUnavailable)
 		}

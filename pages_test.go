@@ -1,0 +1,34 @@
+package hfoauth_test
+
+import (
+	"html/template"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/hfoauth/hfoauth"
+)
+
+// The callback and the login page are for people, whatever a browser accepts.
+func TestCallbackAnswersWithAPage(t *testing.T) {
+	s := newSite(t, nil)
+	resp := get(t, s.browser(), s.URL+"/login/callback?state=invented", "Accept", "*/*")
+	s.checkFailure(resp, http.StatusBadRequest, "expired or was already used")
+}
+
+// Of a Config.PageTemplate that fails nothing is shown but what happened.
+func TestPageTemplateThatFails(t *testing.T) {
+	s := newSite(t, func(c *hfoauth.Config) {
+		c.PageTemplate = template.Must(template.New("").Parse(`<h1>half</h1>{{index .Text 7}}`))
+	})
+	resp := get(t, s.browser(), s.URL+"/login/callback?state=invented")
+	if resp.StatusCode != http.StatusBadRequest {
+		t.Errorf("%s, want 400", resp.Status)
+	}
+	if got, want := strings.TrimSpace(resp.body), "This sign-in link has expired or was already used"; got != want {
+		t.Errorf("the page is %q, want %q", got, want)
+	}
+	if log := s.log.String(); !strings.Contains(log, "PageTemplate") {
+		t.Errorf("the log does not name Config.PageTemplate: %s", log)
+	}
+}
