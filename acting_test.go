@@ -302,3 +302,37 @@ func TestStoreMethodsAreLogged(t *testing.T) {
 		}
 	}
 }
+
+// A session that is none has no token.
+func TestTokenOfNoSession(t *testing.T) {
+	if _, err := (&hfoauth.Session{}).Token(); !errors.Is(err, hfoauth.ErrNotSignedIn) {
+		t.Errorf("error %v, want %v", err, hfoauth.ErrNotSignedIn)
+	}
+}
+
+// The context of a token outlives five minutes as long as the provider accepts
+// the token, and no longer.
+func TestContextOfAToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newVirtualSite(t, nil)
+		var session *hfoauth.Session
+		programs := s.client.AcceptBearer(hfoauth.BearerOptions{})
+		handler := programs(s.client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			session = hfoauth.SessionFromContext(r.Context())
+		})))
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header.Set("Authorization", "Bearer "+s.hub.AccessToken("ada", s.app.ClientID))
+		handler.ServeHTTP(httptest.NewRecorder(), r)
+		ctx, cancel := session.Context(t.Context())
+		defer cancel()
+		time.Sleep(20 * time.Minute)
+		if ctx.Err() != nil {
+			t.Errorf("the token is valid, and its context ended: %v", context.Cause(ctx))
+		}
+		s.hub.Revoke("ada")
+		time.Sleep(6 * time.Minute)
+		if cause := context.Cause(ctx); !errors.Is(cause, hfoauth.ErrNotSignedIn) {
+			t.Errorf("six minutes after the token was revoked: %v, want %v", cause, hfoauth.ErrNotSignedIn)
+		}
+	})
+}

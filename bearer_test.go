@@ -145,6 +145,14 @@ func TestBearer(t *testing.T) {
 			t.Errorf("when the provider is back: %v", err)
 		}
 	})
+	t.Run("of nobody", func(t *testing.T) {
+		s.hub.SetFault(hfoauthtest.UserInfoEndpoint, hfoauthtest.Answer(200, `{"preferred_username":"ada"}`))
+		defer s.hub.SetFault(hfoauthtest.UserInfoEndpoint, nil)
+		_, err := bearer(s.client, s.hub.AccessToken("ada", s.app.ClientID))
+		if !errors.Is(err, hfoauth.ErrProviderInvalid) {
+			t.Errorf("%v, want %v", err, hfoauth.ErrProviderInvalid)
+		}
+	})
 	for _, status := range []int{401, 403} {
 		t.Run(fmt.Sprint("refused with ", status), func(t *testing.T) {
 			s.hub.SetFault(hfoauthtest.UserInfoEndpoint, hfoauthtest.Answer(status, ""))

@@ -66,6 +66,9 @@ func TestUnknownMembershipIsNone(t *testing.T) {
 	s.addMember("pending", hfoauthtest.Org{Username: "engines", Role: "admin", PendingSSO: true})
 	s.addMember("outsider", hfoauthtest.Org{Username: "engines", Role: "no_access"})
 	s.addMember("odd", hfoauthtest.Org{Username: "engines", Role: "admin", Claims: map[string]any{"missingMFA": "yes"}})
+	s.addMember("null", hfoauthtest.Org{
+		Username: "engines", Role: "admin", Claims: map[string]any{"missingMFA": nil, "pendingSSO": nil},
+	})
 	readers := s.client.RequireOrg("engines", hfoauth.RoleRead)(http.HandlerFunc(noContent))
 	members := s.client.RequireOrg("engines", hfoauth.RoleAny)(http.HandlerFunc(noContent))
 	for _, tt := range []struct {
@@ -76,6 +79,7 @@ func TestUnknownMembershipIsNone(t *testing.T) {
 		{"ada", nil, 403, 204}, {"ada", []string{"engines"}, 204, 204},
 		{"pending", nil, 403, 204}, {"pending", []string{"engines"}, 403, 403},
 		{"outsider", []string{"engines"}, 403, 403}, {"odd", []string{"engines"}, 403, 403},
+		{"null", []string{"engines"}, 204, 204},
 		{"grace", nil, 403, 403},
 	} {
 		cookie := s.newSession(hfoauthtest.Person{Username: tt.user, Orgs: tt.orgs})

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hfoauth/hfoauth"
@@ -193,4 +194,26 @@ func TestRememberedTokensAreBounded(t *testing.T) {
 	if bearer(client, "hf_0"); calls != 1 {
 		t.Errorf("%d calls about the one before, want one", calls)
 	}
+}
+
+// The contexts of a session that were cancelled take no memory.
+func TestMemoryOfCancelledContexts(t *testing.T) {
+	const contexts, most = 20_000, 1 << 20
+	synctest.Test(t, func(t *testing.T) {
+		s := newVirtualSite(t, nil)
+		session := sessionOf(t, s.client, s.newSession(ada))
+		before := heap()
+		for i := range contexts {
+			_, cancel := session.Context(t.Context())
+			cancel()
+			if i%100 == 0 {
+				synctest.Wait() // so that there are few goroutines at one time
+			}
+		}
+		synctest.Wait()
+		if grown := int64(heap()) - int64(before); grown > most {
+			t.Errorf("%d cancelled contexts take %d bytes, want no more than %d", contexts, grown, most)
+		}
+		runtime.KeepAlive(session)
+	})
 }

@@ -155,6 +155,9 @@ func printedSession(t *testing.T, session *hfoauth.Session) string {
 
 func TestUserIsTheCallersToChange(t *testing.T) {
 	s := newSite(t, nil)
+	ada := hfoauthtest.DefaultUsers()[0]
+	ada.Orgs[0].SecurityRestrictions = []string{"mfa"}
+	s.hub.SetUsers(ada)
 	cookie := s.newSession(hfoauthtest.Person{Username: "ada", Orgs: []string{"engines"}})
 	user := userOf(s.client, cookie)
 	if len(user.Orgs) != 2 || len(user.Orgs[0].ResourceGroups) != 1 {
@@ -163,12 +166,14 @@ func TestUserIsTheCallersToChange(t *testing.T) {
 	user.Username = "mallory"
 	user.Orgs[0].Role = "owner"
 	user.Orgs[0].ResourceGroups[0].Role = "owner"
+	user.Orgs[0].SecurityRestrictions[0] = "none"
 	user.Orgs = append(user.Orgs[:1], hfoauth.Org{Username: "evil"})
 	again := userOf(s.client, cookie)
 	for name, tt := range map[string]struct{ got, want string }{
 		"username":            {again.Username, "ada"},
 		"role":                {string(again.Orgs[0].Role), string(hfoauth.RoleAdmin)},
 		"role in a group":     {string(again.Orgs[0].ResourceGroups[0].Role), string(hfoauth.RoleWrite)},
+		"restriction":         {again.Orgs[0].SecurityRestrictions[0], "mfa"},
 		"second organization": {again.Orgs[1].Username, "notes"},
 	} {
 		if tt.got != tt.want {

@@ -3,6 +3,7 @@ package hfoauth_test
 import (
 	"bytes"
 	"encoding/base64"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -199,5 +200,80 @@ func TestAttemptIsSpent(t *testing.T) {
 	}
 	if calls := s.hub.Calls(hfoauthtest.TokenEndpoint); calls != 1 {
 		t.Errorf("one attempt costs %d calls, want one", calls)
+	}
+}
+
+// An attempt that another version of this library sealed, or that is not
+// whole, is none.
+func TestSealedAttemptsOfAnotherShape(t *testing.T) {
+	s := newVirtualSite(t, nil)
+	browser := s.browser()
+	authorize, err := url.Parse(s.begin(browser, "/"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	home, err := url.Parse(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	state, attempt := authorize.Query().Get("state"), browser.Jar.Cookies(home)[0]
+	plain := s.client.OpenAttempt(state, attempt.Value)
+	for name, tt := range map[string]struct {
+		plain []byte
+		says  string
+	}{
+		"as it is":           {plain, "invalid_grant"}, // the code is asked for
+		"of another version": {slices.Concat([]byte{2}, plain[1:]), "expired or was already used"},
+		"longer":             {append(slices.Clone(plain), 0), "expired or was already used"},
+		"shorter":            {plain[:len(plain)-1], "expired or was already used"},
+	} {
+		s.client.ForgetSpent()
+		cookie := attempt.Name + "=" + s.client.SealAttempt(state, tt.plain)
+		resp := get(t, s.browser(), s.URL+"/login/callback?code=x&state="+state, "Cookie", cookie)
+		if !strings.Contains(resp.body, tt.says) {
+			t.Errorf("an attempt %s: %s without %q: %s", name, resp.Status, tt.says, resp.body)
+		}
+	}
+}
+
+// A sign-in removes what is left of sixteen attempts, and leaves alone what
+// only begins like one.
+func TestLeftoverAttempts(t *testing.T) {
+	s := newSite(t, nil)
+	r := httptest.NewRequest("GET", "/login", nil)
+	foreign := []string{s.client.AttemptCookie() + "0123456789abcdeX", s.client.AttemptCookie() + "0123456789abcdef0"}
+	for _, name := range foreign {
+		r.AddCookie(&http.Cookie{Name: name, Value: "x"})
+	}
+	for i := range 20 {
+		r.AddCookie(&http.Cookie{Name: fmt.Sprintf("%s%016x", s.client.AttemptCookie(), i), Value: "x"})
+	}
+	w := httptest.NewRecorder()
+	s.client.LoginHandler().ServeHTTP(w, r)
+	removed := 0
+	for _, cookie := range w.Result().Cookies() {
+		if slices.Contains(foreign, cookie.Name) {
+			t.Errorf("the answer removes %s, want it left alone", cookie.Name)
+		}
+		if cookie.MaxAge < 0 {
+			removed++
+		}
+	}
+	if removed != 16 {
+		t.Errorf("%d of 20 unreadable attempts are removed, want 16", removed)
+	}
+}
+
+// The log tells a request without a state from one that another browser began.
+func TestStateIsNamedInTheLog(t *testing.T) {
+	for query, want := range map[string]string{
+		"?code=x": "no state, or several", "?code=x&state=a&state=b": "no state, or several",
+		"?code=x&state=invented": "did not start this sign-in",
+	} {
+		s := newSite(t, nil)
+		get(t, s.browser(), s.URL+"/login/callback"+query)
+		if log := s.log.String(); !strings.Contains(log, want) {
+			t.Errorf("%s: the log does not say %q: %s", query, want, log)
+		}
 	}
 }

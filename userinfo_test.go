@@ -65,6 +65,7 @@ func TestOddClaims(t *testing.T) {
 		"orgs no array":     {`{"sub":"1","orgs":"none"}`, hfoauth.User{Sub: "1"}},
 		"odd org":           {`{"sub":"1","orgs":[5,{"sub":"2","roleInOrg":7,"securityRestrictions":"mfa"},null]}`, hfoauth.User{Sub: "1", Orgs: []hfoauth.Org{{Sub: "2", SecurityRestrictions: []string{"mfa"}}}}},
 		"one group":         {`{"sub":"1","orgs":[{"sub":"2","resourceGroups":{"sub":"3","name":"g","role":"read"}}]}`, hfoauth.User{Sub: "1", Orgs: []hfoauth.Org{{Sub: "2", ResourceGroups: []hfoauth.ResourceGroup{{Sub: "3", Name: "g", Role: "read"}}}}}},
+		"plus beside plan":  {`{"sub":"1","orgs":[{"sub":"2","plan":"team","isEnterprise":"plus"}]}`, hfoauth.User{Sub: "1", Orgs: []hfoauth.Org{{Sub: "2", IsEnterprise: true, Plan: "team"}}}},
 		"plus without plan": {`{"sub":"1","orgs":[{"sub":"2","isEnterprise":"plus"}]}`, hfoauth.User{Sub: "1", Orgs: []hfoauth.Org{{Sub: "2", IsEnterprise: true, Plan: hfoauth.PlanPlus}}}},
 	}
 	for name, tt := range tests {
@@ -86,7 +87,7 @@ func TestOddClaims(t *testing.T) {
 }
 
 func TestOrgByNameOrID(t *testing.T) {
-	user := hfoauth.User{Orgs: []hfoauth.Org{{Sub: "6a", Username: "engines", Name: "acme"}, {Sub: "6b", Username: "acme", Name: "Acme"}}}
+	user := hfoauth.User{Orgs: []hfoauth.Org{{Sub: "6a", Username: "engines", Name: "acme"}, {Sub: "6b", Username: "acme", Name: "Acme"}, {Sub: "6c"}}}
 	for name, want := range map[string]string{"engines": "6a", "6a": "6a", "acme": "6b", "Acme": "", "": "", "Engines": ""} {
 		got := ""
 		if org := user.Org(name); org != nil {
