@@ -21,10 +21,7 @@ func (c *Client) clientMetadataPath() string {
 }
 
 // clientMetadata serves the Client ID Metadata Document.
-func (c *Client) clientMetadata(w http.ResponseWriter, r *http.Request) {
-	if !allowMethods(w, r, http.MethodGet, http.MethodHead) {
-		return
-	}
+func (c *Client) clientMetadata(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	allowCaching(w.Header(), "public, max-age=300")
 	json.NewEncoder(w).Encode(map[string]any{

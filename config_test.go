@@ -43,6 +43,7 @@ func TestNewNamesEveryProblem(t *testing.T) {
 	}{
 		{"complete", func(c *hfoauth.Config) {}, nil},
 		{"no client ID", func(c *hfoauth.Config) { c.ClientID = "" }, []string{"ClientID", "OAUTH_CLIENT_ID", "hf_oauth: true"}},
+		{"client ID beyond ASCII", func(c *hfoauth.Config) { c.ClientID = "idé" }, []string{"ClientID", "appendix A.1"}},
 		{"odd client ID", func(c *hfoauth.Config) { c.ClientID = "a\nb" }, []string{"ClientID", "OAUTH_CLIENT_ID", "copy it again"}},
 		{"no secret, no keys", func(c *hfoauth.Config) { c.ClientSecret = "" }, []string{"SessionKeys", "OAUTH_CLIENT_SECRET", "openssl rand -base64 32"}},
 		{"no secret but keys", func(c *hfoauth.Config) { c.ClientSecret = ""; c.SessionKeys = [][]byte{key} }, nil},

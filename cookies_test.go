@@ -395,6 +395,7 @@ func TestCookieHeaders(t *testing.T) {
 // There is one way to write a value: the bits that base64 has too many of are
 // none (RFC 4648 section 3.5).
 func TestCookieHasOneSpelling(t *testing.T) {
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	s := newSite(t, nil)
 	spellings := 0
 	for n := range 3 { // bits are too many in two of three lengths
@@ -402,7 +403,7 @@ func TestCookieHasOneSpelling(t *testing.T) {
 		s.hub.AddUser(hfoauthtest.User{Username: username})
 		session := s.newSession(hfoauthtest.Person{Username: username})
 		last := len(session.Value) - 1
-		for _, c := range "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_" {
+		for _, c := range alphabet {
 			spelled := &http.Cookie{Name: session.Name, Value: session.Value[:last] + string(c)}
 			if signedIn(s.client, spelled) {
 				spellings++
@@ -411,6 +412,28 @@ func TestCookieHasOneSpelling(t *testing.T) {
 	}
 	if spellings != 3 {
 		t.Errorf("%d last characters open three sessions, want one each", spellings)
+	}
+	spellings = 0
+	for n := range 3 {
+		browser := s.browser()
+		authorize, err := url.Parse(s.begin(browser, "/"+strings.Repeat("x", n)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		home, err := url.Parse(s.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		value := browser.Jar.Cookies(home)[0].Value
+		last := len(value) - 1
+		for _, c := range alphabet {
+			if s.client.OpenAttempt(authorize.Query().Get("state"), value[:last]+string(c)) != nil {
+				spellings++
+			}
+		}
+	}
+	if spellings != 3 {
+		t.Errorf("%d last characters open three attempts, want one each", spellings)
 	}
 }
 

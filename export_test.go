@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/oauth2"
 
+	"github.com/hfoauth/hfoauth/internal/codec"
 	"github.com/hfoauth/hfoauth/internal/seal"
 	"github.com/hfoauth/hfoauth/internal/sessions"
 )
@@ -29,6 +30,11 @@ func (c *Client) SetClock(now func() time.Time) { c.now = now }
 // SessionCookie and AttemptCookie are the names of the client's cookies.
 func (c *Client) SessionCookie() string { return c.cookies.session }
 func (c *Client) AttemptCookie() string { return c.cookies.attempt }
+
+// UnsealedOptions are what a page asks for, as anyone can write it.
+func UnsealedOptions(options LoginOptions) string {
+	return encodeCookie(codec.Encode(256, options.fields))
+}
 
 // Sealers are those of attempts, of sessions in cookies and of those in a
 // store.

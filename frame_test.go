@@ -498,9 +498,12 @@ func TestFrameAttacks(t *testing.T) {
 		checkRedirect(t, "callback", get(t, browser, s.decide(onward(resp), ada)), "/private")
 	})
 	t.Run("scopes of somebody else's choice", func(t *testing.T) {
-		resp := s.popup(s.browser(), url.Values{"options": {"AAAA"}, "scope": {"write-repos"}})
-		if scope := asksFor(resp); scope != "openid profile" {
-			t.Errorf("asks for %q", scope)
+		unsealed := hfoauth.UnsealedOptions(hfoauth.LoginOptions{Scopes: hfoauth.Scopes{"write-repos"}})
+		for _, options := range []string{"AAAA", unsealed} {
+			resp := s.popup(s.browser(), url.Values{"options": {options}, "scope": {"write-repos"}})
+			if scope := asksFor(resp); scope != "openid profile" {
+				t.Errorf("options %q ask for %q, want openid profile", options, scope)
+			}
 		}
 	})
 	t.Run("return path", func(t *testing.T) {

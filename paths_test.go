@@ -27,6 +27,7 @@ func TestReturnPath(t *testing.T) {
 	stays := []string{
 		"/", "/private", "/a/b?c=d&e=%2F#f", "/search?q=https://example.com", "/caf%C3%A9",
 		"/a//b", "/user@host", "/a:b", "/?next=//evil.example", "/x#//evil.example", "/%2e%2e/x",
+		"/" + strings.Repeat("a", 1023),
 	}
 	for _, next := range stays {
 		if got := hfoauth.ReturnPath(next); got != next {

@@ -185,3 +185,20 @@ func TestDeniedForAnIframe(t *testing.T) {
 		})
 	}
 }
+
+// The pause lasts half a minute.
+func TestPauseLifetime(t *testing.T) {
+	s := newSite(t, nil)
+	pauses := 0
+	for _, cookie := range post(t, s.browser(), s.URL+"/logout", nil).Cookies() {
+		if strings.Contains(cookie.Name, "pause") {
+			pauses++
+			if cookie.MaxAge != 30 {
+				t.Errorf("Max-Age %d, want 30", cookie.MaxAge)
+			}
+		}
+	}
+	if pauses != 1 {
+		t.Errorf("%d cookies of a pause, want one", pauses)
+	}
+}

@@ -76,7 +76,11 @@ func TestRenewal(t *testing.T) {
 			if calls := s.hub.Calls(hfoauthtest.TokenEndpoint); answered != nil || calls != 1 {
 				t.Fatalf("a young token: answered with %v after %d token calls, want nothing new", answered, calls)
 			}
-			clock.advance(8*time.Hour - 4*time.Minute)
+			clock.advance(8*time.Hour - 6*time.Minute)
+			if token, _, err := act(t, s.client, cookie); err != nil || token != first {
+				t.Errorf("six minutes before its end: %v, same token %v: want it not renewed", err, token == first)
+			}
+			clock.advance(2 * time.Minute)
 			second, answered, err := act(t, s.client, cookie)
 			if err != nil {
 				t.Fatal(err)
@@ -299,6 +303,14 @@ func TestProviderAwayDuringRenewal(t *testing.T) {
 	first, _, err := act(t, s.client, cookie)
 	if err != nil || !s.works(first) {
 		t.Errorf("while the old token lives: %v", err)
+	}
+	asked := s.hub.Calls(hfoauthtest.TokenEndpoint)
+	clock.advance(29 * time.Second)
+	if _, _, err := act(t, s.client, cookie); err != nil {
+		t.Errorf("while the old token lives, again: %v", err)
+	}
+	if got := s.hub.Calls(hfoauthtest.TokenEndpoint) - asked; got != 0 {
+		t.Errorf("the provider is asked %d times within half a minute, want none", got)
 	}
 	clock.advance(3 * time.Minute)
 	if _, _, err := act(t, s.client, cookie); !errors.Is(err, hfoauth.ErrProviderUnavailable) {
@@ -790,13 +802,13 @@ func TestRenewalIsWaitedForInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newVirtualSite(t, withStore(&leasedStore{mapStore: newMapStore()}))
 		cookie := s.newSession(ada)
-		ask := func() (error, time.Duration) {
+		ask := func() (took time.Duration, err error) {
 			began := time.Now()
-			_, err := s.client.SessionFromRequest(httptest.NewRecorder(), requestWith(cookie))
-			return err, time.Since(began)
+			_, err = s.client.SessionFromRequest(httptest.NewRecorder(), requestWith(cookie))
+			return time.Since(began), err
 		}
 		time.Sleep(8*time.Hour - 2*time.Minute)
-		err, took := ask()
+		took, err := ask()
 		if err != nil {
 			t.Errorf("while the token is good: %v", err)
 		}
@@ -804,7 +816,7 @@ func TestRenewalIsWaitedForInTime(t *testing.T) {
 			t.Errorf("while the token is good, a request takes %v, want no time", took)
 		}
 		time.Sleep(3 * time.Minute)
-		err, took = ask()
+		took, err = ask()
 		if !errors.Is(err, hfoauth.ErrProviderUnavailable) {
 			t.Errorf("without a token: %v, want %v", err, hfoauth.ErrProviderUnavailable)
 		}

@@ -339,3 +339,25 @@ func TestEndedSessionInFront(t *testing.T) {
 		t.Errorf("signed in as %s, want grace", got)
 	}
 }
+
+// A session that nobody uses ends after 30 days, however old it may become.
+func TestUnusedSession(t *testing.T) {
+	for name, change := range keptIn() {
+		s := newSite(t, func(c *hfoauth.Config) {
+			c.MaxSessionAge = 90 * 24 * time.Hour
+			if change != nil {
+				change(c)
+			}
+		})
+		clock := s.newClock()
+		cookie := s.newSession(ada)
+		clock.advance(30*24*time.Hour - time.Minute)
+		if !signedIn(s.client, cookie) {
+			t.Errorf("%s: not signed in a minute before 30 days have passed", name)
+		}
+		clock.advance(2 * time.Minute)
+		if signedIn(s.client, cookie) {
+			t.Errorf("%s: signed in after 30 days without use", name)
+		}
+	}
+}
