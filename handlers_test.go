@@ -107,9 +107,11 @@ func TestFailures(t *testing.T) {
 		{"two codes", answerWith(url.Values{"code": {"a", "b"}}), ada, 400, expired},
 		{"unknown code", answerWith(url.Values{"code": {"invented"}}), ada, 400, "invalid_grant"},
 		{"foreign iss", answerWith(url.Values{"code": {"x"}, "iss": {evil}}), ada, 400, expired},
-		{"two issuers", settings(func(c *hfoauthtest.Settings) {
-			c.AuthorizationResponse = func(response url.Values) { response.Add("iss", evil) }
-		}), ada, 400, expired},
+		{"two issuers", func(s *site) {
+			s.hub.Configure(func(c *hfoauthtest.Settings) {
+				c.AuthorizationResponse = func(response url.Values) { response["iss"] = []string{s.hub.URL, evil} }
+			})
+		}, ada, 400, expired},
 		{"two states", settings(func(c *hfoauthtest.Settings) {
 			c.AuthorizationResponse = func(response url.Values) { response.Add("state", "another") }
 		}), ada, 400, expired},

@@ -209,6 +209,9 @@ func TestRequireUserSendsBrowsersToSignIn(t *testing.T) {
 		if tt.want == 303 && resp.Header.Get("Location") != "/login?next=%2Fprivate%3Fq%3Da%2520b" {
 			t.Errorf("%s: redirects to %s", name, resp.Header.Get("Location"))
 		}
+		if got, want := resp.Header.Get("Cache-Control"), "private, no-store"; got != want {
+			t.Errorf("%s: Cache-Control %q, want %q", name, got, want)
+		}
 	}
 	browser := s.hub.SignIn(t, s.URL+"/private?q=a%20b", "ada")
 	if resp := get(t, browser, s.URL+"/private?q=a%20b"); resp.body != "private page of ada, query q=a%20b" {

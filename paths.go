@@ -101,7 +101,7 @@ func (c *Client) pageOf(r *http.Request) string {
 	if err != nil || normalHost(page.Scheme, page.Host) != normalHost(page.Scheme, r.Host) && origin(page) != origin(c.redirectURL) {
 		return c.config.HomePath
 	}
-	return c.returnTo(page.RequestURI())
+	return page.RequestURI()
 }
 
 // basePath returns the path below which the app is served, given the path of its
