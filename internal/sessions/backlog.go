@@ -12,8 +12,8 @@ const (
 	maxPause   = 30 * time.Second
 )
 
-// backlog makes changes that the store did not take until it does, one after
-// the other. It has a goroutine only while there is something to do.
+// backlog retries changes that failed in the store until they succeed, one after
+// the other. It has a goroutine only while there are any.
 type backlog struct {
 	now     func() time.Time
 	logger  *slog.Logger
@@ -26,11 +26,11 @@ type backlog struct {
 
 type job struct {
 	name string
-	end  time.Time // when it does not matter any more
+	end  time.Time // when it no longer matters
 	do   func(context.Context) error
 }
 
-// add tries do until it succeeds, unless a change of this name waits already.
+// add tries do until it succeeds, unless a change of this name already waits.
 func (b *backlog) add(name string, end time.Time, do func(context.Context) error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -38,7 +38,7 @@ func (b *backlog) add(name string, end time.Time, do func(context.Context) error
 		return
 	}
 	if len(b.jobs) >= b.maxJobs {
-		b.logger.Error("hfoauth: too many changes wait for the session store, one is given up", "change", name)
+		b.logger.Error("hfoauth: too many changes wait for the session store; one is dropped", "change", name)
 		return
 	}
 	if b.names == nil {
@@ -51,7 +51,7 @@ func (b *backlog) add(name string, end time.Time, do func(context.Context) error
 	}
 }
 
-// run makes the changes in turn, with pauses while the store fails.
+// run tries the changes in turn, with pauses while the store fails.
 func (b *backlog) run() {
 	for pause := firstPause; ; {
 		b.mu.Lock()

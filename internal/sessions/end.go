@@ -14,15 +14,15 @@ import (
 	"github.com/hfoauth/hfoauth/internal/codec"
 )
 
-// End ends the session of a cookie's value for good, whether or not it still
-// counts. If the store does not take that now, the error wraps ErrUnavailable,
-// this process refuses the session, and tries again until the store took it.
+// End ends the session behind a cookie's value for good, whether or not it is
+// still valid. If that cannot be stored now, the error wraps ErrUnavailable, and
+// this process refuses the session and retries until it is stored.
 func (k *Keeper[S]) End(ctx context.Context, value string) error {
 	return k.end(ctx, value, false)
 }
 
-// EndUnlessShared is End for a cookie that another one replaces. A session that
-// an iframe holds as well goes on there.
+// EndUnlessShared is End for a cookie that is being replaced. A session that is
+// shared with an iframe continues there.
 func (k *Keeper[S]) EndUnlessShared(ctx context.Context, value string) error {
 	return k.end(ctx, value, true)
 }
@@ -43,7 +43,7 @@ func (k *Keeper[S]) Ended(id ID) bool {
 	return ended
 }
 
-// EndEntry is End for a session without its cookie.
+// EndEntry is End if only the session is known, not its cookie.
 func (k *Keeper[S]) EndEntry(ctx context.Context, e *Entry[S]) error {
 	k.markEnded(e)
 	if !e.Stored() {
@@ -52,8 +52,7 @@ func (k *Keeper[S]) EndEntry(ctx context.Context, e *Entry[S]) error {
 	return k.endStored(ctx, e.key, false)
 }
 
-// endStored ends a session in the store. An ID that was made up leaves nothing
-// there.
+// endStored ends a session in the store. It stores nothing for an invented ID.
 func (k *Keeper[S]) endStored(ctx context.Context, key string, unlessShared bool) error {
 	ctx = k.Limit(context.WithoutCancel(ctx))
 	spares := func(e *Entry[S]) bool { return unlessShared && e.Shared }
@@ -63,7 +62,7 @@ func (k *Keeper[S]) endStored(ctx context.Context, key string, unlessShared bool
 	}
 	now := k.config.Now()
 	end := now.Add(k.config.MaxAge + afterEnd)
-	backlog := k.madeUp // anyone can send an ID: those must not crowd out the others
+	backlog := k.madeUp // anyone can send an ID: invented ones must not crowd out the others
 	if e, ok := k.opened.Get(openedKey{true, key}, now); ok {
 		backlog = k.backlog
 		if !unlessShared {
@@ -83,8 +82,8 @@ func (k *Keeper[S]) endStored(ctx context.Context, key string, unlessShared bool
 	return err
 }
 
-// bury puts a tombstone in the place of a session, if there is one that spares
-// does not want to be left alone.
+// bury replaces a session with a tombstone, if it exists and spares does not
+// exempt it.
 func (k *Keeper[S]) bury(ctx context.Context, key string, spares func(*Entry[S]) bool) error {
 	stored, err := k.load(ctx, key)
 	if err != nil || stored == nil {
@@ -98,7 +97,7 @@ func (k *Keeper[S]) bury(ctx context.Context, key string, spares func(*Entry[S])
 	if k.store.swapper != nil {
 		err = k.store.commit(ctx, key, []byte(tombstone), until)
 	} else if err = k.store.commit(ctx, markOf(key), []byte(tombstone), until); err == nil {
-		k.store.delete(ctx, key) // it does not count any more in any case
+		k.store.delete(ctx, key) // it is invalid in any case
 	}
 	if err == nil && e != nil {
 		k.markEnded(e)
@@ -123,7 +122,7 @@ func (k *Keeper[S]) markEnded(e *Entry[S]) {
 }
 
 // Watch returns a channel that is closed when this process learns that a
-// session was ended. The caller calls stop when it does not listen any more.
+// session has ended. The caller must call stop when it no longer listens.
 func (k *Keeper[S]) Watch(id ID) (ended <-chan struct{}, stop func()) {
 	watcher := make(chan struct{})
 	k.watching.Lock()
@@ -142,13 +141,13 @@ func (k *Keeper[S]) Watch(id ID) (ended <-chan struct{}, stop func()) {
 	}
 }
 
-// epoch tells the sessions of a user before EndUser from those after it,
-// without comparing clocks. It is not sealed in the store, where it must
+// epoch distinguishes a user's sessions before EndUser from those after it,
+// without comparing clocks. It is not sealed in the store because it must
 // outlive a change of keys: anyone able to alter it could just as well delete
 // sessions.
 type epoch struct {
 	mark  [16]byte  // zero before the first EndUser
-	until time.Time // when the last session of an earlier epoch has ended
+	until time.Time // when all sessions of earlier epochs have ended
 }
 
 func (e *epoch) fields(c *codec.Coder) {
@@ -167,7 +166,7 @@ func (k *Keeper[S]) epochOf(ctx context.Context, user string) (e epoch, err erro
 }
 
 // inEpoch reports whether EndUser has not been called since a session started.
-// An epoch that the store should have and lost counts as another one.
+// If the store lost an epoch that it should have, the result is false.
 func (k *Keeper[S]) inEpoch(ctx context.Context, e *Entry[S]) (bool, error) {
 	current, err := k.epochOf(ctx, e.User)
 	if err != nil {
@@ -177,9 +176,9 @@ func (k *Keeper[S]) inEpoch(ctx context.Context, e *Entry[S]) (bool, error) {
 	return forgotten || current.mark == e.epoch.mark, nil
 }
 
-// EndUser ends all sessions a user has, in a store. It starts a new epoch
-// first, then ends the sessions that are listed, so that the loss of either in
-// the store does not bring sessions back. The epoch alone decides.
+// EndUser ends all sessions that a user has in a store. It starts a new epoch,
+// then ends the listed sessions, so that if the store loses either, no session
+// comes back. Only the epoch decides.
 func (k *Keeper[S]) EndUser(ctx context.Context, user string) error {
 	ctx = k.Limit(context.WithoutCancel(ctx))
 	now := k.config.Now()
@@ -198,7 +197,7 @@ func (k *Keeper[S]) EndUser(ctx context.Context, user string) error {
 }
 
 // endListed ends the listed sessions of a user that began before an epoch. They
-// are refused in any case; this is for a store that loses the epoch.
+// are refused in any case; this is in case the store loses the epoch.
 func (k *Keeper[S]) endListed(ctx context.Context, user string, since epoch) error {
 	_, list, err := k.listed(ctx, user)
 	if err != nil || len(list) == 0 {
@@ -209,7 +208,7 @@ func (k *Keeper[S]) endListed(ctx context.Context, user string, since epoch) err
 		return err
 	}
 	if current.mark != since.mark && current.mark != [16]byte{} {
-		return nil // left to a later call, whose epoch some of these may be of
+		return nil // left to a later call: some sessions may belong to its epoch
 	}
 	for _, l := range list {
 		err := k.bury(ctx, l.key(), func(e *Entry[S]) bool { return e.epoch.mark == since.mark })
@@ -223,8 +222,8 @@ func (k *Keeper[S]) endListed(ctx context.Context, user string, since epoch) err
 // maxListed is how many sessions a user can have in a store.
 const maxListed = 100
 
-// listing is an entry of the list of a user's sessions. The list decides
-// nothing: without compare-and-swap an entry may be lost.
+// listing is an entry in the list of a user's sessions. The list does not decide
+// whether a session is valid: without compare-and-swap, an entry may be lost.
 type listing struct {
 	hash [sha256.Size]byte
 	end  time.Time
@@ -241,7 +240,7 @@ func listingOf[S any](e *Entry[S]) (l listing) {
 
 func listKey(user string) string { return keyOf("list", user) }
 
-// listed returns the sealed list of a user's sessions, and what is in it.
+// listed returns the list of a user's sessions, sealed and decoded.
 func (k *Keeper[S]) listed(ctx context.Context, user string) (stored []byte, list []listing, err error) {
 	stored, err = k.store.find(ctx, listKey(user))
 	if err != nil || stored == nil {
@@ -265,8 +264,8 @@ func listFields(c *codec.Coder, list *[]listing) {
 	})
 }
 
-// list adds a session to the list of its user, and ends the oldest one if
-// there are too many.
+// list adds a session to its user's list and ends the oldest ones if there are
+// too many.
 func (k *Keeper[S]) list(ctx context.Context, e *Entry[S]) error {
 	var surplus []listing
 	err := k.relist(ctx, e.User, func(list []listing) []listing {
@@ -283,7 +282,7 @@ func (k *Keeper[S]) list(ctx context.Context, e *Entry[S]) error {
 	return err
 }
 
-// unlist takes a session off the list of its user. One that stays does no
+// unlist removes a session from its user's list. An entry that remains does no
 // harm.
 func (k *Keeper[S]) unlist(ctx context.Context, e *Entry[S]) {
 	gone := listingOf(e)
@@ -292,7 +291,7 @@ func (k *Keeper[S]) unlist(ctx context.Context, e *Entry[S]) {
 	})
 }
 
-// relist changes the list of a user's sessions, without those that ended.
+// relist changes the list of a user's sessions and drops those that have ended.
 func (k *Keeper[S]) relist(ctx context.Context, user string, change func([]listing) []listing) error {
 	key := listKey(user)
 	for range maxSwaps {
@@ -319,7 +318,7 @@ func (k *Keeper[S]) relist(ctx context.Context, user string, change func([]listi
 	return ErrUnavailable
 }
 
-// List returns the sessions a user has in a store, the latest first.
+// List returns the sessions that a user has in a store, newest first.
 func (k *Keeper[S]) List(ctx context.Context, user string) ([]*Entry[S], error) {
 	ctx = unlimited(ctx)
 	_, list, err := k.listed(ctx, user)

@@ -8,14 +8,14 @@ import (
 	"github.com/hfoauth/hfoauth/internal/codec"
 )
 
-// ErrDenied says that the sign-in which a claim waits for was denied.
+// ErrDenied means that the sign-in a claim waits for was denied.
 var ErrDenied = errors.New("sessions: the sign-in was denied")
 
-// parkedLifetime is how long a session waits for the iframe that it is for.
+// parkedLifetime is how long a session waits for its iframe.
 const parkedLifetime = 2 * time.Minute
 
-// parked is the value of a session cookie that waits for whoever has the
-// secret of a challenge.
+// parked is the value of a session cookie that waits for the iframe that knows
+// the secret of a challenge.
 type parked struct {
 	until time.Time
 	taker [16]byte // the process that took it; zero if it waits
@@ -29,7 +29,7 @@ func (p *parked) fields(c *codec.Coder) {
 	c.String(&p.value)
 }
 
-// Park keeps the value of a session cookie for Claim.
+// Park stores the value of a session cookie for Claim.
 func (k *Keeper[S]) Park(ctx context.Context, challenge, value string) error {
 	key := keyOf("parked", challenge)
 	p := &parked{until: k.config.Now().Add(parkedLifetime), value: value}
@@ -45,12 +45,12 @@ func (k *Keeper[S]) sealParked(key string, p *parked) []byte {
 	return k.config.Stored.Seal(codec.Encode(len(p.value)+64, p.fields), key)
 }
 
-// Claim returns the session that was parked under a challenge with the value
-// of its cookie, once, or nil. The error is ErrDenied after Deny. If it wraps ErrUnavailable the claim can
-// be made again.
+// Claim returns, once, the session that was parked under a challenge and the
+// value of its cookie. The entry is nil if there is none. The error is ErrDenied
+// after Deny; if it wraps ErrUnavailable, the claim can be retried.
 //
-// The process that takes it puts its name there first: if the store fails to
-// answer, the next claim at this process knows who took it.
+// The process that takes it first stores its own name there: if the store fails
+// to respond, the next claim at this process sees who took it.
 func (k *Keeper[S]) Claim(ctx context.Context, challenge string) (*Entry[S], string, error) {
 	ctx = k.Limit(ctx)
 	key := keyOf("parked", challenge)

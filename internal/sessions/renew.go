@@ -9,34 +9,33 @@ import (
 )
 
 const (
-	// leaseLifetime is how long a replica may take to renew a session. One that
-	// takes longer is thought to be dead.
+	// leaseLifetime is how long a replica may take to renew a session. A replica
+	// that takes longer is presumed dead.
 	leaseLifetime = 15 * time.Second
 
-	// leaseKept is until when the store keeps a lease that is not released. It
-	// is longer than leaseLifetime because the clocks of replicas and store
-	// differ; whether a lease is abandoned is measured by whoever waits for it.
+	// leaseKept is how long the store keeps a lease that is not released. It is
+	// longer than leaseLifetime because the clocks of replicas and store differ;
+	// the replica that waits for a lease measures whether it is abandoned.
 	leaseKept = 5 * time.Minute
 
 	// racePatience is how long a process that the provider refused waits for
-	// another one that may have renewed the session at the same moment.
+	// another process that may have renewed the session at the same moment.
 	racePatience = 2 * time.Second
 
-	// pollInterval is how often a replica that waits for another one's renewal
-	// looks whether it is done.
+	// pollInterval is how often a replica that waits for another replica's
+	// renewal checks whether it is done.
 	pollInterval = 250 * time.Millisecond
 )
 
-// Version numbers: a renewal makes the next even number and a refusal the odd
-// one before it, so that tokens which another replica got after all replace
-// the refusal.
+// A renewal's version is the next even number and a refusal's the odd one before
+// it, so that if another replica did get tokens, they replace the refusal.
 func afterRenewal(version uint64) uint64 { return (version + 2) &^ 1 }
 func afterRefusal(version uint64) uint64 { return version | 1 }
 
-// Renew replaces what a session holds. The next version is kept from now on,
-// also if the store does not take it: then it is saved as soon as possible. The
-// result may be the version of another replica that was faster, and the error
-// is ErrEnded if the session ended meanwhile.
+// Renew replaces a session's data. The new version is used from now on, even if
+// it cannot be stored yet: then it is saved as soon as possible. The result may
+// be the version of another replica that was faster. The error is ErrEnded if
+// the session ended meanwhile.
 func (k *Keeper[S]) Renew(ctx context.Context, e *Entry[S], data S, expiry time.Time) (*Entry[S], error) {
 	next := k.next(e, data, expiry, afterRenewal(e.Version))
 	if next.Stored() {
@@ -49,10 +48,9 @@ func (k *Keeper[S]) Renew(ctx context.Context, e *Entry[S], data S, expiry time.
 	return k.unlessEnded(next)
 }
 
-// Refuse replaces what a session holds by what is left of it if it cannot be
-// renewed any more. If it was renewed all the same, the result is the renewed
-// version. A cookie is left alone: it may hold a version of another replica
-// by now.
+// Refuse replaces a session's data with what is left if it can no longer be
+// renewed. If another replica renewed it, the result is the renewed version.
+// The cookie is not changed: by now it may hold another replica's version.
 func (k *Keeper[S]) Refuse(ctx context.Context, e *Entry[S], data S, expiry time.Time) (*Entry[S], error) {
 	next := k.next(e, data, expiry, afterRefusal(e.Version))
 	if next.Stored() {
@@ -82,7 +80,7 @@ func (k *Keeper[S]) replace(ctx context.Context, next *Entry[S]) (*Entry[S], err
 	return k.unlessEnded(next)
 }
 
-// supersede makes next the version that this process uses.
+// supersede makes this process use next.
 func (k *Keeper[S]) supersede(next *Entry[S]) { k.note(version[S]{entry: next}, next.End) }
 
 // confirm notes that the store or the browser has a version.
@@ -90,7 +88,7 @@ func (k *Keeper[S]) confirm(e *Entry[S]) {
 	k.note(version[S]{e, true}, earlier(k.config.Now().Add(confirmedLifetime), e.End))
 }
 
-// note remembers a version until then, unless a newer one is known.
+// note remembers a version until the given time, unless a newer one is known.
 func (k *Keeper[S]) note(v version[S], until time.Time) {
 	k.noting.Lock()
 	defer k.noting.Unlock()
@@ -107,11 +105,11 @@ func (k *Keeper[S]) unlessEnded(e *Entry[S]) (*Entry[S], error) {
 	return e, nil
 }
 
-// maxSwaps is how often a change is tried again that others were faster than.
+// maxSwaps is how often a change is tried if others are faster.
 const maxSwaps = 5
 
-// save puts a version into the store in place of an older one, and returns the
-// version that is there now.
+// save replaces an older version in the store with e, and returns the version
+// that is stored now.
 func (k *Keeper[S]) save(ctx context.Context, e *Entry[S]) (*Entry[S], error) {
 	for range maxSwaps {
 		stored, err := k.load(ctx, e.key)
@@ -162,10 +160,10 @@ func (k *Keeper[S]) saveLater(e *Entry[S]) {
 	})
 }
 
-// Turn waits until it is up to this process to renew a session, or another
-// process did. The result is the newest version. If there is a Lease the caller
-// renews it, and releases the Lease afterwards; if there is none and the
-// version is that of e, another process is at it and wait is false.
+// Turn waits until this process may renew a session or another process has
+// renewed it, and returns the newest version. If it returns a Lease, the caller
+// renews the session and then releases the Lease. If it returns no Lease and
+// e's version, another process is renewing and wait is false.
 //
 // The error is ErrEnded if the session ended meanwhile, or that of ctx.
 func (k *Keeper[S]) Turn(ctx context.Context, e *Entry[S], wait bool) (current *Entry[S], lease *Lease[S], err error) {
@@ -178,7 +176,7 @@ func (k *Keeper[S]) Turn(ctx context.Context, e *Entry[S], wait bool) (current *
 	}
 	lease = &Lease[S]{keeper: k, entry: e, expiry: k.config.Now().Add(leaseKept)}
 	rand.Read(lease.owner[:])
-	for limited := k.Limit(ctx); ; limited = unlimited(ctx) { // waiting for another replica is not the store's time
+	for limited := k.Limit(ctx); ; limited = unlimited(ctx) { // waiting for another replica is not store time
 		held, err := lease.take(limited)
 		if err != nil {
 			return nil, nil, err
@@ -204,8 +202,8 @@ func (k *Keeper[S]) Turn(ctx context.Context, e *Entry[S], wait bool) (current *
 	}
 }
 
-// Refresh returns the newest version of a session, nil if it does not count
-// any more.
+// Refresh returns the newest version of a session, or nil if it is no longer
+// valid.
 func (k *Keeper[S]) Refresh(ctx context.Context, e *Entry[S]) (*Entry[S], error) {
 	if e.Stored() {
 		return k.openStored(k.Limit(ctx), e.key)
@@ -213,7 +211,7 @@ func (k *Keeper[S]) Refresh(ctx context.Context, e *Entry[S]) (*Entry[S], error)
 	return k.current(ctx, e)
 }
 
-// reopen is Refresh with ErrEnded for a session that does not count any more.
+// reopen is Refresh, but returns ErrEnded if the session is no longer valid.
 func (k *Keeper[S]) reopen(ctx context.Context, e *Entry[S]) (*Entry[S], error) {
 	current, err := k.Refresh(ctx, e)
 	if err == nil && current == nil {
@@ -235,10 +233,10 @@ type Lease[S any] struct {
 
 func (l *Lease[S]) key() string { return "hfoauth-lease-" + l.entry.key }
 
-// take tries to get the lease, also from a process that has held it for
-// leaseLifetime.
+// take tries to acquire the lease. If another process has held it for
+// leaseLifetime, take takes it over.
 func (l *Lease[S]) take(ctx context.Context) (bool, error) {
-	var free []byte // what is there if the lease can be had
+	var free []byte // what the store has if the lease can be acquired
 	if l.other != nil && time.Since(l.since) >= leaseLifetime {
 		free = l.other
 	}
@@ -254,9 +252,9 @@ func (l *Lease[S]) take(ctx context.Context) (bool, error) {
 	return false, err
 }
 
-// Release gives the lease back, unless the renewed version is not stored yet:
-// another process would use the old refresh token again. Others take a lease
-// that is not given back after leaseLifetime.
+// Release releases the lease, unless the renewed version is not stored yet:
+// another process would reuse the old refresh token. After leaseLifetime others
+// take over a lease that was not released.
 func (l *Lease[S]) Release(ctx context.Context) {
 	k := l.keeper
 	if !k.remote {
@@ -273,9 +271,10 @@ func (l *Lease[S]) release(ctx context.Context) {
 }
 
 // Await returns the newest version of a session that the provider refused to
-// renew. If the store cannot compare and swap, another process may have had
-// the lease at the same moment, and its tokens are about to be stored: Await
-// waits for them a moment, or as long as the other one holds the lease.
+// renew. If the store cannot compare and swap, another process may have had the
+// lease at the same moment and be about to store its tokens: Await waits for
+// them for racePatience, or for leaseLifetime if the other process holds the
+// lease.
 func (l *Lease[S]) Await(ctx context.Context) (*Entry[S], error) {
 	k := l.keeper
 	ctx = unlimited(ctx)

@@ -1,25 +1,24 @@
-// Package sessions decides whether the session behind a cookie's value counts.
-// It is the only code that touches a Store, the cache of opened sessions, or a
-// mark of an ended one. It knows no HTTP and no tokens, and of what a session
-// holds only the fields of Entry.
+// Package sessions decides whether the session behind a cookie's value is valid.
+// It is the only code that accesses a Store, the cache of opened sessions, and
+// the marks of ended ones. It knows nothing of HTTP and tokens, and of a session
+// only the fields of Entry.
 //
 // Compare-and-swap is the one primitive. A session in a store is one entry
-// under the hash of its ID. A renewal swaps one version of it for the next, a
-// sign-out puts a tombstone in its place, and whoever swaps after that fails:
-// no order of calls brings the session back. The lease of a renewal and the
-// claim of a parked session are swaps as well. For a store that cannot compare
-// and swap it is emulated by looking before and after writing. A late write
-// can then replace a tombstone, so tombstones are kept under keys of their own
-// there, and whatever opens a session reads them.
+// under the hash of its ID. A renewal swaps one version of it for the next. A
+// sign-out replaces it with a tombstone, and any later swap fails: no order of
+// calls brings the session back. The lease of a renewal and the claim of a
+// parked session are swaps as well. For a store that cannot compare and swap,
+// it is emulated by reading before and after writing. A late write could then
+// replace a tombstone, so such a store keeps tombstones under separate keys,
+// which are read whenever a session is opened.
 //
-// What the store does not take is not lost while the process lives: a newer
+// What the store fails to save is not lost while the process lives: a newer
 // version is used instead of the stored one until it is saved, a session whose
-// end could not be stored is refused, and both are tried again until they
-// succeed.
+// end could not be stored is refused, and both are retried until they succeed.
 //
-// Without a Store a session lives sealed in its cookie, and versions and ends
-// are known to this process alone. One that does not fit in a cookie is kept
-// in the memory of the process, by the same code as in a store.
+// Without a Store, a session is sealed in its cookie, and only this process
+// knows its versions and its end. A session that does not fit in a cookie is
+// kept in the memory of the process, by the same code as in a store.
 package sessions
 
 import (
@@ -39,16 +38,16 @@ import (
 )
 
 var (
-	// ErrUnavailable says that the store failed or took too long.
+	// ErrUnavailable means that the store failed or took too long.
 	ErrUnavailable = errors.New("hfoauth: session store is unavailable")
 
-	// ErrEnded says that a session ended while it was being renewed.
+	// ErrEnded means that a session ended while it was being renewed.
 	ErrEnded = errors.New("sessions: the session has ended")
 )
 
 const (
-	// afterEnd is how long what is known about an ended session outlives it, so
-	// that clocks that differ do not bring it back.
+	// afterEnd is how much longer the mark of an ended session is kept than the
+	// session would have lasted, so that a differing clock does not bring it back.
 	afterEnd = time.Hour
 
 	maxOpened      = 4096 // sessions kept decoded
@@ -56,37 +55,36 @@ const (
 	maxEnded       = 100_000 // sessions remembered as ended, at some 200 bytes each
 	maxLatest      = 10_000  // sessions of which a newer version is remembered
 	maxLatestBytes = 64 << 20
-	maxPending     = 10_000 // changes that the store has not taken yet
-	maxClaimed     = 10_000 // claims that this process answered lately
+	maxPending     = 10_000 // changes that are not stored yet
+	maxClaimed     = 10_000 // recent claims at this process
 
-	// confirmedLifetime is how long a version is remembered that the store or
-	// the browser has: late writes and late requests show older ones.
+	// confirmedLifetime is how long a version is remembered after the store or
+	// the browser has it: late writes and late requests may present older ones.
 	confirmedLifetime = 10 * time.Minute
 )
 
 // Config says how sessions are kept.
 type Config[S any] struct {
-	// Store keeps sessions. If nil, they live in their cookies.
+	// Store keeps sessions. If nil, they are kept in their cookies.
 	Store Store
 
-	// MaxAge is how long after its start a session ends whatever happens.
+	// MaxAge is how long after its start a session ends, even if it is renewed.
 	MaxAge time.Duration
 
-	// MaxValue is how long the value of a cookie may be, and MaxShared that of a
-	// session that an iframe shares.
+	// MaxValue is the maximum length of a cookie's value, and MaxShared that of a
+	// session shared with an iframe.
 	MaxValue, MaxShared int
 
-	// InCookie and Stored seal sessions; Context is what those in cookies are
-	// bound to.
+	// InCookie and Stored seal sessions; those in cookies are bound to Context.
 	InCookie, Stored *seal.Sealer
 	Context          string
 
-	// Fields codes what a session holds, and User returns whose it is.
+	// Fields encodes and decodes a session's data, and User returns whose it is.
 	Fields func(*codec.Coder, *S)
 	User   func(S) string
 
-	// MaxEntries bounds what is remembered of each kind in tests. If zero, each
-	// kind has a bound of its own.
+	// MaxEntries bounds what is remembered of each kind, for tests. If zero, each
+	// kind has its own bound.
 	MaxEntries int
 
 	Now    func() time.Time
@@ -107,7 +105,7 @@ type Keeper[S any] struct {
 	pending *expiring.Map[string, struct{}] // keys of sessions whose end is not stored yet
 	claimed *expiring.Map[string, struct{}]
 	backlog *backlog
-	madeUp  *backlog // ends of sessions that nothing says ever existed
+	madeUp  *backlog // ends of sessions that may never have existed
 
 	watching sync.Mutex
 	watchers map[ID]map[chan struct{}]struct{}
@@ -147,8 +145,8 @@ func (k *Keeper[S]) Uses() (contexts, swap bool) {
 	return k.store.contexts != nil, k.store.swapper != nil
 }
 
-// ID is the identity of a session through all its versions. It is no secret:
-// it opens nothing.
+// ID identifies a session through all its versions. It is not a secret: it does
+// not open the session.
 type ID [16]byte
 
 // Entry is a version of a session. It is shared and never changes.
@@ -158,11 +156,11 @@ type Entry[S any] struct {
 	Started time.Time
 	Expiry  time.Time // when it ends unless it is renewed
 	End     time.Time // when it ends whatever happens
-	Shared  bool      // an iframe and the tab it signed in by hold it
+	Shared  bool      // an iframe and the tab that signed in for it have it
 	Version uint64    // grows with each change
 	Data    S
 
-	// Value is what the cookie should hold, or empty if what it holds will do.
+	// Value is the cookie's new value, or empty if the cookie need not change.
 	Value string
 
 	copied bool // a second copy that is never renewed
@@ -171,7 +169,7 @@ type Entry[S any] struct {
 	sealed []byte // what is stored
 }
 
-// Stored reports whether the session is renewed and ended without its cookie.
+// Stored reports whether the session can be renewed and ended without its cookie.
 func (e *Entry[S]) Stored() bool { return e.key != "" }
 
 func (e *Entry[S]) fields(c *codec.Coder, data func(*codec.Coder, *S)) {
@@ -189,8 +187,8 @@ func (e *Entry[S]) fields(c *codec.Coder, data func(*codec.Coder, *S)) {
 	data(c, &e.Data)
 }
 
-// openedKey keeps the two kinds of names apart: a cookie must not name a key
-// of the store.
+// openedKey keeps the two kinds of names apart: a cookie must not be able to
+// name a key of the store.
 type openedKey struct {
 	stored bool
 	name   string // the cookie's value, or the key in the store
@@ -198,7 +196,7 @@ type openedKey struct {
 
 type version[S any] struct {
 	entry     *Entry[S]
-	confirmed bool // the store has it, or the browser
+	confirmed bool // the store or the browser has it
 }
 
 // An ID in a cookie is 256 random bits. Its length sets it apart from a sealed
@@ -217,13 +215,13 @@ func newStoredValue() string {
 	return base64.RawURLEncoding.EncodeToString(id[:])
 }
 
-// Open returns the session behind the value of a cookie, nil if there is none
-// that counts, and an error only if that cannot be known.
+// Open returns the session behind the value of a cookie, or nil if there is no
+// valid one. The error is not nil only if that cannot be determined.
 func (k *Keeper[S]) Open(ctx context.Context, value string) (*Entry[S], error) {
 	if isStoredValue(value) {
 		return k.openStored(k.Limit(ctx), StoreKey(value))
 	}
-	if k.remote { // it could not be ended at all replicas
+	if k.remote { // it could not be ended on all replicas
 		return nil, nil
 	}
 	e := k.openCookie(value)
@@ -233,7 +231,7 @@ func (k *Keeper[S]) Open(ctx context.Context, value string) (*Entry[S], error) {
 	return k.current(ctx, e)
 }
 
-// openCookie returns the session sealed in a cookie, whether or not it counts.
+// openCookie returns the session sealed in a cookie, whether or not it is valid.
 func (k *Keeper[S]) openCookie(value string) *Entry[S] {
 	now := k.config.Now()
 	if e, ok := k.opened.Get(openedKey{name: value}, now); ok {
@@ -251,7 +249,7 @@ func (k *Keeper[S]) openCookie(value string) *Entry[S] {
 	if e == nil {
 		return nil
 	}
-	e.Value = strings.Clone(value) // which else would keep the request's header
+	e.Value = strings.Clone(value) // the original would pin the request's header
 	k.remember(e)
 	return e
 }
@@ -272,11 +270,11 @@ func (k *Keeper[S]) openStored(ctx context.Context, key string) (*Entry[S], erro
 	return k.current(ctx, e)
 }
 
-// tombstone is what the store has of a session that was ended. It is not
+// tombstone is what the store keeps of a session that was ended. It is not
 // sealed: anyone able to write it could just as well delete the session.
 const tombstone = "ended"
 
-// load returns the sealed session under a key, nil if there is none or it was
+// load returns the sealed session under a key, or nil if none exists or it has
 // ended.
 func (k *Keeper[S]) load(ctx context.Context, key string) ([]byte, error) {
 	return limited(ctx, k.store, func(ctx context.Context) ([]byte, error) {
@@ -294,11 +292,11 @@ func (k *Keeper[S]) load(ctx context.Context, key string) ([]byte, error) {
 	})
 }
 
-// markOf is where a store that cannot compare and swap keeps the tombstone of
-// a session.
+// markOf returns the key under which a store that cannot compare and swap keeps
+// the tombstone of a session.
 func markOf(key string) string { return "hfoauth-ended-" + strings.TrimPrefix(key, "hfoauth-session-") }
 
-// unseal returns the session in stored bytes, or nil.
+// unseal decodes a stored session. It returns nil if that fails.
 func (k *Keeper[S]) unseal(key string, stored []byte) *Entry[S] {
 	if e, ok := k.opened.Get(openedKey{true, key}, k.config.Now()); ok && bytes.Equal(e.sealed, stored) {
 		return e
@@ -347,7 +345,7 @@ func (k *Keeper[S]) remember(e *Entry[S]) {
 func size[S any](e *Entry[S]) int { return 2*len(e.Value) + 2*len(e.sealed) }
 
 // current returns the newest version of a session that this process knows, or
-// nil if the session does not count.
+// nil if the session is not valid.
 func (k *Keeper[S]) current(ctx context.Context, e *Entry[S]) (*Entry[S], error) {
 	now := k.config.Now()
 	if _, ended := k.ended.Get(e.ID, now); ended {
@@ -365,7 +363,7 @@ func (k *Keeper[S]) current(ctx context.Context, e *Entry[S]) (*Entry[S], error)
 	return e, nil
 }
 
-// newest returns the version that replaced e at this process, or e.
+// newest returns the version that replaced e in this process, or e.
 func (k *Keeper[S]) newest(e *Entry[S], now time.Time) *Entry[S] {
 	if e.copied {
 		return e
@@ -375,7 +373,7 @@ func (k *Keeper[S]) newest(e *Entry[S], now time.Time) *Entry[S] {
 	case !ok || v.entry.Version < e.Version:
 		return e
 	case v.entry.Version > e.Version:
-		if k.remote { // it lost what it had, or has not got it yet
+		if k.remote { // the store lost it, or does not have it yet
 			k.saveLater(v.entry)
 		}
 		return v.entry
@@ -408,8 +406,8 @@ func (k *Keeper[S]) New(data S, expiry time.Time) *Entry[S] {
 	return e
 }
 
-// Start starts a session, and returns it with the value of its cookie: the
-// session itself if it fits there and no store is configured, or its ID.
+// Start starts a session and returns it with the value of its cookie: the
+// session itself if it fits and no store is configured, otherwise its ID.
 func (k *Keeper[S]) Start(ctx context.Context, fresh *Entry[S], shared bool) (*Entry[S], string, error) {
 	started := *fresh
 	e := &started
@@ -432,8 +430,8 @@ func (k *Keeper[S]) Start(ctx context.Context, fresh *Entry[S], shared bool) (*E
 	return e, value, k.store.commit(ctx, e.key, e.sealed, k.keptUntil(e))
 }
 
-// Copy returns a second copy of a session that lives in its cookie, for another
-// cookie. It ends when the session does, and is never renewed.
+// Copy returns a copy of a session that is kept in its cookie, for a second
+// cookie. The copy ends when the session does and is never renewed.
 func (k *Keeper[S]) Copy(ctx context.Context, e *Entry[S], data S, expiry time.Time) (*Entry[S], error) {
 	copied := *e
 	copied.Data, copied.copied, copied.Expiry = data, true, earlier(expiry, e.End)
@@ -464,8 +462,8 @@ func (k *Keeper[S]) maxValue(e *Entry[S]) int {
 	return k.config.MaxValue
 }
 
-// keptUntil is until when the store keeps a session: a little longer than it
-// lasts, so that what replaces it finds it.
+// keptUntil returns until when the store keeps a session: a little longer than
+// it lasts, so that a version that replaces it still finds it.
 func (k *Keeper[S]) keptUntil(e *Entry[S]) time.Time {
 	return later(e.Expiry, k.config.Now().Add(afterEnd))
 }

@@ -23,7 +23,7 @@ type Store interface {
 	Delete(key string) error
 }
 
-// ContextStore is a Store whose calls end with a context: scs's CtxStore.
+// ContextStore is a Store whose methods take a context: scs's CtxStore.
 type ContextStore interface {
 	FindCtx(ctx context.Context, key string) (b []byte, found bool, err error)
 	CommitCtx(ctx context.Context, key string, b []byte, expiry time.Time) error
@@ -36,11 +36,11 @@ type SwapStore interface {
 }
 
 // StoreTime is how long the store calls of one request may take together. It
-// leaves time to answer 503 within a second.
+// leaves time to respond with 503 within a second.
 const StoreTime = 800 * time.Millisecond
 
-// backend calls a Store. Its methods take no longer than the request has store
-// time left, and return errors that wrap ErrUnavailable.
+// backend calls a Store. Its methods take no longer than the request's remaining
+// store time and return errors that wrap ErrUnavailable.
 type backend struct {
 	Store
 	contexts ContextStore // nil if the Store has no contexts
@@ -48,10 +48,10 @@ type backend struct {
 	local    bool         // the Store is the memory of this process
 	logger   *slog.Logger
 
-	abandoned atomic.Int64 // calls that were given up on and have not returned
+	abandoned atomic.Int64 // calls that were abandoned and have not returned
 }
 
-// maxAbandoned bounds the goroutines that a store holds which never answers.
+// maxAbandoned bounds the goroutines held by a store that never returns.
 const maxAbandoned = 256
 
 func newBackend(store Store, logger *slog.Logger) *backend {
@@ -100,11 +100,11 @@ func (b *backend) delete(ctx context.Context, key string) error {
 	return err
 }
 
-// swap puts next under key if old is there, and reports whether it did. A nil
-// old means that nothing is there, a nil next removes.
+// swap stores next under key if the value there is old, and reports whether it
+// did. A nil old means that the key must be absent; a nil next deletes it.
 //
-// In a store that cannot compare and swap, it looks, writes and looks again:
-// of several processes that write at the same moment one usually learns that
+// If the store cannot compare and swap, it reads, writes and reads again: if
+// several processes write at the same moment, usually one of them learns that
 // it was last, and the others that they were not.
 func (b *backend) swap(ctx context.Context, key string, old, next []byte, expiry time.Time) (bool, error) {
 	if b.swapper != nil {
@@ -128,8 +128,8 @@ func (b *backend) swap(ctx context.Context, key string, old, next []byte, expiry
 
 func same(a, b []byte) bool { return (a == nil) == (b == nil) && bytes.Equal(a, b) }
 
-// limited waits for a call to the store no longer than there is store time
-// left, whether or not the store minds its context.
+// limited waits for a call to the store no longer than the remaining store time,
+// whether or not the store respects its context.
 func limited[T any](ctx context.Context, b *backend, do func(context.Context) (T, error)) (T, error) {
 	if b.local {
 		return do(ctx)
@@ -141,7 +141,7 @@ func limited[T any](ctx context.Context, b *backend, do func(context.Context) (T
 	case left <= 0:
 		return none, unavailable(context.DeadlineExceeded)
 	case b.abandoned.Load() >= maxAbandoned:
-		return none, unavailable(errors.New("the store has not answered many calls that were given up on"))
+		return none, unavailable(errors.New("too many abandoned store calls have not returned"))
 	}
 	ctx, cancel := context.WithTimeout(ctx, left)
 	defer cancel()
@@ -160,17 +160,17 @@ func limited[T any](ctx context.Context, b *backend, do func(context.Context) (T
 	}
 }
 
-// call is a call to the store under way.
+// call is a call to the store that may still be running.
 type call[T any] struct {
 	value   T
 	err     error
 	done    chan struct{}
-	settled atomic.Bool // it returned, or was given up on
+	settled atomic.Bool // it returned or was abandoned
 }
 
 func (c *call[T]) run(ctx context.Context, b *backend, do func(context.Context) (T, error)) {
 	defer func() {
-		if problem := recover(); problem != nil { // net/http would, were this its goroutine
+		if problem := recover(); problem != nil { // net/http recovers only its own goroutines
 			c.err = errors.New("the store panicked")
 			b.logger.ErrorContext(ctx, "hfoauth: Config.Store panicked", "panic", problem, "stack", string(debug.Stack()))
 		}
@@ -189,14 +189,14 @@ func unavailable(err error) error {
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 
-// allowance is the store time that a request has left. A nil allowance is a
-// full one for each call.
+// allowance is the store time that a request has left. A nil allowance gives
+// each call StoreTime.
 type allowance struct{ nanoseconds atomic.Int64 }
 
 type allowanceKey struct{}
 
-// Limit returns a context whose store calls take no longer than StoreTime
-// together. Methods that are given one without do so themselves.
+// Limit returns a context whose store calls together take no longer than
+// StoreTime. Methods limit a context that is not limited yet.
 func (k *Keeper[S]) Limit(ctx context.Context) context.Context {
 	if k.store.local {
 		return ctx
@@ -237,8 +237,8 @@ func (a *allowance) spend(d time.Duration) {
 	}
 }
 
-// keyOf is the name of something in the store: the hash of what it is about,
-// so that anyone who can read the store learns neither IDs nor users.
+// keyOf returns the key of an entry in the store. It contains only the hash of
+// id, so that anyone who can read the store learns neither IDs nor users.
 func keyOf(kind, id string) string {
 	var buffer [64]byte
 	hash := sha256.Sum256(append(buffer[:0], id...))
@@ -251,8 +251,8 @@ func keyOfHash(kind string, hash [sha256.Size]byte) string {
 	return string(base64.RawURLEncoding.AppendEncode(key, hash[:]))
 }
 
-// memory is the Store of a process by itself, bounded in entries and bytes:
-// what expires soonest gives way.
+// memory is a Store in the memory of this process, bounded in entries and bytes:
+// the entries that expire soonest are evicted.
 type memory struct {
 	now func() time.Time
 
