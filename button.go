@@ -19,12 +19,16 @@ type ButtonOptions struct {
 	LogoutNext string // path after sign-out; Config.HomePath if empty
 }
 
+// unscripted keeps htmx and Turbo from requesting a link or form by script, which
+// the provider's pages do not allow.
+const unscripted = `hx-boost="false" data-turbo="false"`
+
 var (
 	signInTemplate = template.Must(template.New("sign in").Parse(
-		`<a class="{{.Class}}" href="{{.URL}}"{{if .NewTab}} target="_blank" rel="noopener"{{end}} data-hfoauth-login="{{.Login}}"{{with .Next}} data-hfoauth-next="{{.}}"{{end}}{{with .Options}} data-hfoauth-options="{{.}}"{{end}}><span aria-hidden="true">🤗</span><span>{{.Label}}</span></a>`))
+		`<a class="{{.Class}}" href="{{.URL}}" ` + unscripted + `{{if .NewTab}} target="_blank" rel="noopener"{{end}} data-hfoauth-login="{{.Login}}"{{with .Next}} data-hfoauth-next="{{.}}"{{end}}{{with .Options}} data-hfoauth-options="{{.}}"{{end}}><span aria-hidden="true">🤗</span><span>{{.Label}}</span></a>`))
 	userTemplate = template.Must(template.New("user").Parse(
 		`<div class="hfoauth-user">{{with .Picture}}<img src="{{.}}" alt="" width="32" height="32">{{end}}<span>{{.Username}}</span>` +
-			`<form method="post" action="{{.URL}}"><input type="hidden" name="next" value="{{.Next}}"><button class="{{.Class}}">{{.Label}}</button></form></div>`))
+			`<form method="post" action="{{.URL}}" ` + unscripted + `><input type="hidden" name="next" value="{{.Next}}"><button class="{{.Class}}">{{.Label}}</button></form></div>`))
 	assetsTemplate = template.Must(template.New("assets").Parse(
 		`<link rel="stylesheet" href="{{.Style}}"><script src="{{.Script}}" defer></script>`))
 )

@@ -13,7 +13,7 @@ func TestButton(t *testing.T) {
 	s := newSite(t, nil)
 	r := httptest.NewRequest("GET", "/page?a=b", nil)
 	button := string(s.client.Button(r, hfoauth.ButtonOptions{}))
-	for _, want := range []string{`href="/login?next=%2Fpage%3Fa%3Db"`, `class="hfoauth-button hfoauth-md hfoauth-auto"`, "Sign in with Hugging Face", "🤗", `data-hfoauth-login="/login"`, `data-hfoauth-next="/page?a=b"`} {
+	for _, want := range []string{`href="/login?next=%2Fpage%3Fa%3Db" hx-boost="false" data-turbo="false"`, `class="hfoauth-button hfoauth-md hfoauth-auto"`, "Sign in with Hugging Face", "🤗", `data-hfoauth-login="/login"`, `data-hfoauth-next="/page?a=b"`} {
 		if !strings.Contains(button, want) {
 			t.Errorf("button lacks %s: %s", want, button)
 		}
@@ -39,7 +39,7 @@ func TestButton(t *testing.T) {
 
 	r.AddCookie(s.newSession(ada))
 	button = string(s.client.Button(r, hfoauth.ButtonOptions{LogoutLabel: "Bye", LogoutNext: "//evil.example"}))
-	for _, want := range []string{`<form method="post" action="/logout">`, ">ada<", ">Bye<", `value="/"`} {
+	for _, want := range []string{`<form method="post" action="/logout" hx-boost="false" data-turbo="false">`, ">ada<", ">Bye<", `value="/"`} {
 		if !strings.Contains(button, want) {
 			t.Errorf("user lacks %s: %s", want, button)
 		}

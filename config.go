@@ -396,7 +396,7 @@ func (c *Config) checkSecretAsKey() error {
 		return nil // which is reported, with all that goes with it
 	case c.ClientSecret == "":
 		return errors.New("hfoauth: Config.SessionKeys: an app without a client secret needs a key of its own to seal cookies: " +
-			"set OAUTH_CLIENT_SECRET, " + remedy)
+			"set Config.ClientSecret (OAUTH_CLIENT_SECRET counts only if ClientID comes from the environment, too), " + remedy)
 	case len(c.ClientSecret) < minSecretBytes || distinct([]byte(c.ClientSecret)) < minSecretDistinct:
 		return field("ClientSecret", "OAUTH_CLIENT_SECRET", errors.New("is so weak that the key it makes for cookies could be guessed: "+
 			"copy the app's secret again from its settings (Hugging Face's have 51 characters), "+remedy+" in Config.SessionKeys"))

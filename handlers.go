@@ -72,7 +72,7 @@ func (c *Client) Login(w http.ResponseWriter, r *http.Request, options LoginOpti
 	next := c.returnTo(options.Next)
 	switch mode := r.Header.Get("Sec-Fetch-Mode"); {
 	case mode != "" && mode != "navigate": // an image, or a script's request: no person asked for it
-		c.fail(w, r, ErrCrossSite, options.Next)
+		c.fail(w, r, notOpened(r), options.Next)
 	case options.Prompt == "none" && hasCookie(r, c.cookies.pause): // asked just now
 		if path, _, _ := strings.Cut(next, "#"); path != pathOf(r) {
 			http.Redirect(w, r, next, http.StatusSeeOther)
@@ -89,6 +89,14 @@ func (c *Client) Login(w http.ResponseWriter, r *http.Request, options LoginOpti
 			w.WriteHeader(http.StatusSeeOther)
 		}
 	}
+}
+
+// notOpened is the error for a request of sign-in that opens no page.
+func notOpened(r *http.Request) error {
+	if r.Header.Get("Sec-Fetch-Site") == "same-origin" {
+		return &ForbiddenError{Message: "Sign-in must be opened as a page, not requested by a script."}
+	}
+	return ErrCrossSite
 }
 
 // beginSignIn begins a sign-in and returns the address at the provider where it

@@ -127,6 +127,25 @@ func TestLog(t *testing.T) {
 	}
 }
 
+// A sign-in that comes back under another name of the site than the registered
+// one is logged with both names.
+func TestLogNamesBothHosts(t *testing.T) {
+	log := &recorder{}
+	s := newSite(t, func(c *hfoauth.Config) { c.Logger = slog.New(log) })
+	other := strings.Replace(s.URL, "127.0.0.1", "localhost", 1)
+	for address, want := range map[string]string{s.URL: "", other: strings.TrimPrefix(other, "http://")} {
+		get(t, s.browser(), address+"/login/callback?code=x&state=x")
+		attrs := attrsOf(log.failed()[0])
+		wantRedirect := ""
+		if want != "" {
+			wantRedirect = strings.TrimPrefix(s.URL, "http://")
+		}
+		if attrs["host"] != want || attrs["redirect_host"] != wantRedirect {
+			t.Errorf("%s: host %q, redirect_host %q, want %q and %q", address, attrs["host"], attrs["redirect_host"], want, wantRedirect)
+		}
+	}
+}
+
 func TestHTTPStatus(t *testing.T) {
 	for status, errs := range map[int][]error{
 		401: {hfoauth.ErrNotSignedIn, fmt.Errorf("%w: %w", hfoauth.ErrNotSignedIn, &hfoauth.ProviderError{Code: "invalid_client"})},

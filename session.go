@@ -42,12 +42,15 @@ type Session struct {
 	// Scopes are those granted, which may be fewer or more than requested.
 	Scopes Scopes
 
-	// Started is when the user signed in.
+	// Started is when the user signed in or, for a bearer token, when the provider
+	// was last asked about it.
 	Started time.Time
 
 	// Expiry is when the session ends unless it is renewed: with its access
 	// token or, if there is a refresh token, 30 days after it was last renewed,
-	// and in any case Config.MaxSessionAge after Started.
+	// and in any case Config.MaxSessionAge after Started. For a bearer token it is
+	// when the provider is asked about it again: after five minutes, or when the
+	// token expires.
 	Expiry time.Time
 
 	// UserAgent is the browser's User-Agent at sign-in, up to 256 bytes of it. It

@@ -173,6 +173,20 @@ func TestOnlyNavigationsBegin(t *testing.T) {
 	}
 }
 
+// A request of the site's own script is told what is wrong, and makes no attempt.
+func TestScriptedLogin(t *testing.T) {
+	s := newSite(t, nil)
+	for site, want := range map[string]string{
+		"same-origin": "Sign-in must be opened as a page, not requested by a script.",
+		"cross-site":  "This request came from another site",
+	} {
+		resp := get(t, s.browser(), s.URL+"/login", "Sec-Fetch-Site", site, "Sec-Fetch-Mode", "cors", "Sec-Fetch-Dest", "empty", "HX-Request", "true", "HX-Boosted", "true")
+		if resp.StatusCode != 403 || !strings.Contains(resp.body, want) || len(resp.Header["Set-Cookie"]) > 0 {
+			t.Errorf("%s: %s with cookies %v, want 403, none and %q: %s", site, resp.Status, resp.Header["Set-Cookie"], want, resp.body)
+		}
+	}
+}
+
 // An attempt serves once, whatever came of it: a copy of its cookie does not
 // make the provider check one invented code after the other.
 func TestAttemptIsSpent(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 
 	"github.com/hfoauth/hfoauth"
 	"github.com/hfoauth/hfoauth/internal/provider"
@@ -52,6 +53,9 @@ func checkProviderURL(text string) error {
 	if err != nil || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" ||
 		u.Scheme != "https" && !(u.Scheme == "http" && provider.Loopback(u.Hostname())) {
 		return fmt.Errorf("hfcli: Config.ProviderURL: %q is not an https URL: write it as https://host (http is allowed on localhost)", text)
+	}
+	if path, ok := strings.CutSuffix(u.Path, "/openid-configuration"); ok && strings.HasSuffix(path, "/.well-known") {
+		return fmt.Errorf("hfcli: Config.ProviderURL: %q is the issuer's metadata: leave out /.well-known/openid-configuration", text)
 	}
 	return nil
 }

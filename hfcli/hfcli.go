@@ -36,6 +36,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -94,6 +95,9 @@ type Config struct {
 	Output io.Writer
 }
 
+// validScope matches a scope-token (RFC 6749 section 3.3).
+var validScope = regexp.MustCompile(`^[!#-\[\]-~]+$`)
+
 // Login signs the user in and replaces the stored sign-in. It waits until the
 // user has finished or ctx ends.
 //
@@ -104,6 +108,10 @@ func Login(ctx context.Context, config Config) (*Session, error) {
 	config, err := config.complete()
 	if err != nil {
 		return nil, err
+	}
+	// Before the user takes the trouble, see whether the sign-in can be stored.
+	if err := config.Keep.Update(ctx, func(kept []byte) ([]byte, error) { return kept, nil }); err != nil {
+		return nil, fmt.Errorf("hfcli: cannot store a sign-in: %w", err)
 	}
 	signIn, err := config.login(ctx)
 	if err != nil {
@@ -137,6 +145,21 @@ func Open(ctx context.Context, config Config) (*Session, error) {
 	return newSession(source), nil
 }
 
+// Logout removes the stored sign-in, whoever it belongs to, and whether it can
+// still be used or not. It makes no request, so it works while the provider is
+// down, and ClientID is not needed. It does not revoke the token: only the user
+// can do that, at https://huggingface.co/settings/connected-applications. Without
+// a stored sign-in it does nothing. The error is that of Config.Keep.
+func Logout(ctx context.Context, config Config) error {
+	if err := config.completeKeep(); err != nil {
+		return err
+	}
+	if err := config.Keep.Update(ctx, func([]byte) ([]byte, error) { return nil, nil }); err != nil {
+		return fmt.Errorf("hfcli: cannot remove the stored sign-in: %w", err)
+	}
+	return nil
+}
+
 // complete fills in empty fields. Its error says what the developer must fix.
 func (c Config) complete() (Config, error) {
 	if c.ClientID == "" {
@@ -152,8 +175,8 @@ func (c Config) complete() (Config, error) {
 	if c.Output == nil {
 		c.Output = os.Stderr
 	}
-	if c.Name == "" || c.Name == "." || strings.ContainsAny(c.Name, `/\`) || !filepath.IsLocal(c.Name) {
-		return c, fmt.Errorf("hfcli: Config.Name: %q is not the name of a directory: use the name of the tool", c.Name)
+	if err := c.completeKeep(); err != nil {
+		return c, err
 	}
 	if c.ClientID == "" {
 		return c, errors.New("hfcli: Config.ClientID is empty: register an app without a secret at https://huggingface.co/settings/connected-applications")
@@ -161,17 +184,30 @@ func (c Config) complete() (Config, error) {
 	if err := checkProviderURL(c.ProviderURL); err != nil {
 		return c, err
 	}
+	for _, scope := range c.Scopes {
+		if !validScope.MatchString(string(scope)) {
+			return c, fmt.Errorf("hfcli: Config.Scopes: %q is not a scope (RFC 6749 section 3.3): give each scope by itself", scope)
+		}
+	}
 	if err := tokenhosts.Check(c.TokenHosts); err != nil {
 		return c, fmt.Errorf("hfcli: Config.TokenHosts: %w", err)
+	}
+	return c, nil
+}
+
+// completeKeep fills in what stores the sign-in.
+func (c *Config) completeKeep() error {
+	if c.Name == "" || c.Name == "." || strings.ContainsAny(c.Name, `/\`) || !filepath.IsLocal(c.Name) {
+		return fmt.Errorf("hfcli: Config.Name: %q is not the name of a directory: use the name of the tool", c.Name)
 	}
 	if c.Keep == nil {
 		files, err := newFileKeeper(c.Name)
 		if err != nil {
-			return c, err
+			return err
 		}
 		c.Keep = files
 	}
-	return c, nil
+	return nil
 }
 
 // scopes returns all scopes that Login requests.
@@ -237,5 +273,6 @@ func (s *Session) HTTPClient() *http.Client {
 // Logout removes the stored sign-in. It does not revoke the token: only the user
 // can do that, at https://huggingface.co/settings/connected-applications. For a
 // token of the Hub's own tools (Config.HubToken) it returns an error that says
-// how to remove it.
+// how to remove it. If there is no Session because Open fails, use the function
+// [Logout].
 func (s *Session) Logout(ctx context.Context) error { return s.source.logout(ctx) }

@@ -255,6 +255,49 @@ func TestLoginAndOpen(t *testing.T) {
 	}
 }
 
+// Logout works if Open does not: the provider is down and the token has expired,
+// the app has another ID, or the file cannot be read.
+func TestLogoutWithoutOpen(t *testing.T) {
+	for name, breakIt := range map[string]func(*tool){
+		"expired, provider down": func(tl *tool) { tl.age(-time.Minute); tl.config.ProviderURL = "http://127.0.0.1:1" },
+		"another app":            func(tl *tool) { tl.config.ClientID = "other" },
+		"no app":                 func(tl *tool) { tl.config.ClientID = "" },
+		"another version's file": func(tl *tool) { tl.change(func(kept map[string]any) { kept["version"] = 9 }) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			tl := newTool(t)
+			tl.mustLogin("ada")
+			breakIt(tl)
+			if _, err := hfcli.Open(t.Context(), tl.config); err == nil {
+				t.Fatal("Open succeeded")
+			}
+			for range 2 {
+				if err := hfcli.Logout(t.Context(), tl.config); err != nil {
+					t.Error(err)
+				}
+			}
+			if _, err := os.Stat(tl.keptPath()); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("the sign-in is still stored: %v", err)
+			}
+		})
+	}
+}
+
+// Login finds out that it cannot store the sign-in before the user signs in.
+func TestLoginThatCannotBeStored(t *testing.T) {
+	tl := newTool(t)
+	if err := os.WriteFile(tl.dir, nil, 0o600); err != nil { // where the directory belongs
+		t.Fatal(err)
+	}
+	_, err := hfcli.Login(t.Context(), tl.config)
+	if err == nil || !strings.Contains(err.Error(), "hfcli: cannot store a sign-in") {
+		t.Errorf("error %v", err)
+	}
+	if got := tl.screen.String(); got != "" {
+		t.Errorf("the user was asked to sign in: %s", got)
+	}
+}
+
 // A sign-in is valid only for one app at one provider.
 func TestOpenElsewhere(t *testing.T) {
 	tl := newTool(t)
@@ -367,14 +410,16 @@ func TestSessionPrintsNoSecret(t *testing.T) {
 
 func TestConfigErrors(t *testing.T) {
 	for name, change := range map[string]func(*hfcli.Config){
-		"Name: \"\"":                          func(c *hfcli.Config) { c.Name = "" },
-		"Name: \"..\"":                        func(c *hfcli.Config) { c.Name = ".." },
-		"Name: \"a/b\"":                       func(c *hfcli.Config) { c.Name = "a/b" },
-		"Name: \"a\\\\b\"":                    func(c *hfcli.Config) { c.Name = `a\b` },
-		"ClientID is empty":                   func(c *hfcli.Config) { c.ClientID = "" },
-		"http://hub.example":                  func(c *hfcli.Config) { c.ProviderURL = "http://hub.example" },
-		"TokenHosts: \"https://api.example\"": func(c *hfcli.Config) { c.TokenHosts = []string{"https://api.example"} },
-		"is not an https":                     func(c *hfcli.Config) { c.ProviderURL = "hub.example" },
+		"Name: \"\"":                                  func(c *hfcli.Config) { c.Name = "" },
+		"Name: \"..\"":                                func(c *hfcli.Config) { c.Name = ".." },
+		"Name: \"a/b\"":                               func(c *hfcli.Config) { c.Name = "a/b" },
+		"Name: \"a\\\\b\"":                            func(c *hfcli.Config) { c.Name = `a\b` },
+		"ClientID is empty":                           func(c *hfcli.Config) { c.ClientID = "" },
+		"http://hub.example":                          func(c *hfcli.Config) { c.ProviderURL = "http://hub.example" },
+		"TokenHosts: \"https://api.example\"":         func(c *hfcli.Config) { c.TokenHosts = []string{"https://api.example"} },
+		"leave out /.well-known/openid-configuration": func(c *hfcli.Config) { c.ProviderURL += "/.well-known/openid-configuration" },
+		"Scopes: \"bad scope\"":                       func(c *hfcli.Config) { c.Scopes = hfoauth.Scopes{"bad scope"} },
+		"is not an https":                             func(c *hfcli.Config) { c.ProviderURL = "hub.example" },
 	} {
 		tl := newTool(t)
 		change(&tl.config)

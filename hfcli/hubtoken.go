@@ -23,7 +23,7 @@ func openHubToken(ctx context.Context, config Config) (*source, error) {
 		return nil, notSignedIn("no sign-in is stored, and no token of Hugging Face's own tools was found")
 	}
 	if config.ProviderURL != hubEndpoint() {
-		return nil, notSignedIn("the token in " + origin + " is not for " + config.ProviderURL)
+		return nil, notSignedIn("the token in " + origin + " is for " + hubEndpoint() + ", not for " + config.ProviderURL + ": HF_ENDPOINT decides")
 	}
 	s := newSource(config, nil)
 	claims, err := s.provider.WhoAmI(ctx, token)

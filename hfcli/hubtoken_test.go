@@ -3,9 +3,11 @@ package hfcli_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/hfoauth/hfoauth"
+	"github.com/hfoauth/hfoauth/hfcli"
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
@@ -126,5 +128,17 @@ func TestHubTokenFailures(t *testing.T) {
 				t.Errorf("the token was sent %d times, want %d", got, tt.calls)
 			}
 		})
+	}
+}
+
+// The error says that HF_ENDPOINT decides which Hub the token is for.
+func TestHubTokenOfAnotherHub(t *testing.T) {
+	tl := newHubTool(t)
+	t.Setenv("HF_TOKEN", tl.hub.UserToken("ada"))
+	t.Setenv("HF_ENDPOINT", "")
+	_, err := hfcli.Open(t.Context(), tl.config)
+	want := "the token in HF_TOKEN is for https://huggingface.co, not for " + tl.hub.URL + ": HF_ENDPOINT decides"
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("error %v, want %s", err, want)
 	}
 }

@@ -252,10 +252,16 @@ func TestKeeperFails(t *testing.T) {
 	if got := tl.renewals(); got != 1 {
 		t.Errorf("%d renewals, want 1", got)
 	}
-	k.err = errors.New("locked")
-	_, err := tl.login(func() { tl.inBrowser(hfoauthtest.Person{Username: "ada"}) })
-	if !errors.Is(err, k.err) {
-		t.Errorf("Login: %v, want %v", err, k.err)
+	locked := errors.New("locked")
+	_, err := tl.login(func() {
+		tl.screen.find(loginAddress) // Login has seen that it can store a sign-in
+		k.mu.Lock()
+		k.err = locked
+		k.mu.Unlock()
+		tl.inBrowser(hfoauthtest.Person{Username: "ada"})
+	})
+	if !errors.Is(err, locked) {
+		t.Errorf("Login: %v, want %v", err, locked)
 	}
 	if err := session.Logout(t.Context()); !errors.Is(err, k.err) {
 		t.Errorf("Logout: %v", err)

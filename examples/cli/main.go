@@ -75,11 +75,7 @@ func runCommand(ctx context.Context, tool hfcli.Config, command string) error {
 		}
 		return whoAmI(session, tool.ProviderURL)
 	case "logout":
-		session, err := open(ctx, tool)
-		if err != nil {
-			return err
-		}
-		return session.Logout(ctx)
+		return hfcli.Logout(ctx, tool)
 	}
 	return errors.New(usage)
 }
