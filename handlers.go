@@ -122,8 +122,10 @@ func (c *Client) beginSignIn(w http.ResponseWriter, r *http.Request, options Log
 }
 
 func (c *Client) authorizationURL(ctx context.Context, a *attempt, options LoginOptions) (string, error) {
-	params := url.Values{}
-	maps.Copy(params, options.Params)
+	params := maps.Clone(options.Params)
+	if params == nil && options.Org+options.Prompt != "" {
+		params = url.Values{}
+	}
 	if options.Org != "" {
 		params.Set("orgIds", options.Org)
 	}

@@ -66,7 +66,9 @@ func leavesSite(p string) bool {
 // them would start the sign-in again, endlessly.
 func (c *Client) returnTo(next string) string {
 	home := c.config.HomePath
-	next = returnPath(next, home)
+	if next = returnPath(next, home); next == home {
+		return home
+	}
 	u, err := url.Parse(next)
 	if err != nil {
 		return home
