@@ -437,3 +437,15 @@ func TestOriginsOfOtherSitesAreWarnedOf(t *testing.T) {
 		}
 	}
 }
+
+// With ClientID in Config, the variable of the secret does not count; the error
+// says so.
+func TestSecretOfTheEnvironmentDoesNotCount(t *testing.T) {
+	clearEnv(t)
+	t.Setenv("OAUTH_CLIENT_SECRET", clientSecret)
+	_, err := hfoauth.New(hfoauth.Config{ClientID: "id", RedirectURL: "https://app.example/cb"})
+	want := "set Config.ClientSecret (OAUTH_CLIENT_SECRET counts only if ClientID comes from the environment, too)"
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("error %v, want it to contain %s", err, want)
+	}
+}

@@ -152,3 +152,15 @@ func TestDeviceCompleteAddress(t *testing.T) {
 		}
 	}
 }
+
+// The ID of an app with a secret is a mistake that the error explains.
+func TestAppWithSecret(t *testing.T) {
+	tl := newTool(t)
+	tl.config.Device = true
+	tl.config.ClientID = tl.hub.RegisterApp(hfoauthtest.App{Name: "Web app"}).ClientID
+	_, err := hfcli.Login(t.Context(), tl.config)
+	refused, ok := errors.AsType[*hfoauth.ProviderError](err)
+	if !ok || refused.Code != "invalid_client" || !strings.Contains(err.Error(), "a tool needs an app without a secret") {
+		t.Errorf("error %v, want invalid_client with what to do", err)
+	}
+}

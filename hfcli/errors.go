@@ -42,6 +42,9 @@ func refusal(code, description string) error {
 		return hfoauth.ErrDenied
 	case "expired_token":
 		return ErrCodeExpired
+	case "invalid_client":
+		return fmt.Errorf("%w (a tool needs an app without a secret: register one at https://huggingface.co/settings/connected-applications)",
+			&hfoauth.ProviderError{Code: code, Description: description})
 	}
 	return &hfoauth.ProviderError{Code: code, Description: description}
 }

@@ -101,8 +101,8 @@ var validScope = regexp.MustCompile(`^[!#-\[\]-~]+$`)
 // Login signs the user in and replaces the stored sign-in. It waits until the
 // user has finished or ctx ends.
 //
-// The error is [hfoauth.ErrDenied], [ErrCodeExpired], that of ctx or a
-// [*hfoauth.ProviderError], or it wraps [hfoauth.ErrProviderUnavailable],
+// The error is [hfoauth.ErrDenied], [ErrCodeExpired] or that of ctx, or it wraps
+// a [*hfoauth.ProviderError], [hfoauth.ErrProviderUnavailable],
 // [hfoauth.ErrProviderInvalid] or an error of Config.Keep.
 func Login(ctx context.Context, config Config) (*Session, error) {
 	config, err := config.complete()
@@ -179,7 +179,7 @@ func (c Config) complete() (Config, error) {
 		return c, err
 	}
 	if c.ClientID == "" {
-		return c, errors.New("hfcli: Config.ClientID is empty: register an app without a secret at https://huggingface.co/settings/connected-applications")
+		return c, errors.New("hfcli: Config.ClientID is empty, and OAUTH_CLIENT_ID is not set: register an app without a secret at https://huggingface.co/settings/connected-applications")
 	}
 	if err := checkProviderURL(c.ProviderURL); err != nil {
 		return c, err

@@ -410,11 +410,11 @@ func TestSessionPrintsNoSecret(t *testing.T) {
 
 func TestConfigErrors(t *testing.T) {
 	for name, change := range map[string]func(*hfcli.Config){
-		"Name: \"\"":                                  func(c *hfcli.Config) { c.Name = "" },
-		"Name: \"..\"":                                func(c *hfcli.Config) { c.Name = ".." },
-		"Name: \"a/b\"":                               func(c *hfcli.Config) { c.Name = "a/b" },
-		"Name: \"a\\\\b\"":                            func(c *hfcli.Config) { c.Name = `a\b` },
-		"ClientID is empty":                           func(c *hfcli.Config) { c.ClientID = "" },
+		"Name: \"\"":       func(c *hfcli.Config) { c.Name = "" },
+		"Name: \"..\"":     func(c *hfcli.Config) { c.Name = ".." },
+		"Name: \"a/b\"":    func(c *hfcli.Config) { c.Name = "a/b" },
+		"Name: \"a\\\\b\"": func(c *hfcli.Config) { c.Name = `a\b` },
+		"ClientID is empty, and OAUTH_CLIENT_ID is not set": func(c *hfcli.Config) { c.ClientID = "" },
 		"http://hub.example":                          func(c *hfcli.Config) { c.ProviderURL = "http://hub.example" },
 		"TokenHosts: \"https://api.example\"":         func(c *hfcli.Config) { c.TokenHosts = []string{"https://api.example"} },
 		"leave out /.well-known/openid-configuration": func(c *hfcli.Config) { c.ProviderURL += "/.well-known/openid-configuration" },

@@ -26,8 +26,14 @@ import (
 // Expired rows count as missing; DeleteExpired removes them.
 type Store struct{ pool *pgxpool.Pool }
 
-// New returns a Store that uses the table sessions. The caller closes pool.
-func New(pool *pgxpool.Pool) *Store { return &Store{pool} }
+// New returns a Store that uses the table sessions. The caller closes pool. It
+// panics if pool is nil.
+func New(pool *pgxpool.Pool) *Store {
+	if pool == nil {
+		panic("pgstore: New: the pool is nil")
+	}
+	return &Store{pool}
+}
 
 // Find is like FindCtx, without a context.
 func (s *Store) Find(key string) ([]byte, bool, error) {

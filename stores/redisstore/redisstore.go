@@ -20,8 +20,13 @@ type Store struct{ client redis.UniversalClient }
 // New returns a Store that uses client, which may be connected to a single server
 // (redis.NewClient), to servers managed by Sentinel (redis.NewFailoverClient) or
 // to a cluster (redis.NewClusterClient): each call uses only one key. Keys begin
-// with "hfoauth-". The caller closes client.
-func New(client redis.UniversalClient) *Store { return &Store{client} }
+// with "hfoauth-". The caller closes client. It panics if client is nil.
+func New(client redis.UniversalClient) *Store {
+	if client == nil {
+		panic("redisstore: New: the client is nil")
+	}
+	return &Store{client}
+}
 
 // Find is like FindCtx, without a context.
 func (s *Store) Find(key string) ([]byte, bool, error) {
