@@ -1,8 +1,8 @@
 package simulation
 
-// Accepted is what the promises leave out, each with the reason why nobody can
-// keep it. A session that it may have cost is no longer asked for;
-// Result.Accepted counts how often that was so. SECURITY.md has the same list.
+// Accepted lists the exceptions to the promises, each with the reason why it
+// cannot be avoided. A session that may be lost to one is no longer checked;
+// Result.Accepted counts how often that happened. SECURITY.md has the same list.
 var Accepted = map[string]string{
 	tokensDied: "The provider had replaced the refresh token, and the process that received the new one ended before the store or the browser had it.",
 	answerLost: "The provider had replaced the refresh token, its answer was lost, and the old token is dead.",

@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// call has a process, any if it is nil, do something outside of a request, and
-// returns when it has, or has died. The driver calls begins and returns.
+// call makes a process, or any if p is nil, do something outside of a request.
+// It returns when that is done or the process has died. The driver calls begins
+// and returns.
 func (f *flow) call(p *process, what string, begins func(), do func(context.Context, *process), returns func(*process)) {
 	w := f.w
 	w.driver.do(context.Background(), &call{name: f.id + " " + what, arrive: func(c *call) {
@@ -51,8 +52,8 @@ func (f *flow) logoutUser(person string) {
 }
 
 // devices lists the sessions of a user, takes the token of one, and may end it.
-// What a call found is read in its returns alone: one at a process that died
-// goes on.
+// The result of a call is only read in its returns function: a call at a process
+// that died continues.
 func (f *flow) devices(person string) {
 	o := f.w.oracle
 	var at *process
@@ -96,8 +97,8 @@ func (f *flow) devices(person string) {
 		})
 }
 
-// known returns the sessions of a user whose ID is known, and whether they
-// must be in a list of devices.
+// known returns those sessions of a user whose ID is known, and whether each
+// must be in the list of devices.
 func (o *oracle) known(person string) map[*session]bool {
 	known := map[*session]bool{}
 	for _, s := range o.sessions {
@@ -115,18 +116,18 @@ func (s *session) listed() bool {
 		now.Before(earlier(s.started.Add(s.maxAge), s.grant.issued.Add(idleLifetime)).Add(-slack)) && (s.grant.current != "" || now.Before(s.grant.expiry.Add(-slack)))
 }
 
-// devices asks whether a list of devices is right.
+// devices checks a list of devices.
 func (o *oracle) devices(f *flow, person string, before map[*session]bool, devices []Device) {
 	for _, d := range devices {
 		switch s := o.byID[d.ID]; {
 		case d.User != person || s != nil && s.user != person:
-			o.violated("other user", "%s: the devices of %s have one of %s", f.id, person, d.User)
+			o.violated("other user", "%s: the devices of %s include one of %s", f.id, person, d.User)
 		case s == nil:
 		case before[s]:
 			delete(before, s)
 		default:
 			if _, known := before[s]; known && !s.ended.IsZero() {
-				o.violated("devices", "%s: session %d is over and listed", f.id, s.n)
+				o.violated("devices", "%s: session %d has ended but is listed", f.id, s.n)
 			}
 		}
 	}
@@ -140,15 +141,14 @@ func (o *oracle) devices(f *flow, person string, before map[*session]bool, devic
 	}
 }
 
-// tokenOf asks whether a token that was got outside of a request is the
-// user's.
+// tokenOf checks that a token obtained outside of a request is the user's.
 func (o *oracle) tokenOf(f *flow, person, token string) {
 	if t := o.w.provider.access[token]; token != "" && (t == nil || t.grant == nil || t.grant.user != person) {
 		o.violated("other user", "%s: a token of a device of %s is another user's", f.id, person)
 	}
 }
 
-// names notes the ID that a page shows of a request's session.
+// names records the session ID that a page shows.
 func (o *oracle) names(x *exchange, s *session) {
 	if x.id == "" {
 		return

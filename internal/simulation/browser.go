@@ -11,15 +11,15 @@ import (
 	"time"
 )
 
-// browser is one person's browser: cookies in partitions, and who is signed
+// browser is one person's browser: its cookies, by partition, and who is signed
 // in at the provider.
 type browser struct {
 	w          *world
 	name       string
 	person     string
-	thirdParty bool // cookies that are not partitioned are sent from iframes of other sites
+	thirdParty bool // iframes on other sites send cookies that are not partitioned
 	jar        []*cookie
-	current    map[string]*session // who signed in last, by partition
+	current    map[string]*session // the latest sign-in, by partition
 }
 
 type cookie struct {
@@ -34,11 +34,11 @@ type place string
 
 const (
 	tab       place = "tab"
-	frame     place = "iframe"           // of the provider's site
-	nearFrame place = "same-site iframe" // of a page of the app's own site
+	frame     place = "iframe"           // on the provider's site
+	nearFrame place = "same-site iframe" // on a page of the app's own site
 )
 
-// partition is the site of the window that a page is in
+// partition returns the top-level site of a page
 // (https://datatracker.ietf.org/doc/draft-cutler-httpbis-partitioned-cookies/).
 func (p place) partition() string {
 	if p == frame {
@@ -47,7 +47,7 @@ func (p place) partition() string {
 	return "app"
 }
 
-// sends reports whether a cookie goes with a request of a place.
+// sends reports whether a request from a place carries a cookie.
 func (b *browser) sends(c *cookie, at place) bool {
 	switch {
 	case !time.Now().Before(c.expires):
@@ -58,7 +58,7 @@ func (b *browser) sends(c *cookie, at place) bool {
 	return at != frame || b.thirdParty && c.none
 }
 
-// keep does with a Set-Cookie line what browsers do.
+// keep handles a Set-Cookie line as browsers do.
 func (b *browser) keep(line string, at place) *cookie {
 	parsed, err := http.ParseSetCookie(line)
 	if err != nil {
@@ -99,11 +99,11 @@ func (b *browser) cookie(name string, at place) string {
 	return ""
 }
 
-// exchange is a request and its answer.
+// exchange is a request and its response.
 type exchange struct {
 	w       *world
 	flow    *flow
-	browser *browser // nil for a program, and for somebody who has an old cookie
+	browser *browser // nil for a program and for anyone who has an old cookie
 	at      place
 	method  string
 	path    string
@@ -119,11 +119,11 @@ type exchange struct {
 	proc     *process
 	cancel   context.CancelFunc
 	started  time.Time
-	expected *session // who signed in last where the request comes from
-	given    bool     // the browser has its answer, or does not wait for it
+	expected *session // the latest sign-in at the place of the request
+	given    bool     // the browser has the response, or no longer waits for it
 	asked    bool     // it made the process call the provider
-	streams  bool     // the header of a stream has left
-	kept     bool     // the browser has the cookies of the answer
+	streams  bool     // the header of a stream was sent
+	kept     bool     // the browser has the cookies of the response
 
 	status   int
 	location string
@@ -134,20 +134,21 @@ type exchange struct {
 	set      []string
 	ended    bool // the stream, with its session
 	panicked any
-	err      string // why the browser has no answer
+	err      string // why the browser has no response
 }
 
-// sent is a cookie of a session in a request.
+// sent is a session's cookie in a request.
 type sent struct {
 	name, value string
 	copied      *copied
 	session     *session
-	must        string // why the session must not be let in
-	live        bool   // it must be
-	good        bool   // its access token will do for this request
+	must        string // why the session must be refused
+	live        bool   // the session must be accepted
+	good        bool   // its access token is good enough for this request
 }
 
-// perform sends a request and waits until the browser has the answer, or none.
+// perform sends a request and waits until the browser has the response or has
+// given up.
 func (x *exchange) perform() *exchange {
 	f := x.flow
 	f.requests++
@@ -158,7 +159,7 @@ func (x *exchange) perform() *exchange {
 	return x
 }
 
-// leave is when a request leaves the browser.
+// leave is called when a request leaves the browser.
 func (x *exchange) leave(c *call) {
 	w := x.w
 	var header []string
@@ -182,7 +183,7 @@ func (x *exchange) leave(c *call) {
 	w.driver.after(w.dice.between(0, 20*time.Millisecond, c.id), func() { x.arrive(line) })
 }
 
-// arrive is when a request reaches a replica.
+// arrive is called when a request reaches a replica.
 func (x *exchange) arrive(cookies string) {
 	w := x.w
 	if x.proc == nil {
@@ -242,7 +243,7 @@ func (x *exchange) arrive(cookies string) {
 	})
 }
 
-// read takes what the oracle needs from an answer.
+// read takes from a response what the oracle needs.
 func (x *exchange) read(rec *httptest.ResponseRecorder) {
 	header := rec.Header()
 	x.status, x.location, x.body = rec.Code, header.Get("Location"), rec.Body.String()
@@ -250,7 +251,7 @@ func (x *exchange) read(rec *httptest.ResponseRecorder) {
 	x.ended = header.Get("X-Stream") == "ended"
 }
 
-// flushed is when the handler of a stream has written its header.
+// flushed is called when the handler of a stream has written its header.
 func (x *exchange) flushed(rec *httptest.ResponseRecorder) {
 	x.read(rec)
 	x.w.driver.do(context.Background(), &call{name: x.name + " header", proc: x.proc, arrive: func(c *call) {
@@ -261,7 +262,7 @@ func (x *exchange) flushed(rec *httptest.ResponseRecorder) {
 	}})
 }
 
-// fetchMetadata adds what browsers say about a request
+// fetchMetadata adds the headers in which browsers describe a request
 // (https://www.w3.org/TR/fetch-metadata/).
 func (x *exchange) fetchMetadata(h http.Header) {
 	if x.bearer != "" {
@@ -289,7 +290,7 @@ func (x *exchange) fetchMetadata(h http.Header) {
 	}
 }
 
-// handled is when the handler of a request returned.
+// handled is called when the handler of a request has returned.
 func (x *exchange) handled() {
 	w := x.w
 	x.proc.exchanges = slices.DeleteFunc(x.proc.exchanges, func(other *exchange) bool { return other == x })
@@ -309,7 +310,7 @@ func (x *exchange) handled() {
 	w.driver.after(delay, x.received)
 }
 
-// received is when the browser has the answer.
+// received is called when the browser has the response.
 func (x *exchange) received() {
 	if x.given {
 		return
@@ -319,7 +320,7 @@ func (x *exchange) received() {
 	x.w.driver.answer(x.call)
 }
 
-// keepCookies is when the browser has the header of an answer.
+// keepCookies is called when the browser has the header of a response.
 func (x *exchange) keepCookies() {
 	if x.browser == nil || x.kept {
 		return
@@ -333,7 +334,7 @@ func (x *exchange) keepCookies() {
 	}
 }
 
-// lost is when the browser knows that no answer comes.
+// lost is called when the browser knows that it gets no response.
 func (x *exchange) lost(why string) {
 	if x.given {
 		return

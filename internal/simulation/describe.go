@@ -17,7 +17,7 @@ func (o *oracle) describe(x *exchange) string {
 		case c.session != nil:
 			state := ""
 			if c.must != "" {
-				state = ", over by " + c.must
+				state = ", ended by " + c.must
 			} else if c.live {
 				state = ", live"
 			}
@@ -35,7 +35,7 @@ func (o *oracle) describe(x *exchange) string {
 	return strings.Join(texts, "; ")
 }
 
-// outcome describes an answer.
+// outcome describes a response.
 func (o *oracle) outcome(x *exchange) string {
 	text := fmt.Sprint(x.status)
 	if x.location != "" {

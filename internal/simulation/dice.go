@@ -2,7 +2,7 @@ package simulation
 
 import "time"
 
-// dice decide by the seed and the name of what is decided, so that decisions
+// dice makes decisions from the seed and the name of each decision, so that they
 // do not depend on one another.
 type dice struct{ seed uint64 }
 
@@ -27,11 +27,12 @@ func (d dice) chance(p float64, name string) bool { return d.fraction(name) < p 
 // below returns a number from 0 to n-1.
 func (d dice) below(n int, name string) int { return int(d.roll(name) % uint64(n)) }
 
-// between returns a duration, never a whole number of milliseconds, so that
-// no two things happen at one instant.
+// between returns a duration that is never a whole number of milliseconds, so
+// that no two things happen at the same instant.
 func (d dice) between(low, high time.Duration, name string) time.Duration {
 	return low + time.Duration(d.fraction(name)*float64(high-low)) + time.Duration(d.roll(name+"~")%999_983)
 }
 
-// one returns one of several values, each as likely as it is often there.
+// one returns one of several values. A value that is listed twice is twice as
+// likely.
 func one[T any](d dice, name string, values ...T) T { return values[d.below(len(values), name)] }

@@ -13,10 +13,10 @@ import (
 	"time"
 )
 
-// errEnd answers the calls that nothing answered before the end.
+// errEnd is the result of calls that were not answered before the end.
 var errEnd = errors.New("simulation: the end")
 
-// driver lets what waits go on, one at a time.
+// driver lets the calls that wait for it continue, one at a time.
 type driver struct {
 	start time.Time
 	trace []string
@@ -40,18 +40,18 @@ func newDriver() *driver {
 // call is something that waits for the driver.
 type call struct {
 	name string // who calls what: the same in every run
-	id   string // name and the how many-th
+	id   string // name and count
 	proc *process
 
-	// arrive is called by the driver once it knows of the call, and schedules
-	// what happens with it.
+	// arrive is called by the driver once it knows of the call. It schedules what
+	// happens to it.
 	arrive func(*call)
-	// finish is how the call is answered at the end of the run, if it was not.
+	// finish answers the call at the end of the run, if nothing else did.
 	finish func(*call)
 
 	done      chan struct{}
 	answered  bool
-	abandoned bool // the caller does not wait any more
+	abandoned bool // the caller no longer waits
 	err       error
 }
 
@@ -69,7 +69,7 @@ func (d *driver) do(ctx context.Context, c *call) error {
 	}
 }
 
-// enter tells the driver of a call without waiting.
+// enter hands the driver a call without waiting.
 func (d *driver) enter(c *call) {
 	c.done = make(chan struct{})
 	d.mu.Lock()
@@ -81,7 +81,7 @@ func (d *driver) enter(c *call) {
 	}
 }
 
-// answer lets the caller go on. A process that was killed gets no answers
+// answer lets the caller continue. A process that was killed gets no answers
 // until the end.
 func (d *driver) answer(c *call) {
 	if c.answered || c.proc != nil && c.proc.dead && !d.ended {
@@ -91,14 +91,14 @@ func (d *driver) answer(c *call) {
 	close(c.done)
 }
 
-// after makes something happen after a while.
+// after schedules do after a delay.
 func (d *driver) after(delay time.Duration, do func()) {
 	d.serial++
 	heap.Push(&d.queue, &event{at: time.Now().Add(max(delay, 0)), serial: d.serial, do: do})
 }
 
-// run lets time pass and things happen until idle reports that all is done,
-// or for so long.
+// run lets time pass and calls proceed until idle reports true or the limit is
+// reached.
 func (d *driver) run(limit time.Duration, idle func() bool) {
 	end := time.Now().Add(limit)
 	for {
@@ -125,8 +125,8 @@ func (d *driver) run(limit time.Duration, idle func() bool) {
 	}
 }
 
-// admit names the calls that came since, in an order that does not depend on
-// the Go scheduler, and schedules them.
+// admit names and schedules the calls that came since the last time, in an order
+// that does not depend on the Go scheduler.
 func (d *driver) admit() {
 	for {
 		d.mu.Lock()
@@ -150,7 +150,7 @@ func (d *driver) admit() {
 	}
 }
 
-// end answers what was not answered, from now on at once.
+// end answers all open calls, and from now on every call at once.
 func (d *driver) end() {
 	d.ended = true
 	d.queue = nil
@@ -177,7 +177,7 @@ func (d *driver) log(format string, args ...any) {
 
 func (d *driver) elapsed() time.Duration { return time.Since(d.start).Round(time.Microsecond) }
 
-// alias returns the name under which a secret stands in the trace.
+// alias returns the name of a secret in the trace.
 func (d *driver) alias(kind, secret string) string {
 	if secret == "" {
 		return "no " + kind
@@ -191,8 +191,8 @@ func (d *driver) alias(kind, secret string) string {
 	return name
 }
 
-// keyName is the alias of a key of the store: what it is of, and a number for
-// the hash at its end.
+// keyName returns the alias of a key of the store: its kind, and a number for the
+// hash at its end.
 func (d *driver) keyName(key string) string {
 	kind := strings.TrimPrefix(key, "hfoauth-")
 	if len(kind) > 43 {
@@ -207,7 +207,7 @@ type event struct {
 	do     func()
 }
 
-// events is a queue by time (container/heap).
+// events is a queue ordered by time (container/heap).
 type events []*event
 
 func (e events) Len() int { return len(e) }
@@ -223,18 +223,18 @@ func (e *events) Pop() any {
 	return last
 }
 
-// fate is what becomes of a call to a service: how long until it takes effect,
-// how long from then until the answer. never means at the end or not at all.
+// fate is what happens to a call to a service: how long it takes until the
+// effect, and from then until the answer. never means at the end or not at all.
 type fate struct {
 	effect, answer time.Duration
-	err            error // in place of the answer
+	err            error // instead of the answer
 	what           string
 }
 
 const never = time.Duration(-1)
 
-// service schedules a call to the store or the provider according to its
-// fate: effect takes place in the service, then the caller hears of it.
+// service schedules a call to the store or the provider according to its fate:
+// effect happens in the service, then the caller gets the answer.
 func (d *driver) service(c *call, f fate, effect, answered func()) {
 	reply := func() {
 		if f.answer == never {

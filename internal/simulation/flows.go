@@ -20,7 +20,7 @@ const (
 	framePath    = "/login/frame/"
 )
 
-// flow is somebody who does one thing after the other.
+// flow is a person or machine that does one thing after the other.
 type flow struct {
 	w        *world
 	id       string
@@ -37,7 +37,7 @@ func (w *world) begin(id string, b *browser, do func(*flow)) {
 	}()
 }
 
-// counter counts the flows under way.
+// counter counts the running flows.
 type counter struct {
 	mu sync.Mutex
 	n  int
@@ -62,7 +62,7 @@ func (f *flow) wait(d time.Duration) {
 	}})
 }
 
-// tell has the driver do something.
+// tell makes the driver do something.
 func (f *flow) tell(do func()) {
 	f.w.driver.do(context.Background(), &call{name: f.id + " tells", arrive: func(c *call) {
 		do()
@@ -79,12 +79,12 @@ func (f *flow) post(at place, path string, form url.Values) *exchange {
 	return (&exchange{flow: f, browser: f.browser, at: at, method: "POST", path: path, form: form}).perform()
 }
 
-// open opens a page as a browser does, redirects and the provider's pages
-// included, and returns the last answer. What the person did once leads
-// through sign-in once at most.
+// open opens a page as a browser does, including redirects and the provider's
+// pages, and returns the last response. One action of the person leads through
+// sign-in at most once.
 func (f *flow) open(at place, target string) *exchange { return f.follow(at, f.get(at, target), true) }
 
-// follow follows the redirects of an answer.
+// follow follows the redirects of a response.
 func (f *flow) follow(at place, x *exchange, signIn bool) *exchange {
 	signIns := 0
 	for range 20 {
@@ -109,8 +109,8 @@ func (f *flow) follow(at place, x *exchange, signIn bool) *exchange {
 	return x
 }
 
-// authorize is the person at the provider, who may need a while, or not say
-// yes.
+// authorize is the person at the provider, who may take a while, or may not
+// consent.
 func (f *flow) authorize(location string) (back string, g *grant) {
 	w := f.w
 	w.driver.do(context.Background(), &call{name: f.id + " authorize", arrive: func(c *call) {
@@ -135,7 +135,7 @@ func (f *flow) authorize(location string) (back string, g *grant) {
 	return back, g
 }
 
-// callback brings the browser back, now and then twice.
+// callback brings the browser back, occasionally twice.
 func (f *flow) callback(at place, back string, g *grant) *exchange {
 	path, query, _ := strings.Cut(strings.TrimPrefix(back, f.w.site.Origin), "?")
 	call := func(f *flow) *exchange {
@@ -171,7 +171,7 @@ func (f *flow) signInFrame(at place, next string) {
 	verifier := fmt.Sprintf("%043d", f.w.dice.roll(f.id+" verifier"))
 	challenge := sha256.Sum256([]byte(verifier))
 	x := f.post(tab, framePath+"popup", url.Values{"challenge": {encode(challenge[:])}, "next": {next}})
-	if x.err != "" { // the answer may still be on its way
+	if x.err != "" { // the response may still be on its way
 		return
 	}
 	match := continueLink.FindStringSubmatch(x.body)
@@ -203,9 +203,9 @@ func (f *flow) signInFrame(at place, next string) {
 	}
 }
 
-// claim asks for the session each second, as the script does. If nothing comes
-// although the tab is signed in, each replica is asked once more without
-// faults, before the person gives up.
+// claim requests the session every second, as the script does. If that fails
+// although the tab is signed in, each replica is asked once more without faults
+// before the person gives up.
 func (f *flow) claim(at place, verifier string, challenge [32]byte, done *bool) bool {
 	began, after := time.Now(), 0
 	for range 30 {
@@ -236,7 +236,7 @@ func (f *flow) claimOnce(at place, verifier string, p *process) bool {
 	return x.err == "" && x.status == 200 && strings.Contains(x.body, `"signedIn":true`)
 }
 
-// replay shows an old cookie to a replica: somebody kept it.
+// replay sends an old cookie that someone kept to a replica.
 func (f *flow) replay(name, value string, p *process) *exchange {
 	return (&exchange{flow: f, at: "replay", method: "GET", path: "/", proc: p, cookies: []sent{{name: name, value: value}}}).perform()
 }

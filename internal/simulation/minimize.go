@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Minimize cuts a program down to what still breaks the rule.
+// Minimize reduces a program to what still breaks the rule.
 func Minimize(run func(*Program) *Result, p *Program, rule string) *Program {
 	breaks := func(p *Program) bool { return run(p).Broken(rule) != nil }
 	best := p.clone()

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// oracle knows what should be: which sessions there are, whose they are, and
-// which of them must be let in, or must not.
+// oracle knows which sessions exist, whose they are, and which of them must be
+// accepted or refused.
 type oracle struct {
 	w          *world
 	violations []Violation
@@ -38,7 +38,7 @@ func (o *oracle) violated(rule, format string, args ...any) {
 	o.w.driver.log("VIOLATED %s", v)
 }
 
-// started notes what is expected of a request when it reaches its replica.
+// started records what is expected of a request when it reaches its replica.
 func (o *oracle) started(x *exchange) {
 	x.cookies = slices.DeleteFunc(x.cookies, func(c sent) bool {
 		return c.name != x.proc.app.SessionCookie && c.name != x.proc.app.FrameCookie
@@ -57,8 +57,8 @@ func (o *oracle) started(x *exchange) {
 	}
 }
 
-// mayEnd returns the sessions that a request may end: by a sign-out, or
-// because another one comes in their place.
+// mayEnd returns the sessions that a request may end: by a sign-out, or because
+// another session replaces them.
 func (x *exchange) mayEnd() (sessions []*session) {
 	for _, c := range x.cookies {
 		switch {
@@ -70,9 +70,9 @@ func (x *exchange) mayEnd() (sessions []*session) {
 	return sessions
 }
 
-// replaces reports whether a new session of a request comes in place of that
-// of a cookie: in an iframe of the iframe's, in a tab of all but one that is
-// shared with an iframe of another site.
+// replaces reports whether a new session of a request replaces that of a cookie.
+// In an iframe it replaces the iframe's; in a tab, all except one that is shared
+// with an iframe on another site.
 func (x *exchange) replaces(c sent) bool {
 	switch x.path {
 	case callbackPath:
@@ -85,13 +85,13 @@ func (x *exchange) replaces(c sent) bool {
 	return false
 }
 
-// endsNothing reports whether an answer says that nothing was changed.
+// endsNothing reports whether a response says that nothing was changed.
 func (x *exchange) endsNothing() bool {
 	return x.path == callbackPath && x.status >= 400 && x.status < 500 ||
 		x.path == framePath+"claim" && x.status == 200 && !strings.Contains(x.body, `"signedIn":true`)
 }
 
-// signedOut reports whether an answer says that nobody is signed in.
+// signedOut reports whether a response says that no user is signed in.
 func (x *exchange) signedOut() bool {
 	switch x.path {
 	case "/", "/program":
@@ -104,7 +104,7 @@ func (x *exchange) signedOut() bool {
 	return false
 }
 
-// handled asks the promises about an answer.
+// handled checks the promises on a response.
 func (o *oracle) handled(x *exchange) {
 	switch {
 	case x.panicked != nil:
@@ -116,7 +116,7 @@ func (o *oracle) handled(x *exchange) {
 	}
 }
 
-// answered asks the promises about the header of an answer.
+// answered checks the promises on the header of a response.
 func (o *oracle) answered(x *exchange) {
 	o.bound(x)
 	o.waits(x)
@@ -144,7 +144,7 @@ func (o *oracle) answered(x *exchange) {
 	o.w.counts[fmt.Sprintf("answer %s %d", x.path, x.status)]++
 }
 
-// refused asks whether an answer may say that nobody is signed in.
+// refused checks that a response may say that no user is signed in.
 func (o *oracle) refused(x *exchange) {
 	for _, c := range x.cookies {
 		s := c.session
@@ -174,7 +174,7 @@ func (o *oracle) refused(x *exchange) {
 	}
 }
 
-// letIn asks whether the user of an answer may be shown.
+// letIn checks that the user of a response may be shown.
 func (o *oracle) letIn(x *exchange) {
 	problem := ""
 	if len(x.cookies) == 1 && x.cookies[0].session != nil {
@@ -198,17 +198,17 @@ func (o *oracle) letIn(x *exchange) {
 	o.violated(problem, "%s at %s lets %s in: %s", x.name, x.proc.name, x.user, o.describe(x))
 }
 
-// latest asks whether a place shows who signed in there last.
+// latest checks that a place shows the user who signed in there last.
 func (o *oracle) latest(x *exchange) {
 	for _, c := range x.cookies {
 		if s := x.expected; s != nil && c.session == s && c.live && s.ending == 0 && s.user != x.user {
-			o.violated("hidden", "%s in the %s shows %s, and %s signed in there later", x.name, x.at, x.user, s.user)
+			o.violated("hidden", "%s in the %s shows %s, but %s signed in there later", x.name, x.at, x.user, s.user)
 			return
 		}
 	}
 }
 
-// fresh asks whether the access token that an app gets is its user's and good.
+// fresh checks that the access token an app gets is valid and its user's.
 func (o *oracle) fresh(x *exchange, s *session) {
 	if x.token == "" {
 		return
@@ -216,13 +216,13 @@ func (o *oracle) fresh(x *exchange, s *session) {
 	t := o.w.provider.access[x.token]
 	switch {
 	case t == nil || t.grant == nil || t.grant.user != x.user:
-		o.violated("other user", "%s has a token that is not of %s", x.name, x.user)
+		o.violated("other user", "%s has a token that is not %s's", x.name, x.user)
 	case time.Now().After(t.expiry.Add(slack)):
 		o.violated("token", "%s has a token that expired %s ago", x.name, time.Since(t.expiry))
 	}
 }
 
-// program asks about a request with a bearer token.
+// program checks a request with a bearer token.
 func (o *oracle) program(x *exchange) {
 	t := o.w.provider.access[x.bearer]
 	owner := ""
@@ -236,11 +236,11 @@ func (o *oracle) program(x *exchange) {
 		o.violated("other user", "%s with a token of %s shows %s", x.name, owner, x.user)
 	}
 	if x.user != "" && time.Now().After(t.expiry.Add(slack)) {
-		o.violated("token", "%s is let in with a token that expired %s ago", x.name, time.Since(t.expiry))
+		o.violated("token", "%s is accepted with a token that expired %s ago", x.name, time.Since(t.expiry))
 	}
 }
 
-// newCookies learns of the sessions that an answer sets cookies for.
+// newCookies records the sessions that a response sets cookies for.
 func (o *oracle) newCookies(x *exchange) {
 	for _, line := range x.set {
 		pair, _, _ := strings.Cut(line, ";")
@@ -268,7 +268,7 @@ func (o *oracle) signIn(x *exchange, value string) {
 	switch {
 	case g.answered:
 		o.violated("state", "%s signs in twice with one state", x.name)
-	case g.session == nil: // else the iframe was faster
+	case g.session == nil: // otherwise the iframe was faster
 		o.begin(g, x, value)
 	default:
 		o.copy(x, value, g.session)
@@ -296,7 +296,7 @@ func (o *oracle) begin(g *grant, x *exchange, value string) {
 	o.copy(x, value, s)
 	o.w.storeKeys[x.proc.app.StoreKey(value)] = s
 	o.w.driver.log("session %d of %s begins", s.n, s.user)
-	if o.w.setup.Store == "" && g.claimable { // two copies, of which the iframe's is renewed
+	if o.w.setup.Store == "" && g.claimable { // two copies, of which only the iframe's is renewed
 		s.copies = true
 	}
 }
@@ -308,8 +308,8 @@ func (o *oracle) copy(x *exchange, value string, s *session) {
 	}
 }
 
-// lifetime asks whether a cookie lasts as long as its session may, where the
-// store decides: nothing renews the cookie.
+// lifetime checks that a cookie lasts as long as its session may, if sessions are
+// in the store: then nothing renews the cookie.
 func (o *oracle) lifetime(x *exchange, value string, s *session) {
 	if o.w.setup.Store == "" {
 		return
@@ -327,7 +327,7 @@ func (o *oracle) lifetime(x *exchange, value string, s *session) {
 	}
 }
 
-// expectClaim notes that an iframe may claim what a grant leads to.
+// expectClaim records that an iframe may claim the session of a grant.
 func (o *oracle) expectClaim(challenge string, g *grant) {
 	o.claims[challenge] = g
 	g.claimable = true
@@ -336,10 +336,10 @@ func (o *oracle) expectClaim(challenge string, g *grant) {
 func (o *oracle) claim(x *exchange, value string) {
 	g := o.claims[challengeOf(x.form.Get("verifier"))]
 	if g == nil {
-		o.violated("other user", "%s: nobody parked a session there", x.name)
+		o.violated("other user", "%s: no session was parked there", x.name)
 		return
 	}
-	if g.session == nil { // the tab has no answer, or that of a failure
+	if g.session == nil { // the tab has no response yet, or a failure
 		o.begin(g, x, value)
 	}
 	s := g.session
@@ -360,7 +360,7 @@ func (o *oracle) claim(x *exchange, value string) {
 	o.lifetime(x, value, s)
 }
 
-// renewed learns of a cookie that comes in place of another one.
+// renewed records a cookie that replaces another one.
 func (o *oracle) renewed(x *exchange, name, value string) {
 	for _, c := range x.cookies {
 		if c.name == name && c.session != nil {
@@ -374,11 +374,11 @@ func (o *oracle) renewed(x *exchange, name, value string) {
 			return
 		}
 	}
-	o.violated("other user", "%s sets a session cookie for nobody", x.name)
+	o.violated("other user", "%s sets a session cookie without a session", x.name)
 }
 
-// logout notes what a sign-out promises: the session is over, at all replicas
-// if it succeeded and else at this one, and the cookies are removed anyway.
+// logout records what a sign-out promises: the session has ended, on all replicas
+// if it succeeded and otherwise on this one; the cookies are removed in any case.
 func (o *oracle) logout(x *exchange) {
 	for _, c := range x.cookies {
 		if !slices.ContainsFunc(x.set, func(line string) bool { return strings.HasPrefix(line, c.name+"=;") }) {
@@ -393,7 +393,7 @@ func (o *oracle) logout(x *exchange) {
 		} else {
 			s.endedAt[x.proc.name] = "sign-out"
 		}
-		if s.ending == 1 && !o.w.setup.Tight { // else another request may have ended it
+		if s.ending == 1 && !o.w.setup.Tight { // otherwise another request may have ended it
 			o.streamsEnd(s, x.proc, 100*time.Millisecond)
 		}
 	}
@@ -405,11 +405,11 @@ func (o *oracle) end(s *session, rule string) {
 		if !o.w.broken {
 			o.streamsEnd(s, nil, streamCheck)
 		}
-		o.w.driver.log("session %d must be over: %s", s.n, rule)
+		o.w.driver.log("session %d must have ended: %s", s.n, rule)
 	}
 }
 
-// superseded ends the sessions in whose place a new one came.
+// superseded ends the sessions that a new one replaced.
 func (o *oracle) superseded(x *exchange) {
 	g := x.grant
 	if x.path != callbackPath {
@@ -422,7 +422,7 @@ func (o *oracle) superseded(x *exchange) {
 	}
 }
 
-// kept looks at what became of a cookie in the browser.
+// kept checks what happened to a cookie in the browser.
 func (o *oracle) kept(x *exchange, name, before string, now *cookie) {
 	if now == nil || name != x.proc.app.SessionCookie && name != x.proc.app.FrameCookie {
 		return
@@ -440,23 +440,23 @@ func (o *oracle) kept(x *exchange, name, before string, now *cookie) {
 		return
 	}
 	switch {
-	case o.w.setup.Store == "": // answers that cross on their way need a store
+	case o.w.setup.Store == "": // only a store handles responses that cross on their way
 	case old != nil && old.session != s && old.session.started.After(s.started):
-		o.violated("crossed", "%s: session %d comes back in place of session %d", x.name, s.n, old.session.n)
+		o.violated("crossed", "%s: session %d comes back and replaces session %d", x.name, s.n, old.session.n)
 	case !s.ended.IsZero():
 		o.violated("crossed", "%s: the cookie of session %d, which has ended, comes back", x.name, s.n)
 	}
 }
 
-// header asks for the size of the header Cookie.
+// header checks the size of the Cookie header.
 func (o *oracle) header(x *exchange, line string) {
 	if len(line) > maxHeader {
 		o.violated("header", "%s sends %d bytes of cookies", x.name, len(line))
 	}
 }
 
-// bound asks how long a request took: a second for all that it asks the
-// store, more only to sign in, or to renew tokens that nothing works without.
+// bound checks how long a request took: at most a second for its store calls, and
+// longer only to sign in or to renew tokens that it needs.
 func (o *oracle) bound(x *exchange) {
 	const margin = 50 * time.Millisecond
 	took, limit := time.Since(x.started), time.Second
@@ -473,9 +473,8 @@ func (o *oracle) bound(x *exchange) {
 	}
 }
 
-// waits asks whether a request whose access tokens are good waits for nothing
-// but a store without faults: another process, or another request, may be
-// renewing them.
+// waits checks that a request whose access tokens are good waits only for a store
+// without faults, even if another process or request is renewing them.
 func (o *oracle) waits(x *exchange) {
 	const limit = 250 * time.Millisecond // half of it for the slowest program without a fault
 	switch {
@@ -486,21 +485,21 @@ func (o *oracle) waits(x *exchange) {
 	}
 }
 
-// goodTokens reports whether the access tokens of a request's sessions were
-// good when it came.
+// goodTokens reports whether the access tokens of a request's sessions were good
+// when it arrived.
 func (x *exchange) goodTokens() bool {
 	return !slices.ContainsFunc(x.cookies, func(c sent) bool { return c.session != nil && !c.good })
 }
 
-// good reports whether a process can use the latest access token, and it does
-// not expire within a minute. Tokens that are not stored yet may still have to be
-// verified, with keys that take the provider up to ten seconds.
+// good reports whether a process can use the latest access token and it does not
+// expire within a minute. Tokens that are not stored yet may still have to be
+// verified, with keys that the provider may take ten seconds to send.
 func (g *grant) good(p *process) bool {
 	usable := g.saved || time.Since(g.issued) > 20*time.Second
 	return usable && p.knows[g] == g.issues && time.Now().Before(g.expiry.Add(-time.Minute))
 }
 
-// statuses are those that are documented for each address.
+// statuses are the documented statuses of each address.
 var statuses = map[string][]int{
 	"/":                 {200, 503},
 	"/private":          {200, 303, 401, 502, 503},
@@ -516,7 +515,7 @@ var statuses = map[string][]int{
 	framePath + "done":  {200},
 }
 
-// status asks for a documented status, and without faults for success.
+// status checks for a documented status and, without faults, for success.
 func (o *oracle) status(x *exchange) {
 	if !slices.Contains(statuses[x.path], x.status) {
 		o.violated("status", "%s: %d %s", x.name, x.status, x.title())
@@ -526,7 +525,7 @@ func (o *oracle) status(x *exchange) {
 	}
 }
 
-// title is that of a page, or all of an answer that is none.
+// title returns the title of a page, or the whole body of any other response.
 func (x *exchange) title() string {
 	if _, rest, ok := strings.Cut(x.body, "<title>"); ok {
 		title, _, _ := strings.Cut(rest, "</title>")
@@ -535,7 +534,7 @@ func (x *exchange) title() string {
 	return x.body
 }
 
-// unclaimed is an iframe that gets no session though its tab is signed in.
+// unclaimed reports an iframe that gets no session although its tab is signed in.
 func (o *oracle) unclaimed(f *flow, challenge string, since time.Time) {
 	g := o.claims[challenge]
 	if g == nil || g.session == nil || g.session.claimedBy != nil || g.session.ending > 0 || g.session.excused != "" ||
@@ -549,10 +548,10 @@ func (o *oracle) unclaimed(f *flow, challenge string, since time.Time) {
 		o.accept(takenDead)
 		return
 	}
-	o.violated("unclaimed", "%s: the tab is signed in, the iframe gets nothing", f.id)
+	o.violated("unclaimed", "%s: the tab is signed in, but the iframe gets no session", f.id)
 }
 
-// accept counts something that is accepted.
+// accept counts an accepted exception.
 func (o *oracle) accept(what string) {
 	if _, ok := Accepted[what]; !ok {
 		panic("simulation: not in the list: " + what)
@@ -560,7 +559,7 @@ func (o *oracle) accept(what string) {
 	o.accepted[what]++
 }
 
-// settled is when all faults are over and had time to be made good for.
+// settled is called when all faults have ended and there was time to recover.
 func (o *oracle) settled() {
 	for _, x := range o.openStreams(nil) {
 		o.streamEnds(x)
@@ -583,7 +582,7 @@ func (o *oracle) settled() {
 	}
 }
 
-// died excuses the sessions whose tokens were in a process alone.
+// died excuses the sessions whose tokens only this process had.
 func (o *oracle) died(p *process) {
 	o.lastDeath = time.Now()
 	for _, s := range o.sessions {
@@ -600,7 +599,7 @@ func (o *oracle) excuse(s *session, why string) {
 	}
 }
 
-// failedOver forgets what was promised: an acknowledged write is lost.
+// failedOver drops the promises: acknowledged writes are lost.
 func (o *oracle) failedOver() {
 	o.lastLoss = time.Now()
 	for _, s := range o.sessions {
@@ -610,9 +609,9 @@ func (o *oracle) failedOver() {
 	}
 }
 
-// logoutUserBegins and logoutUserReturned note what ending all sessions of a
-// user promises: those that began before are over, those that begin after are
-// not. One that failed may still take effect when its writes land late.
+// logoutUserBegins and logoutUserReturned record what ending all sessions of a
+// user promises: those that began before have ended, those that begin after have
+// not. A call that failed may still take effect if its writes land late.
 func (o *oracle) logoutUserBegins(person string) {
 	o.logouts[person].running++
 	for _, s := range o.sessions {

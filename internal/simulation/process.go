@@ -12,13 +12,13 @@ type process struct {
 	name      string // "r1.2" for its second life
 	app       App
 	dead      bool
-	exchanges []*exchange    // under way
+	exchanges []*exchange    // in progress
 	knows     map[*grant]int // the latest tokens it has seen
 	waiting   []*call        // of callers that did not use HTTP
 	asked     time.Time      // when it last called the provider for no request
 }
 
-// launch starts a replica, or starts it again.
+// launch starts or restarts a replica.
 func (w *world) launch(n int) {
 	w.lives[n]++
 	p := &process{w: w, replica: fmt.Sprintf("r%d", n+1), knows: map[*grant]int{}}
@@ -41,17 +41,17 @@ func (w *world) launch(n int) {
 	switch w.keys[n] {
 	case 0:
 		config.Keys = [][]byte{old}
-	case 1: // the first step: all replicas learn the new key
+	case 1: // first step: all replicas learn the new key
 		config.Keys = [][]byte{old, new}
-	case 2: // the second: they seal with it
+	case 2: // second step: they seal with it
 		config.Keys = [][]byte{new, old}
 	}
 	p.app = w.boot(config)
 	w.replicas[n] = p
 }
 
-// kill ends a process at once: what it is doing stops where it is, and what
-// it sent is still on its way.
+// kill ends a process at once: its work stops, but what it has sent is still on
+// its way.
 func (w *world) kill(n int) {
 	p := w.replicas[n]
 	p.dead = true
@@ -68,12 +68,12 @@ func (w *world) kill(n int) {
 	p.exchanges, p.waiting = nil, nil
 }
 
-// pick chooses the replica that a load balancer sends a request to.
+// pick chooses the replica to which a load balancer sends a request.
 func (w *world) pick(name string) *process {
 	return w.replicas[w.dice.below(len(w.replicas), name)]
 }
 
-// asks notes that a process calls the provider.
+// asks records that a process calls the provider.
 func (p *process) asks(caller string) {
 	if caller == nobody {
 		p.asked = time.Now()

@@ -7,22 +7,22 @@ import (
 	"time"
 )
 
-// Setup is what a run is made of.
+// Setup is the environment of a run.
 type Setup struct {
 	Replicas   int
-	Store      string // "plain", "swap" or "": sessions live in cookies
-	NoContexts bool   // the store has the three methods of scs's Store alone
+	Store      string // "plain", "swap", or "" to keep sessions in cookies
+	NoContexts bool   // the store has only the three methods of scs's Store
 	Space      bool
-	Reuse      bool // the provider ends what came of a refresh token that comes twice
+	Reuse      bool // the provider ends a sign-in whose refresh token it sees twice
 	NoRefresh  bool
 	Lifetime   time.Duration // of access tokens
 	Skew       []time.Duration
 	LateExpiry bool // the store forgets late
-	Tight      bool // memory has room for one of everything: a store has the rest
+	Tight      bool // memory holds one of everything; the store holds the rest
 	ThirdParty bool
 	MaxAge     time.Duration
-	Crowd      int // how many organizations one of the people is in
-	Band       int // how many the others are in
+	Crowd      int // how many organizations one user is in
+	Band       int // how many the other users are in
 }
 
 // Faults are the probabilities that a call has a fault.
@@ -54,7 +54,7 @@ type Op struct {
 	Kind   string
 	Person string // browser or user
 	Place  place
-	N      int // replica, or whatever the kind needs
+	N      int // replica, or another number, depending on the kind
 	Path   string
 	For    time.Duration
 }
@@ -125,13 +125,13 @@ func Generate(seed uint64) *Program {
 	return p
 }
 
-// theme is what a program is mostly about.
+// theme is the main subject of a program.
 type theme struct {
-	kinds   []string // that are likely
-	renewal bool     // it happens when tokens are about to be renewed
+	kinds   []string // the likely kinds of operations
+	renewal bool     // operations happen when tokens are about to be renewed
 	steady  bool     // often nothing fails by chance
 	storm   bool     // often the store fails one call in seven
-	place   place    // that is likely
+	place   place    // the likely place
 	setup   func(dice, *Setup)
 }
 
@@ -183,8 +183,8 @@ func (f *Faults) draw(d dice) {
 	}
 }
 
-// gap is how long after one operation the next one comes: at once, a little
-// later, when tokens are about to be renewed, or when a device was asleep.
+// gap returns the time until the next operation: none, a little, until tokens are
+// about to be renewed, or as long as a device sleeps.
 func gap(d dice, id string, s *Setup, t theme) time.Duration {
 	if t.renewal && d.chance(0.25, id+" renewal") {
 		return d.between(s.Lifetime-6*time.Minute, s.Lifetime+time.Minute, id)

@@ -29,7 +29,8 @@ type provider struct {
 	refresh map[string]*grant
 }
 
-// grant is what a user gave to the app at one sign-in, and what came of it.
+// grant is the consent that a user gave the app at one sign-in, with everything
+// issued for it.
 type grant struct {
 	user, nonce, challenge, scope string
 
@@ -37,7 +38,7 @@ type grant struct {
 	current string    // refresh token
 	expiry  time.Time // of the latest access token
 	issued  time.Time // of the latest tokens
-	lastUse *use      // which the latest tokens came of
+	lastUse *use      // the use for which the latest tokens were issued
 	saved   bool      // the latest tokens are kept outside the process that got them
 	uses    map[string][]*use
 	sent    []*use // all of them
@@ -45,7 +46,7 @@ type grant struct {
 	doubled time.Time // when two processes last sent the same one
 
 	issues     int            // how often tokens were issued
-	generation map[string]int // of each refresh token: the how many-th issue it is of
+	generation map[string]int // of each refresh token: the number of its issue
 
 	claimable bool     // by an iframe
 	answered  bool     // a callback signed in with it
@@ -58,12 +59,12 @@ type accessToken struct {
 	own    string // the user, of a user access token
 }
 
-// use is one time that a process sent a code or a refresh token.
+// use is one use of a code or a refresh token by a process.
 type use struct {
 	proc       *process
 	call       *call
 	at         time.Time
-	status     int // that the process heard, 0 if none
+	status     int // that the process received, 0 if none
 	grant      *grant
 	generation int // of what was issued
 }
@@ -81,14 +82,14 @@ func newProvider(w *world) *provider {
 	return &provider{w: w, codes: map[string]*grant{}, access: map[string]*accessToken{}, refresh: map[string]*grant{}}
 }
 
-// token makes a secret that is the same in every run.
+// token returns a secret that is the same in every run.
 func (p *provider) token(prefix string) string {
 	p.serial++
 	return fmt.Sprintf("%s%032d", prefix, p.serial)
 }
 
-// authorize is what a browser does at the provider: the person says yes, and
-// goes back with a code.
+// authorize is the browser at the provider: the person consents and is sent back
+// with a code.
 func (p *provider) authorize(address *url.URL, person string) (back string, g *grant) {
 	query := address.Query()
 	code := p.token("code")
@@ -100,7 +101,7 @@ func (p *provider) authorize(address *url.URL, person string) (back string, g *g
 	return query.Get("redirect_uri") + "?" + url.Values{"code": {code}, "state": {query.Get("state")}}.Encode(), g
 }
 
-// revoke ends all that users gave to the app.
+// revoke ends all grants that a user gave the app.
 func (p *provider) revoke(person string) {
 	for _, grants := range []map[string]*grant{p.codes, p.refresh} {
 		for _, g := range grants {
@@ -111,7 +112,7 @@ func (p *provider) revoke(person string) {
 	}
 }
 
-// transport is the way of a process to the provider.
+// transport connects a process to the provider.
 type transport struct{ proc *process }
 
 func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -167,7 +168,7 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// fate decides what becomes of a request.
+// fate decides what happens to a request.
 func (p *provider) fate(id string) fate {
 	d := p.w.dice
 	quick := fate{effect: d.between(0, 50*time.Millisecond, id+" effect"), answer: d.between(0, 50*time.Millisecond, id+" answer")}
@@ -195,7 +196,7 @@ func (p *provider) fate(id string) fate {
 	return quick
 }
 
-// answer is what the provider makes of a request.
+// answer returns the provider's response to a request.
 func (p *provider) answer(u *use, req *http.Request, form url.Values) (status int, body, told string) {
 	switch req.URL.Path {
 	case "/.well-known/openid-configuration":
@@ -229,9 +230,9 @@ func (p *provider) user(req *http.Request) (status int, body, told string) {
 	return 200, fmt.Sprintf(`{"sub":%q,"preferred_username":%q,"name":%q,"orgs":[%s]}`, subOf(name), name, name, p.orgsOf(name)), name
 }
 
-// tokenEndpoint answers RFC 6749 sections 4.1.3 and 6: a code and a refresh
-// token work once, and where the provider watches for reuse (RFC 9700 section
-// 4.14.2) a refresh token that comes again ends all that came of its grant.
+// tokenEndpoint implements RFC 6749 sections 4.1.3 and 6: a code and a refresh
+// token work once. If the provider detects reuse (RFC 9700 section 4.14.2), a
+// refresh token that is sent again ends everything issued for its grant.
 func (p *provider) tokenEndpoint(u *use, form url.Values) (status int, body, told string) {
 	const dead = `{"error":"invalid_grant"}`
 	switch form.Get("grant_type") {
@@ -303,8 +304,8 @@ func subOf(name string) string {
 	return fmt.Sprintf("%x", hash[:12])
 }
 
-// crowd is a user in many organizations, so many that the session may not fit
-// in a cookie.
+// crowd is a user in so many organizations that the session may not fit in a
+// cookie.
 const crowd = "crowd"
 
 func (p *provider) orgsOf(name string) string {
@@ -321,11 +322,11 @@ func (p *provider) orgsOf(name string) string {
 
 type callerKey struct{}
 
-// nobody is the caller of what a process does for no request, or does not say
-// for which.
+// nobody is the caller if a process calls outside of a request, or does not pass
+// the request's context.
 const nobody = "background"
 
-// callerOf is the name of the operation that a call is part of.
+// callerOf returns the name of the operation that a call is part of.
 func callerOf(ctx context.Context) string {
 	if name, ok := ctx.Value(callerKey{}).(string); ok {
 		return name

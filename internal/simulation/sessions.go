@@ -2,7 +2,7 @@ package simulation
 
 import "time"
 
-// slack is how far clocks may be apart, and how exactly ends are asked for.
+// slack is how far clocks may differ, and how exactly ends are checked.
 const slack = 3 * time.Minute
 
 const (
@@ -12,8 +12,8 @@ const (
 	parkedLifetime = 2 * time.Minute // of a session that waits for its iframe
 )
 
-// copied is a cookie of a session, which without a store holds the tokens
-// that were the latest when it was made.
+// copied is a cookie of a session. Without a store, it contains the tokens that
+// were the latest when it was set.
 type copied struct {
 	session *session
 	made    time.Time
@@ -21,18 +21,18 @@ type copied struct {
 	issue   int
 }
 
-// kept reports whether the cookie is a name under which the session is kept
-// elsewhere, which is shorter than any session.
+// kept reports whether the cookie is the ID of a session that is kept elsewhere;
+// an ID is shorter than any session.
 func (c *copied) kept(value string) bool { return len(value) < 64 }
 
 // logouts are the calls that ended all sessions of a user.
 type logouts struct {
 	running int
-	last    time.Time // when one succeeded
-	until   time.Time // by when one that failed may still end sessions
+	last    time.Time // when one last succeeded
+	until   time.Time // until when a failed one may still end sessions
 }
 
-// session is a sign-in that the app told a browser of.
+// session is a sign-in for which the app gave a browser a cookie.
 type session struct {
 	n         int
 	user      string
@@ -42,18 +42,17 @@ type session struct {
 	value     string // of the first cookie
 	id        string // that the app shows, if it did
 	shared    bool   // with an iframe
-	copies    bool   // one in the tab, which ends with its access token, one in the iframe
+	copies    bool   // there is one in the tab, which ends with its access token, and one in the iframe
 	claimedBy *process
 
 	ending  int               // how many requests may have ended it
-	ended   time.Time         // by when it must be over, everywhere
-	endedBy string            // the rule that demands it
-	endedAt map[string]string // likewise, at one process: the rule by its name
+	ended   time.Time         // by when it must have ended, everywhere
+	endedBy string            // the rule that requires it
+	endedAt map[string]string // the same in one process: the rule, by the process's name
 	excused string            // why it may be lost
 }
 
-// must returns the rule by which a session must not be let in by a process,
-// or "".
+// must returns the rule by which a process must refuse a session, or "".
 func (s *session) must(p *process) string {
 	now := time.Now()
 	if !s.ended.IsZero() {
@@ -71,8 +70,8 @@ func (s *session) must(p *process) string {
 	return ""
 }
 
-// live reports whether a process must let a cookie in, and if not because of
-// something that is accepted, what.
+// live reports whether a process must accept a cookie, and if it need not because
+// of an accepted exception, which.
 func (c *copied) live(value string, p *process) (live bool, accepted string) {
 	now, s, g := time.Now(), c.session, c.session.grant
 	until := earlier(s.started.Add(p.w.site.MaxAge), g.issued.Add(idleLifetime))

@@ -1,16 +1,16 @@
 // Package simulation runs replicas of an app against a store, a provider and
-// browsers that fail in every way, in virtual time and driven by one seed, and
-// asks after each step whether the promises still hold. It knows the app by
-// its HTTP handler alone.
+// browsers that fail in every way, in virtual time and driven by one seed. After
+// each step it checks that the promises still hold. It uses only the app's HTTP
+// handler.
 //
-// A run is a [Program]: what people and machines do, and when. All that could
-// come in another order is a call that waits for the driver: a request on its
-// way to a replica, an answer on its way to a browser, a call of the store or
-// of the provider. The driver lets one go at a time and waits until nothing
-// moves any more (testing/synctest), so the same seed is the same run. Chance
-// is a function of the seed and of the name of what it decides: without one
-// operation the others run as before, which is how a failing program is cut
-// down to a few ([Minimize]).
+// A run is a [Program]: what people and machines do, and when. Anything whose
+// order could vary is a call that waits for the driver: a request on its way to
+// a replica, a response on its way to a browser, a call to the store or to the
+// provider. The driver releases one at a time and waits until every goroutine is
+// blocked (testing/synctest), so the same seed gives the same run. Chance is a
+// function of the seed and of the name of the decision: if an operation is left
+// out, the others run as before, so a failing program can be reduced to a few
+// operations ([Minimize]).
 //
 // The model is FoundationDB's simulation
 // (https://apple.github.io/foundationdb/testing.html).
@@ -27,7 +27,7 @@ import (
 // Process is what an app needs to start one of its processes.
 type Process struct {
 	Name      string
-	Store     any // a *PlainStore, *ContextStore or *SwapStore, or nil: sessions live in cookies
+	Store     any // a *PlainStore, *ContextStore or *SwapStore, or nil to keep sessions in cookies
 	Transport http.RoundTripper
 	Now       func() time.Time // the clock of its machine
 	Keys      [][]byte         // session keys, the first one seals
@@ -35,13 +35,12 @@ type Process struct {
 	Site      Site
 }
 
-// App is a process that was started.
+// App is a running process.
 type App struct {
 	// Handler has the library's handlers at their usual paths and the app's
-	// pages: "/" for everybody, "/private" for users, "/token" for users, with
-	// their access token, and "/program" for users and programs. They answer
-	// with the username in the header X-User, and "/token" with the access
-	// token in X-Token.
+	// pages: "/" for everyone, "/private" and "/token" for users, and "/program"
+	// for users and programs. They send the username in the header X-User, and
+	// "/token" sends the user's access token in X-Token.
 	Handler http.Handler
 
 	// LogoutUser ends all sessions of a user, by the user's sub.
@@ -64,13 +63,13 @@ type Device struct {
 	End      func(ctx context.Context) error
 }
 
-// Site is where the app is and who it is at the provider.
+// Site has the addresses of the app and the provider, and the app's credentials.
 type Site struct {
 	Origin, Host string
 	Provider     string // issuer
 	ClientID     string
 	ClientSecret string
-	Space        bool // the app is shown inside iframes of the provider's site
+	Space        bool // the app is shown in iframes on the provider's site
 	MaxAge       time.Duration
 }
 
@@ -86,16 +85,16 @@ type Violation struct {
 
 func (v Violation) String() string { return fmt.Sprintf("%s: %s (at %s)", v.Rule, v.Detail, v.At) }
 
-// Result is what came of a run.
+// Result is the outcome of a run.
 type Result struct {
 	Violations []Violation
 	Trace      []string
 	Counts     map[string]int // what happened how often
-	Accepted   map[string]int // what of Accepted did
+	Accepted   map[string]int // how often each of Accepted happened
 }
 
-// Broken returns the first violation of one of rules, or of any if there are
-// none named, that is not among except.
+// Broken returns the first violation of one of rules, or of any if none are
+// named, that is not in except.
 func (r *Result) Broken(rules ...string) *Violation {
 	for i, v := range r.Violations {
 		if len(rules) == 0 {
@@ -110,5 +109,5 @@ func (r *Result) Broken(rules ...string) *Violation {
 	return nil
 }
 
-// Text is the trace, a line an event.
+// Text returns the trace, one line per event.
 func (r *Result) Text() string { return strings.Join(r.Trace, "\n") }

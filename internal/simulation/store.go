@@ -29,7 +29,7 @@ type entry struct {
 	known  int // which tokens are in it, if it is a session
 }
 
-// change is what a write replaced, for a failover that loses it.
+// change is what a write replaced, for a failover that loses the write.
 type change struct {
 	at  time.Time
 	key string
@@ -37,13 +37,13 @@ type change struct {
 	had bool
 }
 
-// outage is a time in which calls fail.
+// outage is a period in which calls fail.
 type outage struct {
 	from, to time.Time
 	kind     string // "errors", "silence", "read-only" or "slow"
-	replica  string // that is affected, all if empty
-	shard    string // names the half of the keys that is affected, all if empty
-	entries  string // the only kind that is affected, all if empty
+	replica  string // the affected replica; all if empty
+	shard    string // names the affected half of the keys; all if empty
+	entries  string // the affected kind of entries; all if empty
 }
 
 // hits reports whether an outage affects a call.
@@ -53,8 +53,8 @@ func (o *outage) hits(w *world, p *process, key string) bool {
 		strings.HasPrefix(key, o.entries) && (o.shard == "" || w.dice.chance(0.5, o.shard+w.driver.keyName(key)))
 }
 
-// find returns what is under key. A store that is late drops expired entries
-// an hour after their time, as one may that cleans up now and then.
+// find returns the value under key. A store with LateExpiry drops entries an hour
+// after they expired, like a store that cleans up only occasionally.
 func (s *store) find(key string) ([]byte, bool) {
 	e, ok := s.entries[key]
 	expiry := e.expiry
@@ -77,7 +77,7 @@ func (s *store) put(key string, value []byte, expiry time.Time, known int) {
 	s.entries[key] = entry{bytes.Clone(value), expiry, known}
 }
 
-// failover loses the writes since a time, as a primary that dies before it
+// failover loses the writes since a time, like a primary that dies before it has
 // replicated them.
 func (s *store) failover(since time.Time) (lost int) {
 	for i := len(s.journal) - 1; i >= 0 && s.journal[i].at.After(since); i-- {
@@ -93,7 +93,7 @@ func (s *store) failover(since time.Time) (lost int) {
 	return lost
 }
 
-// PlainStore is the store as a process sees it, with the methods of scs's Store.
+// PlainStore is a process's view of the store, with the methods of scs's Store.
 type PlainStore struct{ proc *process }
 
 // ContextStore is a PlainStore with the methods of scs's CtxStore.
@@ -102,12 +102,12 @@ type ContextStore struct{ PlainStore }
 // SwapStore is a ContextStore that can compare and swap.
 type SwapStore struct{ ContextStore }
 
-// Find returns what is under a key.
+// Find returns the value under a key.
 func (p *PlainStore) Find(key string) ([]byte, bool, error) {
 	return p.find(context.Background(), key)
 }
 
-// Commit keeps b under a key.
+// Commit stores b under a key.
 func (p *PlainStore) Commit(key string, b []byte, expiry time.Time) error {
 	return p.commit(context.Background(), key, b, expiry)
 }
@@ -160,7 +160,7 @@ func (p *PlainStore) delete(ctx context.Context, key string) error {
 	}, nil)
 }
 
-// SwapCtx puts new under a key if old is there; nil stands for nothing.
+// SwapCtx stores new under a key if the value there is old; nil means absent.
 func (p *SwapStore) SwapCtx(ctx context.Context, key string, old, new []byte, expiry time.Time) (swapped bool, err error) {
 	s := p.proc.w.store
 	old, new = bytes.Clone(old), bytes.Clone(new)
@@ -178,9 +178,9 @@ func (p *SwapStore) SwapCtx(ctx context.Context, key string, old, new []byte, ex
 	return swapped && err == nil, err
 }
 
-// call is one call of a process, which takes effect and is answered when the
-// driver says so. It does not mind ctx, as the rare store does: the library
-// has to give up by itself, and the write may still land.
+// call is a call by a process; the driver decides when it takes effect and when
+// it returns. Like some rare stores, it ignores ctx: the library must give up by
+// itself, and the write may still land.
 func (p *PlainStore) call(ctx context.Context, what, key string, effect func() string, answered func()) error {
 	w, proc := p.proc.w, p.proc
 	name := fmt.Sprintf("%s %s store %s", callerOf(ctx), proc.name, what)
@@ -202,8 +202,8 @@ func (p *PlainStore) call(ctx context.Context, what, key string, effect func() s
 			}
 		})
 	}
-	// At the end of a run everything is done and nothing is there, so that
-	// nobody goes on trying.
+	// At the end of a run every call succeeds and finds nothing, so that no
+	// process retries any more.
 	c.finish = func(c *call) { c.err = nil }
 	return w.driver.do(context.Background(), c)
 }
@@ -215,7 +215,7 @@ func (s *store) valueName(b []byte) string {
 	return s.w.driver.alias("value", string(b))
 }
 
-// fate decides what becomes of a call.
+// fate decides what happens to a call.
 func (s *store) fate(proc *process, what, key, id string) fate {
 	d := s.w.dice
 	for _, o := range s.outages {
@@ -258,12 +258,12 @@ func (s *store) fate(proc *process, what, key, id string) fate {
 	return quick
 }
 
-// out reports whether an outage is under way, or was a moment ago.
+// out reports whether there is an outage, or was one a moment ago.
 func (s *store) out() bool {
 	return slices.ContainsFunc(s.outages, func(o outage) bool { return time.Now().Before(o.to.Add(time.Second)) })
 }
 
-// endOutages makes the store well again.
+// endOutages ends all outages.
 func (s *store) endOutages() {
 	s.outages = slices.DeleteFunc(s.outages, func(outage) bool { return true })
 }

@@ -14,15 +14,15 @@ const (
 	streamCheck = time.Minute + 2*time.Second
 )
 
-// stream opens a stream and stays until it ends, or for so long. It does not
-// hold up the end of the run.
+// stream opens a stream and waits until it ends, but no longer than stays. It
+// does not delay the end of the run.
 func (w *world) stream(id string, b *browser, at place, stays time.Duration) {
 	x := &exchange{flow: &flow{w: w, id: id, browser: b}, browser: b, at: at, method: "GET", path: streamPath, stays: stays}
 	w.streams = append(w.streams, x)
 	go x.perform()
 }
 
-// streamWriter hands the header of a stream on before its end.
+// streamWriter forwards the header of a stream before the stream ends.
 type streamWriter struct {
 	*httptest.ResponseRecorder
 	x *exchange
@@ -30,10 +30,10 @@ type streamWriter struct {
 
 func (s *streamWriter) Flush() { s.x.flushed(s.ResponseRecorder) }
 
-// begun is when the header of a stream is on its way to the browser.
+// begun is called when the header of a stream is on its way to the browser.
 func (x *exchange) begun() {
 	w := x.w
-	w.driver.log("%s: %s, and goes on", x.call.id, w.oracle.outcome(x))
+	w.driver.log("%s: %s, and continues", x.call.id, w.oracle.outcome(x))
 	x.streams = true
 	w.oracle.answered(x)
 	w.driver.after(w.dice.between(0, 20*time.Millisecond, x.call.id+" header"), func() {
@@ -43,8 +43,8 @@ func (x *exchange) begun() {
 	})
 }
 
-// streamed asks about a stream at its end, which the app says was or was not
-// that of its session.
+// streamed checks a stream at its end. The app says whether it ended because its
+// session did.
 func (o *oracle) streamed(x *exchange) {
 	c := x.only()
 	if c == nil {
@@ -55,13 +55,13 @@ func (o *oracle) streamed(x *exchange) {
 	case x.ended && accepted != "":
 		o.accept(accepted)
 	case x.ended && c.live && live:
-		o.violated("stream", "%s at %s: ended, and session %d has not", x.name, x.proc.name, c.session.n)
+		o.violated("stream", "%s at %s: ended, but session %d has not", x.name, x.proc.name, c.session.n)
 	case !x.ended && !o.w.broken && c.session.must(x.proc) == "age":
 		o.violated("stream", "%s at %s: outlives session %d", x.name, x.proc.name, c.session.n)
 	}
 }
 
-// only returns the session's cookie in a request, nil if there are several.
+// only returns the session cookie of a request, or nil if there are several.
 func (x *exchange) only() *sent {
 	if len(x.cookies) != 1 || x.cookies[0].session == nil {
 		return nil
@@ -69,8 +69,8 @@ func (x *exchange) only() *sent {
 	return &x.cookies[0]
 }
 
-// openStreams returns the streams of a session that have not ended, those of
-// all sessions if it is nil.
+// openStreams returns the streams of a session that have not ended, or those of
+// all sessions if s is nil.
 func (o *oracle) openStreams(s *session) (open []*exchange) {
 	for _, x := range o.w.streams {
 		if c := x.only(); c != nil && (s == nil || c.session == s) && x.streams && slices.Contains(x.proc.exchanges, x) {
@@ -80,7 +80,7 @@ func (o *oracle) openStreams(s *session) (open []*exchange) {
 	return open
 }
 
-// streamsEnd asks after a while whether the streams of a session that ended
+// streamsEnd checks, when within has passed, that the streams of an ended session
 // are closed: those of one process, or of all if p is nil.
 func (o *oracle) streamsEnd(s *session, p *process, within time.Duration) {
 	for _, x := range o.openStreams(s) {
@@ -90,10 +90,10 @@ func (o *oracle) streamsEnd(s *session, p *process, within time.Duration) {
 	}
 }
 
-// streamEnds asks whether a stream is closed if its session has ended.
+// streamEnds checks that a stream is closed if its session has ended.
 func (o *oracle) streamEnds(x *exchange) {
 	s := x.only().session
 	if rule := s.must(x.proc); rule != "" && slices.Contains(x.proc.exchanges, x) {
-		o.violated("stream", "%s at %s is open, session %d has ended by %s", x.name, x.proc.name, s.n, rule)
+		o.violated("stream", "%s at %s is open, but session %d has ended by %s", x.name, x.proc.name, s.n, rule)
 	}
 }

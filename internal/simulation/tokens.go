@@ -2,15 +2,15 @@ package simulation
 
 import "time"
 
-// turn is how long a process that renews keeps the others from it, if the
-// store does not take what it got.
+// turn is how long a process that renews keeps others from doing so if it cannot
+// store the result.
 const turn = 14 * time.Second
 
-// heard reports whether the tokens that the provider issued last have
-// reached a process.
+// heard reports whether the latest tokens that the provider issued have reached a
+// process.
 func (g *grant) heard() bool { return g.lastUse == nil || g.lastUse.status == 200 }
 
-// refreshSent notes that a process sends a refresh token, and asks whether it
+// refreshSent records that a process sends a refresh token, and checks that it
 // may.
 func (o *oracle) refreshSent(token string, u *use) {
 	g := o.w.provider.refresh[token]
@@ -47,7 +47,7 @@ func (o *oracle) refreshSent(token string, u *use) {
 	}
 }
 
-// issued notes that the provider issued tokens to a process.
+// issued records that the provider issued tokens to a process.
 func (o *oracle) issued(g *grant, u *use) {
 	g.lastUse, g.saved = u, false
 	g.issues++
@@ -56,7 +56,7 @@ func (o *oracle) issued(g *grant, u *use) {
 	o.w.counts["issued"]++
 }
 
-// heard notes that a process has the answer to a code or a refresh token.
+// heard records that a process has the response to a code or a refresh token.
 func (o *oracle) heard(u *use, status int) {
 	u.status = status
 	if status == 200 && u.grant != nil {
@@ -64,15 +64,15 @@ func (o *oracle) heard(u *use, status int) {
 	}
 }
 
-// stored notes that a process wrote something, and returns which tokens are
-// in it: the latest that the process knows.
+// stored records that a process wrote an entry, and returns which tokens it
+// contains: the latest that the process knows.
 func (o *oracle) stored(p *process, key string, known int) {
 	if s := o.w.storeKeys[key]; s != nil && known == s.grant.issues {
 		s.grant.saved = true
 	}
 }
 
-// holds is which tokens of the session under a key a process knows.
+// holds returns which tokens of the session under a key a process knows.
 func (o *oracle) holds(p *process, key string) int {
 	if s := o.w.storeKeys[key]; s != nil {
 		return p.knows[s.grant]
@@ -80,22 +80,22 @@ func (o *oracle) holds(p *process, key string) int {
 	return 0
 }
 
-// read notes that a process has read tokens from the store.
+// read records that a process has read tokens from the store.
 func (o *oracle) read(p *process, key string, known int) {
 	if s := o.w.storeKeys[key]; s != nil {
 		p.knows[s.grant] = max(p.knows[s.grant], known)
 	}
 }
 
-// saved asks whether the store has the latest tokens of each session that a
-// process got them for, after the store had time to take them.
+// saved checks that the store has the latest tokens of every session for which a
+// process received some, once there was time to store them.
 func (o *oracle) saved() {
 	if o.w.setup.Tight { // a process may forget what it could not store
 		return
 	}
 	for _, s := range o.sessions {
 		if g := s.grant; s.listed() && !g.saved && g.lastUse != nil && g.lastUse.status == 200 && !g.lastUse.proc.dead {
-			o.violated("saved", "the tokens of session %d are in %s alone", s.n, g.lastUse.proc.name)
+			o.violated("saved", "the tokens of session %d are only in %s", s.n, g.lastUse.proc.name)
 		}
 	}
 }

@@ -19,7 +19,7 @@ type world struct {
 	faults Faults
 	good   map[string]bool
 	dice   dice
-	quiet  bool // faults are over
+	quiet  bool // faults have ended
 
 	driver    *driver
 	store     *store
@@ -33,7 +33,7 @@ type world struct {
 	streams   []*exchange
 	waiting   int  // operations to come
 	disturbed bool // a process or the store failed
-	broken    bool // the store failed, or a process that may have been using it
+	broken    bool // the store failed, or a process that may have been using it did
 	counts    map[string]int
 
 	storeKeys map[string]*session // by the keys of the store
@@ -132,7 +132,7 @@ func (w *world) do(op Op) {
 	case "stream":
 		w.stream(op.ID, b, op.Place, op.For*240)
 	case "give up":
-		w.disturbed = true // of too many attempts the oldest go
+		w.disturbed = true // if there are too many attempts, the oldest are dropped
 		w.begin(op.ID, b, func(f *flow) {
 			for range 1 + w.dice.below(5, op.ID+" clicks") {
 				f.get(tab, loginPath)
@@ -204,7 +204,7 @@ func (w *world) do(op Op) {
 	}
 }
 
-// people returns who may sign in.
+// people returns the users who may sign in.
 func (w *world) people() []string {
 	if w.setup.Crowd > 0 {
 		return append(slices.Clone(people), crowd)
@@ -212,9 +212,9 @@ func (w *world) people() []string {
 	return people
 }
 
-// evict makes the store lose an entry, always of the same kind in a run:
-// either the epoch of a user or the list of a user's sessions. Ending all
-// sessions of a user needs one of the two.
+// evict makes the store lose an entry. In a run it is always of the same kind:
+// either the epoch of a user or the list of a user's sessions, because LogoutUser
+// needs one of the two.
 func (w *world) evict(op Op) {
 	kind := one(w.dice, "evicted", "hfoauth-epoch-", "hfoauth-list-")
 	var keys []string
@@ -234,8 +234,8 @@ func (w *world) evict(op Op) {
 	if kind != "hfoauth-epoch-" {
 		return
 	}
-	// Sessions that do not know the epoch may be refused, and those that the
-	// list did not name, or whose end was not stored, are back.
+	// Sessions that do not know the epoch may be refused, and sessions that the
+	// list did not name, or whose end was not stored, come back.
 	for _, s := range w.oracle.sessions {
 		w.oracle.excuse(s, writeLost)
 		if s.endedBy == "logout user" && !w.listEnded(s.ended) {
@@ -244,9 +244,9 @@ func (w *world) evict(op Op) {
 	}
 }
 
-// listEnded reports whether all sessions in a user's list have ended that a
-// call to LogoutUser found: unless the store failed at that moment, and the
-// process that tries again later had no minute for it.
+// listEnded reports whether all sessions that a call to LogoutUser found in the
+// user's list have ended. They may not have if the store failed at that moment
+// and the process had less than a minute to retry.
 func (w *world) listEnded(called time.Time) bool {
 	if w.setup.Store != "swap" || w.faults.store() {
 		return false
@@ -260,8 +260,8 @@ func (w *world) listEnded(called time.Time) bool {
 	return !disturbed && !w.setup.Tight && w.oracle.lastDeath.Before(called)
 }
 
-// rotate takes the next step to new session keys, one replica after the
-// other; every process starts anew.
+// rotate takes the next step to new session keys: every replica restarts, one
+// after the other.
 func (w *world) rotate() {
 	step := w.keys[0] + 1
 	if step > 2 {
@@ -274,7 +274,7 @@ func (w *world) rotate() {
 	}
 }
 
-// settle ends all faults and lets pass what was late.
+// settle ends all faults and lets late calls finish.
 func (w *world) settle() {
 	w.quiet = true
 	w.store.endOutages()
@@ -285,11 +285,11 @@ func (w *world) settle() {
 	}
 	w.driver.run(2*time.Minute, func() bool { return false })
 	w.oracle.settled()
-	w.driver.log("faults are over")
+	w.driver.log("faults have ended")
 }
 
-// lastLook shows all cookies there ever were to all replicas, and has every
-// browser look at a page in every place.
+// lastLook sends every cookie that was ever set to every replica, and makes every
+// browser open a page in every place.
 func (w *world) lastLook() {
 	i := 0
 	look := func(do func(*flow), b *browser) {
@@ -311,7 +311,7 @@ func (w *world) lastLook() {
 	}
 }
 
-// finish answers all that waits, and asks whether a goroutine stays.
+// finish answers all open calls and checks that no goroutine is left.
 func (w *world) finish() {
 	for _, x := range w.streams {
 		if x.cancel != nil {
@@ -326,7 +326,7 @@ func (w *world) finish() {
 	}
 }
 
-// bubbleGoroutines returns the stacks of the goroutines of this bubble but
+// bubbleGoroutines returns the stacks of the goroutines of this bubble, except
 // the caller's and the bubble's own.
 func bubbleGoroutines() (stacks []string) {
 	if runtime.NumGoroutine() < 4 {

@@ -1,5 +1,5 @@
-// Command reverts shows that the simulation can fail: it takes one mend after
-// the other out of the code and counts the seeds until a promise is broken.
+// Command reverts shows that the simulation can fail: it takes one fix at a time
+// out of the code and counts the seeds until a promise is broken.
 //
 //	go run ./internal/simulation/reverts
 //
@@ -21,7 +21,7 @@ import (
 
 var (
 	seeds = flag.Int("seeds", 10_000, "after how many seeds a revert counts as unnoticed")
-	only  = flag.String("only", "", "take out what has this in its description alone")
+	only  = flag.String("only", "", "take out only fixes with this in their description")
 )
 
 func main() {
@@ -50,7 +50,7 @@ func main() {
 
 var found = regexp.MustCompile(`broken by seed (\d+): ([\w -]+):`)
 
-// try runs the simulation without a mend.
+// try runs the simulation without a fix.
 func (r *revert) try() (seed, rule string, err error) {
 	dir, err := os.MkdirTemp("", "reverts")
 	if err != nil {
@@ -83,8 +83,8 @@ func (r *revert) try() (seed, rule string, err error) {
 	return "", "", nil
 }
 
-// apply writes the files of a revert without its mend into dir, and returns
-// them by the paths they stand for.
+// apply writes the files without the fix into dir, and returns them by the paths
+// of those that they replace.
 func (r *revert) apply(dir string) (map[string]string, error) {
 	replaced := map[string]string{}
 	for i, c := range r.changes {
@@ -101,7 +101,7 @@ func (r *revert) apply(dir string) (map[string]string, error) {
 			return nil, err
 		}
 		if n := strings.Count(string(code), c.old); n != 1 {
-			return nil, fmt.Errorf("%s has %d times what is to be taken out:\n%s", c.file, n, c.old)
+			return nil, fmt.Errorf("%s contains the text to replace %d times:\n%s", c.file, n, c.old)
 		}
 		to := filepath.Join(dir, fmt.Sprint(i, ".go"))
 		if err := os.WriteFile(to, []byte(strings.Replace(string(code), c.old, c.new, 1)), 0o600); err != nil {

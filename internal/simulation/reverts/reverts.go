@@ -1,13 +1,13 @@
 package main
 
-// revert is a mend that is taken out.
+// revert is a fix that is taken out.
 type revert struct {
-	point   int // of the list in the issue that asked for the mend
+	point   int // in the list of the issue that requested the fix
 	what    string
 	changes []change
 }
 
-// change replaces one text of a file, which occurs there once.
+// change replaces a text that occurs once in a file.
 type change struct{ file, old, new string }
 
 const (
@@ -24,19 +24,19 @@ const (
 )
 
 var reverts = []revert{
-	{8, "a sign-out that the store did not take is tried again", []change{
+	{8, "a sign-out that was not stored is retried", []change{
 		{endFile, "	if err == nil {\n		return nil\n	}\n	now := k.config.Now()", "	if true {\n		return err\n	}\n	now := k.config.Now()"},
 	}},
-	{8, "what opens a session looks for its tombstone", []change{
+	{8, "opening a session reads its tombstone", []change{
 		{openFile, "		if k.store.swapper == nil {\n			mark", "		if false {\n			mark"},
 	}},
-	{8, "a failing look for the tombstone is a failure", []change{
+	{8, "failing to read the tombstone is a failure", []change{
 		{openFile, "			if err != nil || mark != nil {", "			if mark != nil {"},
 	}},
 	{9, "a version that is not stored yet is used", []change{
 		{openFile, "	case !ok || v.entry.Version < e.Version:", "	case true || !ok || v.entry.Version < e.Version:"},
 	}},
-	{9, "a version that the store did not take is saved later", []change{
+	{9, "a version that was not stored is saved later", []change{
 		{renewFile, "func (k *Keeper[S]) saveLater(e *Entry[S]) {", "func (k *Keeper[S]) saveLater(e *Entry[S]) {\n	if true {\n		return\n	}"},
 	}},
 	{10, "replicas take turns", []change{
@@ -45,16 +45,16 @@ var reverts = []revert{
 	{10, "a turn lasts until the new tokens are stored", []change{
 		{renewFile, "; ok && !v.confirmed {\n		return", "; ok && !v.confirmed && false {\n		return"},
 	}},
-	{10, "a dead token is not sent again", []change{
+	{10, "a dead token is not sent twice", []change{
 		{renewalFile, "next, err := c.sessions.Refuse(ctx, e, left, left.token.Expiry)", "next, err := e, error(nil)\n	if !c.now().Before(left.token.Expiry) {\n		return nil, ErrNotSignedIn\n	}"},
 	}},
-	{10, "nobody waits whose access token is good", []change{
+	{10, "a user whose access token is good does not wait", []change{
 		{renewalFile, "wait := !c.now().Before(e.Data.token.Expiry)", "wait := true"},
 	}},
 	{11, "with a store a renewal sets no cookie", []change{
 		{sessionFile, "		case e.Value == \"\" || e.Value == value:", "		case e.Value == \"\":\n			c.cookies.set(w, name, value, c.cookieLifetime(e))\n			return e, nil\n		case e.Value == value:"},
 	}},
-	{11, "a renewal looks at the sign-out before it sets a cookie", []change{
+	{11, "a renewal checks for a sign-out before it sets a cookie", []change{
 		{sessionFile, "		case !c.sessions.Ended(e.ID): // else", "		default: // else"},
 		{renewFile, "	if _, ended := k.ended.Get(e.ID, k.config.Now()); ended {\n		return nil, ErrEnded\n	}\n	return e, nil", "	return e, nil"},
 	}},
@@ -64,16 +64,16 @@ var reverts = []revert{
 	{12, "the epoch decides", []change{
 		{endFile, "return forgotten || current.mark == e.epoch.mark, nil", "return true || forgotten, nil"},
 	}},
-	{12, "the sessions in the list are ended, too", []change{
+	{12, "the sessions in the list are ended as well", []change{
 		{endFile, "	for _, l := range list {\n		err := k.bury", "	for _, l := range list[:0] {\n		err := k.bury"},
 	}},
-	{13, "a claim works once at a process", []change{
+	{13, "a claim works once in a process", []change{
 		{parkFile, " || !k.claimed.PutNew(key, struct{}{}, 1, now, p.until) {", " || false && !k.claimed.PutNew(key, struct{}{}, 1, now, p.until) {"},
 	}},
-	{13, "a claim works once at all replicas", []change{
+	{13, "a claim works once across replicas", []change{
 		{parkFile, "swapped, err := k.store.swap(ctx, key, sealed, k.sealParked(key, &p), p.until)", "swapped, err := true, error(nil)"},
 	}},
-	{13, "a parked session does not trust the store with its end", []change{
+	{13, "a parked session does not rely on the store to expire it", []change{
 		{parkFile, " || !k.config.Now().Before(p.until) {", " {"},
 	}},
 	{13, "a claim ends the session that it supersedes", []change{
@@ -94,10 +94,10 @@ var reverts = []revert{
 	{13, "the cookie of an iframe lives as long as its session", []change{
 		{sessionFile, "		return e.End.Sub(c.now())", "		return e.Expiry.Sub(c.now())"},
 	}},
-	{14, "a session that the provider refuses ends at all replicas", []change{
+	{14, "a session that the provider refuses ends on all replicas", []change{
 		{renewFile, "	next.sealed = k.config.Stored.Seal(k.encode(next), next.key)", "	if next.Version%2 == 1 {\n		k.supersede(next)\n		return next, nil\n	}\n	next.sealed = k.config.Stored.Seal(k.encode(next), next.key)"},
 	}},
-	{14, "a session ends at its age", []change{
+	{14, "a session ends at its maximum age", []change{
 		{renewFile, "next.Data, next.Version, next.Expiry = data, version, earlier(expiry, e.End)", "next.Data, next.Version, next.Expiry = data, version, expiry"},
 		{openFile, "	e.Expiry = earlier(e.Expiry, e.End)\n	return e\n", "	return e\n"},
 	}},
