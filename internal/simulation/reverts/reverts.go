@@ -55,7 +55,7 @@ var reverts = []revert{
 		{sessionFile, "		case e.Value == \"\" || e.Value == value:", "		case e.Value == \"\":\n			c.cookies.set(w, name, value, c.cookieLifetime(e))\n			return e, nil\n		case e.Value == value:"},
 	}},
 	{11, "a renewal checks for a sign-out before it sets a cookie", []change{
-		{sessionFile, "		case !c.sessions.Ended(e.ID): // else", "		default: // else"},
+		{sessionFile, "		case !c.sessions.Ended(e.ID):", "		default:"},
 		{renewFile, "	if _, ended := k.ended.Get(e.ID, k.config.Now()); ended {\n		return nil, ErrEnded\n	}\n	return e, nil", "	return e, nil"},
 	}},
 	{12, "the sessions of a user end by an epoch, not by a clock", []change{
