@@ -358,6 +358,7 @@ func TestForbiddenSaysWhy(t *testing.T) {
 	s.addMember("reader", hfoauthtest.Org{Username: "engines", Role: "read"})
 	s.addMember("owner", hfoauthtest.Org{Username: "mills", Name: "The Mills", Role: "read"})
 	mills := hfoauthtest.Org{Username: "mills"}.ID()
+	grants := map[string][]string{"ada": {"engines"}, "pending": {"engines"}, "reader": {"engines"}, "owner": {"mills"}}
 	noAdmin := &hfoauth.ForbiddenError{Org: "engines", Role: hfoauth.RoleAdmin}
 	said := noAdmin.Error()
 	p := s.protect(map[string]http.Handler{
@@ -397,7 +398,7 @@ func TestForbiddenSaysWhy(t *testing.T) {
 		{"grace", "/pro", "This is for PRO users.", "This is for PRO users.", `"reason":"This is for PRO users."`, false},
 	} {
 		browser := s.browser()
-		s.signIn(browser, hfoauthtest.Person{Username: tt.user, Orgs: []string{"engines", "mills"}}, "/")
+		s.signIn(browser, hfoauthtest.Person{Username: tt.user, Orgs: grants[tt.user]}, "/")
 		s.log.reset()
 		program := get(t, browser, p.address+tt.path, "Accept", "application/json")
 		if program.StatusCode != 403 {

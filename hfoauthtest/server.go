@@ -75,7 +75,8 @@ type Server struct {
 
 // New returns a Server for an issuer such as "https://hub.example", which must
 // have no path. The caller serves it there as an [http.Handler], for example over
-// TLS. Without users it has [DefaultUsers].
+// TLS. Without users it has [DefaultUsers]. It panics unless [CheckUsers] accepts
+// them.
 func New(issuer string, users ...User) *Server {
 	if len(users) == 0 {
 		users = DefaultUsers()
@@ -118,6 +119,9 @@ func New(issuer string, users ...User) *Server {
 // "localhost". Call Close to stop the Server. Without users it has
 // [DefaultUsers].
 func Listen(address string, users ...User) (*Server, error) {
+	if err := CheckUsers(users...); err != nil {
+		return nil, fmt.Errorf("hfoauthtest: %w", err)
+	}
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("hfoauthtest: %w", err)

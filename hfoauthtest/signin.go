@@ -140,6 +140,9 @@ func (p *personTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	io.Copy(io.Discard, resp.Body)
 	resp.Body.Close()
+	if err := p.person.check(p.server); err != nil {
+		return nil, err
+	}
 	return p.person.Transport.RoundTrip(p.decision(req))
 }
 
@@ -155,11 +158,11 @@ func (s *Server) isAuthorization(req *http.Request) bool {
 
 // decision returns the form that the person sends from the consent page.
 func (p *personTransport) decision(page *http.Request) *http.Request {
+	user, _ := p.server.userNamed(orElse(p.person.Username, p.server.firstUsername()))
 	form := url.Values{"user": {p.person.Username}, "decision": {"approve"}}
 	if p.person.Deny {
 		form.Set("decision", "deny")
 	}
-	user, _ := p.server.userNamed(p.person.Username)
 	for _, org := range user.Orgs {
 		if slices.Contains(p.person.Orgs, org.Username) {
 			form.Add(orgField(user.Username), org.ID())

@@ -85,16 +85,19 @@ func DefaultUsers() []User {
 	}
 }
 
-// SetUsers replaces all users.
+// SetUsers replaces all users. It panics unless [CheckUsers] accepts them.
 func (s *Server) SetUsers(users ...User) {
+	mustBeGood(users)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.users = slices.Clone(users)
 }
 
 // AddUser adds a user, or replaces the one with the same Username, whose tokens
-// stay valid and return the new data.
+// stay valid and return the new data. It panics unless [CheckUsers] accepts the
+// user.
 func (s *Server) AddUser(user User) {
+	mustBeGood([]User{user})
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.users = append(without(s.users, user.Username), user)

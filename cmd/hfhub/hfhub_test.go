@@ -371,17 +371,37 @@ func TestExportedLines(t *testing.T) {
 }
 
 func TestWhatHfhubSays(t *testing.T) {
-	for want, args := range map[string][]string{
-		"consent is remembered, as on the Hub; switch accounts or sign out there\n": nil,
-		"every sign-in asks for consent; switch accounts or sign out there\n":       {"-ask"},
-		"every sign-in is approved at once as ada\n":                                {"-as", "ada"},
+	for want, tt := range map[string]struct{ env, args []string }{
+		"consent is remembered, as on the Hub; switch accounts or sign out there\n":                            {},
+		"every sign-in asks for consent; switch accounts or sign out there\n":                                  {nil, []string{"-ask"}},
+		"every sign-in is approved at once as ada\n":                                                           {nil, []string{"-as", "ada"}},
+		"open your app at http://localhost:7860/ (if it uses OAUTH_REDIRECT_URL)\n":                            {},
+		"open your app at http://localhost:3000/\n":                                                            {[]string{"PORT=3000"}, nil},
+		"open your app at http://localhost:8000/\n":                                                            {[]string{"OAUTH_REDIRECT_URL=http://localhost:8000/auth/callback?x=1"}, nil},
+		"open your app at http://localhost:9000/tools/\n":                                                      {nil, []string{"-redirect", "http://localhost:9000/tools/login/callback"}},
+		"open your app at https://ada-app.hf.space/\n":                                                         {nil, []string{"-space", "ada-app.hf.space"}},
+		"warning: unknown scope emial, which hfhub answers with invalid_scope: it knows openid profile email ": {nil, []string{"-scopes", "openid,emial"}},
 	} {
-		_, _, stderr := ended(t, nil, append(args, "--", "true")...)
-		if !strings.HasSuffix(stderr, want) {
-			t.Errorf("%q: hfhub prints %q, want %q", args, stderr, want)
+		_, _, stderr := ended(t, tt.env, append(tt.args, "--", "true")...)
+		if !strings.Contains(stderr, "hfhub: "+want) {
+			t.Errorf("%q: hfhub prints %q, want %q", tt.args, stderr, want)
 		}
-		if !regexp.MustCompile(`^hfhub: stand-in for huggingface\.co at http://127\.0\.0\.1:\d+\n`).MatchString(stderr) {
-			t.Errorf("%q: hfhub prints %q, without its address", args, stderr)
+		if !regexp.MustCompile(`(?m)^hfhub: stand-in for huggingface\.co at http://127\.0\.0\.1:\d+$`).MatchString(stderr) {
+			t.Errorf("%q: hfhub prints %q, without its address", tt.args, stderr)
+		}
+	}
+	_, _, stderr := ended(t, nil, "-redirect", "myapp://callback", "--", "true")
+	if strings.Contains(stderr, "open your app") || strings.Contains(stderr, "warning") {
+		t.Errorf("for an app without a web address hfhub prints %q", stderr)
+	}
+}
+
+func TestNameFlag(t *testing.T) {
+	for want, args := range map[string][]string{"Sign in to Your app": nil, "Sign in to Engines": {"-name", "Engines"}} {
+		h := start(t, nil, args...)
+		query := url.Values{"response_type": {"code"}, "client_id": {h.env["OAUTH_CLIENT_ID"]}, "redirect_uri": {h.env["OAUTH_REDIRECT_URL"]}, "scope": {"openid"}}
+		if _, text := h.send("GET", h.url()+"/oauth/authorize?"+query.Encode(), "", func(*http.Request) {}); !strings.Contains(text, want) {
+			t.Errorf("%q: the consent page lacks %q: %s", args, want, text)
 		}
 	}
 }
@@ -418,6 +438,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		"the real provider":         {[]string{"OPENID_PROVIDER_URL=https://huggingface.co"}, nil, 2, "unset it, or choose an address with -addr"},
 		"a path":                    {[]string{"OPENID_PROVIDER_URL=http://localhost:9999/x"}, nil, 2, "unset it, or choose an address with -addr"},
 		"elsewhere":                 {[]string{"OPENID_PROVIDER_URL=http://192.0.2.1:9999"}, nil, 2, "unset it, or choose an address with -addr"},
+		"of no organization":        {nil, []string{"-org", "nosuch"}, 2, "-org nosuch: unknown organization: use one of engines, notes"},
 		"as nobody":                 {nil, []string{"-as", "nobody"}, 2, "unknown user: use one of ada, grace, alan"},
 		"public with a secret":      {nil, []string{"-public", "-client-secret", "x"}, 2, "exclude each other"},
 		"space and redirect":        {nil, []string{"-space", "a.hf.space", "-redirect", "http://localhost/"}, 2, "exclude each other"},
@@ -552,8 +573,14 @@ func TestReuseDetectionFlag(t *testing.T) {
 
 // -org enables token exchange for members.
 func TestOrgFlag(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "users.json")
+	const users = `{"users":[{"username":"ada","email":"ada@example.com","emailVerified":true,"orgs":[{"username":"engines"},{"username":"notes"}]},
+		{"username":"eve","orgs":[{"username":"strangers"}]}]}`
+	if err := os.WriteFile(file, []byte(users), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for org, want := range map[string]string{"": "invalid_client", "engines": "", "notes": "", "strangers": "invalid_grant"} {
-		h := start(t, nil, "-org", org)
+		h := start(t, nil, "-users", file, "-org", org)
 		form := url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:token-exchange"}, "subject_token": {"ada@example.com"},
 			"subject_token_type": {"urn:huggingface:token-type:user-email"}, "client_id": {h.env["OAUTH_CLIENT_ID"]}, "client_secret": {h.env["OAUTH_CLIENT_SECRET"]}}
 		_, text := h.send("POST", h.url()+"/oauth/token", form.Encode(), nil)

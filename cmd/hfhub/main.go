@@ -23,6 +23,8 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -80,7 +82,7 @@ func serve(o *options, stdout, stderr io.Writer) (int, error) {
 		defer control.Close()
 		env = append(env, variable{"HFHUB_CONTROL_URL", control.url}, variable{"HFHUB_CONTROL_TOKEN", control.token})
 	}
-	introduce(stderr, o, hub.URL)
+	introduce(stderr, o, hub.URL, app)
 	if len(o.command) > 0 {
 		return runCommand(o.command, env)
 	}
@@ -93,8 +95,14 @@ func serve(o *options, stdout, stderr io.Writer) (int, error) {
 	return 0, nil
 }
 
-// introduce prints the URL of the stand-in, and how to switch accounts.
-func introduce(w io.Writer, o *options, url string) {
+// introduce prints the URLs of the stand-in and the app, and how to switch
+// accounts.
+func introduce(w io.Writer, o *options, url string, app hfoauthtest.App) {
+	for scope := range strings.FieldsFuncSeq(o.scopes, func(r rune) bool { return r == ' ' || r == ',' }) {
+		if !slices.Contains(app.Scopes, scope) {
+			fmt.Fprintf(w, "hfhub: warning: unknown scope %s, which hfhub answers with invalid_scope: it knows %s\n", scope, strings.Join(app.Scopes, " "))
+		}
+	}
 	fmt.Fprintf(w, "hfhub: stand-in for huggingface.co at %s\n", url)
 	switch {
 	case o.settings.ApproveAs != "":
@@ -103,6 +111,13 @@ func introduce(w io.Writer, o *options, url string) {
 		fmt.Fprintln(w, "hfhub: every sign-in asks for consent; switch accounts or sign out there")
 	default:
 		fmt.Fprintln(w, "hfhub: consent is remembered, as on the Hub; switch accounts or sign out there")
+	}
+	switch address := o.appURL(); {
+	case address == "":
+	case o.guessed:
+		fmt.Fprintf(w, "hfhub: open your app at %s (if it uses OAUTH_REDIRECT_URL)\n", address)
+	default:
+		fmt.Fprintf(w, "hfhub: open your app at %s\n", address)
 	}
 }
 

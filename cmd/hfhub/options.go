@@ -35,6 +35,7 @@ type options struct {
 
 	scopes    string // OAUTH_SCOPES
 	redirect  string // OAUTH_REDIRECT_URL
+	guessed   bool   // nothing says where the app is, so redirect is the default
 	spaceHost string // SPACE_HOST
 
 	example bool
@@ -43,7 +44,7 @@ type options struct {
 
 // parse parses the flags; some of them default to environment variables.
 func parse(args []string, getenv func(string) string) (*options, error) {
-	o := &options{app: hfoauthtest.App{Name: "Your app"}}
+	o := &options{}
 	flags := o.flags(getenv)
 	if err := flags.Parse(args); err != nil {
 		return nil, err
@@ -62,6 +63,7 @@ func (o *options) flags(getenv func(string) string) *flag.FlagSet {
 	flags.StringVar(&o.app.ClientID, "client-id", getenv("OAUTH_CLIENT_ID"), "")
 	flags.StringVar(&o.app.ClientSecret, "client-secret", "", "")
 	flags.BoolVar(&o.app.Public, "public", false, "")
+	flags.StringVar(&o.app.Name, "name", "Your app", "")
 	flags.StringVar(&o.app.Org, "org", "", "")
 	flags.StringVar(&o.scopes, "scopes", cmp.Or(getenv("OAUTH_SCOPES"), "openid profile"), "")
 	flags.StringVar(&o.redirect, "redirect", "", "")
@@ -107,6 +109,7 @@ func (o *options) complete(getenv func(string) string) error {
 	if o.redirect != "" {
 		o.app.RedirectURIs = []string{o.redirect}
 	} else if o.spaceHost == "" {
+		o.guessed = getenv("PORT") == "" && getenv("OAUTH_REDIRECT_URL") == ""
 		port := cmp.Or(getenv("PORT"), "7860")
 		o.redirect = cmp.Or(getenv("OAUTH_REDIRECT_URL"), "http://localhost:"+port+"/login/callback")
 		if _, err := strconv.ParseUint(port, 10, 16); err != nil && getenv("OAUTH_REDIRECT_URL") == "" {
@@ -173,7 +176,29 @@ func (o *options) check() error {
 	if as := o.settings.ApproveAs; as != "" && !slices.ContainsFunc(users, func(u hfoauthtest.User) bool { return u.Username == as }) {
 		fail("-as %s: unknown user: use one of %s", as, usernames(users))
 	}
+	if org := o.app.Org; org != "" && !slices.ContainsFunc(users, func(u hfoauthtest.User) bool {
+		return slices.ContainsFunc(u.Orgs, func(o hfoauthtest.Org) bool { return o.Username == org })
+	}) {
+		fail("-org %s: unknown organization: use one of %s", org, orgnames(users))
+	}
 	return errors.Join(errs...)
+}
+
+// appURL returns the address of the app's start page by its redirect URL, or ""
+// if that is no web address.
+func (o *options) appURL() string {
+	if o.spaceHost != "" {
+		return "https://" + o.spaceHost + "/"
+	}
+	u, err := url.Parse(o.redirect)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return ""
+	}
+	base, ok := strings.CutSuffix(u.Path, "/login/callback")
+	if !ok {
+		base = ""
+	}
+	return u.Scheme + "://" + u.Host + base + "/"
 }
 
 // accounts returns the users of the stand-in.

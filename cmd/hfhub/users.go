@@ -1,12 +1,16 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
 	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/hfoauth/hfoauth/hfoauthtest"
@@ -39,10 +43,14 @@ func decodeUsers(r io.Reader) ([]hfoauthtest.User, error) {
 		Schema string `json:"$schema"`
 		Users  []hfoauthtest.User
 	}
-	decoder := json.NewDecoder(r)
+	text, err := io.ReadAll(r)
+	if err != nil {
+		return nil, err
+	}
+	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&document); err != nil {
-		return nil, err
+		return nil, explained(err, text)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return nil, errors.New("unexpected data after the JSON object")
@@ -50,34 +58,57 @@ func decodeUsers(r io.Reader) ([]hfoauthtest.User, error) {
 	if len(document.Users) == 0 {
 		return nil, errors.New("there are no users")
 	}
-	seen := map[string]bool{}
-	for i, user := range document.Users {
-		if err := checkUser(user); err != nil {
-			return nil, fmt.Errorf("user %d: %w", i+1, err)
-		}
-		if seen[user.Username] {
-			return nil, fmt.Errorf("user %d: the username %s is used twice", i+1, user.Username)
-		}
-		seen[user.Username] = true
-	}
-	return document.Users, nil
+	return document.Users, hfoauthtest.CheckUsers(document.Users...)
 }
 
-func checkUser(user hfoauthtest.User) error {
-	if user.Username == "" {
-		return errors.New("username is missing")
+// explained says where in a text and what is wrong, for readers who do not know
+// Go.
+func explained(err error, text []byte) error {
+	line := func(offset int64) int { return 1 + bytes.Count(text[:min(offset, int64(len(text)))], []byte("\n")) }
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return fmt.Errorf("line %d: %s must be %s, not %s", line(wrong.Offset), cmp.Or(memberOf(wrong.Field), "the document"), kindOf(wrong.Type), wrong.Value)
 	}
-	for i, org := range user.Orgs {
-		if org.Username == "" {
-			return fmt.Errorf("%s: organization %d: username is missing", user.Username, i+1)
-		}
-		switch org.IsEnterprise {
-		case nil, true, false, "plus":
-		default:
-			return fmt.Errorf("%s: organization %s: isEnterprise must be true, false or \"plus\"", user.Username, org.Username)
+	if wrong, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return fmt.Errorf("line %d: %w", line(wrong.Offset), err)
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		return errors.New("the JSON ends too early")
+	}
+	return errors.New(strings.TrimPrefix(err.Error(), "json: "))
+}
+
+// memberOf returns the JSON name of a path of fields.
+func memberOf(path string) string {
+	names := strings.Split(path, ".")
+	for i, name := range names {
+		names[i] = strings.ToLower(name[:min(1, len(name))]) + name[min(1, len(name)):]
+	}
+	return strings.Join(names, ".")
+}
+
+// kindOf returns what JSON calls the values of a type.
+func kindOf(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Slice:
+		return "an array"
+	}
+	return "an object"
+}
+
+func orgnames(users []hfoauthtest.User) string {
+	var names []string
+	for _, user := range users {
+		for _, org := range user.Orgs {
+			if !slices.Contains(names, org.Username) {
+				names = append(names, org.Username)
+			}
 		}
 	}
-	return nil
+	return strings.Join(names, ", ")
 }
 
 func usernames(users []hfoauthtest.User) string {

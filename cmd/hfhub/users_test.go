@@ -111,8 +111,14 @@ func TestDecodeUsers(t *testing.T) {
 
 func TestDecodeUsersRefuses(t *testing.T) {
 	for text, want := range map[string]string{
-		``:                               "EOF",
-		`[]`:                             "cannot unmarshal array",
+		``:                    "the JSON ends too early",
+		`{"users":[`:          "the JSON ends too early",
+		`[]`:                  "line 1: the document must be an object, not array",
+		"{\n\"users\": [\n{]": "line 3: invalid character",
+		"{\"users\": [\n{\"username\": \"a\", \"isPro\": \"yes\"}]}":             "line 2: users.isPro must be true or false, not string",
+		`{"users":[{"username":"a","orgs":[{"username":"x","role":1}]}]}`:        "users.orgs.role must be a string, not number",
+		`{"users":[{"username":"a","orgs":"engines"}]}`:                          "users.orgs must be an array, not string",
+		`{"users":[{"username":"a","orgs":[{"username":"x","role":"writer"}]}]}`: `user 1: a: organization x: unknown role "writer": use one of admin, write`,
 		`{}`:                             "there are no users",
 		`{"users":[]}`:                   "there are no users",
 		`{"users":[{"username":"a"}]} x`: "unexpected data",
@@ -128,6 +134,8 @@ func TestDecodeUsersRefuses(t *testing.T) {
 	} {
 		if _, err := decodeUsers(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", text, err, want)
+		} else if strings.Contains(err.Error(), "Go ") || strings.Contains(err.Error(), "json:") {
+			t.Errorf("%s: %v speaks of Go", text, err)
 		}
 	}
 }
