@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -206,10 +207,17 @@ func TestSignInWhereTheIframeSharesCookies(t *testing.T) {
 		browser := s.browser()
 		popup := s.popup(browser, url.Values{"challenge": {challengeOf(frameVerifier)}})
 		get(t, browser, s.decide(onward(popup), ada))
-		if _, cookie := s.claim(browser, frameVerifier); cookie == nil {
+		_, framed := s.claim(browser, frameVerifier)
+		if framed == nil {
 			t.Fatal("no session for the iframe")
 		}
-		s.signIn(browser, grace, "/")
+		signedIn := s.signIn(browser, grace, "/")
+		removed := slices.ContainsFunc(signedIn.Cookies(), func(c *http.Cookie) bool {
+			return c.Name == framed.Name && c.MaxAge < 0
+		})
+		if !removed {
+			t.Errorf("%s: the sign-in leaves %s in the browser", name, framed.Name)
+		}
 		if got := s.username(browser); got != "grace" {
 			t.Errorf("%s: signed in as %s, want grace", name, got)
 		}
@@ -587,7 +595,11 @@ func TestLoginInAFrame(t *testing.T) {
 	if resp.StatusCode != 303 {
 		t.Fatal(resp.Status)
 	}
-	page := get(t, s.browser(), s.URL+resp.Header.Get("Location"), "Sec-Fetch-Dest", "iframe")
+	login := s.URL + resp.Header.Get("Location")
+	for _, dest := range []string{"frame", "embed", "object"} {
+		checkStatus(t, "the login page in an "+dest, get(t, s.browser(), login, "Sec-Fetch-Dest", dest), 200)
+	}
+	page := get(t, s.browser(), login, "Sec-Fetch-Dest", "iframe")
 	checkStatus(t, "the login page", page, 200)
 	checkHas(t, "the login page", page.body, `data-hfoauth-next="/private"`, `target="_blank"`)
 	if policy := page.Header.Get("Referrer-Policy"); policy != "same-origin" {

@@ -304,7 +304,7 @@ func TestTwoSlowCallsToTheStore(t *testing.T) {
 		entries := newMapStore()
 		s := newVirtualSite(t, withStore(entries))
 		cookie := s.newSession(ada)
-		other := s.newReplica(withStore(&slowStore{mapStore: entries}))
+		other := s.newReplica(withStore(&slowStore{entries, 700 * time.Millisecond}))
 		began := time.Now()
 		_, err := other.UserFromRequest(requestWith(cookie))
 		if !errors.Is(err, hfoauth.ErrStoreUnavailable) {
@@ -319,7 +319,7 @@ func TestTwoSlowCallsToTheStore(t *testing.T) {
 // So are the calls for several cookies of one name.
 func TestSlowCallsForSeveralCookies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newVirtualSite(t, withStore(&slowStore{mapStore: newMapStore()}))
+		s := newVirtualSite(t, withStore(&slowStore{newMapStore(), 300 * time.Millisecond}))
 		r := httptest.NewRequest("GET", "/", nil)
 		for i := range 5 {
 			r.AddCookie(&http.Cookie{Name: s.client.SessionCookie(), Value: fmt.Sprintf("%043d", i)})
@@ -335,12 +335,15 @@ func TestSlowCallsForSeveralCookies(t *testing.T) {
 	})
 }
 
-// slowStore answers after 700 ms, unless that is too long.
-type slowStore struct{ *mapStore }
+// slowStore answers after a while, unless that is too long.
+type slowStore struct {
+	*mapStore
+	takes time.Duration
+}
 
 func (s *slowStore) FindCtx(ctx context.Context, key string) ([]byte, bool, error) {
 	select {
-	case <-time.After(700 * time.Millisecond):
+	case <-time.After(s.takes):
 		return s.mapStore.FindCtx(ctx, key)
 	case <-ctx.Done():
 		return nil, false, ctx.Err()
