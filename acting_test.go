@@ -51,7 +51,7 @@ func TestSessionFromContext(t *testing.T) {
 	r.AddCookie(cookie)
 	page.ServeHTTP(httptest.NewRecorder(), r)
 	if inner == nil {
-		t.Fatal("behind RequireUser there is no session")
+		t.Fatal("no session behind RequireUser")
 	}
 	if inner.User.Username != "ada" || inner.ID == "" || inner.Bearer {
 		t.Errorf("behind RequireUser the session is %+v, want ada's", inner)
@@ -63,10 +63,10 @@ func TestSessionFromContext(t *testing.T) {
 		t.Errorf("another client finds %+v", outer)
 	}
 	if session := hfoauth.SessionFromContext(t.Context()); session != nil {
-		t.Errorf("behind nothing there is the session %+v", session)
+		t.Errorf("without a handler around it, the context has the session %+v", session)
 	}
 	if user := hfoauth.UserFromContext(t.Context()); user != nil {
-		t.Errorf("behind nothing there is the user %+v", user)
+		t.Errorf("without a handler around it, the context has the user %+v", user)
 	}
 }
 
@@ -91,8 +91,8 @@ func TestSessionRenewsItself(t *testing.T) {
 	}
 }
 
-// The token of a session in a cookie is that of the request: a new one could
-// not be kept.
+// The token of a session in a cookie is the one that came with the request: a
+// new one could not be saved.
 func TestSessionInACookieDoesNotRenewItself(t *testing.T) {
 	s := newSite(t, nil)
 	clock := s.newClock()
@@ -122,7 +122,7 @@ func TestSessions(t *testing.T) {
 		t.Fatalf("%d sessions, %v, want two", len(sessions), err)
 	}
 	if sessions[0].ID != sessionOf(t, s.client, cookie).ID {
-		t.Error("the latest session is not the first one")
+		t.Error("the latest session is not first")
 	}
 	if agent := sessions[1].UserAgent; !strings.HasPrefix(agent, "first x") || len(agent) != 256 {
 		t.Errorf("user agent %q", agent)
@@ -201,8 +201,8 @@ func TestSessionContext(t *testing.T) {
 	}
 }
 
-// contextOfEnded returns the context of a session that was ended before it was
-// asked for one.
+// contextOfEnded returns the context of a session that had already ended when the
+// context was requested.
 func contextOfEnded(t *testing.T, s *site) (context.Context, context.CancelFunc) {
 	t.Helper()
 	browser := s.browser()
@@ -211,7 +211,7 @@ func contextOfEnded(t *testing.T, s *site) (context.Context, context.CancelFunc)
 	return session.Context(t.Context())
 }
 
-// A replica learns within a minute that another one ended a session.
+// A replica learns within a minute that another replica ended a session.
 func TestSessionContextAtAnotherReplica(t *testing.T) {
 	store := newMapStore()
 	s := newSite(t, withStore(store))
@@ -222,7 +222,7 @@ func TestSessionContextAtAnotherReplica(t *testing.T) {
 		defer cancel()
 		time.Sleep(10 * time.Minute)
 		if ctx.Err() != nil {
-			t.Fatalf("the session is there, and its context ended: %v", context.Cause(ctx))
+			t.Fatalf("the session is valid, but its context ended: %v", context.Cause(ctx))
 		}
 		store.fail(errors.New("connection refused"))
 		time.Sleep(10 * time.Minute)
@@ -277,13 +277,13 @@ func TestMaxSessionAge(t *testing.T) {
 	}
 }
 
-// The cookie of a session in a store lives as long as that can be renewed.
+// The cookie of a session in a store lasts as long as the session can be renewed.
 func TestCookieOfAStoredSession(t *testing.T) {
 	const age = 90 * 24 * time.Hour
 	s := newSite(t, func(c *hfoauth.Config) { c.Store, c.MaxSessionAge = newMapStore(), age })
 	got := time.Duration(s.newSession(ada).MaxAge) * time.Second
 	if got < age-time.Minute || got > age {
-		t.Errorf("the cookie lives for %v, want %v", got, age)
+		t.Errorf("the cookie lasts %v, want %v", got, age)
 	}
 }
 
@@ -303,15 +303,15 @@ func TestStoreMethodsAreLogged(t *testing.T) {
 	}
 }
 
-// A session that is none has no token.
+// A session that did not come from a Client has no token.
 func TestTokenOfNoSession(t *testing.T) {
 	if _, err := (&hfoauth.Session{}).Token(); !errors.Is(err, hfoauth.ErrNotSignedIn) {
 		t.Errorf("error %v, want %v", err, hfoauth.ErrNotSignedIn)
 	}
 }
 
-// The context of a token outlives five minutes as long as the provider accepts
-// the token, and no longer.
+// The context of a token lives as long as the provider accepts the token, which
+// is checked every five minutes.
 func TestContextOfAToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newVirtualSite(t, nil)
@@ -327,7 +327,7 @@ func TestContextOfAToken(t *testing.T) {
 		defer cancel()
 		time.Sleep(20 * time.Minute)
 		if ctx.Err() != nil {
-			t.Errorf("the token is valid, and its context ended: %v", context.Cause(ctx))
+			t.Errorf("the token is valid, but its context ended: %v", context.Cause(ctx))
 		}
 		s.hub.Revoke("ada")
 		time.Sleep(6 * time.Minute)

@@ -15,8 +15,8 @@ import (
 	"testing"
 )
 
-// The exported surface is listed in api/, one file a package, so that no
-// change of it goes unnoticed. After a change that is meant, run make api.
+// The exported surface is listed in api/, one file per package, so that no change
+// to it goes unnoticed. After an intended change, run make api.
 func TestExportedSurface(t *testing.T) {
 	surfaces := map[string]string{}
 	for _, dir := range importablePackages(t) {
@@ -43,7 +43,7 @@ func TestExportedSurface(t *testing.T) {
 			continue
 		}
 		for _, line := range difference(string(recorded), got) {
-			t.Errorf("api/%s: %s; if that is meant, run make api", name, line)
+			t.Errorf("api/%s: %s; if that is intended, run make api", name, line)
 		}
 	}
 	recorded, err := filepath.Glob("api/*.txt")
@@ -52,7 +52,7 @@ func TestExportedSurface(t *testing.T) {
 	}
 	for _, file := range recorded {
 		if _, exists := surfaces[filepath.Base(file)]; !exists {
-			t.Errorf("%s is of no package; run make api", file)
+			t.Errorf("%s belongs to no package; run make api", file)
 		}
 	}
 }
@@ -235,8 +235,7 @@ func source(expr ast.Expr) string {
 	return strings.Join(strings.Fields(text.String()), " ")
 }
 
-// difference returns what must be said of two sorted listings to tell them
-// apart.
+// difference describes how two sorted listings differ.
 func difference(recorded, got string) []string {
 	was, is := strings.Split(recorded, "\n"), strings.Split(got, "\n")
 	var lines []string

@@ -22,8 +22,8 @@ import (
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
-// bearer returns the user of a token where tokens of the app and user tokens
-// count.
+// bearer returns the user of a token if tokens of the app and user tokens are
+// accepted.
 func bearer(client *hfoauth.Client, token string, cookies ...*http.Cookie) (*hfoauth.User, error) {
 	return bearerAt(client, hfoauth.BearerOptions{UserTokens: true}, token, cookies...)
 }
@@ -133,12 +133,12 @@ func TestBearer(t *testing.T) {
 			t.Errorf("%d calls", got)
 		}
 	})
-	t.Run("provider away", func(t *testing.T) {
+	t.Run("provider down", func(t *testing.T) {
 		s.hub.SetFault(hfoauthtest.WhoAmIEndpoint, hfoauthtest.Answer(503, ""))
 		token := s.hub.UserToken("ada")
 		_, err := bearer(s.client, token)
 		if !errors.Is(err, hfoauth.ErrProviderUnavailable) {
-			t.Errorf("while the provider is away: %v, want %v", err, hfoauth.ErrProviderUnavailable)
+			t.Errorf("while the provider is down: %v, want %v", err, hfoauth.ErrProviderUnavailable)
 		}
 		s.hub.SetFault(hfoauthtest.WhoAmIEndpoint, nil)
 		if _, err := bearer(s.client, token); err != nil {
@@ -188,8 +188,8 @@ func TestSessionOfAToken(t *testing.T) {
 	s.client.AcceptBearer(hfoauth.BearerOptions{})(handler).ServeHTTP(httptest.NewRecorder(), r)
 }
 
-// A program that sends a token is told what is wrong with it, also if it says
-// that it accepts pages.
+// A program that sends a token learns what is wrong with it, even if it says that
+// it accepts pages.
 func TestBearerIsNotSentToSignIn(t *testing.T) {
 	s := newSite(t, nil)
 	handler := s.client.AcceptBearer(hfoauth.BearerOptions{})(s.client.RequireUser(http.NotFoundHandler()))
@@ -203,7 +203,7 @@ func TestBearerIsNotSentToSignIn(t *testing.T) {
 	}
 }
 
-// What the app asks for at sign-in is not what a program's token allows.
+// The scopes that the app requests at sign-in are not those of a program's token.
 func TestScopesOfATokenAreItsOwn(t *testing.T) {
 	s := newSite(t, func(c *hfoauth.Config) { c.Scopes = hfoauth.Scopes{hfoauth.ScopeInferenceAPI} })
 	programs := s.client.AcceptBearer(hfoauth.BearerOptions{})
@@ -244,8 +244,8 @@ func TestOnSignInSeesBearers(t *testing.T) {
 	}
 }
 
-// Invented tokens are asked about a few at a time; some wait, the others are
-// turned away. Valid ones that come at once all get their turn.
+// Invented tokens are verified a few at a time; some wait, the others are turned
+// away. Valid tokens that come all at once each get their turn.
 func TestManyTokensAtOnce(t *testing.T) {
 	s := newSite(t, nil)
 	if err := s.client.Ping(t.Context()); err != nil {
@@ -302,7 +302,7 @@ func TestManyTokensAtOnce(t *testing.T) {
 	}
 }
 
-// Who waited too long for a turn leaves the queue to others.
+// A request that waited too long for its turn makes room in the queue.
 func TestPlacesOfThoseWhoGaveUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var away atomic.Bool
@@ -340,12 +340,12 @@ func TestPlacesOfThoseWhoGaveUp(t *testing.T) {
 	})
 }
 
-// answerOf is a response of a transport.
+// answerOf returns a response for a transport.
 func answerOf(status int, body string) *http.Response {
 	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}
 }
 
-// A flood of invented tokens does not shut out those that were valid before.
+// A flood of invented tokens does not shut out tokens that were valid before.
 func TestProvenTokensPassAFlood(t *testing.T) {
 	s := newSite(t, nil)
 	clock := s.newClock()
@@ -368,7 +368,7 @@ func TestProvenTokensPassAFlood(t *testing.T) {
 	defer close(release)
 	const places = 32 + 256
 	turnedAway := make(chan struct{}, places+1)
-	for i := range places + 1 { // one more than there is room for
+	for i := range places + 1 { // one more than fit
 		wg.Go(func() {
 			if _, err := bearer(s.client, fmt.Sprintf("hf_%d", i)); errors.Is(err, hfoauth.ErrProviderUnavailable) {
 				turnedAway <- struct{}{}
@@ -396,7 +396,7 @@ func TestBurstOfTokens(t *testing.T) {
 	wg.Wait()
 }
 
-// What OnLogin keeps is its own.
+// OnLogin may keep and change the user that it gets.
 func TestOnSignInKeepsTheUserOfAToken(t *testing.T) {
 	var kept *hfoauth.Session
 	s := newSite(t, func(c *hfoauth.Config) {
@@ -412,7 +412,7 @@ func TestOnSignInKeepsTheUserOfAToken(t *testing.T) {
 	}
 }
 
-// An answer that a token is not valid is remembered for a short while.
+// A token that was refused is remembered for a short while.
 func TestRefusedTokenIsRemembered(t *testing.T) {
 	s := newSite(t, nil)
 	clock := s.newClock()
@@ -429,7 +429,7 @@ func TestRefusedTokenIsRemembered(t *testing.T) {
 	}
 }
 
-// A token counts behind AcceptBearer and nowhere else.
+// A token is accepted behind AcceptBearer and nowhere else.
 func TestTokensCountPerRoute(t *testing.T) {
 	s := newSite(t, nil)
 	token := s.hub.AccessToken("ada", s.app.ClientID)
@@ -461,8 +461,8 @@ func TestTokensCountPerRoute(t *testing.T) {
 	}
 }
 
-// A route inside another one that accepts more decides for itself, also behind
-// a Require handler that let the token in.
+// A route inside another one that accepts more tokens decides for itself, even
+// behind a Require handler that accepted the token.
 func TestStricterRouteInsideAnother(t *testing.T) {
 	s := newSite(t, nil)
 	token := s.hub.AccessToken("ada", s.hub.RegisterApp(hfoauthtest.App{Name: "Another"}).ClientID)
@@ -492,15 +492,15 @@ func TestStricterRouteInsideAnother(t *testing.T) {
 	}
 }
 
-// accessToken is an OAuth access token as the Hub's look, that says payload.
+// accessToken returns an OAuth access token in the Hub's format with a payload.
 func accessToken(payload string) string {
 	encode := base64.RawURLEncoding.EncodeToString
 	header, signature := encode([]byte(`{"alg":"EdDSA"}`)), encode([]byte("signature"))
 	return "hf_oauth_" + header + "." + encode([]byte(payload)) + "." + signature
 }
 
-// Which tokens count is as BearerOptions say, of a provider that vouches for
-// all of them; those that do not count are not asked about.
+// Which tokens are accepted is as BearerOptions say, if the provider vouches for
+// all of them. The provider is not asked about the others.
 func TestBearerOptions(t *testing.T) {
 	s := newSite(t, nil)
 	s.hub.SetFault(hfoauthtest.UserInfoEndpoint, hfoauthtest.Answer(200, `{"sub":"5dd96eb166059660ed1ee413","preferred_username":"ada"}`))
@@ -558,7 +558,7 @@ func TestBearerOptions(t *testing.T) {
 }
 
 // The log says why a token is refused, for the owner of the app. The challenge
-// says no more than whoever has the token knows or can ask the provider.
+// says no more than a holder of the token knows or can ask the provider.
 func TestWhyTokensAreRefused(t *testing.T) {
 	log := &recorder{}
 	s := newSite(t, func(c *hfoauth.Config) { c.Logger = slog.New(log) })
@@ -621,14 +621,14 @@ func TestWhyTokensAreRefused(t *testing.T) {
 				t.Errorf("%s, %s: the challenge says %q, want %q", name, kind, got, tt.description)
 			}
 			if text := fmt.Sprint(w.Header(), w.Body); strings.Contains(text, "level=ERROR") || strings.Contains(text, other) || strings.Contains(text, "BearerOptions") {
-				t.Errorf("%s, %s: the answer tells what is for the log: %s", name, kind, text)
+				t.Errorf("%s, %s: the response has what is meant for the log: %s", name, kind, text)
 			}
 		}
 	}
 }
 
-// A user token says nothing about demands that are not met: it opens what is
-// open to any member, and with a role only if whoami says both are met.
+// A user token does not show which sign-in requirements are unmet: it suffices
+// for pages of any member, but for a role only if whoami says that both are met.
 func TestUserTokenIsNoProofOfMembership(t *testing.T) {
 	s := newSite(t, nil)
 	programs := s.client.AcceptBearer(hfoauth.BearerOptions{UserTokens: true})
@@ -666,12 +666,12 @@ func TestAcceptBearerPanics(t *testing.T) {
 	}
 }
 
-// Two clients can be given the same list of apps: neither writes into it.
+// Two clients can share a list of apps: neither writes to it.
 func TestAppsRemainTheCallers(t *testing.T) {
 	apps := append(make([]string, 0, 2), "other")
 	newClient(t, hfoauth.Config{}).AcceptBearer(hfoauth.BearerOptions{Apps: apps})
 	if got := apps[:2][1]; got != "" {
-		t.Errorf("AcceptBearer writes %q behind the apps it is given, want nothing", got)
+		t.Errorf("AcceptBearer writes %q past the end of the app's slice, want nothing", got)
 	}
 }
 
@@ -736,9 +736,9 @@ func BenchmarkBearers(b *testing.B) {
 	b.ReportMetric(float64(kept)/1000, "B/token")
 }
 
-// Inside AcceptBearer a token counts and the cookie does not, also behind a
-// Require handler around it: what that demands holds for the cookie's user and
-// the token's.
+// Inside AcceptBearer the token counts and the cookie does not. If a Require
+// handler is around it, both the cookie's user and the token's must meet its
+// requirements.
 func TestTokenInsideRequire(t *testing.T) {
 	s := newSite(t, nil)
 	who := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

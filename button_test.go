@@ -70,7 +70,7 @@ func TestButtonAssets(t *testing.T) {
 			}
 		}
 	}
-	// Windows that talked could be talked to by others.
+	// A script that receives messages could receive them from other sites.
 	script := get(t, s.browser(), s.URL+paths[1][1]).body
 	checkLacks(t, "the script", script, "postMessage", `"message"`, "window.opener", "window.open(", `"opener"`)
 	if resp := get(t, s.browser(), s.URL+"/login/frame/hfoauth-000000000000.js"); resp.StatusCode != 404 {

@@ -15,8 +15,8 @@ import (
 	"github.com/hfoauth/hfoauth"
 )
 
-// renewing returns a site whose clock makes the next use of a session renew
-// it, and the session's cookie.
+// renewing returns a site and a session's cookie. By the site's clock, the next
+// use of the session renews it.
 func renewing(t *testing.T) (*site, *http.Cookie) {
 	t.Helper()
 	s := newSite(t, nil)
@@ -26,7 +26,7 @@ func renewing(t *testing.T) (*site, *http.Cookie) {
 	return s, cookie
 }
 
-// cacheable is what handlers say to caches, each of which some cache obeys
+// cacheable has response headers for caches; each is obeyed by some cache
 // (RFC 9111, RFC 9213, Edge Architecture, nginx, LiteSpeed, Akamai).
 var cacheable = map[string]string{
 	"Cache-Control":                "public, max-age=600",
@@ -45,8 +45,8 @@ func sayCacheable(w http.ResponseWriter) {
 	}
 }
 
-// A session's cookie goes out on no answer that a shared cache keeps, whatever
-// the handler says, and however it writes.
+// No response that a shared cache keeps sets a session's cookie, whatever headers
+// the handler sets and however it writes.
 func TestRenewedSessionIsNotCached(t *testing.T) {
 	for name, write := range map[string]http.HandlerFunc{
 		"Write":       func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "page") },
@@ -99,7 +99,7 @@ func TestRenewedSessionIsNotCached(t *testing.T) {
 	}
 }
 
-// checkUncached checks an answer with a renewed session.
+// checkUncached checks a response with a renewed session.
 func (s *site) checkUncached(resp answer) {
 	s.t.Helper()
 	if len(resp.setCookies(s.client.SessionCookie())) != 1 {
@@ -108,7 +108,7 @@ func (s *site) checkUncached(resp answer) {
 	s.checkPrivate(resp)
 }
 
-// checkPrivate checks that no cache keeps an answer.
+// checkPrivate checks that no cache keeps a response.
 func (s *site) checkPrivate(resp answer) {
 	s.t.Helper()
 	if got := resp.Header.Values("Cache-Control"); fmt.Sprint(got) != "[private, no-store]" {
@@ -121,7 +121,7 @@ func (s *site) checkPrivate(resp answer) {
 	}
 }
 
-// An answer of the app's ErrorHandler may carry the cookie, too.
+// A response of the app's ErrorHandler may set the cookie as well.
 func TestErrorsWithARenewedSessionAreNotCached(t *testing.T) {
 	s := newSite(t, func(c *hfoauth.Config) {
 		c.ErrorHandler = func(w http.ResponseWriter, r *http.Request, err error) bool {
@@ -138,8 +138,8 @@ func TestErrorsWithARenewedSessionAreNotCached(t *testing.T) {
 	s.checkUncached(get(t, s.browser(), app.URL, "Accept", "*/*", "Cookie", cookie.Name+"="+cookie.Value))
 }
 
-// What is public of ours is not if a middleware around it renewed a session:
-// a shared cache would give it to all, with the script for a year.
+// Our public files are not public if a middleware around them renewed a session:
+// a shared cache would give its cookie to everyone, with the script for a year.
 func TestPublicFilesWithARenewedSessionAreNotCached(t *testing.T) {
 	appWithoutRegistration := func(c *hfoauth.Config) {
 		c.ClientID, c.ClientSecret = strings.TrimSuffix(c.RedirectURL, "/login/callback")+"/.well-known/oauth-cimd", ""
@@ -173,7 +173,8 @@ func TestPublicFilesWithARenewedSessionAreNotCached(t *testing.T) {
 	}
 }
 
-// A call that is given the ResponseWriter has said so when it returns.
+// A call that gets the ResponseWriter has made the response private when it
+// returns.
 func TestHTTPClientKeepsTheAnswerPrivate(t *testing.T) {
 	s, cookie := renewing(t)
 	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -186,7 +187,7 @@ func TestHTTPClientKeepsTheAnswerPrivate(t *testing.T) {
 	s.checkUncached(get(t, s.browser(), app.URL, "Cookie", cookie.Name+"="+cookie.Value))
 }
 
-// So have those that set or remove other cookies of ours.
+// So have calls that set or remove our other cookies.
 func TestCallsKeepTheAnswerPrivate(t *testing.T) {
 	s := newSite(t, nil)
 	for name, call := range map[string]func(w http.ResponseWriter, r *http.Request){
@@ -214,8 +215,8 @@ func TestCallsKeepTheAnswerPrivate(t *testing.T) {
 	}
 }
 
-// Pages behind Require* belong to one user unless the handler says otherwise,
-// which it may where no cookie of ours is on them.
+// Pages behind Require* are private unless the handler says otherwise, which it
+// may if they set none of our cookies.
 func TestPagesBehindRequireArePrivate(t *testing.T) {
 	s := newSite(t, nil)
 	cookie := s.newSession(ada)
@@ -238,7 +239,7 @@ func TestPagesBehindRequireArePrivate(t *testing.T) {
 	}
 }
 
-// bareWriter can do no more than http.ResponseWriter demands.
+// bareWriter has only the methods of http.ResponseWriter.
 type bareWriter struct{ http.ResponseWriter }
 
 type flushingWriter struct {
@@ -252,8 +253,7 @@ func (hijackingWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return nil, nil, errors.New("hijacked")
 }
 
-// What a handler is given offers what the server's own ResponseWriter does,
-// and nothing that it does not.
+// A handler's ResponseWriter has exactly the optional methods of the server's.
 func TestInterfacesOfTheResponseWriter(t *testing.T) {
 	recorder := httptest.NewRecorder()
 	for name, w := range map[string]http.ResponseWriter{
@@ -286,7 +286,7 @@ func TestInterfacesOfTheResponseWriter(t *testing.T) {
 	}
 }
 
-// Where no cookie is on the answer, the handler has the original.
+// If the response sets no cookie, the handler has the original ResponseWriter.
 func TestAnswerWithoutACookieIsNotWrapped(t *testing.T) {
 	s := newSite(t, nil)
 	recorder := httptest.NewRecorder()
@@ -299,7 +299,7 @@ func TestAnswerWithoutACookieIsNotWrapped(t *testing.T) {
 	}
 }
 
-// Deadlines reach the connection through what wraps it.
+// Deadlines reach the connection through the wrapper.
 func TestDeadlinesBehindRequire(t *testing.T) {
 	s, cookie := renewing(t)
 	app := httptest.NewServer(s.client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -65,8 +65,8 @@ func TestUnregisteredApp(t *testing.T) {
 	}
 }
 
-// An app that is not registered has no secret: whatever is given for one is a
-// mistake, even if keys could be derived from it.
+// An app that is not registered has no secret: setting one is a mistake, even if
+// keys could be derived from it.
 func TestUnregisteredAppHasNoSecret(t *testing.T) {
 	clearEnv(t)
 	_, err := hfoauth.New(hfoauth.Config{
@@ -77,7 +77,7 @@ func TestUnregisteredAppHasNoSecret(t *testing.T) {
 	}
 }
 
-// A registered app does not describe itself as one that is not.
+// A registered app does not publish metadata as an unregistered one does.
 func TestMetadataOfRegisteredApp(t *testing.T) {
 	mux := http.NewServeMux()
 	newClient(t, hfoauth.Config{AppName: "App"}).Mount(mux)

@@ -39,7 +39,7 @@ func TestNewNamesEveryProblem(t *testing.T) {
 	tests := []struct {
 		name   string
 		change func(*hfoauth.Config)
-		want   []string // all of them in the error; none: no error
+		want   []string // parts of the error; none means no error
 	}{
 		{"complete", func(c *hfoauth.Config) {}, nil},
 		{"no client ID", func(c *hfoauth.Config) { c.ClientID = "" }, []string{"ClientID", "OAUTH_CLIENT_ID", "hf_oauth: true"}},
@@ -101,8 +101,8 @@ func TestNewNamesEveryProblem(t *testing.T) {
 	}
 }
 
-// Each mistake that people make with a variable is one message, which names
-// the field, the variable and the remedy.
+// Each common mistake with a variable yields one message, which names the field,
+// the variable and the fix.
 func TestOneMessageForOneMistake(t *testing.T) {
 	const space, redirect, provider = "SPACE_HOST", "OAUTH_REDIRECT_URL", "OPENID_PROVIDER_URL"
 	for _, tt := range []struct{ variable, value, want string }{
@@ -172,7 +172,7 @@ func TestOneMessageForOneMistake(t *testing.T) {
 	}
 }
 
-// With nothing set, New says all that there is to set in one message.
+// With nothing set, New names everything to set in one message.
 func TestNothingSet(t *testing.T) {
 	clearEnv(t)
 	_, err := hfoauth.New(hfoauth.Config{})
@@ -186,7 +186,7 @@ func TestNothingSet(t *testing.T) {
 	}
 }
 
-// White space around what is copied, or read from a file, does not matter.
+// White space around a value that was copied or read from a file does not matter.
 func TestWhiteSpaceAroundValues(t *testing.T) {
 	clearEnv(t)
 	config := hfoauth.Config{
@@ -202,7 +202,7 @@ func TestWhiteSpaceAroundValues(t *testing.T) {
 	}
 }
 
-// An issuer with a path frames the app by its origin.
+// If the issuer has a path, its origin may frame the app.
 func TestIssuerWithPathInSpace(t *testing.T) {
 	clearEnv(t)
 	_, err := hfoauth.New(hfoauth.Config{ClientID: "id", ClientSecret: clientSecret, ProviderURL: "https://hub.example/realms/one", SpaceHost: "user-app.hf.space"})
@@ -225,7 +225,7 @@ func TestTokenHostsAreHosts(t *testing.T) {
 	}
 }
 
-// What New accepts, Mount can register: paths in all combinations.
+// Mount can register whatever New accepts: all combinations of paths.
 func TestMountTakesWhatNewAccepts(t *testing.T) {
 	clearEnv(t)
 	paths := []string{
@@ -302,8 +302,8 @@ func TestWrappedDefaultTransport(t *testing.T) {
 	newClient(t, hfoauth.Config{})
 }
 
-// A second client takes neither secret nor scopes of the app that the
-// environment describes.
+// A second client takes neither the secret nor the scopes of the app in the
+// environment.
 func TestEnvironmentIsOfOneApp(t *testing.T) {
 	clearEnv(t)
 	t.Setenv("OAUTH_CLIENT_ID", "first")
@@ -341,7 +341,7 @@ func TestEnvironmentIsOfOneApp(t *testing.T) {
 	}
 }
 
-// What the protocol sets itself cannot be given by the app.
+// The app cannot set parameters that the protocol sets.
 func TestReservedParameters(t *testing.T) {
 	s := newSite(t, nil)
 	for _, name := range []string{
@@ -359,7 +359,7 @@ func TestReservedParameters(t *testing.T) {
 	}
 }
 
-// A host that looks like this machine is not, for a redirect by http.
+// A host that only looks like this machine's is refused for a redirect by http.
 func TestLoopbackRedirects(t *testing.T) {
 	clearEnv(t)
 	for host, ok := range map[string]bool{
@@ -400,8 +400,8 @@ func TestUnknownScopesAreWarnedOf(t *testing.T) {
 	}
 }
 
-// An origin of another site gets no cookie with SameSite=Lax. New warns of one
-// that is certain to be of another site.
+// Requests from another site's origin carry no cookie with SameSite=Lax. New warns
+// of an origin that certainly belongs to another site.
 func TestOriginsOfOtherSitesAreWarnedOf(t *testing.T) {
 	const app, local = "https://api.example.com/login/callback", "http://localhost:7860/login/callback"
 	for _, tt := range []struct {
@@ -419,7 +419,7 @@ func TestOriginsOfOtherSitesAreWarnedOf(t *testing.T) {
 		{app, "http://localhost:5173", nil, true},
 		{app, "https://app.example.org", []string{"https://app.example.org"}, false},
 		{app, "https://app.example.org", []string{}, true},
-		{"https://app.example.co.uk/login/callback", "https://other.co.uk", nil, false}, // that co.uk is no site is not known
+		{"https://app.example.co.uk/login/callback", "https://other.co.uk", nil, false}, // New does not know that co.uk is not a site
 		{local, "http://localhost:5173", nil, false},
 		{local, "http://127.0.0.1:5173", nil, true},
 		{local, "https://localhost:5173", nil, true},
@@ -438,8 +438,8 @@ func TestOriginsOfOtherSitesAreWarnedOf(t *testing.T) {
 	}
 }
 
-// With ClientID in Config, the variable of the secret does not count; the error
-// says so.
+// If ClientID is in Config, the variable of the secret is ignored; the error says
+// so.
 func TestSecretOfTheEnvironmentDoesNotCount(t *testing.T) {
 	clearEnv(t)
 	t.Setenv("OAUTH_CLIENT_SECRET", clientSecret)

@@ -68,7 +68,7 @@ func TestSessionsOfAnySize(t *testing.T) {
 }
 
 // Browsers drop a cookie that has more than 4096 bytes with its attributes: a
-// session that has goes into memory, and one that has not does not.
+// session that would have goes into memory, any other stays in its cookie.
 func TestCookieSize(t *testing.T) {
 	s := newSite(t, nil)
 	longest := 0
@@ -120,7 +120,7 @@ func TestCookieAttributes(t *testing.T) {
 	}
 }
 
-// A thousand changed copies of a cookie are nobody's.
+// A thousand altered copies of a cookie sign no user in.
 func TestMutatedCookies(t *testing.T) {
 	s := newSite(t, nil)
 	session := s.newSession(ada)
@@ -167,8 +167,8 @@ func mutate(random *rand.Rand, value string) string {
 	return value[:i] + string(c) + value[i+1:]
 }
 
-// Whatever comes as the session's cookie, it is a session of ours or none, and
-// hides none behind it. What this app sealed itself is decoded, too, whatever
+// Whatever comes as the session's cookie is our session or none, and does not hide
+// a session behind it. Anything that this app sealed is decoded as well, whatever
 // it is.
 func FuzzSessionCookie(f *testing.F) {
 	s := newVirtualSite(f, nil)
@@ -299,9 +299,9 @@ func TestManyCookies(t *testing.T) {
 	}
 }
 
-// White space that a header may hold, beyond space and tab. Browsers let a
-// sibling domain set a cookie whose name begins with it, which __Host- does
-// not protect.
+// White space that a header may contain, besides space and tab. Browsers let a
+// sibling domain set a cookie whose name begins with it, and __Host- does not
+// protect against that.
 var whiteSpace = []rune{0x85, 0xa0, 0x1680, 0x2000, 0x2001, 0x2002, 0x2003, 0x2004, 0x2005, 0x2006,
 	0x2007, 0x2008, 0x2009, 0x200a, 0x2028, 0x2029, 0x202f, 0x205f, 0x3000}
 
@@ -328,7 +328,7 @@ func TestWhiteSpaceInCookieNames(t *testing.T) {
 	}
 }
 
-// A name that begins like ours is another one.
+// A name that only begins like ours is a different cookie.
 func TestCookieNamesAreWhole(t *testing.T) {
 	s := newSite(t, nil)
 	session := s.newSession(ada)
@@ -339,7 +339,7 @@ func TestCookieNamesAreWhole(t *testing.T) {
 	}
 }
 
-// An answer has one cookie of a name (RFC 6265 section 4.1.1).
+// A response sets a cookie of one name once (RFC 6265 section 4.1.1).
 func TestOneCookieOfAName(t *testing.T) {
 	s, cookie := renewing(t)
 	w := httptest.NewRecorder()
@@ -353,7 +353,7 @@ func TestOneCookieOfAName(t *testing.T) {
 	}
 }
 
-// An attempt that a sibling domain tossed completes no sign-in.
+// An attempt that a sibling domain set completes no sign-in.
 func TestWhiteSpaceInAttemptNames(t *testing.T) {
 	s := newSite(t, nil)
 	home, err := url.Parse(s.URL)
@@ -371,7 +371,7 @@ func TestWhiteSpaceInAttemptNames(t *testing.T) {
 	}
 }
 
-// Space and tab around a pair are no part of it.
+// Space and tab around a pair are not part of it.
 func TestSpaceAroundCookies(t *testing.T) {
 	s := newSite(t, nil)
 	session := s.newSession(ada)
@@ -381,7 +381,7 @@ func TestSpaceAroundCookies(t *testing.T) {
 	}
 }
 
-// HTTP/2 may send each cookie in a header of its own (RFC 9113 section 8.2.3).
+// HTTP/2 may send each cookie in its own header (RFC 9113 section 8.2.3).
 func TestCookieHeaders(t *testing.T) {
 	s := newSite(t, nil)
 	session := s.newSession(ada)
@@ -392,13 +392,13 @@ func TestCookieHeaders(t *testing.T) {
 	}
 }
 
-// There is one way to write a value: the bits that base64 has too many of are
-// none (RFC 4648 section 3.5).
+// Each value has one spelling: the padding bits of base64 must be zero (RFC 4648
+// section 3.5).
 func TestCookieHasOneSpelling(t *testing.T) {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	s := newSite(t, nil)
 	spellings := 0
-	for n := range 3 { // bits are too many in two of three lengths
+	for n := range 3 { // two of three lengths have padding bits
 		username := "ada" + strings.Repeat("x", n)
 		s.hub.AddUser(hfoauthtest.User{Username: username})
 		session := s.newSession(hfoauthtest.Person{Username: username})
@@ -437,8 +437,8 @@ func TestCookieHasOneSpelling(t *testing.T) {
 	}
 }
 
-// A few cookies of the same name, such as those of another path, hide none
-// behind them.
+// A few cookies of the same name, such as those of another path, do not hide the
+// one behind them.
 func TestJunkCookiesInFront(t *testing.T) {
 	for name, change := range keptIn() {
 		t.Run(name, func(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
-// newDemanding returns a site whose pages demand more than a sign-in gives.
+// newDemanding returns a site whose pages require more than a sign-in grants.
 func newDemanding(t *testing.T, change func(*hfoauth.Config)) *protected {
 	s := newSite(t, change)
 	page := http.HandlerFunc(letIn)
@@ -33,7 +33,7 @@ func (p *protected) open(browser *http.Client, path string) answer {
 	return get(p.t, browser, p.address+path)
 }
 
-// asks opens a page that must lead to the provider, and returns where.
+// asks opens a page that must redirect to the provider, and returns the address.
 func (p *protected) asks(browser *http.Client, path string) string {
 	p.t.Helper()
 	resp := p.open(browser, path)
@@ -44,7 +44,7 @@ func (p *protected) asks(browser *http.Client, path string) string {
 	return location
 }
 
-// answers sends the decision of a person to the callback.
+// answers sends a person's decision to the callback.
 func (p *protected) answers(browser *http.Client, asked string, person hfoauthtest.Person) answer {
 	p.t.Helper()
 	return p.callback(browser, p.address, p.decide(asked, person))
@@ -59,8 +59,8 @@ func fieldsOf(page answer) url.Values {
 	return form
 }
 
-// Who says no to a further permission is not asked again in this session,
-// however it is kept and renewed, until a click asks for it.
+// A user who denies a further permission is not asked again in this session,
+// however it is kept and renewed, until they click to try again.
 func TestDeniedPermission(t *testing.T) {
 	for name, change := range keptIn() {
 		t.Run(name, func(t *testing.T) {
@@ -71,7 +71,7 @@ func TestDeniedPermission(t *testing.T) {
 
 			denied := d.answers(browser, d.asks(browser, "/write"), adaDenies)
 			if denied.StatusCode != http.StatusForbidden {
-				t.Fatalf("the denial is answered %s, want 403: %s", denied.Status, denied.body)
+				t.Fatalf("the response to the denial is %s, want 403: %s", denied.Status, denied.body)
 			}
 			for _, want := range []string{
 				"<h1>Permission not granted</h1>",
@@ -84,7 +84,7 @@ func TestDeniedPermission(t *testing.T) {
 				}
 			}
 			if strings.Contains(denied.body, `href="/write"`) {
-				t.Errorf("the page of the denial leads to where it is asked for: %s", denied.body)
+				t.Errorf("the page of the denial links to the page that asks: %s", denied.body)
 			}
 			if got, want := denied.Header.Get("Referrer-Policy"), "same-origin"; got != want {
 				t.Errorf("the page of the denial has Referrer-Policy %q, want %q: its form would have no Origin", got, want)
@@ -117,7 +117,7 @@ func TestDeniedPermission(t *testing.T) {
 	}
 }
 
-// A denial is of what was asked for, by the user of one session.
+// A denial counts for what was requested, in one session.
 func TestDenialCountsForItsSessionAlone(t *testing.T) {
 	d := newDemanding(t, nil)
 	browser := d.browser()
@@ -153,7 +153,7 @@ func TestDenialCountsForItsSessionAlone(t *testing.T) {
 	d.asks(browser, "/write")
 }
 
-// denials is how many cookies of denials a browser has.
+// denials returns how many denial cookies a browser has.
 func (p *protected) denials(browser *http.Client) int {
 	found := 0
 	for _, cookie := range browser.Jar.Cookies(mustParse(p.t, p.URL)) {
@@ -164,7 +164,7 @@ func (p *protected) denials(browser *http.Client) int {
 	return found
 }
 
-// Who was not asked did not say no.
+// A user who was not asked has not denied anything.
 func TestSilentDenialIsNone(t *testing.T) {
 	d := newDemanding(t, nil)
 	browser := d.browser()
@@ -188,8 +188,8 @@ func TestSilentDenialIsNone(t *testing.T) {
 	d.asks(browser, "/chat")
 }
 
-// The tab in which an iframe asked says that its user is still signed in, and
-// opens the page no further there.
+// The tab that an iframe opened says that its user is still signed in. In that tab
+// the user is not asked again either.
 func TestDeniedPermissionForAnIframe(t *testing.T) {
 	d := newDemanding(t, func(c *hfoauth.Config) { c.FrameAncestors = []string{"https://huggingface.co"} })
 	tab := d.browser()

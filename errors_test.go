@@ -9,8 +9,7 @@ import (
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
-// An answer of 503 says when to try again: when the provider says so, or after
-// a second.
+// A 503 response says when to retry: when the provider says, or after a second.
 func TestRetryAfter(t *testing.T) {
 	for name, tt := range map[string]struct {
 		fault hfoauthtest.Fault
@@ -28,8 +27,7 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-// During a long pause the rest of it is named, in whole seconds that are not
-// less.
+// During a long pause the remaining time is named, rounded up to whole seconds.
 func TestRetryAfterIsRoundedUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newVirtualSite(t, nil)

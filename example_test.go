@@ -17,7 +17,7 @@ import (
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
-// A web app in a Space, where the environment says all that is needed.
+// A web app in a Space, configured by the environment.
 func Example() {
 	client, err := hfoauth.New(hfoauth.Config{})
 	if err != nil {
@@ -36,7 +36,7 @@ func Example() {
 	log.Fatal(http.ListenAndServe(":7860", mux))
 }
 
-// Outside a Space the app is configured by hand.
+// An app outside a Space needs a Config.
 func ExampleNew() {
 	_, err := hfoauth.New(hfoauth.Config{
 		ClientID:     "your-client-id",
@@ -48,7 +48,7 @@ func ExampleNew() {
 	// hfoauth: Config.RedirectURL (OAUTH_REDIRECT_URL, SPACE_HOST): "http://example.com/login/callback" uses http, which anyone on the way can read: use https (http is fine on localhost)
 }
 
-// A test of an app signs in without a browser.
+// A test of an app can sign in without a browser.
 func Example_testing() {
 	hub, err := hfoauthtest.Listen("127.0.0.1:0") // in a test: hfoauthtest.NewServer(t)
 	if err != nil {
@@ -84,8 +84,8 @@ func Example_testing() {
 	// Output: Hello, Ada Lovelace
 }
 
-// A page for signed-in users. A browser that nobody is signed in with is sent
-// to sign in, and back.
+// A page for signed-in users. A browser that is not signed in is sent to sign in
+// and then back.
 func ExampleClient_RequireUser() {
 	client := exampleClient()
 	mux := http.NewServeMux()
@@ -95,13 +95,13 @@ func ExampleClient_RequireUser() {
 	})))
 }
 
-// A chat completion that is billed to the user, who is asked for the
-// permission when it is needed.
+// A chat completion that is billed to the user, who is asked for the permission
+// when it is needed.
 func ExampleClient_RequireScope() {
 	client := exampleClient()
 	mux := http.NewServeMux()
 	billed := client.RequireScope(hfoauth.ScopeInferenceAPI)
-	mux.Handle("GET /chat", billed(http.HandlerFunc(chatForm))) // a page: who comes here is asked
+	mux.Handle("GET /chat", billed(http.HandlerFunc(chatForm))) // a page: users who open it are asked
 	mux.Handle("POST /chat", billed(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		api := hfoauth.SessionFromContext(r.Context()).HTTPClient()
 		resp, err := api.Post("https://router.huggingface.co/v1/chat/completions", "application/json", r.Body)
@@ -114,7 +114,7 @@ func ExampleClient_RequireScope() {
 	})))
 }
 
-// What the Hub says of the user's token.
+// A request to the Hub's API with the user's token.
 func ExampleSession_HTTPClient() {
 	client := exampleClient()
 	mux := http.NewServeMux()
@@ -134,8 +134,8 @@ func ExampleSession_HTTPClient() {
 	})
 }
 
-// The button, which becomes the user with a way to sign out. It works inside
-// the Hub's iframe, too.
+// The button, which shows the user and a way to sign out once signed in. It also
+// works inside the Hub's iframe.
 func ExampleClient_Button() {
 	client := exampleClient()
 	page := template.Must(template.New("page").Parse(
@@ -149,9 +149,9 @@ func ExampleClient_Button() {
 	})
 }
 
-// An API for programs that have a token of the Hub.
+// An API for programs that have a Hub token.
 func ExampleClient_AcceptBearer() {
-	hub, err := hfoauthtest.Listen("127.0.0.1:0") // huggingface.co, in earnest
+	hub, err := hfoauthtest.Listen("127.0.0.1:0") // in production: huggingface.co
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -179,8 +179,8 @@ func ExampleClient_AcceptBearer() {
 	// Output: Hello, ada
 }
 
-// Sessions in a store: they are gone everywhere when they are signed out, and
-// all those of a user can be ended.
+// Sessions in a store: signing out ends a session on every replica, and all
+// sessions of a user can be ended.
 func ExampleClient_LogoutUser() {
 	var store hfoauth.Store // such as goredisstore.New(redis.NewClient(…)) of scs
 	client, err := hfoauth.New(hfoauth.Config{Store: store})
@@ -192,7 +192,7 @@ func ExampleClient_LogoutUser() {
 	}
 }
 
-// A stream of events, which ends when the user signs out.
+// A stream of events that ends when the user signs out.
 func ExampleSession_Context() {
 	client := exampleClient()
 	mux := http.NewServeMux()
@@ -243,7 +243,7 @@ func ExampleClient_RequireOrg() {
 	mux.Handle("GET /settings", admins(http.HandlerFunc(settings)))
 }
 
-// A sign-in that asks for the resources of one organization.
+// A sign-in that requests the resources of one organization.
 func ExampleClient_Login() {
 	client := exampleClient()
 	mux := http.NewServeMux()
@@ -272,7 +272,7 @@ func ExampleConfig_onSignIn() {
 	}
 }
 
-// Pages of the app's own for what fails.
+// The app's own pages for failures.
 func ExampleConfig_errorHandler() {
 	_, err := hfoauth.New(hfoauth.Config{
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) bool {

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// The examples start and end in one way, whose tests are the quickstart's.
+// The examples start and stop in the same way, which the quickstart tests.
 func TestExamplesServeAlike(t *testing.T) {
 	for _, name := range []string{"serve.go", "local.go"} {
 		want, err := os.ReadFile(filepath.Join("examples/quickstart", name))
@@ -29,7 +29,7 @@ func TestExamplesServeAlike(t *testing.T) {
 	}
 }
 
-// No example, nor the README's program, serves in another way, can be framed by
+// No example, nor the README's program, serves without timeouts, can be framed by
 // any site, or writes HTML without escaping it.
 func TestExamplesAreHardened(t *testing.T) {
 	sources, err := filepath.Glob("examples/*/*.go")

@@ -21,7 +21,7 @@ func TestMemberToken(t *testing.T) {
 		t.Error("the token does not work")
 	}
 	if token.RefreshToken != "" {
-		t.Error("there is a refresh token")
+		t.Error("the response has a refresh token")
 	}
 	if token.Expiry.IsZero() {
 		t.Error("the token does not expire")
@@ -32,7 +32,7 @@ func TestMemberToken(t *testing.T) {
 	}
 }
 
-// The errors that the Hub documents come through with their codes
+// The errors that the Hub documents are returned with their codes
 // (https://huggingface.co/docs/hub/oauth).
 func TestMemberTokenErrors(t *testing.T) {
 	s := newSite(t, nil)

@@ -11,17 +11,17 @@ import (
 	"github.com/hfoauth/hfoauth/internal/sessions"
 )
 
-// What the tests of this package, which live outside of it, need from inside.
+// Internals for the tests of this package, which are in another package.
 
 var (
 	ConfigFrom  = configFrom
 	ParseScopes = parseScopes
 )
 
-// ReturnPath is where a user returns to who asked for next.
+// ReturnPath returns the return path for next.
 func ReturnPath(next string) string { return returnPath(next, "/") }
 
-// LoginURL is the address of the login page that returns to next.
+// LoginURL returns the address of the login page that returns to next.
 func (c *Client) LoginURL(next string) string { return c.loginURL(next) }
 
 // SetClock makes the client read the time from now.
@@ -31,13 +31,12 @@ func (c *Client) SetClock(now func() time.Time) { c.now = now }
 func (c *Client) SessionCookie() string { return c.cookies.session }
 func (c *Client) AttemptCookie() string { return c.cookies.attempt }
 
-// UnsealedOptions are what a page asks for, as anyone can write it.
+// UnsealedOptions returns a page's options unsealed, as anyone can write them.
 func UnsealedOptions(options LoginOptions) string {
 	return encodeCookie(codec.Encode(256, options.fields))
 }
 
-// Sealers are those of attempts, of sessions in cookies and of those in a
-// store.
+// Sealers returns the sealers of attempts and of sessions in cookies and stores.
 func (c *Client) Sealers() map[string]*seal.Sealer {
 	config, err := c.sessionsConfig()
 	if err != nil {
@@ -84,22 +83,22 @@ func (c *Client) mustSessionsConfig() sessions.Config[*record] {
 	return config
 }
 
-// ForgetSpent makes attempts that were used good for once more.
+// ForgetSpent lets used attempts be used once more.
 func (c *Client) ForgetSpent() {
 	c.spent.DeleteFunc(func([32]byte, struct{}) bool { return true })
 }
 
-// NewMemoryStore returns the Store of a client that is given none.
+// NewMemoryStore returns the store of a client without a Config.Store.
 func NewMemoryStore() Store { return sessions.NewMemory(time.Now) }
 
-// StoreKey is the name of a session in a store.
+// StoreKey returns the key of a session in a store.
 func StoreKey(id string) string { return sessions.StoreKey(id) }
 
-// RefreshToken returns the token that a session does not show.
+// RefreshToken returns a session's refresh token, which is not exported.
 func RefreshToken(s *Session) string { return s.source.current().Data.token.RefreshToken }
 
-// Tighten makes the client remember one session of each kind. It is called
-// before the first use.
+// Tighten makes the client remember only one session of each kind. It must be
+// called before the first use.
 func (c *Client) Tighten() {
 	config := c.mustSessionsConfig()
 	config.MaxEntries = 1

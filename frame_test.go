@@ -29,7 +29,7 @@ func challengeOf(verifier string) string {
 	return base64.RawURLEncoding.EncodeToString(hash[:])
 }
 
-// popup begins a sign-in for an iframe.
+// popup begins a sign-in for an iframe, in a tab.
 func (s *site) popup(browser *http.Client, form url.Values, header ...string) answer {
 	s.t.Helper()
 	if header == nil {
@@ -40,7 +40,7 @@ func (s *site) popup(browser *http.Client, form url.Values, header ...string) an
 
 var continueLink = regexp.MustCompile(`<a class="hfoauth-primary" href="([^"]+)" data-hfoauth-continue>`)
 
-// onward is where the pop-up's page leads, "" if nowhere.
+// onward returns where the tab's first page leads, or "".
 func onward(popup answer) string {
 	match := continueLink.FindStringSubmatch(popup.body)
 	if match == nil || popup.StatusCode != 200 {
@@ -49,7 +49,7 @@ func onward(popup answer) string {
 	return html.UnescapeString(match[1])
 }
 
-// asksFor is the scope that it asks for there.
+// asksFor returns the scope that it requests there.
 func asksFor(popup answer) string {
 	address, err := url.Parse(onward(popup))
 	if err != nil {
@@ -58,7 +58,7 @@ func asksFor(popup answer) string {
 	return address.Query().Get("scope")
 }
 
-// claim asks for the session of a verifier and returns the cookie, if any.
+// claim claims the session of a verifier and returns the cookie, if any.
 func (s *site) claim(browser *http.Client, verifier string) (answer, *http.Cookie) {
 	s.t.Helper()
 	form := url.Values{"verifier": {verifier}}
@@ -69,7 +69,7 @@ func (s *site) claim(browser *http.Client, verifier string) (answer, *http.Cooki
 	return resp, nil
 }
 
-// refusesClaim checks that a claim gets nothing, yet.
+// refusesClaim checks that a claim gets no session yet.
 func (s *site) refusesClaim(what string, browser *http.Client, verifier string) {
 	s.t.Helper()
 	resp, cookie := s.claim(browser, verifier)
@@ -130,8 +130,8 @@ func TestFrameSignIn(t *testing.T) {
 	}
 }
 
-// Over https the cookie of an iframe is one of its partition (CHIPS), which
-// browsers keep where they block third-party cookies.
+// Over https the cookie of an iframe is partitioned (CHIPS): browsers keep such
+// cookies even if they block third-party ones.
 func TestFrameCookieAttributes(t *testing.T) {
 	s := newSecureSite(t, nil)
 	tab := s.browser()
@@ -151,8 +151,8 @@ func TestFrameCookieAttributes(t *testing.T) {
 	}
 }
 
-// Of the two cookies of one sign-in, that of the iframe has the refresh token,
-// which works once.
+// Of the two cookies of a sign-in, the iframe's has the refresh token, which works
+// only once.
 func TestFrameHasTheRefreshToken(t *testing.T) {
 	s := newSite(t, nil)
 	clock := s.newClock()
@@ -176,7 +176,7 @@ func TestFrameHasTheRefreshToken(t *testing.T) {
 	}
 }
 
-// parklessStore keeps no session for an iframe.
+// parklessStore fails to park sessions.
 type parklessStore struct{ *mapStore }
 
 func (s *parklessStore) CommitCtx(ctx context.Context, key string, b []byte, expiry time.Time) error {
@@ -186,7 +186,7 @@ func (s *parklessStore) CommitCtx(ctx context.Context, key string, b []byte, exp
 	return s.mapStore.CommitCtx(ctx, key, b, expiry)
 }
 
-// A sign-in whose session the iframe could never claim has failed.
+// A sign-in whose session the iframe cannot claim fails.
 func TestSessionThatCannotBeParked(t *testing.T) {
 	s := newSite(t, withStore(&parklessStore{newMapStore()}))
 	tab := s.browser()
@@ -200,7 +200,7 @@ func TestSessionThatCannotBeParked(t *testing.T) {
 	}
 }
 
-// Where iframe and tab share their cookies, a later sign-in counts in both.
+// If iframe and tab share their cookies, a later sign-in counts in both.
 func TestSignInWhereTheIframeSharesCookies(t *testing.T) {
 	for name, change := range keptIn() {
 		s := newSite(t, change)
@@ -224,7 +224,7 @@ func TestSignInWhereTheIframeSharesCookies(t *testing.T) {
 	}
 }
 
-// In an iframe its own session counts, not that of the tab.
+// In an iframe its own session counts, not the tab's.
 func TestFrameSessionComesFirst(t *testing.T) {
 	s := newSite(t, nil)
 	tab, iframe := s.newSession(ada), s.newSession(hfoauthtest.Person{Username: "grace"})
@@ -234,8 +234,8 @@ func TestFrameSessionComesFirst(t *testing.T) {
 	}
 }
 
-// A later sign-in in the tab, or another pop-up, leaves the session of the
-// iframe alone, claimed or not.
+// A later sign-in in the tab, or for another iframe, does not affect the session
+// of the iframe, claimed or not.
 func TestLaterSignInsLeaveTheIframe(t *testing.T) {
 	for name, change := range keptIn() {
 		t.Run(name, func(t *testing.T) {
@@ -264,7 +264,7 @@ func TestLaterSignInsLeaveTheIframe(t *testing.T) {
 	}
 }
 
-// Whoever signs in anew in an iframe has one session there.
+// A user who signs in again in an iframe has one session there.
 func TestClaimEndsTheSessionBefore(t *testing.T) {
 	for name, change := range keptIn() {
 		t.Run(name, func(t *testing.T) {
@@ -290,7 +290,7 @@ func TestClaimEndsTheSessionBefore(t *testing.T) {
 	}
 }
 
-// A claim works once, so it goes on when the browser gives up waiting.
+// A claim works only once, so it continues if the browser stops waiting.
 func TestClaimGoesOn(t *testing.T) {
 	for name, change := range keptIn() {
 		s := newSite(t, change)
@@ -310,7 +310,7 @@ func TestClaimGoesOn(t *testing.T) {
 	}
 }
 
-// What the iframe asks is for it alone.
+// Responses to the iframe's script are not cached.
 func TestFrameAnswersAreNotCached(t *testing.T) {
 	s := newSite(t, nil)
 	answers := map[string]answer{"done": get(t, s.browser(), s.URL+"/login/frame/done")}
@@ -347,7 +347,7 @@ func (s *site) popupOf(browser *http.Client, page answer) answer {
 	return s.popup(browser, url.Values{"challenge": {challengeOf(frameVerifier)}, "options": {options[1]}})
 }
 
-// What a page in a frame asks for reaches the provider through the pop-up.
+// What a page in a frame requires is requested from the provider by the tab.
 func TestPopupAsksForAll(t *testing.T) {
 	s := newSite(t, nil)
 	p := s.protect(map[string]http.Handler{"/ask": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -369,7 +369,7 @@ func TestPopupAsksForAll(t *testing.T) {
 	}
 }
 
-// The pop-up knows what was asked for before, and what may be left out.
+// The tab knows what was requested before, and what may be left out.
 func TestPopupAsksOnce(t *testing.T) {
 	s := newSite(t, nil)
 	s.hideRoles()
@@ -382,7 +382,7 @@ func TestPopupAsksOnce(t *testing.T) {
 	for _, path := range []string{"/engines", "/notes"} {
 		popup := s.popupOf(browser, p.frame(browser, path))
 		if got, want := asksFor(popup), "openid profile read-memberships"; got != want {
-			t.Errorf("the pop-up of %s asks for %q, want %q", path, got, want)
+			t.Errorf("the tab of %s requests %q, want %q", path, got, want)
 		}
 		get(t, browser, s.decide(onward(popup), ada))
 	}
@@ -393,7 +393,8 @@ func TestPopupAsksOnce(t *testing.T) {
 	}
 }
 
-// Without a scope that the provider refuses, the pop-up is still the iframe's.
+// When the tab retries without a scope that the provider refused, it still signs
+// in for the iframe.
 func TestPopupWithoutARefusedScope(t *testing.T) {
 	s := newSite(t, nil)
 	s.app.Scopes = []string{"openid", "profile"}
@@ -412,7 +413,7 @@ func TestPopupWithoutARefusedScope(t *testing.T) {
 	}
 }
 
-// A pop-up that cannot begin is one page that says why.
+// If sign-in cannot begin, the tab shows one page that says why.
 func TestPopupDuringAnOutage(t *testing.T) {
 	s := newSite(t, nil)
 	s.hub.SetFault(hfoauthtest.MetadataEndpoint, hfoauthtest.Answer(503, ""))
@@ -425,8 +426,8 @@ func TestPopupDuringAnOutage(t *testing.T) {
 	}
 }
 
-// What cannot be known is no answer: the script would tell the user that the
-// browser keeps no cookies.
+// If the store is down, the check is an error, not false: the script would say
+// that the browser keeps no cookies.
 func TestCheckDuringAnOutage(t *testing.T) {
 	store := newMapStore()
 	s := newSite(t, withStore(store))
@@ -472,13 +473,13 @@ func TestFrameAttacks(t *testing.T) {
 		callback := get(t, browser, s.decide(resp.Header.Get("Location"), ada))
 		checkRedirect(t, "the callback of a link", callback, "/")
 		s.refusesClaim("after a link with a challenge", s.browser(), frameVerifier)
-		checkStatus(t, "a link to the pop-up", get(t, browser, s.URL+"/login/frame/popup"+query), 405)
+		checkStatus(t, "a link to the tab's first page", get(t, browser, s.URL+"/login/frame/popup"+query), 405)
 		resp = post(t, browser, s.URL+"/login/frame/popup"+query, nil, "Sec-Fetch-Site", "same-origin")
 		if onward(resp) == "" {
 			t.Fatal(resp.Status)
 		}
 		get(t, browser, s.decide(onward(resp), ada))
-		s.refusesClaim("after a challenge in the pop-up's address", s.browser(), frameVerifier)
+		s.refusesClaim("after a challenge in the query", s.browser(), frameVerifier)
 	})
 	t.Run("late claim", func(t *testing.T) {
 		browser := s.browser()
@@ -505,7 +506,7 @@ func TestFrameAttacks(t *testing.T) {
 		resp := s.popup(browser, url.Values{"challenge": {"short"}, "next": {"/private"}})
 		checkRedirect(t, "callback", get(t, browser, s.decide(onward(resp), ada)), "/private")
 	})
-	t.Run("scopes of somebody else's choice", func(t *testing.T) {
+	t.Run("scopes that another site chose", func(t *testing.T) {
 		unsealed := hfoauth.UnsealedOptions(hfoauth.LoginOptions{Scopes: hfoauth.Scopes{"write-repos"}})
 		for _, options := range []string{"AAAA", unsealed} {
 			resp := s.popup(s.browser(), url.Values{"options": {options}, "scope": {"write-repos"}})
@@ -521,8 +522,8 @@ func TestFrameAttacks(t *testing.T) {
 	})
 }
 
-// Under another name of the site than the provider sends the browser back to,
-// the attempt's cookie would be lost: the pop-up signs in under that name.
+// If the site is open under another name than the callback's, the attempt's cookie
+// would be lost: the tab signs in under the callback's name.
 func TestFramePopupOnACustomDomain(t *testing.T) {
 	client := newClient(t, hfoauth.Config{SpaceHost: "user-app.hf.space,www.example.com"})
 	form := url.Values{"challenge": {challengeOf(frameVerifier)}, "next": {"/private"}}
@@ -605,7 +606,7 @@ func TestLoginInAFrame(t *testing.T) {
 	if policy := page.Header.Get("Referrer-Policy"); policy != "same-origin" {
 		t.Errorf("old browsers post forms without their origin: %q", policy)
 	}
-	// What a page asks for in a frame reaches the provider through the pop-up.
+	// What a page in a frame requires is requested from the provider by the tab.
 	handler := s.client.RequireScope(hfoauth.ScopeInferenceAPI)(http.NotFoundHandler())
 	r := httptest.NewRequest("GET", "/chat", nil)
 	r.Header.Set("Accept", "text/html")
@@ -665,8 +666,8 @@ func TestFrameAncestors(t *testing.T) {
 	}
 }
 
-// All sentences of the script are served in the user's language, and the
-// script and the style have addresses that stay.
+// All sentences of the script are served in the user's language, and the addresses
+// of the script and the style do not change.
 func TestScriptText(t *testing.T) {
 	s := newSite(t, func(c *hfoauth.Config) {
 		c.Translate = func(r *http.Request, format string, args ...any) string {
