@@ -61,7 +61,7 @@ func TestTokenRequest(t *testing.T) {
 	}
 }
 
-// The failure table: what the provider or the browser does, and what the user
+// The table of failures: what the provider or the browser does, and what the user
 // sees.
 func TestFailures(t *testing.T) {
 	hub := func(endpoint hfoauthtest.Endpoint, fault hfoauthtest.Fault) func(*site) {
@@ -177,11 +177,11 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// strictPolicy is that of a page without a script, which is not framed.
+// strictPolicy is the policy of a page that has no script and cannot be framed.
 var strictPolicy = regexp.MustCompile(`^default-src 'none'; style-src 'sha256-[A-Za-z0-9+/]{43}='; ` +
 	`base-uri 'none'; form-action 'self'; frame-ancestors 'none'$`)
 
-// checkFailure checks what holds for every failure page.
+// checkFailure checks what all failure pages have in common.
 func (s *site) checkFailure(resp answer, status int, says string) {
 	s.t.Helper()
 	if resp.StatusCode != status {
@@ -282,7 +282,7 @@ func TestLoginOptions(t *testing.T) {
 	}
 }
 
-// The return path that the app names counts, and not that of the query.
+// The app's return path counts, not that of the query.
 func TestLoginOptionsNameTheReturnPath(t *testing.T) {
 	s := newSite(t, nil)
 	p := s.protect(map[string]http.Handler{"/ask": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -296,8 +296,7 @@ func TestLoginOptionsNameTheReturnPath(t *testing.T) {
 	}
 }
 
-// Of what the provider says about an error, no more than 200 bytes are shown
-// and logged.
+// At most 200 bytes of the provider's error text are shown and logged.
 func TestProviderErrorsAreCut(t *testing.T) {
 	s := newSite(t, nil)
 	s.hub.Configure(func(c *hfoauthtest.Settings) {
@@ -318,8 +317,8 @@ func TestProviderErrorsAreCut(t *testing.T) {
 	}
 }
 
-// A scope of Config that the provider refuses is an error: asked for without
-// it, the sign-in would be another one, and asked again it would fail again.
+// A scope of Config that the provider refuses is an error: without it the sign-in
+// would not be what the app requires, and with it the provider would refuse again.
 func TestCallbackWithARefusedScope(t *testing.T) {
 	s := newSite(t, func(c *hfoauth.Config) { c.Scopes = hfoauth.Scopes{hfoauth.ScopeJobs} })
 	s.app.Scopes = []string{"openid", "profile"}
@@ -361,8 +360,8 @@ func TestOnSignIn(t *testing.T) {
 	}
 }
 
-// What OnLogin gets at a sign-in is its own: what it changes, then or later,
-// does not change the session.
+// OnLogin gets a copy at a sign-in: changing it, then or later, does not change
+// the session.
 func TestOnLoginGetsACopyAtSignIn(t *testing.T) {
 	for name, change := range keptIn() {
 		t.Run(name, func(t *testing.T) {
@@ -431,14 +430,14 @@ func TestErrorHandler(t *testing.T) {
 	s.signIn(s.browser(), ada, "/")
 	answer, ok := errors.AsType[*hfoauth.ProviderError](got)
 	if !ok {
-		t.Fatalf("%v is not the provider's answer", got)
+		t.Fatalf("%v is not the provider's error", got)
 	}
 	if answer.Code != "invalid_client" || answer.Description != "no" {
 		t.Errorf("code %q and description %q, want the provider's", answer.Code, answer.Description)
 	}
 }
 
-// What the handler leaves is answered as without one.
+// A failure that the handler ignores gets the usual page.
 func TestErrorHandlerLeavesTheRest(t *testing.T) {
 	s := newSite(t, func(c *hfoauth.Config) {
 		c.ErrorHandler = func(http.ResponseWriter, *http.Request, error) bool { return false }
@@ -488,7 +487,7 @@ func TestConcurrentFirstUse(t *testing.T) {
 	}
 }
 
-// Nothing that is secret may show in logs or pages.
+// Secrets must not appear in logs or pages.
 func TestNothingLeaks(t *testing.T) {
 	s := newSite(t, nil)
 	var pages strings.Builder
@@ -536,11 +535,11 @@ func TestNothingLeaks(t *testing.T) {
 		}
 	}
 	if !strings.Contains(s.log.String(), "invalid_request") {
-		t.Error("the log does not say what the provider answered")
+		t.Error("the log does not have the provider's response")
 	}
 }
 
-// echoFault repeats the request's secrets in an error answer.
+// echoFault repeats the request's secrets in an error response.
 func echoFault(status int) hfoauthtest.Fault {
 	return func(http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -603,8 +602,8 @@ func TestRedirectURLInASpace(t *testing.T) {
 	}
 }
 
-// The callback gets a good state each time, so that all behind it is reached:
-// whatever else the query says, nobody is signed in and the page is ours.
+// The callback gets a good state each time, so that the code behind it is reached:
+// whatever else the query says, no user is signed in and the page is ours.
 func FuzzCallbackQuery(f *testing.F) {
 	s := newVirtualSite(f, nil)
 	if err := s.client.Ping(f.Context()); err != nil {
@@ -692,7 +691,7 @@ func TestFailuresSetNoCookies(t *testing.T) {
 	}
 }
 
-// What a page asks for is asked for under the site's other name, too.
+// What a page requests is requested under the site's other name as well.
 func TestLoginOptionsOnAnotherHost(t *testing.T) {
 	client := newClient(t, hfoauth.Config{SpaceHost: "user-app.hf.space,www.example.com"})
 	r := httptest.NewRequest("GET", "https://www.example.com/album?page=2", nil)

@@ -11,9 +11,9 @@ import (
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
-// All cookies together stay below what servers and proxies take of a header
-// (nginx: 8 KiB a line), however many organizations the user is in, with all
-// login attempts that a browser can have, and with what the user denied.
+// All cookies together stay below the header size that servers and proxies accept
+// (nginx: 8 KiB a line), however many organizations the user is in, with all login
+// attempts that a browser can have, and with what the user denied.
 func TestHeaderFitsWithAnyNumberOfOrganizations(t *testing.T) {
 	for _, inSpace := range []bool{true, false} {
 		t.Run(fmt.Sprint("Space: ", inSpace), func(t *testing.T) {
@@ -27,7 +27,7 @@ func TestHeaderFitsWithAnyNumberOfOrganizations(t *testing.T) {
 				person := member(orgs)
 				person.Username = fmt.Sprint("member-", orgs)
 				s.hub.AddUser(person)
-				browser := s.browser() // whose tabs and iframes share their cookies
+				browser := s.browser() // its tabs and iframes share their cookies
 				if inSpace {
 					verifier := fmt.Sprint(frameVerifier, orgs)
 					popup := s.popup(browser, url.Values{"challenge": {challengeOf(verifier)}})
@@ -62,7 +62,7 @@ func TestHeaderFitsWithAnyNumberOfOrganizations(t *testing.T) {
 	}
 }
 
-// cookieHeaderSize is how long the Cookie header of a browser is.
+// cookieHeaderSize returns the length of a browser's Cookie header.
 func cookieHeaderSize(t *testing.T, browser *http.Client, address string) int {
 	t.Helper()
 	u, err := url.Parse(address)

@@ -21,12 +21,12 @@ import (
 // conformanceTest is a test of the OpenID Foundation's relying-party plans
 // that applies to a code-flow client with HTTP Basic.
 type conformanceTest struct {
-	name    string // in the suite; ours where there is none
+	name    string // in the suite; ours if it has no such test
 	section string // of the specification behind it
 	does    string // what the provider does
 	setup   func(*site)
 	status  int    // what the user sees; 303 is signed in
-	says    string // the log, of what is wrong
+	says    string // what the log says is wrong
 	check   func(*testing.T, *site)
 }
 
@@ -49,7 +49,7 @@ func setClaim(name string, value any) func(*site) {
 	return idToken(func(claims map[string]any) { claims[name] = value })
 }
 
-// setTime sets a claim to a time from when the ID token is made.
+// setTime sets a claim to a time relative to the making of the ID token.
 func setTime(name string, from time.Duration) func(*site) {
 	return idToken(func(claims map[string]any) { claims[name] = time.Now().Add(from).Unix() })
 }
@@ -339,7 +339,7 @@ func TestConformance(t *testing.T) {
 	names := map[string]bool{}
 	for _, tt := range conformanceTests {
 		if names[tt.name] {
-			t.Fatalf("%s stands in the table twice", tt.name)
+			t.Fatalf("%s is in the table twice", tt.name)
 		}
 		names[tt.name] = true
 		t.Run(tt.name, func(t *testing.T) {

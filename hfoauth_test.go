@@ -76,7 +76,7 @@ type site struct {
 	client  *hfoauth.Client
 	URL     string
 	log     *lockedBuffer
-	network http.RoundTripper // nil for that of the machine
+	network http.RoundTripper // nil for the machine's network
 	stores  []clocked
 }
 
@@ -103,7 +103,7 @@ func (b *lockedBuffer) reset() {
 	b.buf.Reset()
 }
 
-// newSite starts an app on loopback, after change had its way with the config.
+// newSite starts an app on loopback. change may change its config.
 func newSite(t testing.TB, change func(*hfoauth.Config)) *site {
 	t.Helper()
 	mux := http.NewServeMux()
@@ -172,10 +172,10 @@ func (s *site) browser() *http.Client {
 	return &http.Client{Jar: jar, CheckRedirect: stay, Transport: s.network}
 }
 
-// stay keeps an http.Client from following redirects.
+// stay prevents an http.Client from following redirects.
 func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-// answer is a response read whole.
+// answer is a response with its body.
 type answer struct {
 	*http.Response
 	body string
@@ -189,8 +189,8 @@ func (a answer) location() *url.URL {
 	return u
 }
 
-// setCookies returns the cookies an answer sets (and not those it removes)
-// whose names begin with prefix.
+// setCookies returns the cookies whose names begin with prefix that a response
+// sets, without those that it removes.
 func (a answer) setCookies(prefix string) []*http.Cookie {
 	var cookies []*http.Cookie
 	for _, cookie := range a.Cookies() {
@@ -201,7 +201,7 @@ func (a answer) setCookies(prefix string) []*http.Cookie {
 	return cookies
 }
 
-// checkStatus checks the status of an answer.
+// checkStatus checks the status of a response.
 func checkStatus(t testing.TB, what string, resp answer, want int) {
 	t.Helper()
 	if resp.StatusCode != want {
@@ -209,7 +209,7 @@ func checkStatus(t testing.TB, what string, resp answer, want int) {
 	}
 }
 
-// checkRedirect checks that an answer leads to an address.
+// checkRedirect checks that a response redirects to an address.
 func checkRedirect(t testing.TB, what string, resp answer, want string) {
 	t.Helper()
 	checkStatus(t, what, resp, http.StatusSeeOther)
@@ -218,7 +218,7 @@ func checkRedirect(t testing.TB, what string, resp answer, want string) {
 	}
 }
 
-// checkHas checks that a text has all of some parts.
+// checkHas checks that a text has all the parts.
 func checkHas(t testing.TB, what, text string, parts ...string) {
 	t.Helper()
 	for _, part := range parts {
@@ -228,7 +228,7 @@ func checkHas(t testing.TB, what, text string, parts ...string) {
 	}
 }
 
-// checkLacks checks that a text has none of some parts.
+// checkLacks checks that a text has none of the parts.
 func checkLacks(t testing.TB, what, text string, parts ...string) {
 	t.Helper()
 	for _, part := range parts {
@@ -278,8 +278,8 @@ func post(t testing.TB, browser *http.Client, address string, form url.Values, h
 	return do(t, browser, req)
 }
 
-// begin opens the login page and returns the provider's address it redirects
-// to.
+// begin opens the login page and returns the provider's address to which it
+// redirects.
 func (s *site) begin(browser *http.Client, next string) string {
 	s.t.Helper()
 	resp := get(s.t, browser, s.URL+"/login?next="+url.QueryEscape(next))
@@ -310,7 +310,7 @@ var (
 	adaDenies = hfoauthtest.Person{Username: "ada", Deny: true}
 )
 
-// signIn runs a sign-in and returns the callback's answer.
+// signIn runs a sign-in and returns the callback's response.
 func (s *site) signIn(browser *http.Client, person hfoauthtest.Person, next string) answer {
 	s.t.Helper()
 	return get(s.t, browser, s.decide(s.begin(browser, next), person))
@@ -334,7 +334,7 @@ func (s *site) newSessionIn(browser *http.Client, person hfoauthtest.Person) *ht
 	return cookies[0]
 }
 
-// username returns who is signed in, or "".
+// username returns the user who is signed in, or "".
 func (s *site) username(browser *http.Client) string {
 	s.t.Helper()
 	resp := get(s.t, browser, s.URL+"/me")
@@ -347,7 +347,7 @@ func (s *site) username(browser *http.Client) string {
 	return user.Username
 }
 
-// clearEnv makes a test independent of the environment it runs in.
+// clearEnv makes a test independent of its environment.
 func clearEnv(t testing.TB) {
 	t.Helper()
 	for _, name := range []string{
@@ -357,16 +357,16 @@ func clearEnv(t testing.TB) {
 	}
 }
 
-// clientSecret is one that keys may be derived from.
+// clientSecret is strong enough to derive keys from.
 const clientSecret = "oauth_app_secret_0123456789abcdefghijklmnopqrstuvwx"
 
-// testKey returns a session key, another one for each seed.
+// testKey returns a session key, a different one for each seed.
 func testKey(seed string) []byte {
 	key := sha256.Sum256([]byte(seed))
 	return key[:]
 }
 
-// newClient returns a client for config with what is missing filled in.
+// newClient returns a client for config, with missing fields filled in.
 func newClient(t testing.TB, config hfoauth.Config) *hfoauth.Client {
 	t.Helper()
 	clearEnv(t)
@@ -401,7 +401,7 @@ func (c *clock) advance(d time.Duration) {
 	c.ahead += d
 }
 
-// clocked is a store whose entries expire by a clock of the test's.
+// clocked is a store whose entries expire by the test's clock.
 type clocked interface{ setClock(now func() time.Time) }
 
 // newClock makes a site's clients, stores and provider follow one clock.

@@ -28,7 +28,7 @@ func (s *site) works(token string) bool {
 }
 
 // wire is the network as an app's transport sees it: the provider is real, all
-// other hosts answer what the test says. It records where tokens went.
+// other hosts respond as the test says. It records where tokens were sent.
 type wire struct {
 	hub       string            // host of the provider
 	redirects map[string]string // by address
@@ -73,8 +73,8 @@ func apiSite(t *testing.T, change func(*hfoauth.Config)) (*site, *wire, *http.Cl
 	return s, n, api
 }
 
-// The token goes to the Hub's hosts by https, and nowhere else: a request to
-// another host, or to another program beside the stand-in, is not even sent.
+// The token is sent to the Hub's hosts over https, and nowhere else: a request to
+// another host, or to another program on the stand-in's host, is not even sent.
 func TestHTTPClientKeepsTheTokenHome(t *testing.T) {
 	s, n, api := apiSite(t, nil)
 	for address, allowed := range map[string]bool{

@@ -32,7 +32,7 @@ func (h *recorder) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// failed returns the records of requests that failed, and forgets all.
+// failed returns the records of failed requests, and forgets all records.
 func (h *recorder) failed() []slog.Record {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -56,7 +56,7 @@ func attrsOf(r slog.Record) map[string]string {
 	return attrs
 }
 
-// Levels and attributes are as the comment of Config.Logger says.
+// Levels and attributes are as documented at Config.Logger.
 func TestLog(t *testing.T) {
 	log := &recorder{}
 	var onLogin error
@@ -162,8 +162,9 @@ func TestHTTPStatus(t *testing.T) {
 	}
 }
 
-// A refusal because of another site names what does not match, which may be a
-// proxy's fault: both texts are the sender's, and bounded.
+// The record of a request refused as another site's has the origin and the host
+// that do not match, since a proxy may be to blame. Both come from the sender, and
+// are bounded.
 func TestLogOfAnotherSite(t *testing.T) {
 	log := &recorder{}
 	s := newSite(t, func(c *hfoauth.Config) { c.Logger = slog.New(log) })

@@ -59,8 +59,8 @@ func TestRequireOrgRefusesOtherRoles(t *testing.T) {
 	}
 }
 
-// Unknown is not allowed: who does not grant the organization gets no further
-// than who grants it and does not meet its demands.
+// Unknown counts as not allowed: a user who does not grant the organization gets
+// no further than one who grants it but does not meet its requirements.
 func TestUnknownMembershipIsNone(t *testing.T) {
 	s := newSite(t, nil)
 	s.addMember("pending", hfoauthtest.Org{Username: "engines", Role: "admin", PendingSSO: true})
@@ -99,7 +99,7 @@ func TestUnknownMembershipIsNone(t *testing.T) {
 	}
 }
 
-// protected is an app on a site's host with handlers at paths of their own.
+// protected is an app on a site's host with its own handlers.
 type protected struct {
 	*site
 	address string
@@ -116,9 +116,9 @@ func (s *site) protect(handlers map[string]http.Handler) *protected {
 	return &protected{s, app.URL}
 }
 
-// visit opens a page as a browser does, deciding at the provider as person
-// when it is sent there, and returns the last answer with the authorization
-// requests on the way.
+// visit opens a page as a browser does and decides at the provider as person if it
+// is redirected there. It returns the last response and the authorization requests
+// on the way.
 func (p *protected) visit(browser *http.Client, path string, person hfoauthtest.Person) (
 	last answer, asked []url.Values,
 ) {
@@ -145,12 +145,12 @@ func letIn(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "let in")
 
 func noContent(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNoContent) }
 
-// addMember adds a user who is in one organization.
+// addMember adds a user who is a member of one organization.
 func (s *site) addMember(username string, org hfoauthtest.Org) {
 	s.hub.AddUser(hfoauthtest.User{Username: username, Orgs: []hfoauthtest.Org{org}})
 }
 
-// hideRoles makes the provider tell no roles, whatever users grant.
+// hideRoles makes the provider hide all roles, whatever users grant.
 func (s *site) hideRoles() {
 	s.hub.Configure(func(c *hfoauthtest.Settings) {
 		c.UserInfo = func(claims map[string]any) {
@@ -161,7 +161,7 @@ func (s *site) hideRoles() {
 	})
 }
 
-// The role is asked for once; if it is still unknown, the user is shown what is
+// The role is requested once; if it is still unknown, the page says what is
 // missing.
 func TestUnknownRoleIsAskedForOnce(t *testing.T) {
 	s := newSite(t, nil)
@@ -189,8 +189,8 @@ func TestUnknownRoleIsAskedForOnce(t *testing.T) {
 	}
 }
 
-// An organization that the user did not grant is asked for no second time,
-// and together with what a later sign-in asks for.
+// An organization that the user did not grant is not requested a second time by
+// itself, but is included in what a later sign-in requests.
 func TestOrgsAskedForBefore(t *testing.T) {
 	s := newSite(t, nil)
 	s.hideRoles()
@@ -218,7 +218,7 @@ func TestOrgsAskedForBefore(t *testing.T) {
 	}
 }
 
-// An app that may not ask for memberships asks for the organization alone.
+// An app that may not request memberships requests only the organization.
 func TestMembershipsNotRegistered(t *testing.T) {
 	s := newSite(t, nil)
 	s.app.Scopes = []string{"openid", "profile"}
@@ -252,8 +252,7 @@ func TestMembershipsNotRegistered(t *testing.T) {
 	}
 }
 
-// Handlers that wrap one another ask once for all that is missing, in any
-// order.
+// Nested handlers request everything that is missing at once, in any order.
 func TestRequireHandlersMerge(t *testing.T) {
 	s := newSite(t, nil)
 	page := http.HandlerFunc(letIn)
@@ -275,7 +274,7 @@ func TestRequireHandlersMerge(t *testing.T) {
 	}
 }
 
-// Handlers of another client keep to themselves.
+// Handlers of two clients do not affect each other.
 func TestRequireHandlersOfTwoClients(t *testing.T) {
 	s := newSite(t, nil)
 	other := s.newReplica(func(c *hfoauth.Config) {
@@ -291,7 +290,7 @@ func TestRequireHandlersOfTwoClients(t *testing.T) {
 	}
 }
 
-// What only the handler knows is asked for once as well.
+// What only the app's handler requires is also requested once.
 func TestErrorAsksOnce(t *testing.T) {
 	s := newSite(t, nil)
 	album := func(w http.ResponseWriter, r *http.Request) {
@@ -410,7 +409,7 @@ func TestForbiddenSaysWhy(t *testing.T) {
 		if log := s.log.String(); !strings.Contains(log, tt.log) {
 			t.Errorf("%s at %s: the log does not say %q: %s", tt.user, tt.path, tt.log, log)
 		}
-		page := get(t, browser, p.address+tt.path, "Sec-Fetch-Mode", "same-origin") // a page that is not opened by the user
+		page := get(t, browser, p.address+tt.path, "Sec-Fetch-Mode", "same-origin") // a page that the user did not open
 		if page.StatusCode != 403 || !strings.Contains(page.body, tt.page) {
 			t.Errorf("%s at %s: %s, want %q: %s", tt.user, tt.path, page.Status, tt.page, page.body)
 		}

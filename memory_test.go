@@ -16,8 +16,8 @@ import (
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
-// A header may have a mebibyte (http.DefaultMaxHeaderBytes), and what is kept
-// of it must not keep all of it.
+// A header may have a mebibyte (http.DefaultMaxHeaderBytes), and keeping a part of
+// it must not keep all of it.
 const headerSize = 900 << 10
 
 func TestMemoryOfSessions(t *testing.T) {
@@ -76,10 +76,10 @@ func heavy() hfoauthtest.User {
 	return hfoauthtest.User{Username: "heavy", Picture: "https://cdn.example/" + strings.Repeat("p", 700_000)}
 }
 
-// leasedStore is one in which another replica has the lease of every renewal.
+// leasedStore is a store in which another replica has the lease of every renewal.
 type leasedStore struct {
 	*mapStore
-	leases atomic.Int64 // how often one was asked for
+	leases atomic.Int64 // how often one was requested
 }
 
 func (l *leasedStore) FindCtx(ctx context.Context, key string) ([]byte, bool, error) {
@@ -90,8 +90,8 @@ func (l *leasedStore) FindCtx(ctx context.Context, key string) ([]byte, bool, er
 	return l.mapStore.FindCtx(ctx, key)
 }
 
-// What is remembered of renewals is bounded in bytes: of many large sessions
-// that another replica renews, the first ones are asked about again.
+// What is remembered of renewals is bounded in bytes: if another replica renews
+// many large sessions, the first ones are looked up again.
 func TestRenewalsAreBoundedInBytes(t *testing.T) {
 	const sessions = 15 // of more than a mebibyte; there is room for 16 MiB
 	store := &leasedStore{mapStore: newMapStore()}
@@ -125,7 +125,7 @@ func TestRenewalsAreBoundedInBytes(t *testing.T) {
 	}
 }
 
-// So are bearer tokens: of many large ones, the first are asked about again.
+// So are bearer tokens: of many large ones, the first are verified again.
 func TestBearersAreBoundedInBytes(t *testing.T) {
 	const tokens = 28 // of more than a mebibyte; there is room for 32 MiB
 	s := newSite(t, nil)
@@ -152,8 +152,7 @@ func TestBearersAreBoundedInBytes(t *testing.T) {
 	}
 }
 
-// A renewal makes one new cookie: whoever asks with the old one gets the same,
-// however often.
+// A renewal makes one new cookie: every request with the old one gets the same.
 func TestRenewalMakesOneCookie(t *testing.T) {
 	s, cookie := renewing(t)
 	values := map[string]bool{}
@@ -172,8 +171,8 @@ func TestRenewalMakesOneCookie(t *testing.T) {
 	}
 }
 
-// Answers about ten thousand tokens are remembered: invented ones fill no
-// more memory than that.
+// At most ten thousand tokens are remembered: invented ones fill no more memory
+// than that.
 func TestRememberedTokensAreBounded(t *testing.T) {
 	const most = 10_000
 	calls := 0
@@ -196,7 +195,7 @@ func TestRememberedTokensAreBounded(t *testing.T) {
 	}
 }
 
-// The contexts of a session that were cancelled take no memory.
+// Cancelled contexts of a session take no memory.
 func TestMemoryOfCancelledContexts(t *testing.T) {
 	const contexts, most = 20_000, 1 << 20
 	synctest.Test(t, func(t *testing.T) {

@@ -24,7 +24,7 @@ func TestConsentAsNeeded(t *testing.T) {
 	app := httptest.NewServer(mux)
 	defer app.Close()
 
-	// Cookies do not tell ports apart: app and s.URL share them.
+	// Cookies do not distinguish ports: app and s.URL share them.
 	visit := func(browser *http.Client, path string) (answer, url.Values) {
 		resp := get(t, browser, app.URL+path)
 		return resp, resp.location().Query()
@@ -72,7 +72,7 @@ func TestConsentAsNeeded(t *testing.T) {
 			t.Errorf("%s: %s", resp.Status, resp.body)
 		}
 	})
-	t.Run("programs are told", func(t *testing.T) {
+	t.Run("programs get the scope", func(t *testing.T) {
 		browser := s.browser()
 		s.signIn(browser, ada, "/")
 		if resp := get(t, browser, app.URL+"/chat", "Accept", "application/json"); resp.StatusCode != 403 {
@@ -135,7 +135,7 @@ func TestMiddleware(t *testing.T) {
 	}
 }
 
-// checkJSONError checks that an answer says in JSON what is wrong.
+// checkJSONError checks that a response says in JSON what is wrong.
 func checkJSONError(t *testing.T, recorder *httptest.ResponseRecorder) {
 	t.Helper()
 	if got := recorder.Header().Get("Content-Type"); got != "application/json" {
@@ -147,8 +147,8 @@ func checkJSONError(t *testing.T, recorder *httptest.ResponseRecorder) {
 	}
 }
 
-// Cookies of a Space go along with requests of other sites: what changes
-// something must come from our own pages.
+// Requests of other sites carry a Space's cookies: a request that changes anything
+// must come from our own pages.
 func TestMiddlewareRefusesOtherSites(t *testing.T) {
 	s := newSite(t, nil)
 	programs := s.client.AcceptBearer(hfoauth.BearerOptions{})
@@ -240,14 +240,13 @@ func TestRequireUserSendsBrowsersToSignIn(t *testing.T) {
 	}
 }
 
-// What was granted long ago does not open doors when the provider cannot
-// confirm it.
+// What was granted long ago does not suffice if the provider cannot confirm it.
 func TestRequireFailsClosed(t *testing.T) {
 	for name, tt := range map[string]struct {
 		fault hfoauthtest.Fault
 		want  int
 	}{
-		"provider away":   {hfoauthtest.Answer(503, ""), 503},
+		"provider down":   {hfoauthtest.Answer(503, ""), 503},
 		"client refused":  {hfoauthtest.Answer(401, `{"error":"invalid_client"}`), 401},
 		"provider broken": {hfoauthtest.Answer(200, "<html>"), 502},
 	} {
@@ -311,7 +310,7 @@ func orgID(s *site, name string) string {
 	return ""
 }
 
-// A further scope is asked for together with those granted before.
+// A further scope is requested together with those granted before.
 func TestFurtherScope(t *testing.T) {
 	s := newSite(t, nil)
 	mux := http.NewServeMux()
@@ -330,8 +329,8 @@ func TestFurtherScope(t *testing.T) {
 	}
 }
 
-// A sign-in that asks for more asks for all that was granted, though nobody
-// asked for it, or asked for, though it was not granted.
+// A sign-in that requests a further scope also requests those that were granted
+// without being requested, and those that were requested but not granted.
 func TestFurtherScopeAsksForTheOthers(t *testing.T) {
 	s := newSite(t, nil)
 	p := s.protect(map[string]http.Handler{
@@ -344,7 +343,7 @@ func TestFurtherScopeAsksForTheOthers(t *testing.T) {
 	for _, tt := range []struct {
 		granted, path string
 		asked         string // "" for nothing
-		next          string // what /chat asks for then
+		next          string // what /chat requests then
 	}{
 		{"openid profile email", "/email", "", "openid profile email inference-api"},
 		{"openid profile", "/repos", "openid profile read-repos", "openid profile read-repos inference-api"},
@@ -370,7 +369,7 @@ func TestFurtherScopeAsksForTheOthers(t *testing.T) {
 	}
 }
 
-// Of handlers around one another each must let the user in, in any order.
+// Each of several nested handlers must let the user in, in any order.
 func TestNestedDemandsAreAllMet(t *testing.T) {
 	s := newSite(t, func(c *hfoauth.Config) { c.Scopes = hfoauth.Scopes{hfoauth.ScopeEmail} })
 	engines := s.client.RequireOrg("engines", hfoauth.RoleAny)

@@ -21,7 +21,7 @@ func pathClient(t *testing.T, redirectURL string) *hfoauth.Client {
 	return newClient(t, hfoauth.Config{RedirectURL: redirectURL})
 }
 
-// ask returns the status and Location that a handler answers a request with.
+// ask returns the status and Location of a handler's response.
 func ask(handler http.Handler, method, target string) (status int, location string) {
 	w := httptest.NewRecorder()
 	r := httptest.NewRequest(method, target, nil)
@@ -69,7 +69,7 @@ func TestHandlerOwnsItsPaths(t *testing.T) {
 	}
 }
 
-// Mount goes together with catch-all patterns of the app.
+// Mount is compatible with catch-all patterns of the app.
 func TestMountBesideCatchAlls(t *testing.T) {
 	for _, pattern := range []string{"/", "GET /", "/api/", "GET /{page}"} {
 		mux := http.NewServeMux()
@@ -78,8 +78,8 @@ func TestMountBesideCatchAlls(t *testing.T) {
 	}
 }
 
-// A Client at the root keeps its paths beside one below it, in either order:
-// what a proxy might strip gives way.
+// A Client at the root keeps its paths beside a Client below it, in either order:
+// paths that only a stripping proxy needs yield.
 func TestTwoClientsOnOneMux(t *testing.T) {
 	for _, order := range []string{"root first", "root last"} {
 		t.Run(order, func(t *testing.T) {
@@ -113,8 +113,8 @@ func TestTwoClientsOnOneMux(t *testing.T) {
 	}
 }
 
-// proxied is an app at /tools/ of an address, behind a proxy that keeps or
-// strips that.
+// proxied starts an app at /tools/ of an address, behind a proxy that keeps or
+// strips that prefix.
 func proxied(t *testing.T, hub *hfoauthtest.Server, strip bool) (address string) {
 	t.Helper()
 	clearEnv(t)
@@ -200,7 +200,7 @@ func TestBehindAProxy(t *testing.T) {
 				t.Errorf("a failure offers another start page: %s", failed.body)
 			}
 			if !strings.Contains(failed.body, `href="/tools/login"`) {
-				t.Errorf("a failure offers something else than sign-in here: %s", failed.body)
+				t.Errorf("a failure does not offer sign-in here: %s", failed.body)
 			}
 		})
 	}
@@ -233,8 +233,8 @@ func TestCallbackNeedsAPathOfItsOwn(t *testing.T) {
 	}
 }
 
-// Sign-in that begins on another name of the site is led to the registered
-// one, below the prefix that a proxy strips.
+// A sign-in that begins under another name of the site is redirected to the
+// registered one, below the prefix that a proxy strips.
 func TestOtherHostBehindAProxy(t *testing.T) {
 	for name, strip := range map[string]bool{"that keeps the prefix": false, "that strips the prefix": true} {
 		t.Run(name, func(t *testing.T) {

@@ -13,9 +13,8 @@ import (
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
-// network is one without sockets: the handler of a host answers in the
-// goroutine that asks. It works in a bubble of testing/synctest, whose time is
-// virtual.
+// network is a network without sockets: a host's handler runs in the goroutine of
+// the caller. It works in a testing/synctest bubble, in virtual time.
 type network map[string]http.Handler
 
 func (n network) RoundTrip(r *http.Request) (resp *http.Response, err error) {

@@ -9,14 +9,14 @@ import (
 	"github.com/hfoauth/hfoauth"
 )
 
-// The callback and the login page are for people, whatever a browser accepts.
+// The callback and the login page are HTML, whatever the Accept header says.
 func TestCallbackAnswersWithAPage(t *testing.T) {
 	s := newSite(t, nil)
 	resp := get(t, s.browser(), s.URL+"/login/callback?state=invented", "Accept", "*/*")
 	s.checkFailure(resp, http.StatusBadRequest, "expired or was already used")
 }
 
-// Of a Config.PageTemplate that fails nothing is shown but what happened.
+// If Config.PageTemplate fails, the page only says what happened.
 func TestPageTemplateThatFails(t *testing.T) {
 	s := newSite(t, func(c *hfoauth.Config) {
 		c.PageTemplate = template.Must(template.New("").Parse(`<h1>half</h1>{{index .Text 7}}`))

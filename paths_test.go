@@ -53,9 +53,9 @@ func TestReturnPath(t *testing.T) {
 	}
 }
 
-// browserURL resolves a Location the way the URL Standard has browsers do it
-// where that is laxer than RFC 3986: tabs and newlines are dropped, spaces and
-// controls around it too, and a backslash is a slash.
+// browserURL resolves a Location as the URL Standard requires of browsers, which
+// is laxer than RFC 3986: tabs and newlines are dropped, as are spaces and controls
+// around it, and a backslash is a slash.
 func browserURL(location string) (*url.URL, error) {
 	location = strings.Trim(location, "\x00\x01\x02\x03\x04\x05\x06\x07\x08\t\n\v\f\r\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f ")
 	location = strings.NewReplacer("\t", "", "\n", "", "\r", "").Replace(location)
@@ -127,8 +127,8 @@ func TestReturnPathAroundCorners(t *testing.T) {
 	}
 }
 
-// A default port, or upper case, in the redirect URL names the same origin as
-// browsers do without.
+// A redirect URL with a default port or upper case names the same origin as
+// browsers send without them.
 func TestOriginsAreNormalized(t *testing.T) {
 	for redirectURL, here := range map[string]string{
 		"https://user-app.hf.space:443/login/callback": "https://user-app.hf.space",
@@ -173,8 +173,8 @@ func TestOriginsAreNormalized(t *testing.T) {
 	}
 }
 
-// __sign is what a private Space's visitor proves to the platform: it belongs
-// in no address that we make.
+// __sign authenticates a private Space's visitor to the platform: it must not be
+// in any address that we make.
 func TestSignIsStripped(t *testing.T) {
 	s := newSite(t, nil)
 	const token = "__sign=secret-of-the-visitor"
@@ -225,8 +225,8 @@ func TestSignIsStripped(t *testing.T) {
 	}
 }
 
-// A site's other name sends browsers to the one that is registered, without
-// what the platform's visitor proved.
+// A site's other name sends browsers to the registered one, without the visitor's
+// __sign.
 func TestSignIsStrippedOnAnotherHost(t *testing.T) {
 	client := newClient(t, hfoauth.Config{SpaceHost: "user-app.hf.space,www.example.com"})
 	r := httptest.NewRequest("GET", "https://www.example.com/login?__sign=x&next=/a", nil)
@@ -238,8 +238,8 @@ func TestSignIsStrippedOnAnotherHost(t *testing.T) {
 	}
 }
 
-// The page that answers a form leads back to the page with the form: what the
-// form was posted to may be no page.
+// The page after a form links back to the page with the form: the address to which
+// the form was posted may not be a page.
 func TestPagesAfterAForm(t *testing.T) {
 	s := newSite(t, nil)
 	mux := http.NewServeMux()
@@ -276,12 +276,12 @@ func TestPagesAfterAForm(t *testing.T) {
 	r := httptest.NewRequest("POST", "/orgs/engines/notes", nil)
 	r.Header.Set("Referer", s.URL+"/orgs")
 	if got, want := string(s.client.Button(r, hfoauth.ButtonOptions{})), `href="/login?next=%2Forgs"`; !strings.Contains(got, want) {
-		t.Errorf("the button on the page that answers a form: %s, want %s", got, want)
+		t.Errorf("the button on the page after a form: %s, want %s", got, want)
 	}
 }
 
-// A browser that opens the login page under another name of the site is sent
-// to the one of the callback, and under any other it begins where it is.
+// A browser that opens the login page under another name of the site is sent to
+// the callback's; under any other name, sign-in begins there.
 func TestOtherNamesOfTheSite(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
 	const local, elsewhere = "http://127.0.0.1:7860", "https://app.example"

@@ -14,8 +14,8 @@ import (
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
-// Right after a sign-in, a sign-out or a failure no page leads on to sign-in by
-// itself: whatever keeps a session from being found ends with a page.
+// Right after a sign-in, a sign-out or a failure, no page redirects to sign-in:
+// if a session cannot be found, for whatever reason, the user sees a page.
 func TestNoLoopAfterSignIn(t *testing.T) {
 	s := newSite(t, nil)
 	denied := func(browser *http.Client) {
@@ -57,7 +57,7 @@ func TestNoLoopAfterSignIn(t *testing.T) {
 	}
 }
 
-// A further scope is asked for all the same.
+// A further scope is requested nevertheless.
 func TestStepUpRightAfterSignIn(t *testing.T) {
 	s := newSite(t, nil)
 	app := httptest.NewServer(s.client.RequireScope(hfoauth.ScopeJobs)(http.NotFoundHandler()))
@@ -69,7 +69,7 @@ func TestStepUpRightAfterSignIn(t *testing.T) {
 	}
 }
 
-// Prompt "none" leads back to next, whatever the provider answers, once.
+// Prompt "none" leads back to next once, whatever the provider responds.
 func TestSilentSignIn(t *testing.T) {
 	for _, code := range []string{
 		"login_required", "consent_required", "interaction_required", "server_error", "access_denied",
@@ -103,8 +103,8 @@ func TestSilentSignIn(t *testing.T) {
 	}
 }
 
-// A part of a page that htmx asks for is no page to redirect: htmx loads the
-// login page instead of the one that shows the part.
+// A part of a page that htmx requests cannot be redirected: htmx loads the login
+// page instead of the page with the part.
 func TestHTMX(t *testing.T) {
 	s := newSite(t, nil)
 	for name, header := range map[string][]string{
@@ -156,8 +156,8 @@ func TestLogoutPage(t *testing.T) {
 
 var retryFields = regexp.MustCompile(`<input type="hidden" name="([^"]+)" value="([^"]*)">`)
 
-// A denial in the tab of an iframe is no dead end: the iframe learns of it, and
-// trying again in the tab reaches the iframe.
+// A denial in the tab of an iframe is not a dead end: the iframe learns of it, and
+// trying again in the tab signs the iframe in.
 func TestDeniedForAnIframe(t *testing.T) {
 	for name, change := range keptIn() {
 		t.Run(name, func(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 	"github.com/hfoauth/hfoauth"
 )
 
-// Structs of an app's that keep something of ours.
+// Structs in which an app may keep our values.
 type (
 	exported[T any]   struct{ Field T }
 	unexported[T any] struct{ field T }
@@ -31,7 +31,7 @@ func held[T any](v *T) map[string]any {
 	}
 }
 
-// printed returns what all that prints, logs and marshals makes of v.
+// printed returns v as printed, logged and marshaled in every way.
 func printed(v any) map[string]string {
 	var text, jsonText, std bytes.Buffer
 	slog.New(slog.NewTextHandler(&text, nil)).Info("x", "v", v)
@@ -47,12 +47,12 @@ func printed(v any) map[string]string {
 	return all
 }
 
-// verbs are all of fmt, but %T, which prints no value.
+// verbs are all verbs of fmt except %T, which prints no value.
 var verbs = []string{
 	"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%t", "%p", "%b", "%o", "%O", "%c", "%U", "%e", "%E", "%f", "%g", "%w",
 }
 
-// written returns the ways in which a secret may be written.
+// written returns the ways in which a secret may be printed.
 func written(secret string) []string {
 	bytes := []byte(secret)
 	ways := []string{base64.StdEncoding.EncodeToString(bytes)}
@@ -64,7 +64,7 @@ func written(secret string) []string {
 	return ways
 }
 
-// Nothing of ours prints its secrets, however an app holds it.
+// None of our types prints its secrets, however an app holds it.
 func TestNothingPrintsSecrets(t *testing.T) {
 	var config hfoauth.Config
 	key := testKey("printing")
@@ -107,8 +107,8 @@ func TestNothingPrintsSecrets(t *testing.T) {
 	}
 }
 
-// unasked reports whether fmt shows what is inside without asking how it
-// prints. SECURITY.md says so under what is not defended.
+// unasked reports whether fmt prints the fields without calling our methods.
+// SECURITY.md lists this as not defended.
 func unasked(name, way, how string) bool {
 	fits := !slices.Contains(verbs[3:], how) // %v and the like fit everything
 	switch {

@@ -10,9 +10,9 @@ import (
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
-// Every value that an attacker must not guess has 256 bits, all of them
-// random: over many sign-ins no value comes twice, and each bit is both 0 and
-// 1. That a fair bit is not takes one run in 2^63.
+// Every value that an attacker must not guess has 256 random bits: over many
+// sign-ins no value occurs twice, and each bit is both 0 and 1. A fair bit fails
+// this in one run of 2^63.
 func TestRandomValues(t *testing.T) {
 	const signIns = 64
 	s := newSite(t, withStore(newMapStore()))
@@ -53,7 +53,7 @@ func TestRandomValues(t *testing.T) {
 	}
 }
 
-// checkRandom decodes values of so many bytes and looks at each bit.
+// checkRandom decodes values of size bytes and checks each bit.
 func checkRandom(t *testing.T, name string, values []string, size int) {
 	t.Helper()
 	always := make([]byte, size) // bits that are 1 in all
@@ -78,8 +78,8 @@ func checkRandom(t *testing.T, name string, values []string, size int) {
 	}
 }
 
-// The verifier leaves the app for the token endpoint alone (RFC 7636 section
-// 4.5): not in a URL, and not where a page or a log shows it.
+// The verifier is sent only to the token endpoint (RFC 7636 section 4.5): it is in
+// no URL, page or log.
 func TestVerifierStaysHere(t *testing.T) {
 	s := newSite(t, nil)
 	browser := s.browser()

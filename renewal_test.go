@@ -25,13 +25,13 @@ func tokenOf(t *testing.T, session *hfoauth.Session) string {
 		t.Fatal(err)
 	}
 	if token.RefreshToken != "" {
-		t.Error("the refresh token left the library")
+		t.Error("the token shows its refresh token")
 	}
 	return token.AccessToken
 }
 
-// renewed returns the cookie that a browser has after a renewal: the one of the
-// answer, or, as a session in a store needs none, the same.
+// renewed returns the cookie that a browser has after a renewal: that of the
+// response or, since a session in a store needs none, the same.
 func renewed(t *testing.T, keptIn string, cookie, answered *http.Cookie) *http.Cookie {
 	t.Helper()
 	if (answered != nil) != (keptIn == "cookie") {
@@ -43,8 +43,8 @@ func renewed(t *testing.T, keptIn string, cookie, answered *http.Cookie) *http.C
 	return answered
 }
 
-// act acts for the user of a cookie, and returns the token it sends, the
-// cookie it answers with, and its error.
+// act acts for the user of a cookie, and returns the token that it sends, the
+// cookie that the response sets, and the error.
 func act(t *testing.T, client *hfoauth.Client, cookie *http.Cookie) (token string, answered *http.Cookie, err error) {
 	t.Helper()
 	r := httptest.NewRequest("GET", "/", nil)
@@ -123,8 +123,8 @@ func TestRenewalUpdatesTheUser(t *testing.T) {
 	}
 }
 
-// Where the tokens are renewed and the userinfo fails, organizations are as
-// before only as long as the token lasts with which they were read.
+// If the tokens are renewed but the userinfo fails, organizations stay as before
+// only as long as the token with which they were read lasts.
 func TestMembershipsThatCannotBeReadAgain(t *testing.T) {
 	for name, change := range keptIn() {
 		t.Run(name, func(t *testing.T) {
@@ -162,8 +162,8 @@ func TestMembershipsThatCannotBeReadAgain(t *testing.T) {
 	}
 }
 
-// A burst of requests with one old cookie makes one token call, and all of
-// them succeed.
+// A burst of requests with one old cookie makes one token call, and all requests
+// succeed.
 func TestBurst(t *testing.T) {
 	for name, change := range keptIn() {
 		t.Run(name, func(t *testing.T) {
@@ -200,7 +200,7 @@ func TestBurst(t *testing.T) {
 	}
 }
 
-// Two replicas that renew at once: the loser goes on, too.
+// If two replicas renew at once, the loser continues as well.
 func TestReplicasRace(t *testing.T) {
 	t.Run("store, expired", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
@@ -326,9 +326,9 @@ func TestProviderAwayDuringRenewal(t *testing.T) {
 	}
 }
 
-// A provider that refuses to renew for another reason than a dead refresh
-// token, such as a client secret that was replaced, ends nothing for good, and
-// leaves nobody stuck: whoever opens a page is sent to sign in.
+// If the provider refuses to renew for a reason other than a dead refresh token,
+// such as a replaced client secret, the session is not ended for good and the user
+// is not stuck: pages redirect to sign-in.
 func TestRenewalRefused(t *testing.T) {
 	s := newSite(t, nil)
 	clock := s.newClock()
@@ -350,16 +350,16 @@ func TestRenewalRefused(t *testing.T) {
 	page := get(t, s.browser(), s.URL+"/private", "Cookie", cookie.Name+"="+cookie.Value)
 	checkRedirect(t, "a page", page, "/login?next=%2Fprivate")
 	if log := s.log.String(); !strings.Contains(log, "invalid_client") {
-		t.Errorf("the log does not tell why: %s", log)
+		t.Errorf("the log does not say why: %s", log)
 	}
 	s.hub.SetFault(hfoauthtest.TokenEndpoint, nil)
 	clock.advance(31 * time.Second)
 	if token, _, err := act(t, s.client, cookie); err != nil || !s.works(token) {
-		t.Errorf("once the provider takes it: %v", err)
+		t.Errorf("once the provider accepts it: %v", err)
 	}
 }
 
-// Renewed tokens survive a store that is away when they arrive.
+// Renewed tokens survive a store that is down when they arrive.
 func TestStoreAwayDuringRenewal(t *testing.T) {
 	store := newMapStore()
 	s := newSite(t, withStore(store))
@@ -390,7 +390,7 @@ func TestStoreAwayDuringRenewal(t *testing.T) {
 	}
 }
 
-// A refresh that got its tokens keeps them when the keys cannot be fetched.
+// A refresh keeps the tokens it got even if the keys cannot be fetched.
 func TestKeysAwayDuringRenewal(t *testing.T) {
 	s := newSite(t, nil)
 	cookie := s.newSession(ada)
@@ -419,8 +419,8 @@ func TestKeysAwayDuringRenewal(t *testing.T) {
 	}
 }
 
-// The winner of a race saves its tokens before it asks for anything else, so
-// that the loser finds them.
+// The winner of a race saves its tokens before it requests anything else, so that
+// the loser finds them.
 func TestLoserDoesNotWaitForUserInfo(t *testing.T) {
 	store := newMapStore()
 	s := newSite(t, withStore(store))
@@ -431,7 +431,7 @@ func TestLoserDoesNotWaitForUserInfo(t *testing.T) {
 	var winners atomic.Int32
 	s.hub.SetFault(hfoauthtest.UserInfoEndpoint, func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if winners.Add(1) == 1 { // the winner, whose answer waits for all that the loser does
+			if winners.Add(1) == 1 { // the winner, whose response waits for the loser
 				if _, _, err := act(t, other, cookie); err != nil {
 					t.Errorf("the loser: %v", err)
 				}
@@ -443,7 +443,7 @@ func TestLoserDoesNotWaitForUserInfo(t *testing.T) {
 		t.Errorf("the winner: %v", err)
 	}
 	if winners.Load() == 0 {
-		t.Error("the winner did not ask for the userinfo")
+		t.Error("the winner did not request the userinfo")
 	}
 	if calls := s.hub.Calls(hfoauthtest.TokenEndpoint); calls != 2 {
 		t.Errorf("%d token calls, want those of the sign-in and of the winner", calls)
@@ -465,7 +465,7 @@ func TestRenewalOfAnotherUser(t *testing.T) {
 				t.Errorf("answered %v, %v", answered, err)
 			}
 			if signedIn(s.client, cookie) {
-				t.Error("the session goes on with another user's tokens")
+				t.Error("the session continues with another user's tokens")
 			}
 		})
 	}
@@ -487,7 +487,7 @@ func TestShortLivedTokens(t *testing.T) {
 	}
 }
 
-// A page instead of the userinfo says nothing about the user.
+// A page instead of the userinfo does not sign the user out.
 func TestNonsenseFromUserInfoDuringRenewal(t *testing.T) {
 	s := newSite(t, withStore(newMapStore()))
 	clock := s.newClock()
@@ -503,7 +503,7 @@ func TestNonsenseFromUserInfoDuringRenewal(t *testing.T) {
 	}
 }
 
-// Two copies of one session hold the same tokens: renewed once, each copy gets
+// Two copies of one session have the same tokens: after one renewal, each copy gets
 // its new cookie.
 func TestRenewalOfAnotherCopy(t *testing.T) {
 	s := newSite(t, nil)
@@ -520,8 +520,8 @@ func TestRenewalOfAnotherCopy(t *testing.T) {
 	}
 }
 
-// A store that hangs while a token is renewed is waited for by one request at
-// a time, while the others go on.
+// If a store hangs while a token is renewed, one request at a time waits for it and
+// the others continue.
 func TestStoreHangsDuringRenewal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &hangStore{mapStore: newMapStore()}
@@ -555,7 +555,7 @@ func TestStoreHangsDuringRenewal(t *testing.T) {
 	})
 }
 
-// The Hub's own time limit looks like a refused grant, and is none
+// The Hub's own timeout looks like a refused grant but is not one
 // (https://github.com/huggingface/hub-docs/issues/2757).
 func TestAbortedRenewal(t *testing.T) {
 	for name, change := range keptIn() {
@@ -577,12 +577,12 @@ func TestAbortedRenewal(t *testing.T) {
 	}
 }
 
-// privateLeases is a store in which a replica does not see the leases of
-// others: what a store without compare-and-swap is for an instant.
+// privateLeases is a store in which a replica does not see others' leases, as can
+// happen for an instant without compare-and-swap.
 type privateLeases struct {
 	*mapStore
 	replica string
-	looked  func() // called when the replica looks for a lease; may be nil
+	looked  func() // called when the replica reads a lease; may be nil
 }
 
 func (p privateLeases) key(key string) string {
@@ -604,7 +604,7 @@ func (p privateLeases) CommitCtx(ctx context.Context, key string, b []byte, expi
 }
 
 // Two replicas that both have the lease both renew. The one that the provider
-// refuses waits for the tokens of the other.
+// refuses waits for the other's tokens.
 func TestLoserOfADoubleRenewal(t *testing.T) {
 	store := newMapStore()
 	s := newSite(t, withStore(privateLeases{store, "1", nil}))
@@ -612,7 +612,7 @@ func TestLoserOfADoubleRenewal(t *testing.T) {
 	var once sync.Once
 	other := s.newReplica(withStore(privateLeases{store, "2", func() {
 		select {
-		case <-refused: // and looks who has the lease
+		case <-refused: // and checks who has the lease
 			once.Do(func() { close(waits) })
 		default:
 		}
@@ -649,8 +649,8 @@ func TestLoserOfADoubleRenewal(t *testing.T) {
 	}
 }
 
-// A refresh token that the provider refused is not sent again, although the
-// store fails when that is to be noted.
+// A refresh token that the provider refused is not sent again, even if the store
+// fails when the refusal is to be stored.
 func TestRefusedTokenIsNotSentAgain(t *testing.T) {
 	store := newMapStore()
 	s := newSite(t, withStore(store))
@@ -665,7 +665,7 @@ func TestRefusedTokenIsNotSentAgain(t *testing.T) {
 		})
 	})
 	if _, _, err := act(t, s.client, cookie); err == nil {
-		t.Error("a session that the provider refused goes on")
+		t.Error("a session that the provider refused continues")
 	}
 	store.fail(nil)
 	calls := s.hub.Calls(hfoauthtest.TokenEndpoint)
@@ -678,7 +678,7 @@ func TestRefusedTokenIsNotSentAgain(t *testing.T) {
 	}
 }
 
-// A handler that asks for the token again does not wait for the store again.
+// A handler that requests the token again does not wait for the store again.
 func TestSlowStoreIsWaitedForOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &slowLeases{mapStore: newMapStore()}
@@ -688,12 +688,12 @@ func TestSlowStoreIsWaitedForOnce(t *testing.T) {
 		session := sessionOf(t, s.client, cookie)
 		tokenOf(t, session)
 		if calls := store.calls.Load(); calls != 1 {
-			t.Errorf("the lease was asked for %d times, want once", calls)
+			t.Errorf("the lease was requested %d times, want once", calls)
 		}
 	})
 }
 
-// slowLeases never answers about leases.
+// slowLeases is a store that hangs on leases.
 type slowLeases struct {
 	*mapStore
 	calls atomic.Int32
@@ -708,8 +708,8 @@ func (s *slowLeases) FindCtx(ctx context.Context, key string) ([]byte, bool, err
 	return s.mapStore.FindCtx(ctx, key)
 }
 
-// A request whose access token is good does not wait longer than a second for
-// the provider, and the tokens that come later are not lost.
+// A request whose access token is good waits at most a second for the provider,
+// and tokens that arrive later are not lost.
 func TestSlowRenewalOfAGoodToken(t *testing.T) {
 	for name, change := range keptIn() {
 		t.Run(name, func(t *testing.T) {
@@ -753,7 +753,7 @@ func TestSlowRenewalOfAGoodToken(t *testing.T) {
 	}
 }
 
-// Renewals of two sessions at one time are two.
+// Two sessions that are renewed at the same time each get their own tokens.
 func TestRenewalsOfTwoSessions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newVirtualSite(t, nil)
@@ -775,7 +775,7 @@ func TestRenewalsOfTwoSessions(t *testing.T) {
 	})
 }
 
-// A session without a refresh token is as long as its access token.
+// A session without a refresh token lasts as long as its access token.
 func TestSessionWithoutARefreshToken(t *testing.T) {
 	s := newSite(t, nil)
 	s.hub.Configure(func(c *hfoauthtest.Settings) {
@@ -796,7 +796,7 @@ func TestSessionWithoutARefreshToken(t *testing.T) {
 	}
 }
 
-// While another replica renews for ever, a token that is still good is used at
+// While another replica renews forever, a token that is still good is used at
 // once, and a request without one waits for twelve seconds.
 func TestRenewalIsWaitedForInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -827,8 +827,8 @@ func TestRenewalIsWaitedForInTime(t *testing.T) {
 	})
 }
 
-// A session that is signed out while its renewal fails is over, though its
-// token is good.
+// A session that is signed out while its renewal fails has ended, even if its token
+// is good.
 func TestSignOutDuringAFailedRenewal(t *testing.T) {
 	for name, change := range keptIn() {
 		t.Run(name, func(t *testing.T) {
@@ -867,7 +867,7 @@ func TestRenewalWithFewerScopes(t *testing.T) {
 	}
 }
 
-// Tokens that were renewed are used and kept, though the userinfo fails.
+// Renewed tokens are used and kept even if the userinfo fails.
 func TestUserInfoAwayDuringRenewal(t *testing.T) {
 	for name, change := range keptIn() {
 		t.Run(name, func(t *testing.T) {
@@ -891,8 +891,8 @@ func TestUserInfoAwayDuringRenewal(t *testing.T) {
 	}
 }
 
-// A session that is signed out after its renewal, while the userinfo is asked
-// for, is delivered to no browser.
+// A session that is signed out after its renewal, while the userinfo is requested,
+// is not sent to the browser.
 func TestSignOutRightAfterARenewal(t *testing.T) {
 	s := newSite(t, nil)
 	clock := s.newClock()
@@ -909,6 +909,6 @@ func TestSignOutRightAfterARenewal(t *testing.T) {
 		t.Errorf("error %v, want %v", err, hfoauth.ErrNotSignedIn)
 	}
 	if got := w.Result().Cookies(); len(got) != 0 {
-		t.Errorf("the answer sets %v, want no cookie", got)
+		t.Errorf("the response sets %v, want no cookie", got)
 	}
 }

@@ -57,7 +57,7 @@ func TestResourceMetadata(t *testing.T) {
 	}
 }
 
-// Programs in browsers send a header of their own, so the browser asks first.
+// Programs in browsers send a custom header, so the browser sends a preflight.
 func TestResourceMetadataPreflight(t *testing.T) {
 	s := newSite(t, nil)
 	req, err := http.NewRequest(http.MethodOptions, s.URL+"/.well-known/oauth-protected-resource/mcp", nil)
@@ -76,8 +76,8 @@ func TestResourceMetadataPreflight(t *testing.T) {
 	}
 }
 
-// Where tokens count, a failure says where to learn how to get one, and which
-// scopes the next one needs.
+// On routes that accept tokens, a failure names the address of the metadata and
+// the scopes that the next token needs.
 func TestChallenges(t *testing.T) {
 	s := newSite(t, nil)
 	mcp := s.client.AcceptBearer(hfoauth.BearerOptions{
@@ -150,8 +150,8 @@ func parseChallenge(header string) map[string]string {
 	return params
 }
 
-// anyoneHub is a provider to which the tokens hf_oauth_e30.… are all ada's, a
-// member of engines, hf_ada is her user token and hf_robot no user's.
+// anyoneHub is a provider for which all tokens hf_oauth_e30.… belong to ada, a
+// member of engines, hf_ada is her user token, and hf_robot is not a user's.
 func anyoneHub(r *http.Request) (*http.Response, error) {
 	answers := map[string]string{
 		"/.well-known/openid-configuration": `{"issuer":"https://hub.example","authorization_endpoint":"https://hub.example/a",` +
@@ -180,13 +180,13 @@ func anyoneClient(t testing.TB) *hfoauth.Client {
 	})
 }
 
-// tokenWith is a token that the provider vouches for, and that says payload.
+// tokenWith returns a token with a payload that anyoneHub accepts.
 func tokenWith(payload string) string {
 	return "hf_oauth_e30." + base64.RawURLEncoding.EncodeToString([]byte(payload)) + ".x"
 }
 
-// Whatever comes in Authorization, and whatever a token says about itself,
-// lets nobody in without the provider's word.
+// Whatever Authorization contains and whatever a token says about itself, no user
+// is let in unless the provider confirms it.
 func FuzzBearer(f *testing.F) {
 	for _, seed := range []string{
 		"", "Bearer", "Bearer ", "bearer hf_x", "Bearer hf_ada", "Bearer hf_robot", "Bearer hf_oauth__refresh_x", "Basic eDp5",
@@ -219,7 +219,7 @@ func FuzzBearer(f *testing.F) {
 	})
 }
 
-// statusWith returns the status of the answer to a request with a token.
+// statusWith returns the status of the response to a request with a token.
 func statusWith(handler http.Handler, authorization string) int {
 	r := httptest.NewRequest("GET", "/", nil)
 	r.Header.Set("Authorization", authorization)
@@ -228,8 +228,8 @@ func statusWith(handler http.Handler, authorization string) int {
 	return w.Code
 }
 
-// Whatever the header has, a token says, and an app misses, WWW-Authenticate is
-// one well-formed challenge (RFC 9110 section 11.6.1).
+// Whatever the header contains, the token says and the app requires,
+// WWW-Authenticate is one well-formed challenge (RFC 9110 section 11.6.1).
 func FuzzChallenge(f *testing.F) {
 	f.Add("", `{"scope":"openid profile"}`, "jobs", "engines")
 	f.Add("hf_ada", "", "read-repos jobs", "")

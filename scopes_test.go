@@ -74,7 +74,7 @@ func TestScopeNames(t *testing.T) {
 	}
 }
 
-// openid and profile are asked for at every sign-in, in front, once.
+// openid and profile are requested at every sign-in, first and once.
 func TestScopesOfASignIn(t *testing.T) {
 	for given, want := range map[string]string{
 		"":                             "openid profile",
@@ -109,8 +109,8 @@ func TestScopesOfASignIn(t *testing.T) {
 	}
 }
 
-// What one sign-in asks for is asked for by no other: neither scopes nor
-// parameters, and not even where the app's own slice has room behind it.
+// What one sign-in requests is not requested by another: neither scopes nor
+// parameters, even if the app's own slice has spare capacity.
 func TestLoginOptionsStayTheirOwn(t *testing.T) {
 	scopes := append(make(hfoauth.Scopes, 0, 10), "openid", "profile")
 	s := newSite(t, func(c *hfoauth.Config) { c.Scopes = scopes })
@@ -146,17 +146,17 @@ func TestLoginOptionsStayTheirOwn(t *testing.T) {
 		}
 	}
 	if got := scopes[:10]; got[2] != "" {
-		t.Errorf("the app's own slice now holds %q", got)
+		t.Errorf("the app's own slice now has %q", got)
 	}
 }
 
-// Two sign-ins that begin at one time ask for scopes of their own, though they
-// wait for the provider together.
+// Two sign-ins that begin at the same time request their own scopes, even though
+// they wait for the provider together.
 func TestScopesOfSignInsAtOneTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newVirtualSite(t, func(c *hfoauth.Config) { c.Scopes = hfoauth.Scopes{hfoauth.ScopeEmail} })
 		s.hub.SetFault(hfoauthtest.MetadataEndpoint, hfoauthtest.Delay(time.Second))
-		s.hub.Configure(func(c *hfoauthtest.Settings) { // what was asked for is granted
+		s.hub.Configure(func(c *hfoauthtest.Settings) { // what was requested is granted
 			c.TokenResponse = func(answer map[string]any) { delete(answer, "scope") }
 		})
 		var wg sync.WaitGroup

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// A defence without a test is not there: every test that SECURITY.md names
-// exists.
+// Every test that SECURITY.md names exists: a defence without a test does not
+// count.
 func TestSecurityTableNamesTests(t *testing.T) {
 	text, err := os.ReadFile("SECURITY.md")
 	if err != nil {

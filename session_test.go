@@ -75,7 +75,7 @@ func TestSessionExpiry(t *testing.T) {
 			c.NoRefreshTokens = true
 			c.AccessTokenLifetime = time.Minute
 		}, time.Minute},
-		{"not told", func(c *hfoauthtest.Settings) {
+		{"unknown", func(c *hfoauthtest.Settings) {
 			c.NoRefreshTokens = true
 			c.TokenResponse = func(r map[string]any) { delete(r, "expires_in") }
 		}, 8 * time.Hour},
@@ -101,8 +101,8 @@ func TestSessionExpiry(t *testing.T) {
 	}
 }
 
-// A session shows nothing that opens a door: neither tokens nor the cookie it
-// came from, at sign-in and in a request.
+// A session prints no secrets: neither tokens nor the cookie it came from, at
+// sign-in and in a request.
 func TestSessionPrintsNoSecrets(t *testing.T) {
 	for name, change := range keptIn() {
 		t.Run(name, func(t *testing.T) {
@@ -133,7 +133,7 @@ func TestSessionPrintsNoSecrets(t *testing.T) {
 	}
 }
 
-// printedSession returns a session in every form in which programs print things.
+// printedSession returns a session in every form in which programs print values.
 func printedSession(t *testing.T, session *hfoauth.Session) string {
 	t.Helper()
 	var out bytes.Buffer
@@ -182,8 +182,8 @@ func TestUserIsTheCallersToChange(t *testing.T) {
 	}
 }
 
-// Keys that are made of one secret differ by provider and client: what one
-// app put into a store that another one shares does not open there.
+// Keys derived from one secret differ by provider and client: if two apps share a
+// store, neither can open the other's sessions.
 func TestKeysAreBoundToTheApp(t *testing.T) {
 	store := newMapStore()
 	key := [][]byte{testKey("one")}
@@ -208,7 +208,7 @@ func TestKeysAreBoundToTheApp(t *testing.T) {
 	}
 }
 
-// What is sealed for one purpose opens for no other, whatever it is called.
+// A value sealed for one purpose cannot be opened for another, whatever its name.
 func TestKeysAreBoundToThePurpose(t *testing.T) {
 	sealers := newClient(t, hfoauth.Config{}).Sealers()
 	for purpose, sealer := range sealers {
@@ -221,8 +221,8 @@ func TestKeysAreBoundToThePurpose(t *testing.T) {
 	}
 }
 
-// Two apps on one host do not read each other's cookies: cookies do not tell
-// ports apart.
+// Two apps on one host do not read each other's cookies: cookies do not distinguish
+// ports.
 func TestCookieNamesAreBoundToTheApp(t *testing.T) {
 	base := hfoauth.Config{
 		ClientID: "id", ClientSecret: clientSecret,
@@ -246,8 +246,8 @@ func TestCookieNamesAreBoundToTheApp(t *testing.T) {
 	}
 }
 
-// Another process knows of a session what this one does: its scopes, what the
-// user was asked for, and when its token was issued.
+// Another process knows as much of a session as this one: its scopes, what the user
+// was asked for, and when its token was issued.
 func TestReplicasKnowTheWholeSession(t *testing.T) {
 	for name, change := range keptIn() {
 		t.Run(name, func(t *testing.T) {
@@ -269,7 +269,7 @@ func TestReplicasKnowTheWholeSession(t *testing.T) {
 			p := s.protect(demands(s.client))
 			browser := s.browser()
 			s.signIn(browser, ada, "/")
-			for _, path := range []string{"/engines", "/jobs"} { // asked for and not granted
+			for _, path := range []string{"/engines", "/jobs"} { // requested but not granted
 				p.visit(browser, path, ada)
 			}
 			home, err := url.Parse(s.URL)
@@ -298,8 +298,7 @@ func TestReplicasKnowTheWholeSession(t *testing.T) {
 	}
 }
 
-// The scopes of a session, and the user in a context, are the caller's to
-// change as well.
+// The caller may change the scopes of a session and the user in a context.
 func TestSessionIsTheCallersToChange(t *testing.T) {
 	s := newSite(t, nil)
 	cookie := s.newSession(ada)
@@ -340,7 +339,7 @@ func TestEndedSessionInFront(t *testing.T) {
 	}
 }
 
-// A session that nobody uses ends after 30 days, however old it may become.
+// A session that is not used for 30 days ends, whatever its maximum age.
 func TestUnusedSession(t *testing.T) {
 	for name, change := range keptIn() {
 		s := newSite(t, func(c *hfoauth.Config) {

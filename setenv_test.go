@@ -25,7 +25,7 @@ func newApp() (http.Handler, error) {
 	return mux, nil
 }
 
-// Without any of it, New says how to run the app on a laptop.
+// Without configuration, New says how to run the app on a laptop.
 func TestNewNamesTheStandIn(t *testing.T) {
 	clearEnv(t)
 	_, err := hfoauth.New(hfoauth.Config{})

@@ -11,7 +11,7 @@ import (
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
-// The provider's keys are there before the browser comes back.
+// The provider's keys are fetched before the browser comes back.
 func TestKeysAreFetchedAhead(t *testing.T) {
 	s := newSite(t, nil)
 	s.begin(s.browser(), "/")
@@ -26,8 +26,8 @@ func TestKeysAreFetchedAhead(t *testing.T) {
 	}
 }
 
-// The ID token is verified while the userinfo is fetched: keys that come no
-// sooner than a request for the userinfo are soon enough.
+// The ID token is verified while the userinfo is fetched: keys that arrive only
+// after the userinfo was requested are early enough.
 func TestUserInfoDoesNotWaitForKeys(t *testing.T) {
 	s := newSite(t, nil)
 	asked := make(chan struct{})
@@ -50,7 +50,7 @@ func TestUserInfoDoesNotWaitForKeys(t *testing.T) {
 	s.newSession(ada)
 }
 
-// The provider has twelve seconds for all that the callback asks together.
+// The provider has twelve seconds for all of the callback's requests together.
 func TestCallbackIsBoundedInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newVirtualSite(t, nil)

@@ -44,7 +44,7 @@ func TestLogoutUser(t *testing.T) {
 	}
 	for _, cookie := range cookies {
 		if signedIn(s.client, cookie) || signedIn(other, cookie) {
-			t.Error("a session of the user goes on")
+			t.Error("a session of the user continues")
 		}
 	}
 	if !signedIn(s.client, grace) {
@@ -60,8 +60,8 @@ func TestLogoutUser(t *testing.T) {
 	}
 }
 
-// If the store does not take a sign-out, the browser is signed out all the same
-// and this process refuses the session.
+// If a sign-out cannot be stored, the browser is signed out nevertheless and this
+// process refuses the session.
 func TestLogoutDuringAnOutage(t *testing.T) {
 	store := newMapStore()
 	s := newSite(t, withStore(store))
@@ -72,7 +72,7 @@ func TestLogoutDuringAnOutage(t *testing.T) {
 	checkStatus(t, "signing out", resp, 503)
 	checkHas(t, "the page", resp.body, "Signed out in this browser")
 	if resp.Header.Get("Retry-After") == "" {
-		t.Error("there is no Retry-After")
+		t.Error("Retry-After is missing")
 	}
 	home, _ := url.Parse(s.URL)
 	for _, cookie := range browser.Jar.Cookies(home) {
@@ -116,7 +116,7 @@ func TestLogout(t *testing.T) {
 	}
 }
 
-// Copies of a session that outlive the one that signed out stay out, too.
+// Copies of a session that would outlive the one that signed out are refused too.
 func TestSignOutOutlivesLaterCopies(t *testing.T) {
 	s := newSite(t, nil)
 	clock := s.newClock()
@@ -208,7 +208,7 @@ func TestSignInAfterSignOutUserAndNewKeys(t *testing.T) {
 	browser := s.browser()
 	s.signIn(browser, ada, "/private")
 	if s.username(browser) != "ada" {
-		t.Error("signed in, and is not")
+		t.Error("the new session is not signed in")
 	}
 }
 
@@ -221,7 +221,7 @@ func TestLogoutFormIsBounded(t *testing.T) {
 	}
 }
 
-// A sign-out goes on when the browser does not wait for its answer.
+// A sign-out continues if the browser does not wait for the response.
 func TestLogoutGoesOn(t *testing.T) {
 	store := newMapStore()
 	s := newSite(t, withStore(store))
@@ -236,6 +236,6 @@ func TestLogoutGoesOn(t *testing.T) {
 		t.Errorf("%d, want 303: %s", w.Code, w.Body)
 	}
 	if signedIn(s.newReplica(withStore(store)), cookie) {
-		t.Error("the session goes on at another replica")
+		t.Error("the session continues on another replica")
 	}
 }

@@ -21,14 +21,14 @@ import (
 var (
 	simulateSeeds = flag.Uint64("seeds", 300, "how many seeds TestSimulation runs")
 	simulateFrom  = flag.Uint64("seed", 1, "the first of the seeds")
-	simulateShow  = flag.Int("show", 1, "how many seeds are cut down for each promise that is broken")
+	simulateShow  = flag.Int("show", 1, "how many seeds are reduced for each broken promise")
 	simulateFirst = flag.Bool("first", false, "stop at the first seed that breaks a promise")
 	simulateTrace = flag.Bool("traces", false, "print the trace of each seed")
 	simulateAgain = flag.Int("again", 4, "how many times TestSimulationIsDeterministic runs each of its 20 seeds")
 )
 
-// TestSimulation asks for the promises under a few hundred seeds. A seed that
-// breaks one is cut down to a few operations and printed with its trace.
+// TestSimulation checks the promises under a few hundred seeds. A seed that breaks
+// one is reduced to a few operations and printed with its trace.
 func TestSimulation(t *testing.T) {
 	counts, accepted, rules := map[string]int{}, map[string]int{}, map[string]int{}
 	for seed := *simulateFrom; seed < *simulateFrom+*simulateSeeds; seed++ {
@@ -73,8 +73,8 @@ func simulate(t *testing.T, p *simulation.Program) (result *simulation.Result) {
 	return result
 }
 
-// startProcess starts a process of an app with a page for everybody, two for
-// users and one for programs.
+// startProcess starts a process of an app with a page for everyone, two for users
+// and one for programs.
 func startProcess(p simulation.Process) simulation.App {
 	config := hfoauth.Config{
 		ClientID:      p.Site.ClientID,
@@ -197,7 +197,7 @@ func TestSimulationIsDeterministic(t *testing.T) {
 	}
 }
 
-// differ returns the first line in which two traces differ, or -1.
+// differ returns the first line in which two traces differ, or -1 if none.
 func differ(a, b []string) int {
 	for i := range min(len(a), len(b)) {
 		if a[i] != b[i] {

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// snippetImports are the packages that snippets may use without saying so.
+// snippetImports are the packages that snippets may use without importing them.
 var snippetImports = map[string]string{
 	"bytes": "bytes", "cmp": "cmp", "context": "context", "errors": "errors", "fmt": "fmt", "html": "html", "httptest": "net/http/httptest", "http": "net/http",
 	"io": "io", "json": "encoding/json", "log": "log", "os": "os", "slog": "log/slog", "template": "html/template",
@@ -19,7 +19,7 @@ var snippetImports = map[string]string{
 	"hfoauth": "github.com/hfoauth/hfoauth", "hfoauthtest": "github.com/hfoauth/hfoauth/hfoauthtest",
 }
 
-// snippetScope is what the text around a snippet provides.
+// snippetScope declares what the text around a snippet provides.
 const snippetScope = `
 var client *hfoauth.Client
 var mux = http.NewServeMux()
@@ -82,7 +82,7 @@ func TestSnippets(t *testing.T) {
 	}
 }
 
-// completeSnippet makes a file of a snippet that is a file, declarations or
+// completeSnippet turns a snippet into a file: it may be a file, declarations or
 // statements.
 func completeSnippet(code string) string {
 	if strings.HasPrefix(code, "package ") {

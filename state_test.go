@@ -16,9 +16,9 @@ import (
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
-// A cookie that this app sealed opens whatever is in it, so that its decoding
-// is reached: only one of the state it is presented with counts. One that it
-// did not seal never does.
+// A cookie that this app sealed can be opened whatever it contains, so that its
+// decoding is reached: it counts only with its own state. A cookie that the app
+// did not seal never counts.
 func FuzzAttemptCookie(f *testing.F) {
 	s := newVirtualSite(f, nil)
 	browser := s.browser()
@@ -40,7 +40,7 @@ func FuzzAttemptCookie(f *testing.F) {
 	f.Add([]byte(nil))
 	f.Add(plain[:len(plain)-1])
 	f.Add(append(slices.Clone(plain), 0))
-	f.Add(slices.Concat([]byte{1}, make([]byte, 96), plain[97:])) // the state that has no bits
+	f.Add(slices.Concat([]byte{1}, make([]byte, 96), plain[97:])) // a state of zero bits
 	f.Add(slices.Concat([]byte{2}, plain[1:]))                    // of another version
 	f.Add(slices.Concat(plain[:97], []byte{0}, plain[98:]))
 	f.Fuzz(func(t *testing.T, changed []byte) {
@@ -57,7 +57,7 @@ func FuzzAttemptCookie(f *testing.F) {
 			if recorder.Code != 400 {
 				t.Errorf("cookie %d of %x: status %d, want 400", i, changed, recorder.Code)
 			}
-			reached := strings.Contains(recorder.Body.String(), "invalid_grant") // the code is asked for
+			reached := strings.Contains(recorder.Body.String(), "invalid_grant") // the code is redeemed
 			if sameState := len(changed) >= 97 && bytes.Equal(changed[1:33], plain[1:33]); reached && !sameState {
 				t.Errorf("cookie %d of %x: another state was taken", i, changed)
 			}
@@ -84,7 +84,7 @@ func TestStateFailures(t *testing.T) {
 	} {
 		s.checkFailure(get(t, browser, s.URL+"/login/callback"+query), 400, says)
 	}
-	s.checkFailure(get(t, browser, s.URL+"/login/callback?code=x&"+state), 400, "invalid_grant") // the code is asked for
+	s.checkFailure(get(t, browser, s.URL+"/login/callback?code=x&"+state), 400, "invalid_grant") // the code is redeemed
 
 	t.Run("another browser", func(t *testing.T) {
 		callback := s.decide(s.begin(browser, "/"), ada)
@@ -143,8 +143,8 @@ func TestTwoTabs(t *testing.T) {
 	}
 }
 
-// What no person asked for begins no sign-in: an image on a page of any site
-// would otherwise push the attempts out that the browser has under way.
+// A request that no person made begins no sign-in: otherwise an image on any
+// site's page would push out the attempts that the browser has begun.
 func TestOnlyNavigationsBegin(t *testing.T) {
 	s := newSite(t, nil)
 	for name, header := range map[string][]string{
@@ -167,13 +167,13 @@ func TestOnlyNavigationsBegin(t *testing.T) {
 				}
 			}
 			if resp := get(t, browser, callback); resp.Header.Get("Location") != "/private" {
-				t.Errorf("the attempt under way ends with %s", resp.Status)
+				t.Errorf("the attempt that had begun ends with %s", resp.Status)
 			}
 		})
 	}
 }
 
-// A request of the site's own script is told what is wrong, and makes no attempt.
+// A request of the site's own script learns what is wrong, and begins no attempt.
 func TestScriptedLogin(t *testing.T) {
 	s := newSite(t, nil)
 	for site, want := range map[string]string{
@@ -187,8 +187,8 @@ func TestScriptedLogin(t *testing.T) {
 	}
 }
 
-// An attempt serves once, whatever came of it: a copy of its cookie does not
-// make the provider check one invented code after the other.
+// An attempt can be used once, whatever its outcome: a copy of its cookie cannot
+// make the provider check one invented code after another.
 func TestAttemptIsSpent(t *testing.T) {
 	s := newSite(t, nil)
 	browser := s.browser()
@@ -217,8 +217,8 @@ func TestAttemptIsSpent(t *testing.T) {
 	}
 }
 
-// An attempt that another version of this library sealed, or that is not
-// whole, is none.
+// An attempt that another version of this library sealed, or that is incomplete, is
+// not valid.
 func TestSealedAttemptsOfAnotherShape(t *testing.T) {
 	s := newVirtualSite(t, nil)
 	browser := s.browser()
@@ -236,7 +236,7 @@ func TestSealedAttemptsOfAnotherShape(t *testing.T) {
 		plain []byte
 		says  string
 	}{
-		"as it is":           {plain, "invalid_grant"}, // the code is asked for
+		"as it is":           {plain, "invalid_grant"}, // the code is redeemed
 		"of another version": {slices.Concat([]byte{2}, plain[1:]), "expired or was already used"},
 		"longer":             {append(slices.Clone(plain), 0), "expired or was already used"},
 		"shorter":            {plain[:len(plain)-1], "expired or was already used"},
@@ -250,8 +250,8 @@ func TestSealedAttemptsOfAnotherShape(t *testing.T) {
 	}
 }
 
-// A sign-in removes what is left of sixteen attempts, and leaves alone what
-// only begins like one.
+// A sign-in removes the cookies of up to sixteen leftover attempts, and leaves
+// cookies alone that only begin like one.
 func TestLeftoverAttempts(t *testing.T) {
 	s := newSite(t, nil)
 	r := httptest.NewRequest("GET", "/login", nil)
@@ -267,7 +267,7 @@ func TestLeftoverAttempts(t *testing.T) {
 	removed := 0
 	for _, cookie := range w.Result().Cookies() {
 		if slices.Contains(foreign, cookie.Name) {
-			t.Errorf("the answer removes %s, want it left alone", cookie.Name)
+			t.Errorf("the response removes %s, want it left alone", cookie.Name)
 		}
 		if cookie.MaxAge < 0 {
 			removed++
@@ -278,7 +278,8 @@ func TestLeftoverAttempts(t *testing.T) {
 	}
 }
 
-// The log tells a request without a state from one that another browser began.
+// The log distinguishes a request without a state from one that another browser
+// began.
 func TestStateIsNamedInTheLog(t *testing.T) {
 	for query, want := range map[string]string{
 		"?code=x": "no state, or several", "?code=x&state=a&state=b": "no state, or several",

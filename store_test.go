@@ -64,7 +64,7 @@ func (m *mapStore) fail(err error) {
 	m.err = err
 }
 
-// mapStore is a Store that forgets what expired, and can fail.
+// mapStore is a Store that forgets expired entries and can be made to fail.
 type mapStore struct {
 	mu      sync.Mutex
 	now     func() time.Time
@@ -174,7 +174,7 @@ func TestStore(t *testing.T) {
 		checkStatus(t, "a page", resp, 503)
 		checkHas(t, "a page", resp.body, "check your sign-in right now")
 		if resp.Header.Get("Retry-After") == "" {
-			t.Error("there is no Retry-After")
+			t.Error("Retry-After is missing")
 		}
 		if resp := get(t, browser, s.URL+"/me"); resp.StatusCode != 503 {
 			t.Errorf("%s", resp.Status)
@@ -211,7 +211,7 @@ func TestStore(t *testing.T) {
 	})
 }
 
-// A store that hangs is waited for less than a second.
+// A request waits for a hanging store for less than a second.
 func TestStoreHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &hangStore{mapStore: newMapStore()}
@@ -233,7 +233,7 @@ func TestStoreHangs(t *testing.T) {
 	})
 }
 
-// contextless is a store like those of scs that take no context.
+// contextless is a store like those of scs that take no contexts.
 type contextless struct{ store *mapStore }
 
 func (c contextless) setClock(now func() time.Time) { c.store.setClock(now) }
@@ -248,7 +248,7 @@ func (c contextless) Commit(key string, b []byte, expiry time.Time) error {
 
 func (c contextless) Delete(key string) error { return c.store.DeleteCtx(context.Background(), key) }
 
-// Most stores of scs take no context.
+// Most stores of scs take no contexts.
 func TestStoreWithoutContexts(t *testing.T) {
 	s := newSite(t, withStore(contextless{newMapStore()}))
 	browser := s.browser()
@@ -284,7 +284,7 @@ func TestPanickingStore(t *testing.T) {
 	}
 }
 
-// hangStore waits for the context, once hung is set.
+// hangStore waits for the context to end, once hung is set.
 type hangStore struct {
 	*mapStore
 	hung atomic.Bool
@@ -298,7 +298,7 @@ func (h *hangStore) FindCtx(ctx context.Context, key string) ([]byte, bool, erro
 	return h.mapStore.FindCtx(ctx, key)
 }
 
-// All that a request asks of the store together takes less than a second.
+// All store calls of a request together take less than a second.
 func TestTwoSlowCallsToTheStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		entries := newMapStore()

@@ -8,8 +8,8 @@ import (
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
-// The provider's redirects are not followed. The log says where one led, so
-// that the developer can configure that address or mend the provider.
+// The provider's redirects are not followed. The log says where one led, so that
+// the developer can configure that address or fix the provider.
 func TestProviderRedirects(t *testing.T) {
 	for _, endpoint := range []hfoauthtest.Endpoint{
 		hfoauthtest.MetadataEndpoint, hfoauthtest.TokenEndpoint, hfoauthtest.JWKSEndpoint, hfoauthtest.UserInfoEndpoint,

@@ -71,7 +71,7 @@ func TestOddClaims(t *testing.T) {
 	for name, tt := range tests {
 		var user hfoauth.User
 		if tt.want.Orgs == nil {
-			tt.want.Orgs = []hfoauth.Org{} // which marshals as a list
+			tt.want.Orgs = []hfoauth.Org{} // marshals as a list
 		}
 		if err := json.Unmarshal([]byte(tt.claims), &user); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -81,7 +81,7 @@ func TestOddClaims(t *testing.T) {
 	}
 	for _, body := range []string{``, `[]`, `"x"`, `null`, `5`, `{`} {
 		if err := json.Unmarshal([]byte(body), &hfoauth.User{}); err == nil {
-			t.Errorf("%q was taken for a user", body)
+			t.Errorf("%q was accepted as a user", body)
 		}
 	}
 }
@@ -194,7 +194,7 @@ func mustMarshal(t *testing.T, v any) []byte {
 	return b
 }
 
-// checkNoZero makes sure that a test has a value for every field there is.
+// checkNoZero checks that a test sets every field.
 func checkNoZero(t *testing.T, name string, v reflect.Value) {
 	t.Helper()
 	for i := range v.NumField() {
@@ -204,7 +204,7 @@ func checkNoZero(t *testing.T, name string, v reflect.Value) {
 	}
 }
 
-// scribble changes all that can be reached from a value, in place.
+// scribble changes everything reachable from a value, in place.
 func scribble(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Struct:

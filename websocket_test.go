@@ -11,8 +11,8 @@ import (
 	"github.com/hfoauth/hfoauth"
 )
 
-// origins are who may send a request that changes something, and who may not,
-// to a site that trusts app.example.com.
+// origins returns which origins may send a request that changes anything to a site
+// that trusts app.example.com, and which may not.
 func origins(s *site) map[string]struct {
 	header []string
 	may    bool
@@ -38,8 +38,8 @@ func trustingSite(t *testing.T) *site {
 	return newSite(t, func(c *hfoauth.Config) { c.TrustedOrigins = []string{"https://App.example.com:443"} })
 }
 
-// A WebSocket handshake is a GET request, which brings the user's cookie from
-// a page of any site (RFC 6455 section 10.2).
+// A WebSocket handshake is a GET request, which carries the user's cookie from a
+// page of any site (RFC 6455 section 10.2).
 func TestWebSocketsOfOtherSites(t *testing.T) {
 	s := trustingSite(t)
 	handler := s.client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -101,7 +101,7 @@ func TestTrustedOriginsAreOrigins(t *testing.T) {
 			TrustedOrigins: []string{wrong},
 		})
 		if err == nil {
-			t.Errorf("%q is taken for an origin", wrong)
+			t.Errorf("%q is accepted as an origin", wrong)
 			continue
 		}
 		checkHas(t, "the error for "+wrong, err.Error(), "Config.TrustedOrigins", "https://app.example.com")
