@@ -34,7 +34,8 @@ type App struct {
 
 	// SpaceHost is the host of the app's Space, for example "ada-app.hf.space".
 	// In addition to RedirectURIs, any https URL on that host is a redirect URI,
-	// and any http URL if the host is on loopback.
+	// and any http URL if the host is on loopback. The page /spaces/HOST of the
+	// Server shows https://HOST/ in an iframe, as the Hub shows a Space.
 	SpaceHost string
 
 	// Scopes are the scopes that the app may request; if empty, all that exist.

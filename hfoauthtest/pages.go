@@ -19,6 +19,9 @@ var deviceHTML string
 //go:embed pages/start.html
 var startHTML string
 
+//go:embed pages/space.html
+var spaceHTML string
+
 //go:embed pages/message.html
 var messageHTML string
 
@@ -29,6 +32,7 @@ var (
 	consentTemplate = template.Must(template.New("consent").Parse(consentHTML))
 	deviceTemplate  = template.Must(template.New("device").Parse(deviceHTML))
 	startTemplate   = template.Must(template.New("start").Parse(startHTML))
+	spaceTemplate   = template.Must(template.New("space").Parse(spaceHTML))
 	messageTemplate = template.Must(template.New("message").Parse(messageHTML))
 
 	styleHash = hashSource(style)

@@ -110,6 +110,7 @@ func New(issuer string, users ...User) *Server {
 	s.mux.HandleFunc("POST /logout", s.logout)
 	s.mux.HandleFunc("GET "+string(DeviceEndpoint), s.devicePage)
 	s.mux.HandleFunc("POST /device", s.deviceDecision)
+	s.mux.HandleFunc("GET /spaces/{host}", s.spacePage)
 	s.mux.HandleFunc("GET "+avatarPath+"{username}", s.avatar)
 	return s
 }

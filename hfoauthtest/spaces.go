@@ -1,6 +1,7 @@
 package hfoauthtest
 
 import (
+	"html/template"
 	"net/http"
 	"net/url"
 	"strings"
@@ -27,6 +28,33 @@ func (a *App) ownsURL(uri string) bool {
 		return strings.EqualFold(u.Hostname(), name)
 	}
 	return u.Scheme == "https" && strings.EqualFold(u.Host, a.SpaceHost)
+}
+
+// spacePage shows an app inside an iframe, as the Hub shows a Space.
+func (s *Server) spacePage(w http.ResponseWriter, r *http.Request) {
+	host := r.PathValue("host")
+	app, ok := s.appOfSpace(host)
+	if !ok {
+		s.refusePage(w, "Unknown Space", "No app has the SpaceHost "+host+".")
+		return
+	}
+	pageHeaders(w)
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src '"+styleHash+"'; frame-src https://"+app.SpaceHost+"; base-uri 'none'; frame-ancestors 'none'")
+	spaceTemplate.Execute(w, struct {
+		App, Host string
+		Style     template.CSS
+	}{app.Name, app.SpaceHost, template.CSS(style)})
+}
+
+func (s *Server) appOfSpace(host string) (App, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, app := range s.apps {
+		if app.SpaceHost != "" && strings.EqualFold(app.SpaceHost, host) {
+			return app, true
+		}
+	}
+	return App{}, false
 }
 
 // PrivateSpace imitates the platform in front of a private Space, next. It

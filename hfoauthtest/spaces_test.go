@@ -106,3 +106,21 @@ func TestPrivateSpace(t *testing.T) {
 		t.Error("an invalid URL was signed")
 	}
 }
+
+func TestSpacePage(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	hub.RegisterApp(hfoauthtest.App{Name: "Ada's <app>", SpaceHost: "localhost:17443"})
+	resp, err := http.Get(hub.URL + "/spaces/LOCALHOST:17443")
+	page := body(resp, err)
+	for _, want := range []string{`<h1>Ada&#39;s &lt;app&gt;</h1>`, `src="https://localhost:17443/"`, "allow-popups-to-escape-sandbox"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page of a Space lacks %q: %s", want, page)
+		}
+	}
+	if got, want := resp.Header.Get("Content-Security-Policy"), "frame-src https://localhost:17443;"; !strings.Contains(got, want) {
+		t.Errorf("policy %q, want %q in it", got, want)
+	}
+	if resp, err := http.Get(hub.URL + "/spaces/evil.example"); err != nil || resp.StatusCode != http.StatusBadRequest {
+		t.Errorf("the page of an unknown Space: %v %v, want 400", resp.Status, err)
+	}
+}

@@ -379,6 +379,7 @@ func TestWhatHfhubSays(t *testing.T) {
 		"open your app at http://localhost:3000/\n":                                                            {[]string{"PORT=3000"}, nil},
 		"open your app at http://localhost:8000/\n":                                                            {[]string{"OAUTH_REDIRECT_URL=http://localhost:8000/auth/callback?x=1"}, nil},
 		"open your app at http://localhost:9000/tools/\n":                                                      {nil, []string{"-redirect", "http://localhost:9000/tools/login/callback"}},
+		"open it inside the Hub's page at http://127.0.0.1:":                                                   {nil, []string{"-space", "ada-app.hf.space"}},
 		"open your app at https://ada-app.hf.space/\n":                                                         {nil, []string{"-space", "ada-app.hf.space"}},
 		"warning: unknown scope emial, which hfhub answers with invalid_scope: it knows openid profile email ": {nil, []string{"-scopes", "openid,emial"}},
 	} {

@@ -112,6 +112,9 @@ func introduce(w io.Writer, o *options, url string, app hfoauthtest.App) {
 	default:
 		fmt.Fprintln(w, "hfhub: consent is remembered, as on the Hub; switch accounts or sign out there")
 	}
+	if o.spaceHost != "" {
+		fmt.Fprintf(w, "hfhub: open it inside the Hub's page at %s/spaces/%s\n", url, o.spaceHost)
+	}
 	switch address := o.appURL(); {
 	case address == "":
 	case o.guessed:
