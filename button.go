@@ -10,7 +10,7 @@ import (
 // ButtonOptions are the look and the texts of a [Client.Button]. All fields are
 // optional.
 type ButtonOptions struct {
-	Size        string // "sm", "md", "lg" or "xl"; "md" if empty
+	Size        string // "sm", "md", "lg" or "xl", as high as the Hub's badges: 20, 24, 36 or 48 pixels; "lg" if empty
 	Theme       string // "light" or "dark"; as the browser prefers if empty
 	Label       string // "Sign in with Hugging Face" if empty
 	LogoutLabel string // "Sign out" if empty
@@ -25,7 +25,7 @@ const unscripted = `hx-boost="false" data-turbo="false"`
 
 var (
 	signInTemplate = template.Must(template.New("sign in").Parse(
-		`<a class="{{.Class}}" href="{{.URL}}" ` + unscripted + `{{if .NewTab}} target="_blank" rel="noopener"{{end}} data-hfoauth-login="{{.Login}}"{{with .Next}} data-hfoauth-next="{{.}}"{{end}}{{with .Options}} data-hfoauth-options="{{.}}"{{end}}><span aria-hidden="true">🤗</span><span>{{.Label}}</span></a>`))
+		`<a class="{{.Class}}" href="{{.URL}}" ` + unscripted + `{{if .NewTab}} target="_blank" rel="noopener"{{end}} data-hfoauth-login="{{.Login}}"{{with .Next}} data-hfoauth-next="{{.}}"{{end}}{{with .Options}} data-hfoauth-options="{{.}}"{{end}}>{{if .HuggingFace}}<span aria-hidden="true">🤗</span>{{end}}<span>{{.Label}}</span></a>`))
 	userTemplate = template.Must(template.New("user").Parse(
 		`<div class="hfoauth-user">{{with .Picture}}<img src="{{.}}" alt="" width="32" height="32">{{end}}<span>{{.Username}}</span>` +
 			`<form method="post" action="{{.URL}}" ` + unscripted + `><input type="hidden" name="next" value="{{.Next}}"><button class="{{.Class}}">{{.Label}}</button></form></div>`))
@@ -47,7 +47,7 @@ var (
 // badge, for example:
 //
 //	<a href="/login" data-hfoauth-login><img alt="Sign in with Hugging Face"
-//	  src="https://huggingface.co/datasets/huggingface/badges/resolve/main/sign-in-with-huggingface-md.svg"></a>
+//	  src="https://huggingface.co/datasets/huggingface/badges/resolve/main/sign-in-with-huggingface-lg.svg"></a>
 func (c *Client) Button(r *http.Request, options ButtonOptions) template.HTML {
 	if options.Next == "" {
 		options.Next = c.pageOf(r)
@@ -70,26 +70,28 @@ func (c *Client) Button(r *http.Request, options ButtonOptions) template.HTML {
 // LoginOptions for the tab that signs in for an iframe.
 func (c *Client) signInButton(r *http.Request, options ButtonOptions, sealed string) template.HTML {
 	return render(signInTemplate, map[string]any{
-		"Class":   buttonClass(options),
-		"Label":   cmp.Or(options.Label, c.words(r)("Sign in with %s", c.config.providerName())),
-		"Login":   c.config.LoginPath,
-		"NewTab":  framed(r),
-		"Next":    c.returnTo(options.Next),
-		"Options": sealed,
-		"URL":     c.loginURL(options.Next),
+		"Class":       buttonClass(options),
+		"HuggingFace": c.config.providerName() == huggingFace,
+		"Label":       cmp.Or(options.Label, c.words(r)("Sign in with %s", c.config.providerName())),
+		"Login":       c.config.LoginPath,
+		"NewTab":      framed(r),
+		"Next":        c.returnTo(options.Next),
+		"Options":     sealed,
+		"URL":         c.loginURL(options.Next),
 	})
 }
 
 // ButtonAssets returns the HTML that loads the style sheet and the script of
 // buttons, for the head of a page. A page that is not made by Go finds them at
-// hfoauth.css and hfoauth.js below LoginPath/frame/, too. A Content-Security-Policy needs script-src,
-// style-src and connect-src 'self' for them, and img-src for users' pictures.
+// hfoauth.css and hfoauth.js below LoginPath/frame/. A Content-Security-Policy
+// needs script-src, style-src and connect-src 'self' for them, and img-src for
+// users' pictures.
 func (c *Client) ButtonAssets() template.HTML {
 	return render(assetsTemplate, map[string]string{"Style": c.style.path, "Script": c.script.path})
 }
 
 func buttonClass(options ButtonOptions) string {
-	return "hfoauth-button hfoauth-" + cmp.Or(options.Size, "md") + " hfoauth-" + cmp.Or(options.Theme, "auto")
+	return "hfoauth-button hfoauth-" + cmp.Or(options.Size, "lg") + " hfoauth-" + cmp.Or(options.Theme, "auto")
 }
 
 // render executes one of our own templates, which fit their data.

@@ -13,7 +13,7 @@ func TestButton(t *testing.T) {
 	s := newSite(t, nil)
 	r := httptest.NewRequest("GET", "/page?a=b", nil)
 	button := string(s.client.Button(r, hfoauth.ButtonOptions{}))
-	for _, want := range []string{`href="/login?next=%2Fpage%3Fa%3Db" hx-boost="false" data-turbo="false"`, `class="hfoauth-button hfoauth-md hfoauth-auto"`, "Sign in with Hugging Face", "🤗", `data-hfoauth-login="/login"`, `data-hfoauth-next="/page?a=b"`} {
+	for _, want := range []string{`href="/login?next=%2Fpage%3Fa%3Db" hx-boost="false" data-turbo="false"`, `class="hfoauth-button hfoauth-lg hfoauth-auto"`, "Sign in with Hugging Face", "🤗", `data-hfoauth-login="/login"`, `data-hfoauth-next="/page?a=b"`} {
 		if !strings.Contains(button, want) {
 			t.Errorf("button lacks %s: %s", want, button)
 		}
@@ -75,5 +75,17 @@ func TestButtonAssets(t *testing.T) {
 	checkLacks(t, "the script", script, "postMessage", `"message"`, "window.opener", "window.open(", `"opener"`)
 	if resp := get(t, s.browser(), s.URL+"/login/frame/hfoauth-000000000000.js"); resp.StatusCode != 404 {
 		t.Errorf("another version's script: %s", resp.Status)
+	}
+}
+
+// At another provider the button has neither the name nor the sign of the Hub.
+func TestButtonOfAnotherProvider(t *testing.T) {
+	client := newClient(t, hfoauth.Config{ProviderURL: "https://id.example"})
+	button := string(client.Button(httptest.NewRequest("GET", "/", nil), hfoauth.ButtonOptions{}))
+	if want := "Sign in with id.example"; !strings.Contains(button, want) {
+		t.Errorf("button lacks %q: %s", want, button)
+	}
+	if strings.Contains(button, "🤗") {
+		t.Errorf("button has the sign of the Hub: %s", button)
 	}
 }

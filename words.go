@@ -37,12 +37,14 @@ func direction(language string) string {
 	return "ltr"
 }
 
+const huggingFace = "Hugging Face"
+
 // providerName is the provider's name for users. A provider on loopback is taken
 // for a stand-in for Hugging Face.
 func (c *Config) providerName() string {
 	host := hostname(c.ProviderURL)
 	if c.ProviderURL == defaultProviderURL || provider.Loopback(host) {
-		return "Hugging Face"
+		return huggingFace
 	}
 	return host
 }

@@ -76,7 +76,7 @@ func home(w http.ResponseWriter, r *http.Request, client *hfoauth.Client) {
 		"Direction": languageOf(r).direction,
 		"Greeting":  greeting,
 		"Assets":    client.ButtonAssets(),
-		"Button":    client.Button(r, hfoauth.ButtonOptions{Size: "lg"}),
+		"Button":    client.Button(r, hfoauth.ButtonOptions{Size: "xl"}),
 	})
 	if err != nil {
 		log.Print(err)

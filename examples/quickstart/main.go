@@ -105,7 +105,7 @@ func show(w http.ResponseWriter, r *http.Request, client *hfoauth.Client, user *
 		Note   string
 		Assets template.HTML
 		Button template.HTML
-	}{user, note, client.ButtonAssets(), client.Button(r, hfoauth.ButtonOptions{Size: "lg"})})
+	}{user, note, client.ButtonAssets(), client.Button(r, hfoauth.ButtonOptions{Size: "xl"})})
 	if err != nil {
 		log.Print(err)
 	}

@@ -68,7 +68,7 @@ func home(w http.ResponseWriter, r *http.Request, client *hfoauth.Client) {
 	err = homePage.Execute(w, struct {
 		User           *hfoauth.User
 		Assets, Button template.HTML
-	}{user, client.ButtonAssets(), client.Button(r, hfoauth.ButtonOptions{Size: "lg"})})
+	}{user, client.ButtonAssets(), client.Button(r, hfoauth.ButtonOptions{Size: "xl"})})
 	if err != nil {
 		log.Print(err)
 	}

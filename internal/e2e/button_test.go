@@ -4,6 +4,7 @@ import (
 	"html/template"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -42,14 +43,33 @@ func TestButtons(t *testing.T) {
 
 	b := newBrowser(t, browserOptions{})
 	b.run(b.ctx, chromedp.Navigate(server.URL+"/"))
-	var heights []float64
-	b.run(b.ctx, chromedp.Evaluate(`[...document.querySelectorAll(".hfoauth-button")].slice(0, 4).map((e) => e.getBoundingClientRect().height)`, &heights))
-	if len(heights) != 4 || !(24 <= heights[0] && heights[0] < heights[1] && heights[1] < heights[2] && heights[2] < heights[3]) {
-		t.Errorf("heights of sm to xl: %v px", heights) // WCAG 2.2, 2.5.8: at least 24
+	badges := []float64{20, 24, 36, 48} // https://huggingface.co/datasets/huggingface/badges, Available sizes
+	if got := b.buttonHeights(); !slices.Equal(got, badges) {
+		t.Errorf("heights of sm to xl: %v px, want those of the Hub's badges, %v", got, badges)
+	}
+	b.narrow(b.ctx)
+	if got := b.buttonHeights(); !slices.Equal(got, badges) {
+		t.Errorf("heights of sm to xl on a narrow screen: %v px, want %v: a label in two lines?", got, badges)
+	}
+	b.run(b.ctx, chromedp.EmulateViewport(1024, 768))
+	var around bool
+	b.run(b.ctx, chromedp.Evaluate(`(() => {
+		const small = document.querySelector(".hfoauth-sm"), {left, top, bottom} = small.getBoundingClientRect();
+		return [top - 1.5, bottom + 1.5].every((y) => document.elementFromPoint(left + 9, y) === small);
+	})()`, &around))
+	if !around {
+		t.Error("the smallest button is no target of 24 pixels") // WCAG 2.2, 2.5.8
 	}
 	b.looks(b.ctx, "signed-out")
 	b.run(b.ctx, chromedp.Click("[data-hfoauth-login]"))
 	b.approve(b.ctx)
 	b.run(b.ctx, chromedp.WaitVisible(".hfoauth-user"))
 	b.looks(b.ctx, "signed-in")
+}
+
+// buttonHeights returns the heights of the buttons of one theme.
+func (b *browser) buttonHeights() (heights []float64) {
+	b.t.Helper()
+	b.run(b.ctx, chromedp.Evaluate(`[...document.querySelectorAll(".hfoauth-button")].slice(0, 4).map((e) => e.getBoundingClientRect().height)`, &heights))
+	return heights
 }

@@ -15,13 +15,19 @@ func (b *browser) narrow(ctx context.Context) {
 	b.run(ctx, chromedp.EmulateViewport(320, 640))
 }
 
-// fits checks that a narrow page needs no scrolling to the side.
+// fits checks that a narrow page needs no scrolling to the side, and that the
+// label of its button takes one line.
 func (b *browser) fits(ctx context.Context) {
 	b.t.Helper()
 	var width int
 	b.run(ctx, chromedp.Evaluate(`document.documentElement.scrollWidth`, &width))
 	if width > 320 {
 		b.t.Errorf("%s is %d px wide", b.location(ctx), width)
+	}
+	var broken []string
+	b.run(ctx, chromedp.Evaluate(`[...document.querySelectorAll(".hfoauth-button span:last-child")].filter((e) => e.textContent === "Sign in with Hugging Face" && e.getBoundingClientRect().height > 1.5 * parseFloat(getComputedStyle(e).fontSize)).map((e) => e.outerHTML)`, &broken))
+	for _, label := range broken {
+		b.t.Errorf("%s: more than one line: %s", b.location(ctx), label)
 	}
 }
 
