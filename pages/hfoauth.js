@@ -123,8 +123,11 @@
     await claim(button, mine, verifier, next);
   };
 
-  // looked waits for a moment, or until the user looks at this page again.
-  const looked = (milliseconds) => Promise.race([wait(milliseconds), new Promise((resolve) => addEventListener("focus", resolve, { once: true }))]);
+  // looked waits for a moment, or until the user looks at this page again:
+  // browsers let pages in the background wait for up to a minute.
+  let look = () => {};
+  for (const event of ["focus", "visibilitychange"]) addEventListener(event, () => look());
+  const looked = (milliseconds) => new Promise((resolve) => { look = resolve; setTimeout(resolve, milliseconds); });
 
   // kept asks whether the browser kept the cookie, which Safari may not send at
   // once (WebKit bug 66235).

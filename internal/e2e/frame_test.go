@@ -476,12 +476,48 @@ func TestDeniedInsideTheIframe(t *testing.T) {
 		popup := s.consent(b, "deny")
 		b.says(popup, "Sign-in cancelled")
 		b.screenshot(popup, "denied")
+		b.accessible(popup)
 		b.expect("403")
-		b.closeTab(popup)
+		b.says(frame, "Sign-in was cancelled.")
+		b.click(popup, "[data-hfoauth-close]")
+		b.until("the tab closes", func() bool { return b.open("page", s.app) == 0 })
 		b.click(frame, "[data-hfoauth-login]") // the button still works
 		s.consent(b, "approve")
 		b.says(frame, "Start page of ada")
 	})
+}
+
+// Trying again in the tab that was denied signs in to the iframe that waits.
+func TestDeniedInsideTheIframeAndTriedAgain(t *testing.T) {
+	eachCookiePolicy(t, func(t *testing.T, blocked bool) {
+		s, b, frame := openSpace(t, spaceOptions{}, blocked)
+		b.expect("403")
+		b.click(frame, "[data-hfoauth-login]")
+		popup := s.consent(b, "deny")
+		b.says(popup, "Sign-in cancelled")
+		b.says(frame, "Sign-in was cancelled.")
+		b.click(popup, "button.hfoauth-primary")
+		b.until("the tab is asked again", func() bool { return b.open("page", s.provider+"/oauth/authorize") == 1 })
+		b.click(popup, `button[value=approve]`)
+		b.says(frame, "Start page of ada")
+	})
+}
+
+// A page that browsers let wait, as those in the background, asks at once when
+// the user comes back to it.
+func TestIframeAsksOnFocus(t *testing.T) {
+	for _, event := range []string{`window.dispatchEvent(new Event("focus"))`, `document.dispatchEvent(new Event("visibilitychange", {bubbles: true}))`} {
+		t.Run(event, func(t *testing.T) {
+			s, b, frame := openSpace(t, spaceOptions{}, true)
+			b.run(frame, chromedp.Evaluate(`(() => { const wait = window.setTimeout; window.setTimeout = (f, ms) => wait(f, ms < 1000 ? ms : 1e9); })()`, nil))
+			b.click(frame, "[data-hfoauth-login]")
+			s.consent(b, "approve")
+			b.until("the iframe is signed in", func() bool {
+				chromedp.Run(frame, chromedp.Evaluate(event, nil)) // fails while the page is loaded again
+				return strings.Contains(b.text(frame), "Start page of ada")
+			})
+		})
+	}
 }
 
 func TestPopupClosedHalfway(t *testing.T) {

@@ -11,8 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/chromedp"
-
 	"github.com/hfoauth/hfoauth"
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
@@ -181,20 +179,4 @@ func fetch(t *testing.T, browser *http.Client, address string) (resp *http.Respo
 		t.Fatal(err)
 	}
 	return resp, string(text)
-}
-
-// After signing out, Back shows nothing of the user's, and does not sign in
-// again though the provider remembers the consent.
-func TestBackAfterSignOut(t *testing.T) {
-	s := newSpace(t, spaceOptions{})
-	b := newBrowser(t, browserOptions{})
-	s.signInAt(b, "ada")
-	b.run(b.ctx, chromedp.Navigate(s.app+"/plain")) // which ends the pause after a sign-in, by a cookie
-	b.run(b.ctx, chromedp.Navigate(s.app+"/plain?again"))
-	b.says(b.ctx, "Secrets of ada")
-	b.run(b.ctx, chromedp.Click("form button"))
-	b.says(b.ctx, "Start page of nobody")
-	b.expect("401")
-	b.run(b.ctx, chromedp.Evaluate(`history.back()`, nil))
-	b.says(b.ctx, "Sign in to view this page") // and no sign-in that the provider grants unasked
 }
