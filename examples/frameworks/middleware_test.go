@@ -145,3 +145,44 @@ func TestLayers(t *testing.T) {
 		}
 	})
 }
+
+// gorilla/csrf around everything lets sign-out and the iframe's requests pass
+// if they are exempt, which check the origin themselves.
+func TestCSRFAroundMount(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	mux := http.NewServeMux()
+	server := httptest.NewUnstartedServer(nil)
+	address := "http://" + server.Listener.Addr().String()
+	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{address + "/login/callback"}})
+	client, err := hfoauth.New(hfoauth.Config{ClientID: app.ClientID, ClientSecret: app.ClientSecret, ProviderURL: hub.URL, RedirectURL: address + "/login/callback"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client.Mount(mux)
+	mux.Handle("GET /private", client.RequireUser(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
+	mux.HandleFunc("POST /feedback", func(http.ResponseWriter, *http.Request) {})
+	protected := csrf.Protect([]byte(strings.Repeat("k", 32)), csrf.Secure(false))(mux)
+	server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/logout" || strings.HasPrefix(r.URL.Path, "/login/frame/") {
+			r = csrf.UnsafeSkipCheck(r)
+		}
+		protected.ServeHTTP(w, r)
+	})
+	server.Start()
+	defer server.Close()
+
+	browser := hub.SignIn(t, address+"/login", "ada")
+	if resp, _ := send(t, browser, "POST", address+"/feedback"); resp.StatusCode != http.StatusForbidden {
+		t.Errorf("a form without its token: %s", resp.Status)
+	}
+	if resp, body := send(t, browser, "POST", address+"/login/frame/check", "Sec-Fetch-Site", "same-origin"); resp.StatusCode != http.StatusOK {
+		t.Errorf("the iframe's request: %s %s", resp.Status, body)
+	}
+	send(t, browser, "POST", address+"/logout")
+	if resp, _ := send(t, browser, "GET", address+"/private", "Accept", "application/json"); resp.StatusCode != http.StatusUnauthorized {
+		t.Errorf("after sign-out: %s", resp.Status)
+	}
+	if resp, _ := send(t, browser, "POST", address+"/logout", "Sec-Fetch-Site", "cross-site"); resp.StatusCode != http.StatusForbidden {
+		t.Errorf("sign-out by another site: %s", resp.Status)
+	}
+}
