@@ -49,25 +49,25 @@ type BearerOptions struct {
 	// any app that a user ever signed in to can act here as that user, and
 	// anyone can register an app. A token whose app or scopes cannot be read is
 	// accepted as well, with unknown scopes, which never pass
-	// [Client.RequireScope].
+	// Client.RequireScope.
 	AnyApp bool
 
 	// UserTokens accepts user access tokens (hf_…) from the settings of the Hub:
 	// anyone who holds one can act here as the user who created it, for whatever
 	// purpose it was created. Their scopes are unknown, so they never pass
-	// [Client.RequireScope].
+	// Client.RequireScope.
 	UserTokens bool
 
 	// Resource is the path of what the tokens are for, as programs see it, such as
 	// "/mcp". If empty, it is "/". Its metadata (RFC 9728), which names the
-	// provider and Scopes, is served by [Client.Mount] below
+	// provider and Scopes, is served by Client.Mount below
 	// /.well-known/oauth-protected-resource, under the origin of
 	// Config.RedirectURL: programs that reach the app under another name reject it
 	// (section 3.3).
 	Resource string
 
 	// Scopes are those that programs should request; Config.Scopes if nil. They
-	// are a hint: [Client.RequireScope] decides.
+	// are a hint: Client.RequireScope decides.
 	Scopes Scopes
 }
 
@@ -203,7 +203,7 @@ func (c *Client) challenge(r *http.Request, err error) string {
 		// Programs request exactly the scopes named here, so name all that the next
 		// token needs.
 		scopes := route.Scopes.with(readToken(token).scopes...).with(missing...).signIn().sendable()
-		challenge += `, error="insufficient_scope", scope="` + scopes.String() + `"`
+		challenge += `, error="insufficient_scope", scope="` + scopes.param() + `"`
 	}
 	return challenge
 }

@@ -25,7 +25,7 @@ const unscripted = `hx-boost="false" data-turbo="false"`
 
 var (
 	signInTemplate = template.Must(template.New("sign in").Parse(
-		`<a class="{{.Class}}" href="{{.URL}}" ` + unscripted + `{{if .NewTab}} target="_blank" rel="noopener"{{end}} data-hfoauth-login="{{.Login}}"{{with .Next}} data-hfoauth-next="{{.}}"{{end}}{{with .Options}} data-hfoauth-options="{{.}}"{{end}}>{{if .HuggingFace}}<span aria-hidden="true">🤗</span>{{end}}<span>{{.Label}}</span></a>`))
+		`<a class="{{.Class}}" href="{{.URL}}" ` + unscripted + `{{if .NewTab}} target="_blank" rel="noopener"{{end}} data-hfoauth-login="{{.Login}}"{{with .Next}} data-hfoauth-next="{{.}}"{{end}}{{with .Options}} data-hfoauth-options="{{.}}"{{end}}>{{if .Emoji}}<span aria-hidden="true">🤗</span>{{end}}<span>{{.Label}}</span></a>`))
 	userTemplate = template.Must(template.New("user").Parse(
 		`<div class="hfoauth-user">{{with .Picture}}<img src="{{.}}" alt="" width="32" height="32">{{end}}<span>{{.Username}}</span>` +
 			`<form method="post" action="{{.URL}}" ` + unscripted + `><input type="hidden" name="next" value="{{.Next}}"><button class="{{.Class}}">{{.Label}}</button></form></div>`))
@@ -70,14 +70,14 @@ func (c *Client) Button(r *http.Request, options ButtonOptions) template.HTML {
 // LoginOptions for the tab that signs in for an iframe.
 func (c *Client) signInButton(r *http.Request, options ButtonOptions, sealed string) template.HTML {
 	return render(signInTemplate, map[string]any{
-		"Class":       buttonClass(options),
-		"HuggingFace": c.config.providerName() == huggingFace,
-		"Label":       cmp.Or(options.Label, c.words(r)("Sign in with %s", c.config.providerName())),
-		"Login":       c.config.LoginPath,
-		"NewTab":      framed(r),
-		"Next":        c.returnTo(options.Next),
-		"Options":     sealed,
-		"URL":         c.loginURL(options.Next),
+		"Class":   buttonClass(options),
+		"Emoji":   c.config.providerName() == huggingFace,
+		"Label":   cmp.Or(options.Label, c.words(r)("Sign in with %s", c.config.providerName())),
+		"Login":   c.config.LoginPath,
+		"NewTab":  framed(r),
+		"Next":    c.returnTo(options.Next),
+		"Options": sealed,
+		"URL":     c.loginURL(options.Next),
 	})
 }
 

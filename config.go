@@ -38,7 +38,7 @@ type Config struct {
 	// elsewhere, register at https://huggingface.co/settings/connected-applications.
 	//
 	// A URL that ends in /.well-known/oauth-cimd, at the origin of RedirectURL,
-	// makes the app known to the provider without registration: [Client.Mount]
+	// makes the app known to the provider without registration: Client.Mount
 	// serves the document there, which the provider must be able to reach. Such an
 	// app has no secret, so SessionKeys are required
 	// (https://huggingface.co/docs/hub/oauth, Client ID Metadata Document).
@@ -64,12 +64,12 @@ type Config struct {
 	Scopes Scopes
 
 	// ProviderURL is the issuer of the OpenID provider, from
-	// OPENID_PROVIDER_URL if empty, else https://huggingface.co. It must use
+	// OPENID_PROVIDER_URL if empty, else "https://huggingface.co". It must use
 	// https, on loopback http will do. A trailing slash does not matter.
 	ProviderURL string
 
 	// RedirectURL is the full URL under which the provider sends browsers back
-	// to [Client.CallbackHandler], exactly as registered. From
+	// to Client.CallbackHandler, exactly as registered. From
 	// OAUTH_REDIRECT_URL if empty, else https://{first entry of
 	// SpaceHost}/login/callback. It must use https, on loopback http will do.
 	RedirectURL string
@@ -127,7 +127,7 @@ type Config struct {
 	// keeps the age it started with, unless a lower one is set now.
 	MaxSessionAge time.Duration
 
-	// TokenHosts are hosts that [Session.HTTPClient] sends users' tokens to, in
+	// TokenHosts are hosts that Session.HTTPClient sends users' tokens to, in
 	// addition to the provider's, *.huggingface.co and *.hf.co: names, or
 	// patterns such as "*.example.com" for all names below one. Whoever runs them
 	// can act as the users. *.hf.space, where everybody's Spaces run, is not
@@ -136,7 +136,7 @@ type Config struct {
 
 	// Transport makes the requests to the provider, each of which may take ten
 	// seconds and one mebibyte; redirects are not followed. It also makes those
-	// of [Client.HTTPClient]. If nil, they are made by http.DefaultTransport, or
+	// of Session.HTTPClient. If nil, they are made by http.DefaultTransport, or
 	// for the provider by a clone of it that does not connect to loopback and
 	// link-local addresses unless ProviderURL is such an address or a proxy is
 	// used. A Transport of the app's own has to see to that itself.
@@ -144,23 +144,23 @@ type Config struct {
 
 	// OnLogin is called with the session of a user who just signed in, before
 	// the session starts: the place to upsert a record under User.Sub. A
-	// [*ForbiddenError] turns the user away with its Message; any other error is
+	// ForbiddenError turns the user away with its Message; any other error is
 	// an internal error, whose text goes to the Logger alone. If nil,
 	// everybody may sign in. It is called concurrently, with what is left of
-	// the twelve seconds a sign-in may take, and behind [Client.AcceptBearer]
+	// the twelve seconds a sign-in may take, and behind Client.AcceptBearer
 	// for tokens as well, about once in five minutes each.
 	OnLogin func(ctx context.Context, session *Session) error
 
 	// ErrorHandler answers a request that failed, and reports whether it did; if
 	// not, the package answers, with a page or, for requests that do not accept
-	// HTML, JSON. [HTTPStatus] returns the status that fits err; Retry-After,
+	// HTML, JSON. HTTPStatus returns the status that fits err; Retry-After,
 	// Cache-Control and WWW-Authenticate are set already. err is safe to log,
 	// its text is not meant for users. It is not asked about a browser that is
 	// sent to sign in. If nil, the package answers all.
 	ErrorHandler func(w http.ResponseWriter, r *http.Request, err error) bool
 
 	// PageTemplate replaces the look of the package's own pages, with all that
-	// they say; it is executed with a [Page]. Style sheets, pictures and fonts
+	// they say; it is executed with a Page. Style sheets, pictures and fonts
 	// must come from the app's own origin, in files: the pages'
 	// Content-Security-Policy allows no others. If nil, a plain page, light or
 	// dark.
@@ -184,8 +184,9 @@ type Config struct {
 	// and "provider unavailable"; and Error, as the owner of the app has to mend
 	// it, for "provider invalid", "store unavailable", "internal", and a
 	// "provider error" that is about the app. Renewals that failed are "hfoauth:
-	// the access token was not renewed" with kind, sub, expiry and error. New
-	// warns of scopes it does not know.
+	// the access token was not renewed" with kind, sub, expiry and error. At
+	// Debug there are "hfoauth: signed in" and "hfoauth: signed out" with kind,
+	// method, path and sub. New warns of scopes it does not know.
 	Logger *slog.Logger
 }
 

@@ -24,7 +24,7 @@ func TestEnvironment(t *testing.T) {
 	t.Setenv("OAUTH_REDIRECT_URL", "https://app.example/cb")
 	t.Setenv("SPACE_HOST", "user-app.hf.space,app.example")
 	got := hfoauth.ConfigFrom(os.Getenv)
-	if got.ClientID != "id" || got.ClientSecret != clientSecret || got.Scopes.String() != "email read-repos" ||
+	if got.ClientID != "id" || got.ClientSecret != clientSecret || got.Scopes.Param() != "email read-repos" ||
 		got.ProviderURL != "https://hub.example/" || got.RedirectURL != "https://app.example/cb" || got.SpaceHost != "user-app.hf.space,app.example" {
 		t.Errorf("the environment says %+v", got)
 	}

@@ -17,6 +17,6 @@ import (
 // organization, or invalid_scope if the app is not registered for a scope.
 // Otherwise it wraps [ErrProviderUnavailable] or [ErrProviderInvalid].
 func (c *Client) MemberToken(ctx context.Context, email string, scopes ...Scope) (*oauth2.Token, error) {
-	token, err := c.provider.MemberToken(ctx, email, Scopes(scopes).String())
+	token, err := c.provider.MemberToken(ctx, email, Scopes(scopes).param())
 	return token, providerError(err)
 }

@@ -113,3 +113,6 @@ func (c *Client) SessionCookieOf(user *User, accessToken string) (string, error)
 	_, value, err := c.sessions.Start(context.Background(), c.sessions.New(r, r.expiry()), false)
 	return value, err
 }
+
+// Param returns scopes as they are sent.
+func (s Scopes) Param() string { return s.param() }

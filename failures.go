@@ -79,6 +79,12 @@ func (c *Client) log(r *http.Request, err error) {
 	c.config.Logger.LogAttrs(r.Context(), f.level, "hfoauth: request failed", attrs...)
 }
 
+// logDone writes the record of a sign-in or sign-out that succeeded.
+func (c *Client) logDone(r *http.Request, kind, sub string) {
+	c.config.Logger.LogAttrs(r.Context(), slog.LevelDebug, "hfoauth: "+kind,
+		slog.String("kind", kind), slog.String("method", r.Method), slog.String("path", r.URL.EscapedPath()), slog.String("sub", sub))
+}
+
 // knownSub returns the signed-in user, unless the failure itself says that there
 // is none or that the session cannot be checked.
 func (c *Client) knownSub(r *http.Request, status int) string {

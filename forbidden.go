@@ -31,7 +31,7 @@ type ForbiddenError struct {
 func (e *ForbiddenError) Error() string {
 	var reasons []string
 	if len(e.Scopes) > 0 {
-		reasons = append(reasons, "the user has not granted "+e.Scopes.String())
+		reasons = append(reasons, "the user has not granted "+e.Scopes.param())
 	}
 	if e.Org != "" {
 		reasons = append(reasons, e.lack.of(e.Org, e.Role))
@@ -120,7 +120,7 @@ func (e *ForbiddenError) text(say sayer, provider string) []string {
 	}
 	var text []string
 	if len(e.Scopes) > 0 {
-		text = append(text, say("It needs permissions that you have not granted to this app: %s.", strings.ReplaceAll(e.Scopes.String(), " ", ", ")))
+		text = append(text, say("It needs permissions that you have not granted to this app: %s.", strings.ReplaceAll(e.Scopes.param(), " ", ", ")))
 	}
 	org, role := e.orgName(), string(e.Role)
 	switch {

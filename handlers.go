@@ -134,7 +134,7 @@ func (c *Client) authorizationURL(ctx context.Context, a *attempt, options Login
 	}
 	a.askedOrgs = append(slices.Clone(params["orgIds"]), options.askedOrgs...)
 	address, err := c.provider.AuthorizationURL(ctx, provider.AuthorizationRequest{
-		Scope:    a.scopes.String(),
+		Scope:    a.scopes.param(),
 		State:    a.state(),
 		Nonce:    a.nonce(),
 		Verifier: a.verifier(),
@@ -188,7 +188,7 @@ func (c *Client) callback(w http.ResponseWriter, r *http.Request) {
 // provider refused.
 func (c *Client) signInWithout(w http.ResponseWriter, r *http.Request, a *attempt) {
 	c.config.Logger.ErrorContext(r.Context(), "hfoauth: the provider refused a scope: add it to the app's scopes where the app is registered",
-		"scopes", a.optional.String())
+		"scopes", a.optional.param())
 	options := LoginOptions{Scopes: a.scopes.without(a.optional...), Next: a.next}
 	if len(a.askedOrgs) > 0 {
 		options.Org, options.askedOrgs = a.askedOrgs[0], a.askedOrgs[1:]
@@ -204,6 +204,9 @@ func (c *Client) finishSignIn(ctx context.Context, w http.ResponseWriter, r *htt
 	e, err := c.completeSignIn(ctx, r, a)
 	if err == nil {
 		err = c.start(ctx, w, r, e, a.challenge)
+	}
+	if err == nil {
+		c.logDone(r, "signed in", e.User)
 	}
 	switch {
 	case a.challenge == "":

@@ -355,7 +355,7 @@ func TestOnSignIn(t *testing.T) {
 	if !s.works(tokenOf(t, seen)) {
 		t.Error("OnLogin saw a token that does not work")
 	}
-	if got, want := seen.Scopes.String(), "openid profile"; got != want {
+	if got, want := seen.Scopes.Param(), "openid profile"; got != want {
 		t.Errorf("OnLogin saw the scopes %q, want %q", got, want)
 	}
 }
@@ -394,7 +394,7 @@ func TestOnLoginGetsACopyAtSignIn(t *testing.T) {
 				if got := session.User.Orgs[0].Role; got != hfoauth.RoleRead {
 					t.Errorf("changed %s: the role is %q", when, got)
 				}
-				if got := session.Scopes.String(); got != "openid profile" {
+				if got := session.Scopes.Param(); got != "openid profile" {
 					t.Errorf("changed %s: the scopes are %q", when, got)
 				}
 				spoil()

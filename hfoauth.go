@@ -8,9 +8,9 @@
 //	}
 //	mux := http.NewServeMux()
 //	client.Mount(mux) // /login, /login/callback, /login/frame/, /logout
-//	mux.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) {
+//	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
 //		user, err := client.UserFromRequest(r) // *hfoauth.User, or hfoauth.ErrNotSignedIn
-//		...
+//		…
 //	})
 //
 // # Signing in

@@ -305,7 +305,7 @@ var conformanceTests = []conformanceTest{
 	{"token-response-no-scope", "RFC 6749 5.1", "scope is missing: all requested ones are granted",
 		tokenResponse(func(r map[string]any) { delete(r, "scope") }), 303, "", func(t *testing.T, s *site) {
 			scopes := sessionOf(t, s.client, s.newSession(ada)).Scopes
-			if want := "openid profile email"; scopes.String() != want {
+			if want := "openid profile email"; scopes.Param() != want {
 				t.Errorf("granted %q, want %q", scopes, want)
 			}
 		}},

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -143,6 +144,31 @@ func TestLogNamesBothHosts(t *testing.T) {
 		if attrs["host"] != want || attrs["redirect_host"] != wantRedirect {
 			t.Errorf("%s: host %q, redirect_host %q, want %q and %q", address, attrs["host"], attrs["redirect_host"], want, wantRedirect)
 		}
+	}
+}
+
+// A sign-in and a sign-out that succeed are there for who looks at Debug.
+func TestLogOfSuccess(t *testing.T) {
+	log := &recorder{}
+	s := newSite(t, func(c *hfoauth.Config) { c.Logger = slog.New(log) })
+	browser := s.browser()
+	s.signIn(browser, ada, "/")
+	post(t, browser, s.URL+"/logout", url.Values{})
+	post(t, browser, s.URL+"/logout", url.Values{}) // nobody signs out
+	var got []string
+	for _, r := range log.records {
+		attrs := attrsOf(r)
+		if r.Level == slog.LevelDebug && strings.HasPrefix(r.Message, "hfoauth: signed") {
+			got = append(got, r.Message+" "+attrs["kind"]+" "+attrs["method"]+" "+attrs["path"]+" "+attrs["sub"])
+		}
+	}
+	sub := hfoauthtest.DefaultUsers()[0].ID()
+	want := []string{
+		"hfoauth: signed in signed in GET /login/callback " + sub,
+		"hfoauth: signed out signed out POST /logout " + sub,
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("records %q, want %q", got, want)
 	}
 }
 

@@ -862,7 +862,7 @@ func TestRenewalWithFewerScopes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := session.Scopes.String(); got != "openid profile" {
+	if got := session.Scopes.Param(); got != "openid profile" {
 		t.Errorf("the scopes after the renewal are %q, want openid profile", got)
 	}
 }

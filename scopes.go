@@ -58,8 +58,8 @@ func (s Scopes) Has(scope Scope) bool {
 	return slices.Contains(s, scope) || scope == ScopeReadEndpoints && slices.Contains(s, ScopeWriteEndpoints)
 }
 
-// String returns the scopes separated by spaces, as they are sent.
-func (s Scopes) String() string {
+// param returns the scopes separated by spaces, as they are sent.
+func (s Scopes) param() string {
 	var text strings.Builder
 	for i, scope := range s {
 		if i > 0 {

@@ -23,7 +23,7 @@ func TestScopes(t *testing.T) {
 		"email\nread-repos\r\njobs\rx": "email read-repos jobs x",
 		"something-new":                "something-new",
 	} {
-		if got := hfoauth.ParseScopes(text).String(); got != want {
+		if got := hfoauth.ParseScopes(text).Param(); got != want {
 			t.Errorf("ParseScopes(%q) = %q, want %q", text, got, want)
 		}
 	}
@@ -53,7 +53,7 @@ func FuzzParseScopes(f *testing.F) {
 			}
 			seen[scope] = true
 		}
-		if again := hfoauth.ParseScopes(scopes.String()); again.String() != scopes.String() {
+		if again := hfoauth.ParseScopes(scopes.Param()); again.Param() != scopes.Param() {
 			t.Errorf("ParseScopes(%q) is not stable: %q", text, again)
 		}
 	})
@@ -93,7 +93,7 @@ func TestScopesOfASignIn(t *testing.T) {
 		if config.Scopes == nil {
 			config.Scopes = hfoauth.Scopes{}
 		}
-		before := config.Scopes.String()
+		before := config.Scopes.Param()
 		w := httptest.NewRecorder()
 		newClient(t, config).LoginHandler().ServeHTTP(w, httptest.NewRequest("GET", "/login", nil))
 		location, err := w.Result().Location()
@@ -103,7 +103,7 @@ func TestScopesOfASignIn(t *testing.T) {
 		if got := location.Query().Get("scope"); got != want {
 			t.Errorf("Scopes %q ask for %q, want %q", given, got, want)
 		}
-		if after := config.Scopes.String(); after != before {
+		if after := config.Scopes.Param(); after != before {
 			t.Errorf("Scopes %q of the caller became %q", before, after)
 		}
 	}
@@ -172,7 +172,7 @@ func TestScopesOfSignInsAtOneTime(t *testing.T) {
 				s.client.CallbackHandler().ServeHTTP(back, r)
 				for _, cookie := range (answer{Response: back.Result()}).setCookies(s.client.SessionCookie()) {
 					want := "openid profile email " + string(scope)
-					if got := sessionOf(t, s.client, cookie).Scopes.String(); got != want {
+					if got := sessionOf(t, s.client, cookie).Scopes.Param(); got != want {
 						t.Errorf("the session has the scopes %q, want %q", got, want)
 					}
 				}

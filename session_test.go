@@ -304,7 +304,7 @@ func TestSessionIsTheCallersToChange(t *testing.T) {
 	cookie := s.newSession(ada)
 	for range 2 {
 		session := sessionOf(t, s.client, cookie)
-		if got := session.Scopes.String(); got != "openid profile" {
+		if got := session.Scopes.Param(); got != "openid profile" {
 			t.Errorf("the scopes are %q, want openid profile", got)
 		}
 		session.Scopes[0] = "write-repos"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 )
 
@@ -16,6 +17,10 @@ import (
 // and it retries until the end is stored.
 func (c *Client) Logout(w http.ResponseWriter, r *http.Request) error {
 	ctx := c.sessions.Limit(r.Context())
+	sub := ""
+	if c.config.Logger.Enabled(ctx, slog.LevelDebug) {
+		sub = c.knownSub(r, http.StatusOK)
+	}
 	var errs []error
 	for _, value := range c.cookies.sessionCookies(r) {
 		errs = append(errs, c.sessions.End(ctx, value))
@@ -29,6 +34,9 @@ func (c *Client) Logout(w http.ResponseWriter, r *http.Request) error {
 	}
 	if err := errors.Join(errs...); err != nil {
 		return &logoutError{err}
+	}
+	if sub != "" {
+		c.logDone(r, "signed out", sub)
 	}
 	return nil
 }

@@ -24,14 +24,14 @@ type User struct {
 	Picture    string `json:"picture"`            // URL of the avatar
 	Website    string `json:"website,omitempty"`  // empty if the user has none
 
-	// Email and EmailVerified need [ScopeEmail]; otherwise they are empty and
+	// Email and EmailVerified need ScopeEmail; otherwise they are empty and
 	// false. Trust Email as an identity only if EmailVerified is true.
 	Email         string `json:"email,omitempty"`
 	EmailVerified bool   `json:"email_verified,omitempty"`
 
 	IsPro       bool   `json:"isPro"`                 // has a PRO subscription
-	CanPay      bool   `json:"canPay"`                // has a payment method; needs [ScopeReadBilling], otherwise false
-	BillingMode string `json:"billingMode,omitempty"` // "prepaid" or "postpaid"; needs [ScopeReadBilling]
+	CanPay      bool   `json:"canPay"`                // has a payment method; needs ScopeReadBilling, otherwise false
+	BillingMode string `json:"billingMode,omitempty"` // "prepaid" or "postpaid"; needs ScopeReadBilling
 
 	// Orgs are the organizations the user belongs to.
 	Orgs []Org `json:"orgs"`
@@ -81,7 +81,7 @@ const (
 	RoleWrite       Role = "write"
 	RoleAdmin       Role = "admin"
 
-	// RoleAny is only for [Client.RequireOrg] and [User.HasRole]: any member whose
+	// RoleAny is only for Client.RequireOrg and User.HasRole: any member whose
 	// role is not no_access and for whom neither pendingSSO nor missingMFA is
 	// reported. The role may be unknown, so a member who has yet to meet SSO or
 	// MFA may get in.

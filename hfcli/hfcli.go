@@ -52,7 +52,7 @@ const defaultProviderURL = "https://huggingface.co"
 // Name share the stored sign-in.
 type Config struct {
 	// Name is the name of the tool, and of the directory in
-	// [os.UserConfigDir] in which the sign-in is stored.
+	// os.UserConfigDir in which the sign-in is stored.
 	Name string
 
 	// ClientID is the client ID of the tool's OAuth app, which has no secret.

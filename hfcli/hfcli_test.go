@@ -232,7 +232,7 @@ func TestLoginAndOpen(t *testing.T) {
 	if session.User.Name != "Ada Lovelace" || session.User.Email != "ada@example.com" {
 		t.Errorf("user %+v", session.User)
 	}
-	if got, want := session.Scopes.String(), "openid profile email"; got != want {
+	if got, want := fmt.Sprint(session.Scopes), "[openid profile email]"; got != want {
 		t.Errorf("scopes %q, want %q", got, want)
 	}
 	token := tl.token(session)

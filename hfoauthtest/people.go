@@ -13,7 +13,7 @@ const (
 	// provider.
 	accountCookie = "hfoauthtest-account"
 
-	// personHeader contains the username of the Person of a [Server.Browser].
+	// personHeader contains the username of the Person of a Server.Browser.
 	personHeader = "Hfoauthtest-Person"
 )
 

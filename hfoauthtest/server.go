@@ -201,7 +201,7 @@ type Settings struct {
 	// tests in a headless browser, and every device login that is undecided when
 	// the device first asks. Organizations are granted if the app requests
 	// them (orgIds). A person who signed in at the start page takes precedence,
-	// and [Server.SignIn] and [Server.Browser] still act for their own person. If
+	// and Server.SignIn and Server.Browser still act for their own person. If
 	// empty, the consent page is shown.
 	ApproveAs string
 
