@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"reflect"
 	"slices"
@@ -16,6 +17,7 @@ import (
 
 	"golang.org/x/oauth2"
 
+	"github.com/hfoauth/hfoauth/internal/expiring"
 	"github.com/hfoauth/hfoauth/internal/flight"
 	"github.com/hfoauth/hfoauth/internal/provider"
 )
@@ -96,7 +98,7 @@ func (c *Client) AcceptBearer(options BearerOptions) func(http.Handler) http.Han
 	route := c.resources.add(c.config.complete(options))
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), bearerKey{c}, route)))
+			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), bearerKey{c.bearers}, route)))
 		})
 	}
 }
@@ -151,16 +153,38 @@ func (r *resources) at(path string) *BearerOptions {
 	return r.byPath[path]
 }
 
-type bearerKey struct{ client *Client }
-
-// bearerRoute returns which tokens count for a request, or nil if none do.
-func (c *Client) bearerRoute(r *http.Request) *BearerOptions {
-	route, _ := r.Context().Value(bearerKey{c}).(*BearerOptions)
-	return route
+// bearers verifies bearer tokens with the provider, and remembers them.
+type bearers struct {
+	provider *provider.Provider
+	onLogin  func(context.Context, *entry) error
+	now      func() time.Time
+	results  *flight.Group[[32]byte, *entry]
+	unproven slots // for tokens that have not been valid before
+	proven   slots // for those that have: valid, by their hashes
+	valid    *expiring.Map[[32]byte, struct{}]
 }
 
-func (c *Client) newBearers() *flight.Group[[32]byte, *entry] {
-	return flight.New[[32]byte](callbackTimeout, flight.Limits[*entry]{Results: maxBearers, Size: memory, Total: maxBearerBytes}, func() time.Time { return c.now() })
+func newBearers(p *provider.Provider, onLogin func(context.Context, *entry) error, now func() time.Time, logger *slog.Logger) *bearers {
+	limits := flight.Limits[*entry]{Results: maxBearers, Size: memory, Total: maxBearerBytes}
+	results := flight.New[[32]byte](callbackTimeout, limits, now)
+	results.OnPanic = logPanic(logger)
+	return &bearers{
+		provider: p,
+		onLogin:  onLogin,
+		now:      now,
+		results:  results,
+		unproven: newSlots(maxBearerCalls, maxBearerWaiting),
+		proven:   newSlots(maxBearerCalls, maxBearerWaiting),
+		valid:    expiring.New[[32]byte, struct{}](maxProven, 0),
+	}
+}
+
+type bearerKey struct{ bearers *bearers }
+
+// route returns which tokens count for a request, or nil if none do.
+func (b *bearers) route(r *http.Request) *BearerOptions {
+	route, _ := r.Context().Value(bearerKey{b}).(*BearerOptions)
+	return route
 }
 
 // bearerToken returns the token of an Authorization header (RFC 6750 section
@@ -173,17 +197,17 @@ func bearerToken(r *http.Request) (string, bool) {
 	return strings.TrimSpace(token), true
 }
 
-// hasBearer reports whether a request's token counts instead of its cookie.
-func (c *Client) hasBearer(r *http.Request) bool {
+// has reports whether a request's token counts instead of its cookie.
+func (b *bearers) has(r *http.Request) bool {
 	_, ok := bearerToken(r)
-	return ok && c.bearerRoute(r) != nil
+	return ok && b.route(r) != nil
 }
 
 // challenge returns the WWW-Authenticate header for a failure (RFC 6750 section
 // 3), or "". If tokens count, it contains the address of the metadata, from which
 // programs learn how to get one (RFC 9728 section 5.1).
 func (c *Client) challenge(r *http.Request, err error) string {
-	status, route := HTTPStatus(err), c.bearerRoute(r)
+	status, route := HTTPStatus(err), c.bearers.route(r)
 	token, hasToken := bearerToken(r)
 	if status != http.StatusUnauthorized && (status != http.StatusForbidden || route == nil || !hasToken) {
 		return ""
@@ -221,14 +245,14 @@ func grantableScopes(err error) Scopes {
 	return forbidden.Scopes
 }
 
-// bearerSession returns the session of a token, verified with the provider
+// session returns the session of a token, verified with the provider
 // and remembered for a while under the token's hash.
-func (c *Client) bearerSession(ctx context.Context, route *BearerOptions, token string) (*entry, error) {
+func (b *bearers) session(ctx context.Context, route *BearerOptions, token string) (*entry, error) {
 	if len(token) > maxBearerLength || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return nil, errMalformedToken
 	}
 	var told toldByToken
-	s, remembered := c.bearers.Remembered(sha256.Sum256([]byte(token)))
+	s, remembered := b.results.Remembered(sha256.Sum256([]byte(token)))
 	if remembered {
 		told = s.Data.told
 	} else {
@@ -240,28 +264,28 @@ func (c *Client) bearerSession(ctx context.Context, route *BearerOptions, token 
 	if remembered {
 		return s, nil
 	}
-	return c.verifiedBearer(ctx, token, told)
+	return b.verified(ctx, token, told)
 }
 
-// verifiedBearer returns the session of a token that the provider accepts.
-func (c *Client) verifiedBearer(ctx context.Context, token string, told toldByToken) (*entry, error) {
+// verified returns the session of a token that the provider accepts.
+func (b *bearers) verified(ctx context.Context, token string, told toldByToken) (*entry, error) {
 	key := sha256.Sum256([]byte(token))
-	s, err := c.bearers.Do(ctx, key, func(ctx context.Context) (*entry, time.Time, error) {
-		slots := c.bearerSlots
-		if _, proven := c.provenBearers.Get(key, c.now()); proven {
-			slots = c.provenSlots
+	s, err := b.results.Do(ctx, key, func(ctx context.Context) (*entry, time.Time, error) {
+		slots := b.unproven
+		if _, proven := b.valid.Get(key, b.now()); proven {
+			slots = b.proven
 		}
 		if !slots.take(ctx) {
 			return nil, time.Time{}, fmt.Errorf("%w: too many tokens are being verified", ErrProviderUnavailable)
 		}
 		defer slots.free()
-		s, err := c.verifyBearer(ctx, strings.Clone(token), told)
+		s, err := b.verify(ctx, strings.Clone(token), told)
 		switch {
 		case err == nil:
-			c.provenBearers.Put(key, struct{}{}, 0, c.now(), c.now().Add(provenLifetime))
+			b.valid.Put(key, struct{}{}, 0, b.now(), b.now().Add(provenLifetime))
 			return s, s.Expiry, nil
 		case errors.Is(err, ErrNotSignedIn), isA[*ForbiddenError](err):
-			return nil, c.now().Add(noBearerLifetime), err
+			return nil, b.now().Add(noBearerLifetime), err
 		}
 		return nil, time.Time{}, err
 	})
@@ -393,12 +417,12 @@ func (s slots) free() {
 	<-s.admitted
 }
 
-func (c *Client) verifyBearer(ctx context.Context, token string, told toldByToken) (*entry, error) {
-	user, err := c.bearerUser(ctx, token)
+func (b *bearers) verify(ctx context.Context, token string, told toldByToken) (*entry, error) {
+	user, err := b.user(ctx, token)
 	if err != nil {
 		return nil, err
 	}
-	now := c.now()
+	now := b.now()
 	e := &entry{
 		User:    user.Sub,
 		Started: now,
@@ -414,18 +438,15 @@ func (c *Client) verifyBearer(ctx context.Context, token string, told toldByToke
 	if !told.expiry.IsZero() && told.expiry.Before(e.Expiry) {
 		e.Expiry = told.expiry
 	}
-	if c.config.OnLogin != nil {
-		return e, c.config.OnLogin(ctx, c.newSession(e))
-	}
-	return e, nil
+	return e, b.onLogin(ctx, e)
 }
 
-// bearerUser asks the provider whose token it is: userinfo for OAuth access
+// user asks the provider whose token it is: userinfo for OAuth access
 // tokens, whoami-v2 for all others.
-func (c *Client) bearerUser(ctx context.Context, token string) (*User, error) {
-	ask := c.provider.WhoAmI
+func (b *bearers) user(ctx context.Context, token string) (*User, error) {
+	ask := b.provider.WhoAmI
 	if strings.HasPrefix(token, oauthTokenPrefix) {
-		ask = c.provider.UserInfo
+		ask = b.provider.UserInfo
 	}
 	body, err := ask(ctx, token)
 	if e, ok := errors.AsType[*provider.Error](err); ok && (e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden) {

@@ -103,6 +103,7 @@ func (c *Client) Tighten() {
 	config := c.mustSessionsConfig()
 	config.MaxEntries = 1
 	c.sessions = sessions.New(config)
+	c.renewals.sessions = c.sessions
 }
 
 // SessionCookieOf returns the value of the cookie of a new session, as after a

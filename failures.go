@@ -1,7 +1,6 @@
 package hfoauth
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -96,11 +95,4 @@ func (c *Client) knownSub(r *http.Request, status int) string {
 		return ""
 	}
 	return e.User
-}
-
-// logRenewal writes the record of tokens that were not renewed.
-func (c *Client) logRenewal(ctx context.Context, e *entry, err error) {
-	f := failureOf(err)
-	c.config.Logger.LogAttrs(ctx, f.level, "hfoauth: the access token was not renewed",
-		slog.String("kind", f.kind), slog.String("sub", e.User), slog.Time("expiry", e.Data.token.Expiry), slog.Any("error", err))
 }

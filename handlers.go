@@ -239,12 +239,18 @@ func (c *Client) completeSignIn(ctx context.Context, r *http.Request, a *attempt
 		signIn.userAgent = strings.ToValidUTF8(userAgent[:min(len(userAgent), maxUserAgent)], "")
 	}
 	e := c.sessions.New(signIn, signIn.expiry())
-	if c.config.OnLogin != nil {
-		if err := c.config.OnLogin(ctx, c.newSession(e)); err != nil {
-			return nil, err
-		}
+	if err := c.onLogin(ctx, e); err != nil {
+		return nil, err
 	}
 	return e, nil
+}
+
+// onLogin lets Config.OnLogin, if there is one, decide about a sign-in.
+func (c *Client) onLogin(ctx context.Context, e *entry) error {
+	if c.config.OnLogin == nil {
+		return nil
+	}
+	return c.config.OnLogin(ctx, c.newSession(e))
 }
 
 // granted returns the scopes of a token: those named in the response or, if it
@@ -284,18 +290,6 @@ func authorizationError(query url.Values) error {
 		Code:        provider.Redact(query.Get("error")),
 		Description: provider.Redact(query.Get("error_description")),
 	}
-}
-
-func (c *Client) fetchUser(ctx context.Context, accessToken, subject string) (*User, error) {
-	body, err := c.provider.UserInfo(ctx, accessToken)
-	if err != nil {
-		return nil, providerError(err)
-	}
-	user, err := parseUser(body, subject)
-	if err != nil {
-		return nil, invalidAnswer("userinfo", err)
-	}
-	return user, nil
 }
 
 // LogoutHandler ends the session (POST) and redirects to the path in the form

@@ -71,13 +71,13 @@ package hfoauth
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"os"
 	"time"
 
 	"github.com/hfoauth/hfoauth/internal/expiring"
-	"github.com/hfoauth/hfoauth/internal/flight"
 	"github.com/hfoauth/hfoauth/internal/provider"
 	"github.com/hfoauth/hfoauth/internal/seal"
 	"github.com/hfoauth/hfoauth/internal/sessions"
@@ -86,23 +86,20 @@ import (
 // Client signs users in on behalf of one app. Make one with [New] and keep it
 // for the life of the program. It is safe for concurrent use.
 type Client struct {
-	config        *Config
-	redirectURL   *url.URL
-	provider      *provider.Provider
-	cookies       cookieRules
-	script        asset
-	style         asset
-	sealer        *seal.Sealer // of login attempts
-	sessions      *sessions.Keeper[*record]
-	renewals      *flight.Group[version, *entry]
-	bearers       *flight.Group[[32]byte, *entry]
-	bearerSlots   slots // for tokens that have not been valid before
-	provenSlots   slots // for those that have: provenBearers, by their hashes
-	provenBearers *expiring.Map[[32]byte, struct{}]
-	spent         *expiring.Map[[32]byte, struct{}] // attempts that were used, by their states
-	resources     *resources
-	crossOrigin   *http.CrossOriginProtection
-	now           func() time.Time
+	config      *Config
+	redirectURL *url.URL
+	provider    *provider.Provider
+	cookies     cookieRules
+	script      asset
+	style       asset
+	sealer      *seal.Sealer // of login attempts
+	sessions    *sessions.Keeper[*record]
+	renewals    *renewals
+	bearers     *bearers
+	spent       *expiring.Map[[32]byte, struct{}] // attempts that were used, by their states
+	resources   *resources
+	crossOrigin *http.CrossOriginProtection
+	now         func() time.Time
 }
 
 // Format prints c without its secrets, for every verb.
@@ -135,22 +132,17 @@ func New(config Config) (*Client, error) {
 		cookies:     newCookieRules(&config, redirectURL),
 		crossOrigin: http.NewCrossOriginProtection(),
 		spent:       expiring.New[[32]byte, struct{}](maxSpent, 0),
+		resources:   &resources{},
 		now:         time.Now,
 	}
-	c.renewals = c.newRenewals()
-	c.bearers = c.newBearers()
-	c.renewals.OnPanic, c.bearers.OnPanic = c.logPanic, c.logPanic
-	c.resources = &resources{}
-	c.bearerSlots = newSlots(maxBearerCalls, maxBearerWaiting)
-	c.provenSlots = newSlots(maxBearerCalls, maxBearerWaiting)
-	c.provenBearers = expiring.New[[32]byte, struct{}](maxProven, 0)
+	now := func() time.Time { return c.now() }
 	c.provider = provider.New(provider.Config{
 		Issuer:       config.ProviderURL,
 		ClientID:     config.ClientID,
 		ClientSecret: config.ClientSecret,
 		RedirectURL:  config.RedirectURL,
 		Transport:    config.Transport,
-		Now:          func() time.Time { return c.now() },
+		Now:          now,
 	})
 	c.style = newStyle(c.framePath())
 	if c.script, err = newScript(c.config, c.framePath()); err != nil {
@@ -159,13 +151,20 @@ func New(config Config) (*Client, error) {
 	if err := c.trustOrigins(); err != nil {
 		return nil, err
 	}
-	return c, c.keepSessions()
+	if err := c.keepSessions(); err != nil {
+		return nil, err
+	}
+	c.renewals = newRenewals(c.provider, c.sessions, now, config.Logger)
+	c.bearers = newBearers(c.provider, c.onLogin, now, config.Logger)
+	return c, nil
 }
 
-// logPanic logs a panic in one of our goroutines, such as one in Config.OnLogin,
-// as net/http does in its own.
-func (c *Client) logPanic(value any, stack []byte) {
-	c.config.Logger.Error("hfoauth: panic", "panic", value, "stack", string(stack))
+// logPanic returns what logs a panic in one of our goroutines, such as one in
+// Config.OnLogin, as net/http does in its own.
+func logPanic(logger *slog.Logger) func(value any, stack []byte) {
+	return func(value any, stack []byte) {
+		logger.Error("hfoauth: panic", "panic", value, "stack", string(stack))
+	}
 }
 
 // keepSessions sets up the sealing of attempts and the keeping of sessions.

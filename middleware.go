@@ -128,11 +128,11 @@ func (h *required) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w = withoutCaching(w)
 		defer forbidCaching(header) // if the handler writes nothing
 	}
-	if err == nil && !c.hasBearer(r) && c.fromAnotherOrigin(r) {
+	if err == nil && !c.bearers.has(r) && c.fromAnotherOrigin(r) {
 		err = ErrCrossSite
 	}
 	if err == nil && len(h.demands.orgs) > 0 {
-		e, err = c.withCurrentUser(c.sessions.Limit(r.Context()), e)
+		e, err = c.renewals.withCurrentUser(c.sessions.Limit(r.Context()), e)
 	}
 	if err == nil {
 		err = h.demands.check(e.Data)
@@ -166,7 +166,7 @@ func (c *Client) Error(w http.ResponseWriter, r *http.Request, err error) {
 func (c *Client) refuse(w http.ResponseWriter, r *http.Request, e *entry, err error) {
 	here := c.pageOf(r)
 	keepPrivate(w)
-	if isNavigation(r) && !c.hasBearer(r) {
+	if isNavigation(r) && !c.bearers.has(r) {
 		if errors.Is(err, ErrNotSignedIn) {
 			switch {
 			case framed(r) && hasSign(r.URL.RawQuery): // the script needs it where it is

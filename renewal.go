@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/hfoauth/hfoauth/internal/flight"
@@ -34,8 +35,20 @@ type version struct {
 	user   bool
 }
 
-func (c *Client) newRenewals() *flight.Group[version, *entry] {
-	return flight.New[version](renewalTimeout, flight.Limits[*entry]{Results: maxRenewals, Size: memory, Total: maxRenewalBytes}, func() time.Time { return c.now() })
+// renewals renews the tokens of sessions.
+type renewals struct {
+	provider *provider.Provider
+	sessions *sessions.Keeper[*record]
+	flights  *flight.Group[version, *entry]
+	now      func() time.Time
+	logger   *slog.Logger
+}
+
+func newRenewals(p *provider.Provider, keeper *sessions.Keeper[*record], now func() time.Time, logger *slog.Logger) *renewals {
+	limits := flight.Limits[*entry]{Results: maxRenewals, Size: memory, Total: maxRenewalBytes}
+	flights := flight.New[version](renewalTimeout, limits, now)
+	flights.OnPanic = logPanic(logger)
+	return &renewals{p, keeper, flights, now, logger}
 }
 
 // renewAt is when the access token is due to be renewed: in its last five
@@ -48,30 +61,30 @@ func (r *record) renewAt() time.Time {
 // All who ask for the same session wait for one renewal, up to twelve seconds.
 // While the access token is good, only the first of them waits, and that for
 // the rest of a second.
-func (c *Client) fresh(ctx context.Context, e *entry) (*entry, error) {
-	if e.Data.token.RefreshToken == "" || c.now().Before(e.Data.renewAt()) {
+func (r *renewals) fresh(ctx context.Context, e *entry) (*entry, error) {
+	if e.Data.token.RefreshToken == "" || r.now().Before(e.Data.renewAt()) {
 		return e, nil
 	}
 	key, patience := version{e.ID, e.Version, false}, callbackTimeout
-	if c.now().Before(e.Data.token.Expiry) {
-		if c.renewals.Running(key) {
+	if r.now().Before(e.Data.token.Expiry) {
+		if r.flights.Running(key) {
 			return e, nil
 		}
-		patience = c.sessions.Left(ctx)
+		patience = r.sessions.Left(ctx)
 	}
 	waiting, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	renewed, err := c.renewals.Do(waiting, key, func(ctx context.Context) (*entry, time.Time, error) {
-		next, until, err := c.renew(ctx, e)
+	renewed, err := r.flights.Do(waiting, key, func(ctx context.Context) (*entry, time.Time, error) {
+		next, until, err := r.renew(ctx, e)
 		if err != nil {
-			c.logRenewal(ctx, e, unavailable(err))
+			r.log(ctx, e, unavailable(err))
 		}
 		return next, until, err
 	})
 	if err == nil {
 		return renewed, nil
 	}
-	if c.now().Before(e.Data.token.Expiry) && !c.sessions.Ended(e.ID) {
+	if r.now().Before(e.Data.token.Expiry) && !r.sessions.Ended(e.ID) {
 		return e, nil
 	}
 	return nil, notRenewed(err)
@@ -97,22 +110,22 @@ func unavailable(err error) error {
 // renew asks for new tokens when it is this process's turn, and keeps them
 // before anyone uses them: the old refresh token is used up by then (RFC 9700
 // section 4.14.2).
-func (c *Client) renew(ctx context.Context, e *entry) (*entry, time.Time, error) {
+func (r *renewals) renew(ctx context.Context, e *entry) (*entry, time.Time, error) {
 	never := time.Time{} // the result need not be remembered: the session has it
-	wait := !c.now().Before(e.Data.token.Expiry)
-	current, lease, err := c.sessions.Turn(ctx, e, wait)
+	wait := !r.now().Before(e.Data.token.Expiry)
+	current, lease, err := r.sessions.Turn(ctx, e, wait)
 	switch {
 	case err != nil: // remembered, so that a request that asks twice does not wait twice
-		return nil, c.now().Add(retryTurn), ended(err)
+		return nil, r.now().Add(retryTurn), ended(err)
 	case lease == nil && current.Version == e.Version:
-		return e, c.now().Add(retryTurn), nil // another replica is renewing it
+		return e, r.now().Add(retryTurn), nil // another replica is renewing it
 	case lease == nil:
 		return current, never, nil
 	}
 	defer lease.Release(ctx)
 	ctx, cancel := context.WithTimeout(ctx, callbackTimeout)
 	defer cancel()
-	token, err := c.provider.Refresh(ctx, current.Data.token.RefreshToken, current.User)
+	token, err := r.provider.Refresh(ctx, current.Data.token.RefreshToken, current.User)
 	if refusal, ok := errors.AsType[*provider.Error](err); ok && refusal.Code == "invalid_grant" {
 		if wait {
 			newest, err := lease.Await(ctx)
@@ -120,49 +133,49 @@ func (c *Client) renew(ctx context.Context, e *entry) (*entry, time.Time, error)
 				return newest, never, ended(err)
 			} // even if the store failed, the dead token must not be sent again
 		}
-		left, err := c.refused(ctx, current)
+		left, err := r.refused(ctx, current)
 		return left, never, err
 	}
 	if err != nil {
-		return nil, c.now().Add(retryRenewal), providerError(err)
+		return nil, r.now().Add(retryRenewal), providerError(err)
 	}
-	renewed := current.Data.with(token, c.now())
+	renewed := current.Data.with(token, r.now())
 	if scope, named := provider.Scope(token); named {
 		renewed.scopes = parseScopes(scope)
 	}
-	next, err := c.sessions.Renew(ctx, current, renewed, renewed.expiry())
+	next, err := r.sessions.Renew(ctx, current, renewed, renewed.expiry())
 	if err != nil || next.Data != renewed { // another replica was faster
 		return next, never, ended(err)
 	}
-	user, err := c.fetchUser(ctx, token.AccessToken, current.User)
+	user, err := fetchUser(ctx, r.provider, token.AccessToken, current.User)
 	if errors.Is(err, errOtherUser) {
-		return nil, never, c.renewedAnother(ctx, next, err)
+		return nil, never, r.renewedAnother(ctx, next, err)
 	}
 	if err != nil { // the user is as before
 		return next, never, nil
 	}
-	next, err = c.sessions.Renew(ctx, next, renewed.withUser(user), renewed.expiry())
+	next, err = r.sessions.Renew(ctx, next, renewed.withUser(user), renewed.expiry())
 	return next, never, ended(err)
 }
 
 // withCurrentUser returns the session with a user who was read with a token that
 // has not expired, for decisions about organizations. If userinfo failed when the
 // token was renewed, it is requested again.
-func (c *Client) withCurrentUser(ctx context.Context, e *entry) (*entry, error) {
-	if e.Data.bearer || c.now().Before(e.Data.userUntil) {
+func (r *renewals) withCurrentUser(ctx context.Context, e *entry) (*entry, error) {
+	if e.Data.bearer || r.now().Before(e.Data.userUntil) {
 		return e, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, callbackTimeout)
 	defer cancel()
-	current, err := c.renewals.Do(ctx, version{e.ID, e.Version, true}, func(ctx context.Context) (*entry, time.Time, error) {
-		user, err := c.fetchUser(ctx, e.Data.token.AccessToken, e.User)
+	current, err := r.flights.Do(ctx, version{e.ID, e.Version, true}, func(ctx context.Context) (*entry, time.Time, error) {
+		user, err := fetchUser(ctx, r.provider, e.Data.token.AccessToken, e.User)
 		switch {
 		case errors.Is(err, errOtherUser):
-			return nil, time.Time{}, c.renewedAnother(ctx, e, err)
+			return nil, time.Time{}, r.renewedAnother(ctx, e, err)
 		case err != nil:
-			return nil, c.now().Add(retryRenewal), err
+			return nil, r.now().Add(retryRenewal), err
 		}
-		next, err := c.sessions.Renew(ctx, e, e.Data.withUser(user), e.Expiry)
+		next, err := r.sessions.Renew(ctx, e, e.Data.withUser(user), e.Expiry)
 		return next, time.Time{}, ended(err)
 	})
 	return current, unavailable(err)
@@ -177,9 +190,9 @@ func ended(err error) error {
 
 // renewedAnother ends a session whose renewed token is another user's (OpenID
 // Connect Core section 5.3.2).
-func (c *Client) renewedAnother(ctx context.Context, e *entry, err error) error {
-	c.config.Logger.ErrorContext(ctx, "hfoauth: renewed tokens are another user's, so the session is ended", "error", err, "sub", e.User)
-	if err := c.sessions.EndEntry(ctx, e); err != nil {
+func (r *renewals) renewedAnother(ctx context.Context, e *entry, err error) error {
+	r.logger.ErrorContext(ctx, "hfoauth: renewed tokens are another user's, so the session is ended", "error", err, "sub", e.User)
+	if err := r.sessions.EndEntry(ctx, e); err != nil {
 		return err
 	}
 	return ErrNotSignedIn
@@ -187,12 +200,32 @@ func (c *Client) renewedAnother(ctx context.Context, e *entry, err error) error 
 
 // refused keeps the rest of a session whose refresh token was refused: it ends
 // with its access token, on all replicas.
-func (c *Client) refused(ctx context.Context, e *entry) (*entry, error) {
-	c.config.Logger.InfoContext(ctx, "hfoauth: the provider does not renew a session any more", "sub", e.User)
+func (r *renewals) refused(ctx context.Context, e *entry) (*entry, error) {
+	r.logger.InfoContext(ctx, "hfoauth: the provider does not renew a session any more", "sub", e.User)
 	left := e.Data.withoutRefreshToken()
-	next, err := c.sessions.Refuse(ctx, e, left, left.token.Expiry)
-	if err == nil && !c.now().Before(next.Expiry) {
+	next, err := r.sessions.Refuse(ctx, e, left, left.token.Expiry)
+	if err == nil && !r.now().Before(next.Expiry) {
 		err = ErrNotSignedIn
 	}
 	return next, ended(err)
+}
+
+// log writes the record of tokens that were not renewed.
+func (r *renewals) log(ctx context.Context, e *entry, err error) {
+	f := failureOf(err)
+	r.logger.LogAttrs(ctx, f.level, "hfoauth: the access token was not renewed",
+		slog.String("kind", f.kind), slog.String("sub", e.User), slog.Time("expiry", e.Data.token.Expiry), slog.Any("error", err))
+}
+
+// fetchUser returns the user of an access token, which must be the subject.
+func fetchUser(ctx context.Context, p *provider.Provider, accessToken, subject string) (*User, error) {
+	body, err := p.UserInfo(ctx, accessToken)
+	if err != nil {
+		return nil, providerError(err)
+	}
+	user, err := parseUser(body, subject)
+	if err != nil {
+		return nil, invalidAnswer("userinfo", err)
+	}
+	return user, nil
 }

@@ -284,12 +284,12 @@ func (c *Client) sessionWithoutCookie(r *http.Request) (*entry, error) {
 	switch {
 	case found != nil && found.entry.Data.bearer:
 		s := found.entry.Data // of which a route inside may accept less
-		if err := c.bearerRoute(r).refuses(s.token.AccessToken, s.told); err != nil {
+		if err := c.bearers.route(r).refuses(s.token.AccessToken, s.told); err != nil {
 			return nil, err
 		}
-	case c.hasBearer(r):
+	case c.bearers.has(r):
 		token, _ := bearerToken(r)
-		e, err := c.bearerSession(r.Context(), c.bearerRoute(r), token)
+		e, err := c.bearers.session(r.Context(), c.bearers.route(r), token)
 		if err == nil && found != nil { // the token's user must pass what let the cookie's through
 			err = found.demands.check(e.Data)
 		}
@@ -322,7 +322,7 @@ func (c *Client) freshSession(w http.ResponseWriter, r *http.Request) (*entry, e
 	for name, value := range c.cookies.sessionCookies(r) {
 		e, err := c.sessions.Open(ctx, value)
 		if e != nil {
-			e, err = c.fresh(ctx, e)
+			e, err = c.renewals.fresh(ctx, e)
 		}
 		switch {
 		case errors.Is(err, ErrNotSignedIn):

@@ -54,7 +54,7 @@ func (s *source) token() (*oauth2.Token, error) {
 	if e.Stored() {
 		ctx, cancel := context.WithTimeout(context.Background(), callbackTimeout)
 		defer cancel()
-		renewed, err := c.fresh(ctx, e)
+		renewed, err := c.renewals.fresh(ctx, e)
 		if err != nil {
 			return nil, err
 		}
@@ -147,5 +147,5 @@ func (s *source) check(ctx context.Context, e *entry) (*entry, error) {
 		return e, nil
 	}
 	token := e.Data.token.AccessToken
-	return s.client.verifiedBearer(ctx, token, readToken(token))
+	return s.client.bearers.verified(ctx, token, readToken(token))
 }
