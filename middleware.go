@@ -31,10 +31,11 @@ func (c *Client) RequireUser(next http.Handler) http.Handler {
 	return c.require(next, demands{})
 }
 
-// RequireScope is [Client.RequireUser] for users who granted all of scopes. If a
-// user did not, the browser is redirected to grant them, together with those
-// granted before, and then returns. A user who denies that is not asked again in
-// that session, except by a click, and gets 403, as do other requests.
+// RequireScope is [Client.RequireUser] for users who granted all of scopes. The
+// redirect of a visitor to sign in requests them. If a user who is signed in did
+// not grant them, the browser is redirected to do so, together with those granted
+// before, and then returns. A user who denies that is not asked again in that
+// session, except by a click, and gets 403, as do other requests.
 func (c *Client) RequireScope(scopes ...Scope) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return c.require(next, demands{scopes: scopes})
@@ -48,9 +49,10 @@ func (c *Client) RequireScope(scopes ...Scope) func(http.Handler) http.Handler {
 //
 // The role is known only if the user granted the organization to the app. The
 // browser of a member who did not is redirected once to grant it, together with
-// [ScopeReadMemberships]. Other users, and members who deny it, get 403. If the
-// app may not request that scope, only the organization is requested, and the
-// log names the scope to register.
+// [ScopeReadMemberships]; the sign-in cannot request it, because the
+// organization's ID is not known before. Other users, and members who deny it,
+// get 403. If the app may not request that scope, only the organization is
+// requested, and the log names the scope to register.
 //
 // It panics if atLeast is neither one of the roles from [RoleRead] to
 // [RoleAdmin] nor RoleAny.
@@ -138,7 +140,7 @@ func (h *required) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		err = h.demands.check(e.Data)
 	}
 	if err != nil {
-		c.refuse(w, r, e, err)
+		c.refuse(w, r, e, err, h.demands.scopes)
 		return
 	}
 	w.Header().Set("Cache-Control", uncached)
@@ -158,21 +160,24 @@ func (h *required) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // Config.ErrorHandler must not call it; it returns false instead.
 func (c *Client) Error(w http.ResponseWriter, r *http.Request, err error) {
 	e, _ := c.session(r)
-	c.refuse(w, r, e, explained(err, e))
+	c.refuse(w, r, e, explained(err, e), nil)
 }
 
 // refuse answers a request that fails with err. The session is the request's, or
-// nil if there is none.
-func (c *Client) refuse(w http.ResponseWriter, r *http.Request, e *entry, err error) {
+// nil if there is none. A sign-in requests scopes, which a query must not choose,
+// and so begins here and not at Config.LoginPath if there are any.
+func (c *Client) refuse(w http.ResponseWriter, r *http.Request, e *entry, err error, scopes Scopes) {
 	here := c.pageOf(r)
 	keepPrivate(w)
 	if isNavigation(r) && !c.bearers.has(r) {
 		if errors.Is(err, ErrNotSignedIn) {
 			switch {
 			case framed(r) && hasSign(r.URL.RawQuery): // the script needs it where it is
-				c.Login(w, r, LoginOptions{Next: here})
+				c.Login(w, r, LoginOptions{Scopes: scopes, Next: here})
 			case hasCookie(r, c.cookies.pause):
 				c.fail(w, r, err, here)
+			case len(scopes) > 0:
+				c.Login(w, r, LoginOptions{Scopes: scopes, Next: here})
 			default:
 				http.Redirect(w, r, c.loginURL(here), http.StatusSeeOther)
 			}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -394,5 +395,41 @@ func TestNestedDemandsAreAllMet(t *testing.T) {
 		if w.Code != tt.want {
 			t.Errorf("%s: %d, want %d", name, w.Code, tt.want)
 		}
+	}
+}
+
+// A visitor who is not signed in is asked at once for the scopes of the page,
+// also in a frame; who is to be a member, for the organization afterwards,
+// because its ID is not known before.
+func TestFirstSignInAsksForTheScopesOfThePage(t *testing.T) {
+	s := newSite(t, nil)
+	p := s.protect(map[string]http.Handler{
+		"/chat": s.client.RequireScope(hfoauth.ScopeInferenceAPI)(http.HandlerFunc(letIn)),
+		"/both": s.client.RequireOrg("engines", hfoauth.RoleWrite)(s.client.RequireScope(hfoauth.ScopeJobs)(http.HandlerFunc(letIn))),
+	})
+	for path, want := range map[string][]string{
+		"/chat?scope=write-repos": {"openid profile inference-api"},
+		"/both":                   {"openid profile jobs", "openid profile jobs read-memberships"},
+	} {
+		last, asked := p.visit(s.browser(), path, ada)
+		if last.body != "let in" {
+			t.Errorf("%s: %s: %s", path, last.Status, last.body)
+		}
+		var got []string
+		for _, query := range asked {
+			got = append(got, query.Get("scope"))
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s asks for %q, want %q", path, got, want)
+		}
+	}
+	framed := get(t, s.browser(), p.address+"/chat", "Sec-Fetch-Dest", "iframe", "Sec-Fetch-Mode", "navigate")
+	options := sealedOptions.FindStringSubmatch(framed.body)
+	if options == nil {
+		t.Fatalf("no button in the frame: %s %s", framed.Status, framed.body)
+	}
+	tab := s.popup(s.browser(), url.Values{"challenge": {challengeOf(frameVerifier)}, "next": {"/chat"}, "options": {options[1]}})
+	if got, want := asksFor(tab), "openid profile inference-api"; got != want {
+		t.Errorf("the tab of the frame asks for %q, want %q", got, want)
 	}
 }
