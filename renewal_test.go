@@ -693,6 +693,23 @@ func TestSlowStoreIsWaitedForOnce(t *testing.T) {
 	})
 }
 
+// A store that does not answer is no outage of the provider, which the page
+// would blame.
+func TestSlowStoreIsNotTheProvider(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newVirtualSite(t, withStore(&slowLeases{mapStore: newMapStore()}))
+		cookie := s.newSession(ada)
+		time.Sleep(9 * time.Hour)
+		_, err := s.client.SessionFromRequest(httptest.NewRecorder(), requestWith(cookie))
+		if !errors.Is(err, hfoauth.ErrStoreUnavailable) {
+			t.Errorf("error %v, want %v", err, hfoauth.ErrStoreUnavailable)
+		}
+		if errors.Is(err, hfoauth.ErrProviderUnavailable) {
+			t.Errorf("error %v, want none of the provider", err)
+		}
+	})
+}
+
 // slowLeases is a store that hangs on leases.
 type slowLeases struct {
 	*mapStore
