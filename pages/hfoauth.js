@@ -1,15 +1,15 @@
 // Sign-in with Hugging Face inside an iframe. See docs/spaces.md.
 //
-// The window that signs in and the iframe have different cookies where the
-// browser blocks third-party ones, and cannot talk to each other: the Hub's
-// pages keep windows apart (Cross-Origin-Opener-Policy). So the iframe keeps a
-// secret, posts its hash to our own origin in a new window, and afterwards asks
-// the server for the session that was signed in there for this hash.
+// If the browser blocks third-party cookies, the tab that signs in and the iframe
+// have different cookies. They cannot exchange messages either: the Hub's pages
+// isolate tabs (Cross-Origin-Opener-Policy). So the iframe keeps a secret, posts
+// its hash to our own origin in a new tab, and then claims from the server the
+// session that was signed in there for this hash.
 //
-// A page may show HTML of its users. An element's name or id takes the place
-// of a property of document (<img name=currentScript>) and of a form, so both
-// are read by functions of their prototypes alone, and all addresses come from
-// the server, which fills in CLIENT.
+// A page may contain its users' HTML. An element's name or id can shadow a property
+// of document (<img name=currentScript>) or of a form, so both are only accessed
+// through functions of their prototypes, and all addresses come from the server,
+// which fills in CLIENT.
 ((client) => {
   "use strict";
   const { login, frame, home, translated } = client;
@@ -21,8 +21,8 @@
   const find = (selector) => Document.prototype.querySelector.call(document, selector);
   const findAll = (selector) => Document.prototype.querySelectorAll.call(document, selector);
 
-  // An element belongs to the Client whose login path it names; one that names
-  // none, to the first on the page.
+  // An element belongs to the Client whose login path it names or, if it names
+  // none, to the first Client on the page.
   const named = `[data-hfoauth-login="${login}"]:not(form)`;
   const ours = clients[0] === login ? `${named}, [data-hfoauth-login]:not([data-hfoauth-login^="/"]):not(form)` : named;
   const native = "a[href], button, input, summary";
@@ -33,9 +33,9 @@
   const base64url = (bytes) =>
     btoa(String.fromCharCode(...new Uint8Array(bytes))).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 
-  // The address of the iframe of a private Space names its visitor (__sign).
-  // The platform wants to see that in a new window, too: it goes there in the
-  // address that a form posts to, and into no link, no next and no markup.
+  // The address of a private Space's iframe authenticates the visitor (__sign).
+  // The platform requires it in a new tab as well: it is only put in the address
+  // that a form posts to, never in a link, in next or in markup.
   const isSign = (pair) => /^__sign(=|$)/.test(pair);
   const pairs = (search) => search.slice(1).split("&");
   const unsigned = (search) => "?" + pairs(search).filter((pair) => !isSign(pair)).join("&");
@@ -50,7 +50,7 @@
     return response.json();
   };
 
-  // postInNewWindow works where the answer to window.open would not be told.
+  // postInNewWindow works even if window.open would not return the tab.
   const postInNewWindow = (path, fields) => {
     const form = create("form", { method: "post", action: signed(new URL(frame + path, location.href)), target: "_blank", hidden: true });
     for (const [name, value] of Object.entries(fields)) form.append(create("input", { type: "hidden", name, value }));
@@ -59,13 +59,13 @@
     form.remove();
   };
 
-  // Sentences are in English here, and in the user's language at the server.
+  // Sentences are in English here; the server has them in the user's language.
   let words = {};
   if (translated) fetch(frame + "text", { credentials: "same-origin" }).then((response) => response.json()).then((text) => { words = text; }).catch(() => {});
   const inWords = (english) => words[english] ?? english;
 
-  // say shows a text, and what helps, next to the button. A screen reader reads
-  // what changes in an element that is there.
+  // say shows a text and a control next to the button. Screen readers announce
+  // changes only in an element that already exists.
   const statuses = new WeakMap();
   const say = async (button, text, help) => {
     let status = statuses.get(button);
@@ -80,7 +80,7 @@
     if (help) status.append(" ", help);
   };
 
-  // nextOf is where to go on: on this site, whatever the attribute says.
+  // nextOf returns where to continue: on this site, whatever the attribute says.
   const nextOf = (button) => {
     try {
       const next = new URL(button.dataset.hfoauthNext || location.href, location.href);
@@ -91,7 +91,7 @@
   };
   const pathOf = (url) => url.pathname + url.search + url.hash;
 
-  // goOn loads a page even where it is this one, or a part of it.
+  // goOn loads a page even if it is this one or a part of it.
   const goOn = (next) => {
     signed(next);
     if (next.pathname !== location.pathname || next.search !== location.search) return location.replace(next);
@@ -99,7 +99,7 @@
     location.reload();
   };
 
-  // The secret is made ahead: a browser lets a click open a window only at once.
+  // The secret is made in advance: a click can only open a tab immediately.
   const makeSecret = async () => {
     const verifier = base64url(crypto.getRandomValues(new Uint8Array(32)));
     const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(verifier));
@@ -123,14 +123,14 @@
     await claim(button, mine, verifier, next);
   };
 
-  // looked waits for a moment, or until the user looks at this page again:
-  // browsers let pages in the background wait for up to a minute.
+  // looked waits for a while, or until the user returns to this page: in pages in
+  // the background, browsers delay timers by up to a minute.
   let look = () => {};
   for (const event of ["focus", "visibilitychange"]) addEventListener(event, () => look());
   const looked = (milliseconds) => new Promise((resolve) => { look = resolve; setTimeout(resolve, milliseconds); });
 
-  // kept asks whether the browser kept the cookie, which Safari may not send at
-  // once (WebKit bug 66235).
+  // kept checks whether the browser kept the cookie, which Safari may not send
+  // immediately (WebKit bug 66235).
   const kept = async () => {
     for (let asked = 0; asked < 3; asked++, await wait(500)) {
       if ((await post("check", {}).catch(() => ({ signedIn: true }))).signedIn) return true;
@@ -138,9 +138,9 @@
     return false;
   };
 
-  // claim asks for the session until it is there. The other window cannot be
-  // watched; a click on the button begins anew at any time, and one in the tab
-  // that failed goes on with this.
+  // claim requests the session until it exists. The tab cannot be observed. A click
+  // on the button starts over at any time; one on the tab's error page continues
+  // this attempt.
   const claim = async (button, mine, verifier, next) => {
     for (const end = Date.now() + 10 * minutes; Date.now() < end; await looked(1000)) {
       if (mine !== attempt) return;
@@ -161,7 +161,7 @@
     if (!button.hasAttribute("tabindex")) button.tabIndex = 0;
   }
 
-  // closest is the element of ours that an event is about.
+  // closest returns our element that an event targets.
   const closest = (event) => event.target instanceof Element ? Element.prototype.closest.call(event.target, ours) : null;
 
   addEventListener("keydown", (event) => {
@@ -186,8 +186,8 @@
     if (event.target instanceof Element && Element.prototype.matches.call(event.target, "[data-hfoauth-close]")) window.close();
   });
 
-  // Our own two pages in the tab that signs in, the first and the last. On any
-  // other page these attributes may be a user's.
+  // Our first and last page in the tab that signs in. On any other page these
+  // attributes may be in a user's HTML.
   const onward = find("a[data-hfoauth-continue]");
   if (onward && location.pathname === frame + "popup") location.replace(onward.href);
   if (location.pathname === frame + "done") window.close();

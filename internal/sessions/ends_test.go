@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// startShared starts a session that an iframe holds as well.
+// startShared starts a session that is shared with an iframe.
 func (w *world) startShared(k *Keeper[data]) (*Entry[data], string) {
 	w.Helper()
 	e, value, err := k.Start(w.Context(), k.New(data{"ada", "token 1"}, time.Now().Add(maxAge)), true)
@@ -20,8 +20,8 @@ func (w *world) startShared(k *Keeper[data]) (*Entry[data], string) {
 	return e, value
 }
 
-// A session that an iframe shares goes on when the tab signs in again, and ends
-// by a sign-out.
+// A session that is shared with an iframe continues when the tab signs in again,
+// and ends when the user signs out.
 func TestSharedSessions(t *testing.T) {
 	withAll(t, func(t *testing.T, w *world) {
 		k, other := w.replica(), w.replica()
@@ -46,8 +46,8 @@ func TestSharedSessions(t *testing.T) {
 	})
 }
 
-// A sign-in again while the store is down does not end what an iframe shares
-// either, neither now nor later.
+// Signing in again while the store is down does not end a session shared with an
+// iframe, neither now nor later.
 func TestSharedSessionsDuringAnOutage(t *testing.T) {
 	withStores(t, func(t *testing.T, w *world) {
 		k := w.replica()
@@ -82,8 +82,8 @@ func TestEndEntry(t *testing.T) {
 	})
 }
 
-// Whoever holds an opened session learns of its end at once, also while the
-// store is down; when the store took it, the end is no longer pending.
+// A holder of an opened session learns of its end at once, even while the store is
+// down. Once the end is stored, it is no longer pending.
 func TestEndDuringAnOutageIsKnown(t *testing.T) {
 	withStores(t, func(t *testing.T, w *world) {
 		k := w.replica()
@@ -101,7 +101,7 @@ func TestEndDuringAnOutageIsKnown(t *testing.T) {
 		select {
 		case <-watched:
 		default:
-			t.Error("whoever watches the session does not learn of its end")
+			t.Error("the session's watcher does not learn of its end")
 		}
 		w.expect(k, value, none) // the store is not asked
 		if n := k.pending.Len(); n != 1 {
@@ -116,8 +116,8 @@ func TestEndDuringAnOutageIsKnown(t *testing.T) {
 	})
 }
 
-// A process refuses an ended session until that would have ended by itself, and
-// so does the store.
+// The process and the store remember an ended session until it would have ended by
+// itself.
 func TestEndsLastUntilTheEnd(t *testing.T) {
 	withStores(t, func(t *testing.T, w *world) {
 		k := w.replica()
@@ -165,7 +165,7 @@ func TestWatchersAreForgotten(t *testing.T) {
 		k.EndEntry(t.Context(), e)
 		select {
 		case <-one:
-			t.Error("who stopped listening is told")
+			t.Error("a watcher that stopped is notified")
 		default:
 		}
 	})
@@ -259,7 +259,7 @@ func TestIdentities(t *testing.T) {
 	})
 }
 
-// EndUser runs to its end when its caller is gone.
+// EndUser completes even if its caller is gone.
 func TestEndUserOutlivesItsCaller(t *testing.T) {
 	withStores(t, func(t *testing.T, w *world) {
 		k := w.replica()
@@ -292,8 +292,8 @@ func TestEpochsAreKept(t *testing.T) {
 	})
 }
 
-// The list of a user is emptied, sealed, the user's own, and no longer kept
-// than its sessions.
+// A user's list is emptied and sealed, cannot be used for another user, and is kept
+// no longer than its sessions.
 func TestListIsTheUsers(t *testing.T) {
 	withStores(t, func(t *testing.T, w *world) {
 		k := w.replica()
@@ -346,8 +346,7 @@ func TestListIsTheUsers(t *testing.T) {
 	})
 }
 
-// Sessions that ended in time leave the list, which is kept as long as the last
-// of them.
+// Expired sessions leave the list, which is kept as long as the last session.
 func TestListEnds(t *testing.T) {
 	withStores(t, func(t *testing.T, w *world) {
 		k := w.replica()
@@ -369,7 +368,7 @@ func TestListEnds(t *testing.T) {
 	})
 }
 
-// A session that ended and stayed on the list is not listed.
+// A session that has ended but is still on the list is not listed.
 func TestEndedSessionsAreNotListed(t *testing.T) {
 	withStores(t, func(t *testing.T, w *world) {
 		k := w.replica()
@@ -386,7 +385,7 @@ func TestEndedSessionsAreNotListed(t *testing.T) {
 	})
 }
 
-// A change of the list is tried again when others were faster.
+// A change of the list is retried if others were faster.
 func TestListIsChangedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{T: t, fakeStore: newFakeStore(), maxAge: maxAge}
@@ -410,7 +409,7 @@ func TestListIsChangedAgain(t *testing.T) {
 	})
 }
 
-// A sign-in that the store does not take in full fails.
+// A sign-in fails if any of its entries cannot be stored.
 func TestStartNeedsTheStore(t *testing.T) {
 	for _, call := range []string{"find epoch", "find list", "commit session"} {
 		withStores(t, func(t *testing.T, w *world) {
@@ -424,8 +423,8 @@ func TestStartNeedsTheStore(t *testing.T) {
 	}
 }
 
-// While the store is down anyone can sign sessions out that they made up. The
-// end of one that this process has seen is stored all the same.
+// While the store is down anyone can sign out of invented sessions. The end of a
+// session that this process has seen is stored nevertheless.
 func TestMadeUpSessionsDoNotCrowdOutAnEnd(t *testing.T) {
 	withStores(t, func(t *testing.T, w *world) {
 		k := w.bounded(10)

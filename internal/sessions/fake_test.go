@@ -14,7 +14,7 @@ import (
 	"github.com/hfoauth/hfoauth/internal/seal"
 )
 
-// data is what the sessions of these tests hold.
+// data is the data of the sessions in these tests.
 type data struct{ User, Token string }
 
 func dataFields(c *codec.Coder, d *data) {
@@ -22,14 +22,14 @@ func dataFields(c *codec.Coder, d *data) {
 	c.String(&d.Token)
 }
 
-// fakeStore is a store that forgets what expired and fails as it is told.
+// fakeStore is a store that forgets expired entries and fails on request.
 type fakeStore struct {
 	mu      sync.Mutex
 	entries map[string]fakeEntry
 	calls   []string // "find session", "commit ended", …
 
-	// before is called before each call has its effect, and after afterwards;
-	// an error of either is that of the call.
+	// before and after are called before and after each call has its effect. If
+	// either returns an error, the call does.
 	before, after func(call string) error
 }
 
@@ -139,7 +139,7 @@ func (f *fakeStore) take() []string {
 	return f.calls
 }
 
-// forget removes what is kept of a kind.
+// forget removes the entries of a kind.
 func (f *fakeStore) forget(kind string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -150,7 +150,7 @@ func (f *fakeStore) forget(kind string) {
 	}
 }
 
-// count returns how many entries of a kind are kept.
+// count returns the number of entries of a kind.
 func (f *fakeStore) count(kind string) (n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -164,8 +164,7 @@ func (f *fakeStore) count(kind string) (n int) {
 
 var errFake = fmt.Errorf("the store is down")
 
-// world is an app with several replicas and a store, in a bubble of its own
-// time.
+// world is an app with several replicas and a store, in a synctest bubble.
 type world struct {
 	*testing.T
 	*fakeStore
@@ -229,7 +228,7 @@ func inWorld(t *testing.T, test func(*testing.T, *world)) {
 	synctest.Test(t, func(t *testing.T) { test(t, &world{T: t, fakeStore: newFakeStore(), maxAge: maxAge}) })
 }
 
-// start starts a session of ada's, with the first token.
+// start starts a session for ada, with the first token.
 func (w *world) start(k *Keeper[data]) (*Entry[data], string) {
 	w.Helper()
 	return w.startWith(k, data{"ada", "token 1"}, time.Now().Add(maxAge))
@@ -253,8 +252,8 @@ func (w *world) open(k *Keeper[data], value string) *Entry[data] {
 	return e
 }
 
-// expect checks the token of a cookie's session; none means that it does not
-// count.
+// expect checks the token of a cookie's session; none means that there is no valid
+// session.
 func (w *world) expect(k *Keeper[data], value, want string) {
 	w.Helper()
 	got := none

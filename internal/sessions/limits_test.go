@@ -14,7 +14,7 @@ import (
 	"unsafe"
 )
 
-// The limits that the documentation states. Other tests count by the constants.
+// The limits that the documentation states. Other tests use the constants.
 func TestLimits(t *testing.T) {
 	for name, tt := range map[string]struct{ got, want any }{
 		"store calls of a request":      {StoreTime, 800 * time.Millisecond},
@@ -35,7 +35,7 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// Every kind of what a process remembers is bounded.
+// Everything that a process remembers is bounded.
 func TestEveryKindIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{T: t, fakeStore: newFakeStore(), maxAge: maxAge}
@@ -96,8 +96,8 @@ func TestVersionsAreBoundedInBytes(t *testing.T) {
 	})
 }
 
-// A session that was opened from a cookie keeps nothing of the request's
-// header.
+// A session that was opened from a cookie does not keep the request's header in
+// memory.
 func TestOpenedSessionDoesNotPinTheHeader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{T: t, fakeStore: newFakeStore(), maxAge: maxAge}
@@ -133,7 +133,7 @@ func TestSessionThatJustFits(t *testing.T) {
 	})
 }
 
-// The memory of a process is a store like others, bounded in entries and bytes.
+// The memory of a process is a store like any other, bounded in entries and bytes.
 func TestMemory(t *testing.T) {
 	now := time.Unix(1000, 0)
 	m := NewMemory(func() time.Time { return now }).(*memory)
@@ -167,7 +167,7 @@ func TestMemory(t *testing.T) {
 	}
 	check("swapped", "a", "2")
 	if swap("b", []byte("1"), []byte("2")) {
-		t.Error("swapped what is not there")
+		t.Error("swapped a missing value")
 	}
 	if !swap("b", nil, []byte("1")) {
 		t.Error("not put where there was none")
@@ -187,7 +187,7 @@ func TestMemory(t *testing.T) {
 	now = now.Add(time.Second)
 	check("at its end", "c", "")
 	if !swap("c", nil, []byte("2")) {
-		t.Error("what expired counts as there")
+		t.Error("an expired value counts as present")
 	}
 	now = now.Add(time.Minute)
 	check("at the end of what was swapped", "c", "")
@@ -213,7 +213,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 }
 
-// Of several that swap the same value at one time one succeeds.
+// If several goroutines swap the same value at once, one succeeds.
 func TestMemorySwapsOnce(t *testing.T) {
 	now := time.Unix(1000, 0)
 	m := NewMemory(func() time.Time { return now }).(*memory)
@@ -273,7 +273,7 @@ func TestBacklog(t *testing.T) {
 		mu.Lock()
 		tries = nil
 		mu.Unlock()
-		b.add("a", began.Add(24*time.Hour), job) // again, as it is done
+		b.add("a", began.Add(24*time.Hour), job) // again, now that it is done
 		synctest.Wait()
 		mu.Lock()
 		defer mu.Unlock()
@@ -288,7 +288,8 @@ func TestBacklog(t *testing.T) {
 	})
 }
 
-// What does not matter any more is given up, and what is too much is refused.
+// A change that no longer matters is dropped, and changes beyond the bound are
+// refused.
 func TestBacklogIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newTestBacklog(3)
@@ -321,7 +322,7 @@ func TestBacklogIsBounded(t *testing.T) {
 	})
 }
 
-// A store is asked with the context of the request, if it takes one.
+// A store is called with the context of the request, if it takes one.
 func TestContextsReachTheStore(t *testing.T) {
 	type key struct{}
 	withStores(t, func(t *testing.T, w *world) {
@@ -350,7 +351,7 @@ func (c *contextual) FindCtx(ctx context.Context, key string) ([]byte, bool, err
 	return c.fakeStore.FindCtx(ctx, key)
 }
 
-// When a request's store time is used up, the store is not asked any more.
+// When a request's store time is used up, the store is no longer called.
 func TestNoStoreTimeLeft(t *testing.T) {
 	withStores(t, func(t *testing.T, w *world) {
 		k := w.replica()
@@ -364,13 +365,14 @@ func TestNoStoreTimeLeft(t *testing.T) {
 			t.Errorf("%v, want %v", err, ErrUnavailable)
 		}
 		if calls := w.take(); len(calls) != 0 {
-			t.Errorf("the store is asked all the same: %v", calls)
+			t.Errorf("the store is called nevertheless: %v", calls)
 		}
 		w.expect(k, value, "token 1") // another request
 	})
 }
 
-// Compare-and-swap by hand: the last to write learns it, the others too.
+// Emulated compare-and-swap: the last writer learns that it was last, the others
+// that they were not.
 func TestEmulatedSwap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeStore()

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// claim claims with the right secret and reports whether it got the session.
+// claim claims with the right secret and reports whether it gets the session.
 func (w *world) claim(k *Keeper[data]) bool {
 	w.Helper()
 	e, value, err := k.Claim(w.Context(), "challenge")
@@ -45,7 +45,7 @@ func TestClaim(t *testing.T) {
 	})
 }
 
-// The parked entry says itself when it expires: some stores keep more.
+// The parked entry contains its expiry: some stores keep entries longer.
 func TestClaimExpires(t *testing.T) {
 	withStores(t, func(t *testing.T, w *world) {
 		k := w.replica()
@@ -85,8 +85,8 @@ func TestClaimOfAnEndedSession(t *testing.T) {
 	})
 }
 
-// A store that fails at any point of a claim, before or after it did what it
-// was asked for, does not lose it.
+// A store that fails at any point of a claim, before or after the effect of the
+// call, does not lose the claim.
 func TestClaimSurvivesTheStore(t *testing.T) {
 	failures := map[string]int{}
 	defer func() {
@@ -161,7 +161,7 @@ func TestClaimsAtOnce(t *testing.T) {
 	})
 }
 
-// A copy ends with the session, and does not become it when that is renewed.
+// A copy ends with the session, and is not replaced when the session is renewed.
 func TestCopy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{T: t, fakeStore: newFakeStore(), maxAge: maxAge}

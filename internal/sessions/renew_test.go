@@ -28,8 +28,8 @@ func TestRenew(t *testing.T) {
 	})
 }
 
-// Tokens that the store did not take, or that did not reach the browser, are
-// used until the session ends, and stored when that is possible again.
+// Tokens that were not stored, or that did not reach the browser, are used until
+// the session ends, and are stored once that is possible.
 func TestVersionsAreKept(t *testing.T) {
 	withAll(t, func(t *testing.T, w *world) {
 		k := w.replica()
@@ -48,8 +48,8 @@ func TestVersionsAreKept(t *testing.T) {
 	})
 }
 
-// A store that falls back to an older version, by a late write or a failover,
-// is set right.
+// A store that falls back to an older version, because of a late write or a
+// failover, gets the newer one again.
 func TestStoreFallsBack(t *testing.T) {
 	withStores(t, func(t *testing.T, w *world) {
 		k := w.replica()
@@ -63,7 +63,7 @@ func TestStoreFallsBack(t *testing.T) {
 	})
 }
 
-// Of two replicas that renewed, the first to save decides.
+// If two replicas renew, the first to save decides.
 func TestReplicasRenewBoth(t *testing.T) {
 	withStores(t, func(t *testing.T, w *world) {
 		k, other := w.replica(), w.replica()
@@ -77,8 +77,7 @@ func TestReplicasRenewBoth(t *testing.T) {
 	})
 }
 
-// A refusal at one replica gives way to the tokens of another, whichever is
-// stored first.
+// Tokens of one replica replace the refusal at another, whichever is stored first.
 func TestRefusedAtOneReplica(t *testing.T) {
 	for _, refusedFirst := range []bool{true, false} {
 		withStores(t, func(t *testing.T, w *world) {
@@ -147,7 +146,7 @@ func TestTurn(t *testing.T) {
 	})
 }
 
-// In one instant, too, if the store can compare and swap.
+// So do replicas that renew in the same instant, if the store can compare and swap.
 func TestTurnInOneInstant(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeStore()
@@ -196,8 +195,8 @@ func TestTurnWithoutWaiting(t *testing.T) {
 	})
 }
 
-// A replica that died while it renewed is not waited for longer than its lease
-// lasts, whatever its clock said.
+// If a replica dies during a renewal, others wait only as long as its lease lasts,
+// whatever its clock said.
 func TestAbandonedLease(t *testing.T) {
 	for _, ahead := range []time.Duration{0, -time.Minute, time.Minute} {
 		withStores(t, func(t *testing.T, w *world) {
@@ -242,13 +241,13 @@ func TestLeaseIsKeptUntilSaved(t *testing.T) {
 	})
 }
 
-// Without compare-and-swap, two processes may hold the lease at once. The one
-// that the provider refuses waits for the other one's tokens: as long as that
-// has the lease, and a moment if it is not known to.
+// Without compare-and-swap, two processes may hold the lease at once. The one that
+// the provider refuses waits for the other's tokens: as long as the other is known
+// to hold the lease, otherwise a moment.
 func TestAwait(t *testing.T) {
 	for name, tt := range map[string]struct {
 		first bool          // the lease of the store is the other process's
-		after time.Duration // when that renews, if it does
+		after time.Duration // when the other renews, if it does
 		want  string
 		took  time.Duration
 	}{
@@ -304,7 +303,7 @@ func TestAwait(t *testing.T) {
 		_, lease, _ := k.Turn(t.Context(), e, true)
 		began := time.Now()
 		if _, err := lease.Await(t.Context()); err != nil || time.Since(began) > 0 {
-			t.Errorf("with compare-and-swap there is nobody to wait for: %v after %v", err, time.Since(began))
+			t.Errorf("with compare-and-swap there is no process to wait for: %v after %v", err, time.Since(began))
 		}
 	})
 }
@@ -328,7 +327,7 @@ func TestTurnOfAnEndedSession(t *testing.T) {
 	})
 }
 
-// What a request and a renewal cost.
+// The store calls of a request and of a renewal.
 func TestCalls(t *testing.T) {
 	withStores(t, func(t *testing.T, w *world) {
 		_, swaps := w.store.(SwapStore)

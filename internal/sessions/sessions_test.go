@@ -56,8 +56,8 @@ func TestTooLargeForACookie(t *testing.T) {
 		k.End(t.Context(), value)
 		w.expect(k, value, none)
 
-		// One that grows moves from its cookie to memory, and the old cookie leads
-		// there.
+		// A session that grows moves from its cookie to memory; the old cookie still
+		// opens it.
 		e, old := w.start(k)
 		next := w.renew(k, e, large.Token)
 		if len(next.Value) != 43 {
@@ -81,8 +81,8 @@ func TestExpiry(t *testing.T) {
 	})
 }
 
-// However often it is renewed, a session ends at its maximum age, counted by
-// the replica that asks, from the start that is sealed.
+// However often it is renewed, a session ends at its maximum age, which each
+// replica counts from the sealed start.
 func TestMaxAge(t *testing.T) {
 	withAll(t, func(t *testing.T, w *world) {
 		k := w.replica()
@@ -115,7 +115,7 @@ func TestEnd(t *testing.T) {
 		select {
 		case <-ended:
 		default:
-			t.Error("whoever watches the session does not learn of its end")
+			t.Error("the session's watcher does not learn of its end")
 		}
 		w.expect(k, value, none)
 		w.expect(k, spared, "token 1")
@@ -125,7 +125,7 @@ func TestEnd(t *testing.T) {
 	})
 }
 
-// A session that is refused for other reasons is ended all the same.
+// A session that is refused for other reasons can still be ended.
 func TestEndOfARefusedSession(t *testing.T) {
 	withAll(t, func(t *testing.T, w *world) {
 		k, other := w.replica(), w.replica()
@@ -157,8 +157,8 @@ func TestEndOfNobodyStoresNothing(t *testing.T) {
 	})
 }
 
-// A renewal's write that lands after the sign-out, however late, brings
-// nothing back.
+// A renewal's write that lands after the sign-out, however late, does not bring the
+// session back.
 func TestLateWrites(t *testing.T) {
 	withStores(t, func(t *testing.T, w *world) {
 		k, other := w.replica(), w.replica()
@@ -174,7 +174,7 @@ func TestLateWrites(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			w.renew(k, e, "token 2") // its write is given up on
+			w.renew(k, e, "token 2") // its write is abandoned
 		}()
 		<-done
 		if err := other.End(t.Context(), value); err != nil {
@@ -188,7 +188,7 @@ func TestLateWrites(t *testing.T) {
 	})
 }
 
-// The session ends although the request that ends it is cut off.
+// The session ends even if the request that ends it is cancelled.
 func TestEndOutlivesItsRequest(t *testing.T) {
 	withStores(t, func(t *testing.T, w *world) {
 		k := w.replica()
@@ -203,8 +203,8 @@ func TestEndOutlivesItsRequest(t *testing.T) {
 	})
 }
 
-// While the store is down, a session that was ended is refused here, and
-// everywhere once the store is back.
+// While the store is down, an ended session is refused by this process, and by all
+// processes once the store is back.
 func TestEndDuringAnOutage(t *testing.T) {
 	for _, failing := range [][]string{nil, {"commit session", "commit ended"}, {"find session"}, {"find ended"}} {
 		withStores(t, func(t *testing.T, w *world) {
@@ -255,7 +255,7 @@ func TestEndUser(t *testing.T) {
 	})
 }
 
-// Clocks of replicas do not matter to EndUser.
+// EndUser does not depend on the replicas' clocks.
 func TestEndUserByAnotherClock(t *testing.T) {
 	for _, ahead := range []time.Duration{-10 * time.Minute, 10 * time.Minute} {
 		withStores(t, func(t *testing.T, w *world) {
@@ -271,8 +271,8 @@ func TestEndUserByAnotherClock(t *testing.T) {
 	}
 }
 
-// The loss of the epoch or of the list does not bring sessions back, nor does
-// it end those that came after.
+// Losing the epoch or the list does not bring sessions back, nor does it end later
+// ones.
 func TestEndUserAndLosses(t *testing.T) {
 	for _, lost := range []string{"epoch", "list"} {
 		withStores(t, func(t *testing.T, w *world) {
@@ -300,7 +300,7 @@ func TestEndUserAndLosses(t *testing.T) {
 		k.EndUser(t.Context(), "ada")
 		time.Sleep(maxAge - time.Hour)
 		_, value := w.start(k)
-		time.Sleep(3 * time.Hour) // until nobody needs the epoch
+		time.Sleep(3 * time.Hour) // until the epoch is no longer needed
 		if n := w.count("epoch"); n != 0 {
 			t.Errorf("%d epochs are kept, want none", n)
 		}
@@ -308,8 +308,8 @@ func TestEndUserAndLosses(t *testing.T) {
 	})
 }
 
-// A list that the store does not show at that moment is read later, and a
-// session that began since is left alone.
+// If the list cannot be read at that moment, it is read later, and sessions that
+// began in between do not end.
 func TestEndUserReadsTheListLater(t *testing.T) {
 	for _, failing := range []string{"find list", "find session", "find epoch"} {
 		t.Run(failing, func(t *testing.T) {
@@ -417,7 +417,7 @@ func TestManySessionsOfAUser(t *testing.T) {
 	})
 }
 
-// What is stored names neither user nor session, and does not open under
+// Stored entries name neither the user nor the session, and do not open under
 // another key.
 func TestStoredIsSealed(t *testing.T) {
 	withStores(t, func(t *testing.T, w *world) {
@@ -445,8 +445,9 @@ func TestStoredIsSealed(t *testing.T) {
 	})
 }
 
-// A key of the store opens nothing as a cookie, neither the whole nor the part
-// that has the shape of one: whoever reads the store signs in as nobody.
+// A key of the store opens no session as a cookie, neither the whole key nor the
+// part that looks like a cookie's value: reading the store does not let anyone sign
+// in.
 func TestKeyAsCookie(t *testing.T) {
 	withStores(t, func(t *testing.T, w *world) {
 		k := w.replica()
@@ -517,7 +518,7 @@ func TestStoreThatNeverAnswers(t *testing.T) {
 	})
 }
 
-// What a process remembers is bounded, and what ends soonest gives way.
+// What a process remembers is bounded; what ends soonest is evicted.
 func TestBounds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{T: t, fakeStore: newFakeStore(), maxAge: maxAge}

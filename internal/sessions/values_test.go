@@ -10,8 +10,8 @@ import (
 	"github.com/hfoauth/hfoauth/internal/codec"
 )
 
-// With a store, a session that is sealed in a cookie does not count: it could
-// not be ended at all replicas.
+// With a store, a session sealed in a cookie is not valid: it could not be ended on
+// all replicas.
 func TestSealedCookieBesideAStore(t *testing.T) {
 	withStores(t, func(t *testing.T, w *world) {
 		store := w.store
@@ -52,7 +52,7 @@ func TestExpiryIsNotAfterTheEnd(t *testing.T) {
 	})
 }
 
-// A store keeps a session for an hour after it expired, and no longer.
+// A store keeps a session for an hour after it expires, and no longer.
 func TestKeptInTheStore(t *testing.T) {
 	withStores(t, func(t *testing.T, w *world) {
 		w.startWith(w.replica(), data{"ada", "token 1"}, time.Now().Add(24*time.Hour))
@@ -67,7 +67,7 @@ func TestKeptInTheStore(t *testing.T) {
 	})
 }
 
-// What another version of the package wrote does not count.
+// Sessions written by another version of the package are not valid.
 func TestOtherVersions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{T: t, fakeStore: newFakeStore(), maxAge: maxAge}
@@ -87,7 +87,7 @@ func TestOtherVersions(t *testing.T) {
 	})
 }
 
-// A cookie cannot name what is kept under a key of the store, in memory either.
+// A cookie cannot name a key of the store, nor of the memory.
 func TestKeyAsValueInMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{T: t, fakeStore: newFakeStore(), maxAge: maxAge}
@@ -103,7 +103,7 @@ func TestKeyAsValueInMemory(t *testing.T) {
 	})
 }
 
-// A version that is older than what the browser showed once does not come back.
+// Once the browser has presented a version, older ones do not come back.
 func TestOlderVersionInACookie(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{T: t, fakeStore: newFakeStore(), maxAge: maxAge}
@@ -117,8 +117,8 @@ func TestOlderVersionInACookie(t *testing.T) {
 	})
 }
 
-// Once the browser shows a version, it is remembered for minutes, not for the
-// session's life.
+// Once the browser has presented a version, it is remembered for minutes, not for
+// the session's life.
 func TestConfirmedVersions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{T: t, fakeStore: newFakeStore(), maxAge: maxAge}
@@ -126,14 +126,14 @@ func TestConfirmedVersions(t *testing.T) {
 		e, value := w.start(k)
 		next := w.renew(k, e, "token 2")
 		time.Sleep(time.Hour)
-		w.expect(k, value, "token 2") // the browser has not got it yet
+		w.expect(k, value, "token 2") // the browser does not have it yet
 		w.expect(k, next.Value, "token 2")
 		time.Sleep(confirmedLifetime + time.Second)
-		w.expect(k, value, "token 1") // nothing is known of it any more
+		w.expect(k, value, "token 1") // the newer version is forgotten
 	})
 }
 
-// A refusal leaves the cookie alone: it may hold another replica's version.
+// A refusal does not change the cookie: it may have another replica's version.
 func TestRefusalLeavesTheCookie(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{T: t, fakeStore: newFakeStore(), maxAge: maxAge}
@@ -147,8 +147,8 @@ func TestRefusalLeavesTheCookie(t *testing.T) {
 	})
 }
 
-// A save is tried again when another version was faster, and in the background
-// until the store takes it.
+// A save is retried if another version was faster, and in the background until it
+// succeeds.
 func TestSavesAreTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{T: t, fakeStore: newFakeStore(), maxAge: maxAge}
@@ -172,7 +172,7 @@ func TestSavesAreTriedAgain(t *testing.T) {
 		e, value := w.start(k)
 		w.fail()
 		w.renew(k, e, "token 2")
-		time.Sleep(10 * time.Minute) // many tries in vain
+		time.Sleep(10 * time.Minute) // many failed attempts
 		w.mend()
 		time.Sleep(time.Minute)
 		w.expect(w.replica(), value, "token 2")
@@ -201,8 +201,8 @@ func TestTurnEndsWithTheRequest(t *testing.T) {
 	})
 }
 
-// What is parked opens under its own challenge alone, wherever it is in the
-// store, and not when its session has ended.
+// A parked session opens only under its own challenge, wherever it is in the store,
+// and not after it has ended.
 func TestParkedIsBound(t *testing.T) {
 	withStores(t, func(t *testing.T, w *world) {
 		k := w.replica()
@@ -229,7 +229,7 @@ func TestParkedIsBound(t *testing.T) {
 	})
 }
 
-// Another replica that was faster between a look and a swap has the session.
+// If another replica is faster between a read and a swap, it gets the session.
 func TestClaimLosesARace(t *testing.T) {
 	withStores(t, func(t *testing.T, w *world) {
 		k, other := w.replica(), w.replica()
@@ -251,8 +251,8 @@ func TestClaimLosesARace(t *testing.T) {
 	})
 }
 
-// A session that was renewed between its sign-in and the claim is claimed as it
-// is now.
+// If a session is renewed between its sign-in and the claim, the claim returns the
+// renewed version.
 func TestClaimAfterARenewal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{T: t, fakeStore: newFakeStore(), maxAge: maxAge}
