@@ -1,8 +1,8 @@
-// Cli is a command-line tool whose user signs in with Hugging Face. Its
-// commands are login, whoami and logout; the sign-in is kept between them.
+// Cli is a command-line tool whose user signs in with Hugging Face. Its commands
+// are login, whoami and logout; the sign-in is stored between them.
 //
-// Without OAUTH_CLIENT_ID it brings a stand-in for Hugging Face, which ends
-// with the program: give it several commands then.
+// Without OAUTH_CLIENT_ID it starts a stand-in for Hugging Face that ends with the
+// program, so give it all commands at once.
 package main
 
 import (
@@ -88,7 +88,7 @@ func open(ctx context.Context, tool hfcli.Config) (*hfcli.Session, error) {
 	return session, err
 }
 
-// whoAmI prints what is kept about the user, and asks the Hub on their behalf.
+// whoAmI prints what is stored about the user, and calls the Hub on their behalf.
 func whoAmI(session *hfcli.Session, hubURL string) error {
 	fmt.Printf("%s (%q) with the scopes %v\n", session.User.Username, session.User.Name, session.Scopes)
 	if hubURL == "" {
@@ -100,7 +100,7 @@ func whoAmI(session *hfcli.Session, hubURL string) error {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("the Hub answers %s", resp.Status)
+		return fmt.Errorf("the Hub responded with %s", resp.Status)
 	}
 	var answer struct {
 		Name string `json:"name"`

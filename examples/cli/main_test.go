@@ -19,7 +19,7 @@ import (
 
 var program string
 
-// TestMain builds the program as a newcomer does.
+// TestMain builds the program as a new user would.
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "cli")
@@ -35,13 +35,13 @@ func TestMain(m *testing.M) {
 	}())
 }
 
-// machine is where the program is run.
+// machine is a user's machine on which the program runs.
 type machine struct {
 	t   *testing.T
 	env []string
 }
 
-// newMachine has a user without a browser that could be opened.
+// newMachine returns a machine without a browser that the program could open.
 func newMachine(t *testing.T, env ...string) *machine {
 	t.Helper()
 	home := t.TempDir()
@@ -72,7 +72,7 @@ func (s *screen) Write(p []byte) (int, error) {
 	return s.text.Write(p)
 }
 
-// end lets no one wait for more.
+// end makes all waiting stop.
 func (s *screen) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -174,7 +174,7 @@ func TestHubToken(t *testing.T) {
 	m.prints("The Hub says: ada", nil, "-hub-token", "whoami")
 }
 
-// Several processes at once have one sign-in.
+// Several processes share one sign-in.
 func TestAtOnce(t *testing.T) {
 	hub, m := newHub(t)
 	m.prints("Signed in as ada.", func(s *screen) { hub.SignIn(t, s.find(address), "ada").CloseIdleConnections() }, "login")
@@ -191,7 +191,7 @@ func TestUsage(t *testing.T) {
 	m.fails("usage:", nil, "what")
 }
 
-// Nothing is registered: the program brings a stand-in, whose page for devices
+// Without a registered app, the program starts a stand-in, whose page for devices
 // takes the code.
 func TestStandIn(t *testing.T) {
 	m := newMachine(t)

@@ -25,9 +25,9 @@ func ginApp(client *hfoauth.Client) http.Handler {
 	return client.Handler(router)
 }
 
-// wrapMiddleware makes middleware of net/http one of gin, which has none for
-// that. Where the middleware answers by itself, the handlers after it must not
-// run: gin would go on unless told to abort.
+// wrapMiddleware turns net/http middleware into gin middleware; gin has no such
+// function. If the middleware responds itself, the handlers after it must not run:
+// gin would continue unless aborted.
 func wrapMiddleware(middleware func(http.Handler) http.Handler) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		passed := false

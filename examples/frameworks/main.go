@@ -33,7 +33,7 @@ func main() {
 func run(framework string) error {
 	app, known := frameworks[framework]
 	if !known {
-		return fmt.Errorf("-framework %q: there are chi, gin and echo", framework)
+		return fmt.Errorf("-framework %q: choose chi, gin or echo", framework)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

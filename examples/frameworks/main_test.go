@@ -50,11 +50,11 @@ func start(t *testing.T, path, framework string, env ...string) (address string)
 		}
 		<-ticker.C
 	}
-	t.Fatal("the program does not answer")
+	t.Fatal("the program does not respond")
 	return ""
 }
 
-// send sends a request as a browser opens a page; header are names and values.
+// send sends a request as a browser that opens a page; header has names and values.
 func send(t *testing.T, client *http.Client, method, address string, header ...string) (*http.Response, string) {
 	t.Helper()
 	req, err := http.NewRequest(method, address, nil)
@@ -92,7 +92,7 @@ func TestFrameworks(t *testing.T) {
 	}
 }
 
-// testApp is the same for each framework, as is the app.
+// testApp is the same for each framework because the app is.
 func testApp(t *testing.T, hub *hfoauthtest.Server, address string) {
 	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	stranger := &http.Client{CheckRedirect: stay}
@@ -139,7 +139,7 @@ func testApp(t *testing.T, hub *hfoauthtest.Server, address string) {
 }
 
 func TestUnknownFramework(t *testing.T) {
-	if err := run("fiber"); err == nil || !strings.Contains(err.Error(), "chi, gin and echo") {
+	if err := run("fiber"); err == nil || !strings.Contains(err.Error(), "chi, gin or echo") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -24,8 +24,8 @@ import (
 // frontEnd is another origin whose pages may call the API.
 const frontEnd = "https://front.example"
 
-// startLayers starts an app whose layers are those of docs/middleware.md, in
-// that order, and returns its address.
+// startLayers starts an app with the layers of docs/middleware.md, in that order,
+// and returns its address.
 func startLayers(t *testing.T, hub *hfoauthtest.Server, spans sdktrace.SpanProcessor) string {
 	t.Helper()
 	server := httptest.NewUnstartedServer(nil)
@@ -124,12 +124,12 @@ func TestLayers(t *testing.T) {
 			t.Errorf("a form without its token: %s", resp.Status)
 		}
 	})
-	t.Run("traces hold no query", func(t *testing.T) {
+	t.Run("traces contain no query", func(t *testing.T) {
 		for _, span := range spans.Ended() {
 			for _, attribute := range span.Attributes() {
 				for _, secret := range hub.Secrets() {
 					if strings.Contains(attribute.Value.String(), secret) {
-						t.Errorf("%s of a span holds a secret", attribute.Key)
+						t.Errorf("%s of a span contains a secret", attribute.Key)
 					}
 				}
 			}

@@ -13,7 +13,7 @@ var files embed.FS
 
 var pages = template.Must(template.ParseFS(files, "pages.html"))
 
-// view is what pages.html shows; there is no User on the home page.
+// view is what pages.html shows; on the home page User is nil.
 type view struct {
 	User           *hfoauth.User
 	Assets, Button template.HTML
@@ -27,8 +27,8 @@ func newView(client *hfoauth.Client, r *http.Request) view {
 	}
 }
 
-// withHeaders sets what all pages need. The handlers of hfoauth replace it by
-// their own.
+// withHeaders sets the headers of all pages. The handlers of hfoauth replace them
+// with their own.
 func withHeaders(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")

@@ -1,5 +1,5 @@
-// Gallery keeps pictures for signed-in users: everybody sees their own, and
-// what members of their organizations put into its album.
+// Gallery keeps pictures for signed-in users: they see their own pictures and those
+// in the albums of their organizations.
 package main
 
 import (

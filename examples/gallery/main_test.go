@@ -58,8 +58,8 @@ type site struct {
 	stop   func()
 }
 
-// start runs the program until the test ends, with its pictures in data and
-// env besides.
+// start runs the program until the test ends, with its pictures in data and with
+// env in addition.
 func start(t *testing.T, hub *hfoauthtest.Server, data string, env ...string) *site {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -111,7 +111,7 @@ func (s *site) run(data string) {
 		}
 		<-ticker.C
 	}
-	s.Fatal("the program does not answer")
+	s.Fatal("the program does not respond")
 }
 
 // newSite starts a gallery that signs in at a new hub.
@@ -126,8 +126,8 @@ func register(hub *hfoauthtest.Server) (env []string) {
 	return []string{"OAUTH_CLIENT_ID=" + app.ClientID, "OAUTH_CLIENT_SECRET=" + app.ClientSecret, "OPENID_PROVIDER_URL=" + hub.URL}
 }
 
-// signIn returns the browser of a user who grants orgs and follows no
-// redirects from then on.
+// signIn signs in a user who grants orgs, and returns their browser, which follows
+// no redirects from then on.
 func (s *site) signIn(username string, orgs ...string) *http.Client {
 	s.Helper()
 	browser := s.hub.Browser(hfoauthtest.Person{Username: username, Orgs: orgs})
@@ -169,7 +169,7 @@ func (s *site) get(browser *http.Client, path string) (status int, body string) 
 	return resp.StatusCode, body
 }
 
-// post uploads a file of which the browser says that it is a PNG.
+// post uploads a file that the browser declares to be a PNG.
 func (s *site) post(browser *http.Client, path, caption string, data []byte, header ...string) (*http.Response, string) {
 	s.Helper()
 	var body bytes.Buffer
@@ -202,7 +202,7 @@ func (s *site) add(browser *http.Client, path, page, caption string) string {
 	return address[1]
 }
 
-// encoded returns a picture of one dot.
+// encoded returns a picture of one pixel.
 func encoded(encode func(io.Writer, image.Image) error) []byte {
 	var b bytes.Buffer
 	if err := encode(&b, image.NewGray(image.Rect(0, 0, 1, 1))); err != nil {
@@ -223,7 +223,7 @@ func padded(n int) []byte {
 	return append(slices.Clone(pngPicture), make([]byte, n-len(pngPicture))...)
 }
 
-// Nothing configured: the stand-in's consent page is answered by hand.
+// Without configuration: the test fills in the stand-in's consent page.
 func TestWithoutConfiguration(t *testing.T) {
 	s := start(t, nil, t.TempDir())
 	if printed, err := os.ReadFile(s.stdout); err != nil || !strings.Contains(string(printed), "stand-in") || !strings.Contains(string(printed), s.URL) {
@@ -286,7 +286,7 @@ func TestOnlyOnesOwn(t *testing.T) {
 		t.Errorf("grace sees ada's: %s", page)
 	}
 
-	// Nothing tells a picture of another user from none at all.
+	// Another user's picture cannot be distinguished from a missing one.
 	answer := func(method, path string, header ...string) string {
 		resp, body := s.do(grace, method, path, nil, header...)
 		resp.Header.Del("Date")
@@ -294,10 +294,10 @@ func TestOnlyOnesOwn(t *testing.T) {
 	}
 	nobodys := "/pictures/" + strings.Repeat("A", 26)
 	if got, want := answer("GET", hers, "If-None-Match", resp.Header.Get("ETag")), answer("GET", nobodys); got != want || !strings.HasPrefix(got, "404") {
-		t.Errorf("not hers: %s, not there: %s", got, want)
+		t.Errorf("not hers: %s, missing: %s", got, want)
 	}
 	if got, want := answer("POST", hers+"/delete"), answer("POST", nobodys+"/delete"); got != want || !strings.HasPrefix(got, "404") {
-		t.Errorf("deleting what is not hers: %s, not there: %s", got, want)
+		t.Errorf("deleting what is not hers: %s, missing: %s", got, want)
 	}
 
 	if resp, _ := s.do(ada, "POST", hers+"/delete", nil); resp.StatusCode != http.StatusSeeOther || resp.Header.Get("Location") != "/" {
@@ -473,7 +473,7 @@ func TestAlbum(t *testing.T) {
 		}
 	}
 
-	// Who leaves keeps what is theirs, and no more.
+	// A user who leaves keeps their own pictures, and no more.
 	theirs := s.add(babbage, "/albums/engines", "/albums/engines", "a cog")
 	s.hub.AddUser(hfoauthtest.User{Username: "babbage"})
 	babbage = s.signIn("babbage")
@@ -539,7 +539,7 @@ func TestRestart(t *testing.T) {
 		t.Errorf("grace after a restart: %d", status)
 	}
 
-	// The disk is lost, the session is not.
+	// The disk is lost, but the session is not.
 	s.restart(t.TempDir())
 	if status, _ := s.get(ada, private); status != http.StatusNotFound {
 		t.Errorf("without the disk: %d", status)

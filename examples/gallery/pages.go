@@ -23,7 +23,7 @@ const (
 	maxCaption = 500      // letters
 )
 
-// gallery shows users the pictures that are theirs to see.
+// gallery shows users the pictures that they may see.
 type gallery struct {
 	client *hfoauth.Client
 	store  *store
@@ -49,7 +49,7 @@ func (g *gallery) routes() http.Handler {
 	return mux
 }
 
-// visit is who comes, and to the album of which organization, if to any.
+// visit is the user of a request and the organization whose album is open, if any.
 type visit struct {
 	User *hfoauth.User
 	Org  *hfoauth.Org
@@ -80,8 +80,8 @@ func (g *gallery) forMember(next handler) http.Handler {
 	})
 }
 
-// page is what gallery.html shows; Caption and Problem are of an upload that
-// was refused.
+// page is what gallery.html shows; Caption and Problem are those of a refused
+// upload.
 type page struct {
 	visit
 	Pictures       []picture
@@ -133,8 +133,8 @@ func (g *gallery) show(w http.ResponseWriter, r *http.Request, status int, p pag
 	}
 }
 
-// picture serves what somebody uploaded, and makes sure that a browser takes
-// it for nothing but a picture.
+// picture serves an uploaded picture, and makes sure that a browser treats it only
+// as a picture.
 func (g *gallery) picture(w http.ResponseWriter, r *http.Request, v visit) {
 	p, err := g.store.get(r.Context(), r.PathValue("id"), v.User.Sub, albums(v.User))
 	if err != nil {
@@ -146,12 +146,12 @@ func (g *gallery) picture(w http.ResponseWriter, r *http.Request, v visit) {
 	w.Header().Set("Content-Disposition", "inline")
 	w.Header().Set("Content-Security-Policy", "default-src 'none'; sandbox")
 	w.Header().Set("Cross-Origin-Resource-Policy", "same-origin")
-	w.Header().Set("Cache-Control", "private, no-cache") // asked for each time, as the next user of this browser may be another
+	w.Header().Set("Cache-Control", "private, no-cache") // validated each time: this browser's next user may be another
 	w.Header().Set("ETag", `"`+p.ID+`"`)
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(p.Data))
 }
 
-// albums are the IDs of the organizations whose albums are open to the user.
+// albums returns the IDs of the organizations whose albums the user may open.
 func albums(user *hfoauth.User) []string {
 	subs := []string{}
 	for _, org := range user.Orgs {
@@ -170,7 +170,7 @@ func (g *gallery) delete(w http.ResponseWriter, r *http.Request, v visit) {
 	http.Redirect(w, r, v.Path(), http.StatusSeeOther)
 }
 
-// upload keeps a picture for the user, or for the album that is visited.
+// upload stores a picture for the user, or for the album that is open.
 func (g *gallery) upload(w http.ResponseWriter, r *http.Request, v visit) {
 	p, err := readUpload(w, r)
 	if err == nil {
@@ -194,7 +194,7 @@ func (g *gallery) upload(w http.ResponseWriter, r *http.Request, v visit) {
 	http.Redirect(w, r, v.Path(), http.StatusSeeOther)
 }
 
-// refusal is why an upload is not kept, in words for the user.
+// refusal is why an upload was refused, in words for the user.
 type refusal struct {
 	status int
 	text   string
@@ -235,7 +235,7 @@ func readUpload(w http.ResponseWriter, r *http.Request) (picture, error) {
 	if p.Data, err = io.ReadAll(file); err != nil {
 		return p, errIncomplete
 	}
-	p.Type = http.DetectContentType(p.Data) // what the browser says proves nothing
+	p.Type = http.DetectContentType(p.Data) // the browser's Content-Type proves nothing
 	switch {
 	case !pictureTypes[p.Type]:
 		return p, errType
@@ -245,8 +245,8 @@ func readUpload(w http.ResponseWriter, r *http.Request) (picture, error) {
 	return p, nil
 }
 
-// noPicture says the same of a picture that is not there and of one that is
-// not for the user.
+// noPicture responds in the same way for a missing picture and for one that the
+// user may not see.
 func noPicture(w http.ResponseWriter, err error) {
 	if !errors.Is(err, errNotFound) {
 		unavailable(w, err)

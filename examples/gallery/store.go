@@ -26,7 +26,7 @@ var (
 type picture struct {
 	ID       string
 	Owner    string // Sub
-	Username string // the owner's at their last sign-in; of listed pictures only
+	Username string // the owner's at their last sign-in; only in lists
 	Org      string // Sub; empty if the picture is the owner's alone
 	Caption  string
 	Type     string
@@ -34,8 +34,8 @@ type picture struct {
 	Created  time.Time
 }
 
-// A session may outlive a disk that is lost with its users, so that owners
-// are not held to be in the table users.
+// A session may outlive a lost disk and its table users, so owners need not be in
+// that table.
 const schema = `
 CREATE TABLE IF NOT EXISTS users (
 	sub      TEXT PRIMARY KEY,
@@ -53,8 +53,8 @@ CREATE TABLE IF NOT EXISTS pictures (
 CREATE INDEX IF NOT EXISTS pictures_of_owner ON pictures (owner);
 CREATE INDEX IF NOT EXISTS pictures_of_org ON pictures (org);`
 
-// dataDir is the directory of the database: the one that DATA_DIR names, else
-// the bucket of a Space where there is one to write to, else ./data.
+// dataDir returns the directory of the database: DATA_DIR, otherwise the bucket of a
+// Space if it is writable, otherwise ./data.
 func dataDir(bucket string) string {
 	if dir := os.Getenv("DATA_DIR"); dir != "" {
 		return dir
@@ -93,20 +93,20 @@ func (s *store) signedIn(ctx context.Context, sub, username string) error {
 	return err
 }
 
-// add keeps p under a new random ID, or returns errFull. Counting and adding
-// are one statement, so that uploads at the same time cannot exceed the limit.
+// add stores p under a new random ID, or returns errFull. Counting and adding are
+// one statement, so that concurrent uploads cannot exceed the limit.
 func (s *store) add(ctx context.Context, p picture) error {
 	return changed(errFull)(s.db.ExecContext(ctx, `INSERT INTO pictures (id, owner, org, caption, type, created, data)
 		SELECT ?, ?, nullif(?, ''), ?, ?, ?, ? WHERE (SELECT count(*) FROM pictures WHERE owner = ?) < ?`,
 		rand.Text(), p.Owner, p.Org, p.Caption, p.Type, time.Now().Unix(), p.Data, p.Owner, maxPictures))
 }
 
-// delete removes a picture of its owner, or returns errNotFound.
+// delete removes an owner's picture, or returns errNotFound.
 func (s *store) delete(ctx context.Context, owner, id string) error {
 	return changed(errNotFound)(s.db.ExecContext(ctx, `DELETE FROM pictures WHERE id = ? AND owner = ?`, id, owner))
 }
 
-// changed makes an error of a statement that changed nothing.
+// changed returns an error if a statement changed nothing.
 func changed(otherwise error) func(sql.Result, error) error {
 	return func(result sql.Result, err error) error {
 		if err != nil {
@@ -119,8 +119,8 @@ func changed(otherwise error) func(sql.Result, error) error {
 	}
 }
 
-// get returns type and data of a picture that is the viewer's or in an album
-// of orgs, else errNotFound.
+// get returns the type and data of a picture that is the viewer's or in an album of
+// orgs, or errNotFound.
 func (s *store) get(ctx context.Context, id, viewer string, orgs []string) (picture, error) {
 	albums, err := json.Marshal(orgs)
 	if err != nil {

@@ -25,8 +25,8 @@ type message struct {
 
 var errBrokenOff = errors.New("the answer broke off")
 
-// deltas returns the pieces of a streamed answer, and at the end an error
-// unless the stream is complete.
+// deltas returns the pieces of a streamed answer. The last error is not nil if the
+// stream is incomplete.
 func deltas(stream io.Reader) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		lines := bufio.NewScanner(stream)

@@ -35,7 +35,7 @@ func run() error {
 	if err != nil {
 		return fmt.Errorf("ROUTER_URL: %w", err)
 	}
-	// Beside Hugging Face, the user's token goes to ROUTER_URL.
+	// The user's token is sent to ROUTER_URL in addition to Hugging Face.
 	client, err := hfoauth.New(hfoauth.Config{TokenHosts: []string{router.Hostname()}})
 	if err != nil {
 		return err

@@ -26,7 +26,7 @@ import (
 type router struct {
 	*httptest.Server
 	billed  chan string   // username whose token a request came with
-	proceed chan struct{} // lets a stream go on after its first piece
+	proceed chan struct{} // lets a stream continue after its first piece
 
 	mu     sync.Mutex
 	answer responder
@@ -85,7 +85,7 @@ func piece(w http.ResponseWriter, text string) {
 	http.NewResponseController(w).Flush()
 }
 
-// stream answers in two pieces, the second when it is told to.
+// stream sends the answer in two pieces, the second after proceed.
 func (ro *router) stream(w http.ResponseWriter, request completionRequest) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	piece(w, "First <b>piece</b>, ")
@@ -127,7 +127,7 @@ func start(t *testing.T, hub *hfoauthtest.Server, ro *router) (address string) {
 		}
 		<-ticker.C
 	}
-	t.Fatal("the program does not answer")
+	t.Fatal("the program does not respond")
 	return ""
 }
 
@@ -144,7 +144,7 @@ func body(t *testing.T, resp *http.Response, err error) (int, string) {
 	return resp.StatusCode, string(page)
 }
 
-// scopes are those of each sign-in so far.
+// scopes returns the scopes of each sign-in so far.
 func scopes(hub *hfoauthtest.Server) (scopes []string) {
 	for _, request := range hub.Requests(hfoauthtest.AuthorizeEndpoint) {
 		if request.Method == "GET" {
@@ -193,7 +193,7 @@ func TestInference(t *testing.T) {
 			}
 			text += string(b)
 		}
-		ro.proceed <- struct{}{} // the first piece was there before the second was sent
+		ro.proceed <- struct{}{} // the first piece arrived before the second was sent
 		rest, err := io.ReadAll(reader)
 		if err != nil || !strings.Contains(string(rest), "you asked: why?") || !strings.Contains(string(rest), "</html>") || strings.Contains(string(rest), "broke off") {
 			t.Errorf("%v: %s", err, rest)
@@ -225,7 +225,7 @@ func TestInference(t *testing.T) {
 				t.Errorf("%d %s", status, page)
 			}
 			if !strings.Contains(page, strings.TrimSpace(test.prompt)+"</textarea>") {
-				t.Error("what was asked is lost")
+				t.Error("the question is lost")
 			}
 		})
 	}

@@ -41,7 +41,7 @@ func (a *app) routes() http.Handler {
 	return mux
 }
 
-// page is what page.html shows; Prompt and Problem are of the chat alone.
+// page is what page.html shows; only the chat has a Prompt and a Problem.
 type page struct {
 	User           *hfoauth.User
 	Assets, Button template.HTML
@@ -74,8 +74,8 @@ func (a *app) form(w http.ResponseWriter, r *http.Request) {
 	a.show(w, r, http.StatusOK, "form", page{User: hfoauth.UserFromContext(r.Context())})
 }
 
-// answer streams the model's answer into the page, which needs no script for
-// that: a browser shows what has arrived.
+// answer streams the model's answer into the page, which needs no script: a browser
+// shows what has arrived.
 func (a *app) answer(w http.ResponseWriter, r *http.Request) {
 	p := page{User: hfoauth.UserFromContext(r.Context())}
 	r.Body = http.MaxBytesReader(w, r.Body, 16*maxPrompt) // escaped, a letter takes up to 12 bytes
@@ -107,8 +107,7 @@ func (a *app) answer(w http.ResponseWriter, r *http.Request) {
 	pages.ExecuteTemplate(w, "end", end)
 }
 
-// ask posts the prompt to the router, and says in the user's words what went
-// wrong.
+// ask posts the prompt to the router. If that fails, problem tells the user why.
 func (a *app) ask(r *http.Request, api *http.Client, prompt string) (stream io.ReadCloser, problem string, status int) {
 	body, err := json.Marshal(completionRequest{Model: a.model, Messages: []message{{"user", prompt}}, Stream: true})
 	if err != nil {
@@ -128,7 +127,7 @@ func (a *app) ask(r *http.Request, api *http.Client, prompt string) (stream io.R
 		return resp.Body, "", http.StatusOK
 	}
 	resp.Body.Close()
-	log.Printf("the router answers %s", resp.Status)
+	log.Printf("the router responded with %s", resp.Status)
 	return nil, explain(resp.StatusCode), http.StatusBadGateway
 }
 

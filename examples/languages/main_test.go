@@ -64,7 +64,7 @@ func TestEverySentence(t *testing.T) {
 		}
 		for text := range language.sentences {
 			if !sentences[text] {
-				t.Errorf("%s: nobody says %q", language.tag, text)
+				t.Errorf("%s: %q is not used", language.tag, text)
 			}
 		}
 	}

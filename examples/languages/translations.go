@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// language is one that the app speaks besides English.
+// language is a language that the app supports besides English.
 type language struct {
 	tag       string // RFC 5646
 	direction string // of writing

@@ -1,6 +1,6 @@
-// Mcp is an MCP server whose tools know the user of Hugging Face who calls
-// them, and act with the user's token: they list the user's models and ask a
-// model that is billed to the user. It runs in a Space or on a laptop.
+// Mcp is an MCP server whose tools know which Hugging Face user calls them and act
+// with that user's token: they list the user's models and ask a model that is billed
+// to the user. It runs in a Space or on a laptop.
 package main
 
 import (
@@ -40,7 +40,7 @@ func run() error {
 	if err != nil {
 		return fmt.Errorf("ROUTER_URL: %w", err)
 	}
-	// Beside Hugging Face, the user's token goes to ROUTER_URL.
+	// The user's token is sent to ROUTER_URL in addition to Hugging Face.
 	client, err := hfoauth.New(hfoauth.Config{TokenHosts: []string{router.Hostname()}})
 	if err != nil {
 		return err

@@ -22,7 +22,7 @@ import (
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
-// site is the server, with a provider and an API that play the Hub.
+// site is the server, with a provider and an API in place of the Hub.
 type site struct {
 	t   *testing.T
 	hub *hfoauthtest.Server
@@ -54,7 +54,7 @@ func newSite(t *testing.T) *site {
 	return s
 }
 
-// api is what the tools ask. It knows users by their tokens alone.
+// api is the API that the tools call. It identifies users only by their tokens.
 func (s *site) api(w http.ResponseWriter, r *http.Request) {
 	token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
 	s.mu.Lock()
@@ -91,7 +91,7 @@ type person struct {
 	*site
 	name      string
 	consents  [][]string // the scopes that each consent asks for
-	withoutAt int        // the consent that the client asks for too little at
+	withoutAt int        // the consent at which the client requests too few scopes
 	session   *mcp.ClientSession
 }
 
@@ -125,7 +125,7 @@ func (p *person) connect() error {
 	return err
 }
 
-// consent plays the person at the provider's page.
+// consent consents on the provider's page as the person.
 func (p *person) consent(_ context.Context, args *auth.AuthorizationArgs) (*auth.AuthorizationResult, error) {
 	asked, err := url.Parse(args.URL)
 	if err != nil {
@@ -199,8 +199,8 @@ func TestTools(t *testing.T) {
 	}
 }
 
-// Two users at one server, each in an MCP session of their own, call tools at
-// the same time.
+// Two users of one server, each in their own MCP session, call tools at the same
+// time.
 func TestTwoUsers(t *testing.T) {
 	s := newSite(t)
 	ada, grace := s.person("ada"), s.person("grace")
@@ -218,7 +218,7 @@ func TestTwoUsers(t *testing.T) {
 	calling.Wait()
 }
 
-// post sends a JSON-RPC message with a token, as a client that is not honest.
+// post sends a JSON-RPC message with a token, as a dishonest client could.
 func (s *site) post(token, mcpSession, body string) *http.Response {
 	s.t.Helper()
 	req, err := http.NewRequest(http.MethodPost, s.URL+"/mcp", strings.NewReader(body))
@@ -246,7 +246,7 @@ const (
 	callWhoAmI = `{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"whoami","arguments":{}}}`
 )
 
-// A user who got hold of the ID of another's MCP session is not that user.
+// A user who knows the ID of another user's MCP session is not that user.
 func TestMCPSessionOfAnother(t *testing.T) {
 	s := newSite(t)
 	scopes := []string{"openid", "profile", "inference-api"}
@@ -260,15 +260,15 @@ func TestMCPSessionOfAnother(t *testing.T) {
 		t.Errorf("another user's call: %s", resp.Status)
 	}
 	if resp := s.post("", id, callWhoAmI); resp.StatusCode != http.StatusUnauthorized {
-		t.Errorf("nobody's call: %s", resp.Status)
+		t.Errorf("a call without a token: %s", resp.Status)
 	}
 	if resp := s.post(adas, id, callWhoAmI); resp.StatusCode != http.StatusOK {
 		t.Errorf("the user's own call: %s", resp.Status)
 	}
 }
 
-// A tool acts with the token of its call, not with that of the request that
-// began the MCP session, which may have expired by then.
+// A tool acts with the token of its call, not with that of the request that began
+// the MCP session, which may have expired.
 func TestTokenOfTheCall(t *testing.T) {
 	s := newSite(t)
 	scopes := []string{"openid", "profile", "inference-api"}
@@ -285,8 +285,8 @@ func TestTokenOfTheCall(t *testing.T) {
 	}
 }
 
-// A client that asked for too little is told what is missing, has the person
-// consent to that, and tries again.
+// A client that requested too few scopes learns what is missing, has the person
+// consent to it, and retries.
 func TestMissingScope(t *testing.T) {
 	s := newSite(t)
 	ada := s.person("ada")
@@ -331,7 +331,7 @@ func TestRenewal(t *testing.T) {
 	}
 }
 
-// Requests without a token that counts get 401 with the way to one.
+// Requests without a valid token get 401 with the address of the metadata.
 func TestUnauthorized(t *testing.T) {
 	s := newSite(t)
 	for name, token := range map[string]string{"none": "", "invented": "hf_oauth_x", "of the user's settings": s.hub.UserToken("ada")} {

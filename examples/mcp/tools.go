@@ -14,13 +14,13 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
 
-// maxAnswer bounds what is read of an answer.
+// maxAnswer is how much of a response is read.
 const maxAnswer = 1 << 20
 
 // tools are what the server can do for a user.
 type tools struct {
 	hub, router *url.URL
-	model       string // asked if the client names none
+	model       string // the model to ask if the client names none
 }
 
 func (t *tools) server() *mcp.Server {
@@ -96,7 +96,7 @@ func call(ctx context.Context, req *mcp.CallToolRequest, method string, address 
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("status %s of Hugging Face", resp.Status)
+		return fmt.Errorf("status %s from Hugging Face", resp.Status)
 	}
 	return json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(answer)
 }

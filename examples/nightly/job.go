@@ -43,10 +43,10 @@ func (a *app) runAll(ctx context.Context) {
 	}
 }
 
-// countModels acts for a user by one of their sessions. The session renews its
-// token if need be and saves it before anyone uses it: the user's browser has
-// the new one at its next request. Do not keep a refresh token aside for jobs:
-// it works once, and the user would be signed out (RFC 9700 section 4.14.2).
+// countModels acts for a user with one of their sessions. The session renews its
+// token if necessary and saves it before it is used: the user's browser has the new
+// one on its next request. Do not store a refresh token separately for jobs: it
+// works once, and the user would be signed out (RFC 9700 section 4.14.2).
 func (a *app) countModels(ctx context.Context, sub string) (int, error) {
 	sessions, err := a.client.Sessions(ctx, sub)
 	if err != nil {
@@ -68,7 +68,7 @@ func (a *app) countModels(ctx context.Context, sub string) (int, error) {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return 0, fmt.Errorf("the Hub answers %s", resp.Status)
+		return 0, fmt.Errorf("the Hub responded with %s", resp.Status)
 	}
 	var models []json.RawMessage
 	err = json.NewDecoder(io.LimitReader(resp.Body, 16<<20)).Decode(&models)

@@ -1,5 +1,5 @@
-// Nightly does a job each night for every user who allowed it, with the user's
-// own token, while the user goes on browsing.
+// Nightly does a job each night for every user who allowed it, with the user's own
+// token, while the user continues browsing.
 package main
 
 import (

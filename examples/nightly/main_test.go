@@ -93,7 +93,7 @@ func TestOnlyForThoseWhoAllowIt(t *testing.T) {
 	s.says(ada, "Shall I count your models")
 }
 
-// Signed out everywhere is signed out for the job as well.
+// Signing out everywhere also signs the job out.
 func TestSignedOut(t *testing.T) {
 	s := newSite(t)
 	laptop, phone := s.hub.SignIn(t, s.URL+"/login", "ada"), s.hub.SignIn(t, s.URL+"/login", "ada")
@@ -106,8 +106,8 @@ func TestSignedOut(t *testing.T) {
 	s.says(s.hub.SignIn(t, s.URL+"/login", "ada"), "The last job failed: signed out everywhere")
 }
 
-// Jobs that renew the user's token beside a browser that does so as well, often
-// at the same time, sign nobody out.
+// Jobs and a browser that both renew the user's token, often at the same time, sign
+// no user out.
 func TestBesideBrowsing(t *testing.T) {
 	s := newSite(t)
 	s.hub.Configure(func(c *hfoauthtest.Settings) { c.AccessTokenLifetime = time.Second })

@@ -1,7 +1,6 @@
 // Quickstart is a web server that signs users in with Hugging Face. Without
-// configuration it brings a stand-in provider of its own, so that sign-in can
-// be tried at once; in a Space, or with OAUTH_CLIENT_ID set, it uses the real
-// one.
+// configuration it starts its own stand-in provider, so that you can try sign-in at
+// once; in a Space, or with OAUTH_CLIENT_ID set, it uses the real one.
 package main
 
 import (
@@ -56,8 +55,8 @@ func run() error {
 	return serve(ctx, listener, routes(client))
 }
 
-// weak reports whether hfoauth makes no keys of a client secret, as it does of
-// those of the Hub.
+// weak reports whether a client secret is too weak for hfoauth to derive keys from.
+// The Hub's secrets are strong enough.
 func weak(secret string) bool {
 	different := map[byte]bool{}
 	for i := range len(secret) {
@@ -81,7 +80,7 @@ var files embed.FS
 
 var homePage = template.Must(template.ParseFS(files, "home.html"))
 
-// home greets whoever is there.
+// home greets the user, if signed in.
 func home(w http.ResponseWriter, r *http.Request, client *hfoauth.Client) {
 	user, err := client.UserFromRequest(r)
 	if err != nil && !errors.Is(err, hfoauth.ErrNotSignedIn) {
@@ -91,7 +90,7 @@ func home(w http.ResponseWriter, r *http.Request, client *hfoauth.Client) {
 	show(w, r, client, user, "")
 }
 
-// private is behind RequireUser: there is always a user.
+// private is behind RequireUser, so the request always has a user.
 func private(w http.ResponseWriter, r *http.Request, client *hfoauth.Client) {
 	show(w, r, client, hfoauth.UserFromContext(r.Context()), "Only signed-in users see this page.")
 }
@@ -111,7 +110,7 @@ func show(w http.ResponseWriter, r *http.Request, client *hfoauth.Client, user *
 	}
 }
 
-// me is the signed-in user as JSON.
+// me responds with the signed-in user as JSON.
 func me(w http.ResponseWriter, r *http.Request, client *hfoauth.Client) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")

@@ -20,7 +20,7 @@ import (
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
-// program builds the quickstart as a newcomer does.
+// program builds the quickstart as a new user would.
 func program(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "quickstart")
@@ -30,8 +30,8 @@ func program(t *testing.T) string {
 	return path
 }
 
-// start runs the program with env alone until the test ends, and returns its
-// address and what it prints.
+// start runs the program with only env until the test ends, and returns its address
+// and the file of its output.
 func start(t *testing.T, path string, env ...string) (address, printed string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -65,7 +65,7 @@ func start(t *testing.T, path string, env ...string) (address, printed string) {
 		}
 		<-ticker.C
 	}
-	t.Fatal("the program does not answer")
+	t.Fatal("the program does not respond")
 	return "", ""
 }
 
@@ -93,7 +93,7 @@ func request(t *testing.T, method, address, accept string) *http.Request {
 	return req
 }
 
-// Nothing configured: the stand-in's consent page is answered by hand.
+// Without configuration: the test fills in the stand-in's consent page.
 func TestWithoutConfiguration(t *testing.T) {
 	address, output := start(t, program(t))
 	if printed, err := os.ReadFile(output); err != nil || !strings.Contains(string(printed), "stand-in") || !strings.Contains(string(printed), "switch accounts") || !strings.Contains(string(printed), address) {
@@ -123,7 +123,7 @@ func TestWithoutConfiguration(t *testing.T) {
 	}
 }
 
-// The routes against a provider of the environment.
+// The routes, with the provider that the environment names.
 func TestRoutes(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
 	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{"http://localhost/login/callback"}})
@@ -200,8 +200,8 @@ func TestInASpace(t *testing.T) {
 	}
 }
 
-// A Space whose README.md lacks hf_oauth: true brings no stand-in, which would
-// send its visitors to their own machines.
+// A Space whose README.md lacks hf_oauth: true starts no stand-in, which would send
+// its visitors to their own machines.
 func TestSpaceWithoutOAuth(t *testing.T) {
 	command := exec.Command(program(t))
 	command.Env = []string{"SPACE_HOST=ada-app.hf.space", "PORT=0"}

@@ -14,8 +14,8 @@ import (
 	"github.com/hfoauth/hfoauth"
 )
 
-// A lost OAUTH_CLIENT_ID does not turn an app that others reach into one that
-// signs everyone in as anyone.
+// Losing OAUTH_CLIENT_ID does not turn a public app into one that signs everyone in
+// as anyone.
 func TestNoStandInForOthers(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // it must end by itself
 	defer cancel()
@@ -48,7 +48,7 @@ func TestListen(t *testing.T) {
 	}
 }
 
-// A request under way when the program is told to end is answered.
+// A request that is in progress when the program is told to end gets its response.
 func TestServeLetsRequestsFinish(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -104,8 +104,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// With a secret that hfoauth refuses to derive keys from, the program makes
-// itself a key; with a good one, sessions outlive it.
+// With a secret that hfoauth refuses to derive keys from, the program makes a key;
+// with a good one, sessions outlive the program.
 func TestWeak(t *testing.T) {
 	for secret, want := range map[string]bool{
 		"": true, "secret": true, "0123456789abcdefghijklm": true, "abcdefgabcdefgabcdefgabcdefg": true,
@@ -121,7 +121,7 @@ func TestWeak(t *testing.T) {
 	}
 }
 
-// The program says that it made a key, which nothing kept in a cookie outlives.
+// The program logs that it made a key: sessions in cookies do not outlive it.
 func TestWeakSecretIsLogged(t *testing.T) {
 	path := program(t)
 	for secret, want := range map[string]bool{"secret": true, "oauth_app_secret_0123456789abcdefghijklmnopqrstuvwx": false} {

@@ -33,7 +33,7 @@ func freePort(t *testing.T) string {
 	return port
 }
 
-// eventually polls until done says so.
+// eventually polls until done returns true.
 func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	ticker := time.NewTicker(50 * time.Millisecond)
@@ -115,7 +115,7 @@ func startSite(t *testing.T) *site {
 	return s
 }
 
-// open returns a page, and false if it is no success.
+// open returns a page, and false if the status is not a success.
 func (s *site) open(browser *http.Client, path string) (string, bool) {
 	resp, err := browser.Get(s.URL + path)
 	if err != nil {
@@ -128,9 +128,8 @@ func (s *site) open(browser *http.Client, path string) (string, bool) {
 
 const hello = "Hello, Ada Lovelace"
 
-// signIn clicks until the user is signed in, and returns how many clicks it
-// took: a replica that dies with the code in its hands, which is good for one
-// use, costs one more.
+// signIn clicks until the user is signed in, and returns how many clicks it took: if
+// a replica dies while it redeems the code, which works once, it takes one more.
 func (s *site) signIn(browser *http.Client) (clicks int) {
 	for clicks = 1; clicks <= 5; clicks++ {
 		if page, ok := s.open(browser, "/login"); ok && strings.Contains(page, hello) {

@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// pool is the replicas that run. As an http.RoundTripper it gives each request
-// to the next of them.
+// pool is the set of running replicas. As an http.RoundTripper it sends each request
+// to the next one.
 type pool struct {
 	environment []string
 
@@ -43,7 +43,7 @@ func startPool(ctx context.Context, n int, environment []string, kill time.Durat
 	return p
 }
 
-// keep starts a replica, again and again.
+// keep starts a replica, and restarts it whenever it ends.
 func (p *pool) keep(ctx context.Context) {
 	for ctx.Err() == nil {
 		if err := p.runReplica(ctx); err != nil && ctx.Err() == nil {
@@ -96,7 +96,7 @@ func (p *pool) remove(gone *replica) {
 	}
 }
 
-// next returns the replicas in turn, nil while none runs.
+// next returns the replicas in turn, or nil while none is running.
 func (p *pool) next() *replica {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -123,11 +123,11 @@ func (p *pool) killEvery(ctx context.Context, interval time.Duration) {
 	}
 }
 
-// RoundTrip gives a request to the next replica, and to another one if that
-// died: requests that never reached it, and those that may be repeated
-// (RFC 9110 section 9.2.2).
+// RoundTrip sends a request to the next replica and, if that died, to another one,
+// provided that the request never reached it or may be repeated (RFC 9110 section
+// 9.2.2).
 func (p *pool) RoundTrip(req *http.Request) (*http.Response, error) {
-	err := errors.New("no replica runs")
+	err := errors.New("no replica is running")
 	for range 5 {
 		r := p.next()
 		if r == nil {

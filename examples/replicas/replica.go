@@ -19,8 +19,8 @@ import (
 	"github.com/hfoauth/hfoauth"
 )
 
-// serveReplica is one of the processes. It prints its address, and ends with
-// ctx or with the process that started it, which holds its standard input.
+// serveReplica runs one of the processes. It prints its address, and ends with ctx
+// or with the process that started it, which holds its standard input open.
 func serveReplica(ctx context.Context) error {
 	options, err := redis.ParseURL(cmp.Or(os.Getenv("REDIS_URL"), "redis://127.0.0.1:6379"))
 	if err != nil {
@@ -63,7 +63,7 @@ func routes(client *hfoauth.Client) http.Handler {
 	return mux
 }
 
-// home says who is there and which process says so.
+// home shows the user and the process that responds.
 func home(w http.ResponseWriter, r *http.Request, client *hfoauth.Client) {
 	user, err := client.UserFromRequest(r)
 	if err != nil && !errors.Is(err, hfoauth.ErrNotSignedIn) {

@@ -8,8 +8,8 @@ import (
 	"github.com/hfoauth/hfoauth"
 )
 
-// newAPI is what the front end talks to, in JSON. It stands behind
-// RequireUser: there is always a user.
+// newAPI returns the JSON API for the front end. It is behind RequireUser, so every
+// request has a user.
 func newAPI() http.Handler {
 	notes := newNotebooks()
 	mux := http.NewServeMux()
@@ -39,13 +39,13 @@ func newAPI() http.Handler {
 	mux.HandleFunc("GET /api/events", notes.events)
 	mux.HandleFunc("GET /api/socket", notes.socket)
 	mux.HandleFunc("DELETE /api/notes/{id}", func(w http.ResponseWriter, r *http.Request) {
-		notes.remove(sub(r), r.PathValue("id")) // gone either way
+		notes.remove(sub(r), r.PathValue("id")) // the note is gone in any case
 		w.WriteHeader(http.StatusNoContent)
 	})
 	return mux
 }
 
-// sub is the user's stable ID. The username can change and go to another.
+// sub returns the user's stable ID. The username can change and pass to another user.
 func sub(r *http.Request) string { return hfoauth.UserFromContext(r.Context()).Sub }
 
 func answer(w http.ResponseWriter, status int, value any) {

@@ -1,6 +1,5 @@
-// The front end. It learns who is signed in from the API alone: the session is
-// in a cookie that scripts cannot read, and the access token stays on the
-// server.
+// The front end. It learns who is signed in only from the API: the session is in a
+// cookie that scripts cannot read, and the access token stays on the server.
 
 const element = (id) => document.getElementById(id);
 const text = element("text");
@@ -8,7 +7,7 @@ let sub = null; // the user's stable ID, once known
 
 const say = (message) => { element("status").textContent = message; };
 
-// trying runs what a person asked for, and says what went wrong.
+// trying runs a user's action and shows what went wrong.
 const trying = async (action) => {
   try {
     await action();
@@ -17,8 +16,8 @@ const trying = async (action) => {
   }
 };
 
-// api asks the server and returns its JSON. A session can end at any moment,
-// so each 401 leads to the signed-out view.
+// api calls the server and returns its JSON. A session can end at any moment, so
+// every 401 leads to the signed-out view.
 const api = async (method, path, input) => {
   const headers = { Accept: "application/json" };
   if (input) headers["Content-Type"] = "application/json";
@@ -31,7 +30,7 @@ const api = async (method, path, input) => {
   return answer;
 };
 
-// A draft outlives the way to the sign-in page and back, for its author.
+// A draft survives signing in again, for its author only.
 const draft = {
   key: () => `draft of ${sub}`,
   save() { try { sessionStorage.setItem(draft.key(), text.value); } catch { /* the browser keeps nothing here */ } },
@@ -39,8 +38,8 @@ const draft = {
   remove() { try { sessionStorage.removeItem(draft.key()); } catch { /* nor anything to remove */ } },
 };
 
-// showSignedOut hides what is the user's, except a text being written, and
-// returns what to say.
+// showSignedOut hides the user's data, except a text being written, and returns the
+// message to show.
 const showSignedOut = () => {
   const link = element("sign-in");
   link.href = `/login?next=${encodeURIComponent(location.pathname + location.search)}`;
@@ -122,7 +121,7 @@ element("write").addEventListener("submit", (event) => {
 
 element("sign-out").addEventListener("submit", draft.remove);
 
-// A page that the browser kept for "Back" may be another user's by now.
+// The signed-in user may have changed since the browser kept this page for "Back".
 addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 
 trying(async () => {

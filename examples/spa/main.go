@@ -1,6 +1,6 @@
-// Spa is a single-page app: a JavaScript front end, and an API in Go that it
-// asks for everything. The browser holds the session in a cookie that no
-// script can read, so the front end never sees a token.
+// Spa is a single-page app: a JavaScript front end and an API in Go for all its
+// data. The browser keeps the session in a cookie that no script can read, so the
+// front end never sees a token.
 package main
 
 import (

@@ -17,7 +17,7 @@ import (
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
-// start builds the program and runs it with env alone until the test ends.
+// start builds the program and runs it with only env until the test ends.
 func start(t *testing.T, env ...string) (address string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "spa")
@@ -55,18 +55,18 @@ func start(t *testing.T, env ...string) (address string) {
 		}
 		<-ticker.C
 	}
-	t.Fatal("the program does not answer")
+	t.Fatal("the program does not respond")
 	return ""
 }
 
-// startWith runs the program as an app that is registered at hub.
+// startWith runs the program as an app registered at hub.
 func startWith(t *testing.T, hub *hfoauthtest.Server) (address string) {
 	t.Helper()
 	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{"http://localhost/login/callback"}})
 	return start(t, "OAUTH_CLIENT_ID="+app.ClientID, "OAUTH_CLIENT_SECRET="+app.ClientSecret, "OPENID_PROVIDER_URL="+hub.URL)
 }
 
-// send sends a request as the front end does; header are names and values.
+// send sends a request as the front end does; header has names and values.
 func send(t *testing.T, client *http.Client, method, address, input string, header ...string) (*http.Response, string) {
 	t.Helper()
 	req, err := http.NewRequest(method, address, strings.NewReader(input))
@@ -89,7 +89,7 @@ func send(t *testing.T, client *http.Client, method, address, input string, head
 	return resp, string(body)
 }
 
-// list is the notes that a user sees.
+// list returns the notes that a user sees.
 func list(t *testing.T, client *http.Client, address string) (notes []note) {
 	t.Helper()
 	_, body := send(t, client, "GET", address+"/api/notes", "")
@@ -128,7 +128,7 @@ func TestNotes(t *testing.T) {
 	}
 	for _, secret := range hub.Secrets() {
 		if strings.Contains(me, secret) {
-			t.Error("/api/me tells a secret")
+			t.Error("/api/me reveals a secret")
 		}
 	}
 	if _, body := send(t, ada, "GET", address+"/api/notes", ""); body != "[]\n" {
@@ -180,7 +180,7 @@ func TestNotes(t *testing.T) {
 		}
 	}
 	if got := len(list(t, ada, address)); got != 2 {
-		t.Errorf("%d notes after what other sites sent", got)
+		t.Errorf("%d notes after requests of other sites", got)
 	}
 	if resp, _ := send(t, ada, "DELETE", first, "", "Sec-Fetch-Site", "same-origin"); resp.StatusCode != 204 || len(list(t, ada, address)) != 1 {
 		t.Errorf("DELETE: %s", resp.Status)
@@ -201,7 +201,7 @@ func TestNotes(t *testing.T) {
 	}
 }
 
-// Nothing configured: the front end is there, and sign-in leads to a stand-in.
+// Without configuration, the front end is served and sign-in leads to a stand-in.
 func TestFrontEnd(t *testing.T) {
 	address := start(t)
 	resp, page := send(t, http.DefaultClient, "GET", address+"/", "")
@@ -214,7 +214,7 @@ func TestFrontEnd(t *testing.T) {
 	if strings.Contains(policy, "unsafe") {
 		t.Errorf("policy: %s", policy)
 	}
-	// What the policy would stop.
+	// What the policy would block.
 	if inline := regexp.MustCompile(`<style|<script[^>]*>[^<]|\son[a-z]+=|\sstyle=|javascript:`).FindString(page); inline != "" {
 		t.Errorf("inline: %q", inline)
 	}

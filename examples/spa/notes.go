@@ -36,7 +36,7 @@ func newNotebooks() *notebooks {
 	return &notebooks{notes: map[string][]note{}, watchers: map[chan struct{}]string{}}
 }
 
-// watch returns a channel that says when a user's notes have changed.
+// watch returns a channel that receives a value when a user's notes have changed.
 func (n *notebooks) watch(sub string) (changes <-chan struct{}, unwatch func()) {
 	watcher := make(chan struct{}, 1)
 	n.mu.Lock()

@@ -20,17 +20,16 @@ func routes(client *hfoauth.Client) http.Handler {
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { index(w, client) })
 	mux.Handle("GET /app.js", http.FileServerFS(files))
 	mux.Handle("GET /style.css", http.FileServerFS(files))
-	// The browser adds the session's cookie also to requests that another site
-	// makes it send (CSRF; inside the Hub's iframe the cookie must be
-	// SameSite=None). RequireUser refuses those that are not GET, HEAD or
-	// OPTIONS, as the browser tells where they come from (Sec-Fetch-Site,
-	// Origin): the front end needs no CSRF token. What remains for the API to
-	// do is to change nothing on GET.
+	// The browser also adds the session's cookie to requests that another site makes
+	// it send (CSRF; inside the Hub's iframe the cookie must be SameSite=None). The
+	// browser says where they come from (Sec-Fetch-Site, Origin), so RequireUser
+	// refuses them unless they are GET, HEAD or OPTIONS: the front end needs no CSRF
+	// token. The API only has to change nothing on GET.
 	mux.Handle("/api/", client.RequireUser(newAPI()))
 	return mux
 }
 
-// index is the same page for everyone: who is there, the front end asks.
+// index is the same page for everyone: the front end gets the user from the API.
 func index(w http.ResponseWriter, client *hfoauth.Client) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")

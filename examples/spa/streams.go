@@ -13,8 +13,8 @@ import (
 	"github.com/hfoauth/hfoauth"
 )
 
-// stream sends the user's notes, now and after each change, until that fails or
-// ctx ends, which it does with the session: a stream outlives the check of its
+// stream sends the user's notes, now and after each change, until sending fails or
+// ctx ends. ctx must end with the session, since a stream outlives the check of its
 // request.
 func (n *notebooks) stream(ctx context.Context, send func([]note) error) {
 	session := hfoauth.SessionFromContext(ctx)
@@ -31,8 +31,8 @@ func (n *notebooks) stream(ctx context.Context, send func([]note) error) {
 	}
 }
 
-// events is for an EventSource. The last event is named "end" if the session
-// ended, so that the page need not wait for the 401 of its next attempt.
+// events serves an EventSource. The last event is named "end" if the session ended,
+// so that the page need not wait for the 401 of its next attempt.
 func (n *notebooks) events(w http.ResponseWriter, r *http.Request) {
 	control := http.NewResponseController(w)
 	control.SetReadDeadline(time.Time{}) // net/http would cancel the request at the server's ReadTimeout
@@ -48,8 +48,8 @@ func (n *notebooks) events(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(w, "event: end\ndata:\n\n")
 }
 
-// socket is for a WebSocket, whose handshake carries the cookie as well. Pages
-// of other sites may open WebSockets: RequireUser refuses their handshakes.
+// socket serves a WebSocket, whose handshake carries the cookie as well. Other
+// sites' pages could open WebSockets, but RequireUser refuses their handshakes.
 func (n *notebooks) socket(w http.ResponseWriter, r *http.Request) {
 	conn, err := websocket.Accept(w, r, nil)
 	if err != nil {

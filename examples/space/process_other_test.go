@@ -4,6 +4,6 @@ package main
 
 import "os/exec"
 
-// endWithTest is for Linux alone: elsewhere a test that is killed leaves its
-// process behind.
+// endWithTest works only on Linux: elsewhere a test that is killed leaves its
+// process running.
 func endWithTest(*exec.Cmd) {}

@@ -1,6 +1,6 @@
-// An Express app that signs its users in with Auth.js. The variables are those
-// that a Space sets; AUTH_SECRET is a secret of the app, which signs and
-// encrypts the session's cookie.
+// An Express app that signs its users in with Auth.js. The variables are those that
+// a Space sets; AUTH_SECRET is the app's own secret, which signs and encrypts the
+// session cookie.
 import { ExpressAuth, getSession } from "@auth/express";
 import HuggingFace from "@auth/express/providers/huggingface";
 import express from "express";
@@ -21,7 +21,7 @@ const auth = {
     }),
   ],
   callbacks: {
-    // The session says whom it is of: sub stays when the username changes.
+    // Identify the user by sub, which stays the same when the username changes.
     jwt: ({ token, profile }) => (profile ? { ...token, sub: profile.sub, username: profile.preferred_username } : token),
     session: ({ session, token }) => ({ ...session, user: { ...session.user, sub: token.sub, username: token.username } }),
   },

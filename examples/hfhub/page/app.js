@@ -1,6 +1,6 @@
-// Signs in from the browser alone: there is no server and no client secret, so
-// the code is redeemed by PKCE. In a static Space the Hub defines
-// window.huggingface; server.mjs does so on a laptop.
+// Signs in entirely in the browser: there is no server and no client secret, so the
+// code is redeemed with PKCE. In a static Space the Hub defines window.huggingface;
+// on a laptop, server.mjs does.
 import { oauthHandleRedirectIfPresent, oauthLoginUrl, whoAmI } from "@huggingface/hub";
 
 const variables = window.huggingface?.variables ?? {};
@@ -19,7 +19,7 @@ signOut.onclick = () => {
   show();
 };
 
-// result is what sign-in brought, kept for as long as the tab is open.
+// result is the result of the sign-in, kept while the tab is open.
 async function result() {
   const fresh = await oauthHandleRedirectIfPresent({ hubUrl });
   if (fresh) {
