@@ -216,7 +216,7 @@ func (c *Client) challenge(r *http.Request, err error) string {
 	if route == nil {
 		return challenge
 	}
-	challenge += `, resource_metadata="` + c.resourceMetadataURL(route.Resource) + `"`
+	challenge += `, resource_metadata="` + c.paths.resourceMetadataURL(route.Resource) + `"`
 	if status == http.StatusUnauthorized && hasToken {
 		challenge += `, error="invalid_token"`
 		if refused, ok := errors.AsType[*tokenError](err); ok && refused.description != "" {

@@ -50,7 +50,7 @@ var (
 //	  src="https://huggingface.co/datasets/huggingface/badges/resolve/main/sign-in-with-huggingface-lg.svg"></a>
 func (c *Client) Button(r *http.Request, options ButtonOptions) template.HTML {
 	if options.Next == "" {
-		options.Next = c.pageOf(r)
+		options.Next = c.paths.pageOf(r)
 	}
 	user, err := c.UserFromRequest(r)
 	if err != nil {
@@ -59,7 +59,7 @@ func (c *Client) Button(r *http.Request, options ButtonOptions) template.HTML {
 	return render(userTemplate, map[string]any{
 		"Class":    buttonClass(options),
 		"Label":    cmp.Or(options.LogoutLabel, c.words(r)("Sign out")),
-		"Next":     c.returnTo(options.LogoutNext),
+		"Next":     c.paths.returnTo(options.LogoutNext),
 		"Picture":  user.Picture,
 		"URL":      c.config.LogoutPath,
 		"Username": user.Username,
@@ -75,9 +75,9 @@ func (c *Client) signInButton(r *http.Request, options ButtonOptions, sealed str
 		"Label":   cmp.Or(options.Label, c.words(r)("Sign in with %s", c.config.providerName())),
 		"Login":   c.config.LoginPath,
 		"NewTab":  framed(r),
-		"Next":    c.returnTo(options.Next),
+		"Next":    c.paths.returnTo(options.Next),
 		"Options": sealed,
-		"URL":     c.loginURL(options.Next),
+		"URL":     c.paths.loginURL(options.Next),
 	})
 }
 

@@ -26,8 +26,8 @@ func (c *Client) clientMetadata(w http.ResponseWriter, _ *http.Request) {
 	allowCaching(w.Header(), "public, max-age=300")
 	json.NewEncoder(w).Encode(map[string]any{
 		"client_id":                  c.config.ClientID,
-		"client_name":                cmp.Or(c.config.AppName, c.redirectURL.Host),
-		"client_uri":                 origin(c.redirectURL),
+		"client_name":                cmp.Or(c.config.AppName, c.paths.redirect.Host),
+		"client_uri":                 origin(c.paths.redirect),
 		"redirect_uris":              []string{c.config.RedirectURL},
 		"token_endpoint_auth_method": "none",
 	})

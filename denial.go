@@ -27,10 +27,10 @@ func (d *denial) fields(c *codec.Coder) {
 }
 
 // denialOf returns what the user of a session denied.
-func (c *Client) denialOf(r *http.Request, e *entry) *denial {
+func (t *attempts) denialOf(r *http.Request, e *entry) *denial {
 	left := maxSameName
 	for name, value := range requestCookies(r) {
-		if name != c.cookies.denial {
+		if name != t.cookies.denial {
 			continue
 		}
 		if left--; left < 0 {
@@ -40,7 +40,7 @@ func (c *Client) denialOf(r *http.Request, e *entry) *denial {
 		if err != nil {
 			continue
 		}
-		plain, err := c.sealer.Open(sealed, name)
+		plain, err := t.sealer.Open(sealed, name)
 		d := &denial{}
 		if err == nil && codec.Decode(plain, d.fields) == nil && d.session == e.ID {
 			return d
@@ -56,7 +56,7 @@ func (c *Client) keepDenial(w http.ResponseWriter, r *http.Request, a *attempt) 
 	if err != nil {
 		return
 	}
-	d := c.denialOf(r, e)
+	d := c.attempts.denialOf(r, e)
 	d.scopes = d.scopes.with(a.scopes.without(e.Data.scopes...)...)
 	for _, org := range a.askedOrgs {
 		if !slices.Contains(d.orgs, org) {
@@ -64,15 +64,15 @@ func (c *Client) keepDenial(w http.ResponseWriter, r *http.Request, a *attempt) 
 		}
 	}
 	name := c.cookies.denial
-	value := encodeCookie(c.sealer.Seal(codec.Encode(256, d.fields), name))
+	value := encodeCookie(c.attempts.sealer.Seal(codec.Encode(256, d.fields), name))
 	c.cookies.set(w, name, value, e.End.Sub(c.now()))
 }
 
 // denialSize is how much of a request's header denials take.
-func (c *Client) denialSize(r *http.Request) int {
+func (c *cookieRules) denialSize(r *http.Request) int {
 	size := 0
 	for name, value := range requestCookies(r) {
-		if name == c.cookies.denial {
+		if name == c.denial {
 			size += cookieSize(name, value)
 		}
 	}

@@ -22,7 +22,7 @@ var (
 func ReturnPath(next string) string { return returnPath(next, "/") }
 
 // LoginURL returns the address of the login page that returns to next.
-func (c *Client) LoginURL(next string) string { return c.loginURL(next) }
+func (c *Client) LoginURL(next string) string { return c.paths.loginURL(next) }
 
 // SetClock makes the client read the time from now.
 func (c *Client) SetClock(now func() time.Time) { c.now = now }
@@ -42,12 +42,12 @@ func (c *Client) Sealers() map[string]*seal.Sealer {
 	if err != nil {
 		panic(err)
 	}
-	return map[string]*seal.Sealer{"attempt": c.sealer, "session": config.InCookie, "stored": config.Stored}
+	return map[string]*seal.Sealer{"attempt": c.attempts.sealer, "session": config.InCookie, "stored": config.Stored}
 }
 
 // SealAttempt seals bytes as the attempt of a state, and OpenAttempt opens them.
 func (c *Client) SealAttempt(state string, plain []byte) string {
-	return encodeCookie(c.sealer.Seal(plain, c.attemptCookie(state)))
+	return encodeCookie(c.attempts.sealer.Seal(plain, c.attempts.name(state)))
 }
 
 func (c *Client) OpenAttempt(state, value string) []byte {
@@ -55,7 +55,7 @@ func (c *Client) OpenAttempt(state, value string) []byte {
 	if err != nil {
 		return nil
 	}
-	plain, _ := c.sealer.Open(sealed, c.attemptCookie(state))
+	plain, _ := c.attempts.sealer.Open(sealed, c.attempts.name(state))
 	return plain
 }
 
@@ -85,7 +85,7 @@ func (c *Client) mustSessionsConfig() sessions.Config[*record] {
 
 // ForgetSpent lets used attempts be used once more.
 func (c *Client) ForgetSpent() {
-	c.spent.DeleteFunc(func([32]byte, struct{}) bool { return true })
+	c.attempts.spent.DeleteFunc(func([32]byte, struct{}) bool { return true })
 }
 
 // NewMemoryStore returns the store of a client without a Config.Store.

@@ -72,8 +72,8 @@ func (c *Client) log(r *http.Request, err error) {
 		attrs = append(attrs, slog.String("origin", provider.Redact(r.Header.Get("Origin"))), slog.String("host", provider.Redact(r.Host)))
 	}
 	attrs = append(attrs, slog.Any("error", err))
-	if here := normalHost(c.redirectURL.Scheme, r.Host); errors.Is(err, ErrState) && here != c.redirectURL.Host {
-		attrs = append(attrs, slog.String("host", provider.Redact(here)), slog.String("redirect_host", c.redirectURL.Host))
+	if here := normalHost(c.paths.redirect.Scheme, r.Host); errors.Is(err, ErrState) && here != c.paths.redirect.Host {
+		attrs = append(attrs, slog.String("host", provider.Redact(here)), slog.String("redirect_host", c.paths.redirect.Host))
 	}
 	c.config.Logger.LogAttrs(r.Context(), f.level, "hfoauth: request failed", attrs...)
 }

@@ -83,7 +83,7 @@ func newStyle(framePath string) asset {
 // and of [Client.Button], and the requests that the script makes.
 func (c *Client) frameHandler() http.Handler {
 	mux := http.NewServeMux()
-	path := c.framePath()
+	path := c.paths.frame()
 	for _, asset := range []asset{c.script, c.style} {
 		mux.HandleFunc("GET "+asset.path, asset.serveForEver)
 		mux.HandleFunc("GET "+asset.stablePath, asset.serve)
@@ -123,7 +123,7 @@ func (a asset) write(w http.ResponseWriter, r *http.Request) {
 func (c *Client) sameOrigin(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		keepPrivate(w)
-		if r.Header.Get("Sec-Fetch-Site") != "same-origin" && r.Header.Get("Origin") != origin(c.redirectURL) {
+		if r.Header.Get("Sec-Fetch-Site") != "same-origin" && r.Header.Get("Origin") != origin(c.paths.redirect) {
 			c.fail(w, r, ErrCrossSite, c.config.HomePath)
 			return
 		}
@@ -136,10 +136,10 @@ func (c *Client) sameOrigin(next http.HandlerFunc) http.HandlerFunc {
 // leads on to the provider and not a redirect, which the app's own form-action
 // would have to allow.
 func (c *Client) beginInPopup(w http.ResponseWriter, r *http.Request) {
-	options := c.openOptions(r.PostFormValue("options"))
+	options := c.attempts.openOptions(r.PostFormValue("options"))
 	options.Next = r.PostFormValue("next")
-	if c.onOtherHost(r) { // the callback would not find the attempt
-		c.continuePage(w, r, origin(c.redirectURL)+c.loginURL(options.Next))
+	if c.paths.onOtherHost(r) { // the callback would not find the attempt
+		c.continuePage(w, r, origin(c.paths.redirect)+c.paths.loginURL(options.Next))
 		return
 	}
 	challenge := r.PostFormValue("challenge")
@@ -163,16 +163,16 @@ func (c *Client) continuePage(w http.ResponseWriter, r *http.Request, address st
 
 // sealOptions seals what a page requests beyond Config into a form field, which
 // only we can make: the query must not choose scopes.
-func (c *Client) sealOptions(options LoginOptions) string {
-	return encodeCookie(c.sealer.Seal(codec.Encode(256, options.fields), "options"))
+func (t *attempts) sealOptions(options LoginOptions) string {
+	return encodeCookie(t.sealer.Seal(codec.Encode(256, options.fields), "options"))
 }
 
-func (c *Client) openOptions(value string) (options LoginOptions) {
+func (t *attempts) openOptions(value string) (options LoginOptions) {
 	sealed, err := decodeCookie(value)
 	if err != nil {
 		return LoginOptions{}
 	}
-	plain, err := c.sealer.Open(sealed, "options")
+	plain, err := t.sealer.Open(sealed, "options")
 	if err != nil || codec.Decode(plain, options.fields) != nil {
 		return LoginOptions{}
 	}
@@ -199,7 +199,7 @@ func (o *LoginOptions) fields(c *codec.Coder) {
 func (c *Client) framedLoginPage(w http.ResponseWriter, r *http.Request, options LoginOptions) {
 	c.writePage(w, r, http.StatusOK, page{
 		Title:  c.words(r)("Sign in to view this page"),
-		Button: c.signInButton(r, ButtonOptions{Next: options.Next}, c.sealOptions(options)),
+		Button: c.signInButton(r, ButtonOptions{Next: options.Next}, c.attempts.sealOptions(options)),
 		Script: true,
 	})
 }
@@ -221,7 +221,7 @@ func (c *Client) claim(w http.ResponseWriter, r *http.Request) {
 	}
 	if e != nil {
 		c.endSuperseded(ctx, r)
-		c.cookies.set(w, c.cookies.frame, value, c.cookieLifetime(e))
+		c.cookies.set(w, c.cookies.frame, value, cookieLifetime(e, c.now()))
 	}
 	writeJSON(w, map[string]bool{"signedIn": e != nil})
 }

@@ -69,7 +69,7 @@ func (c *Client) Login(w http.ResponseWriter, r *http.Request, options LoginOpti
 	if options.Next == "" && r.URL.RawQuery != "" {
 		options.Next = r.URL.Query().Get("next")
 	}
-	next := c.returnTo(options.Next)
+	next := c.paths.returnTo(options.Next)
 	switch mode := r.Header.Get("Sec-Fetch-Mode"); {
 	case mode != "" && mode != "navigate": // an image, or a script's request: no person asked for it
 		c.fail(w, r, notOpened(r), options.Next)
@@ -81,8 +81,8 @@ func (c *Client) Login(w http.ResponseWriter, r *http.Request, options LoginOpti
 		c.fail(w, r, ErrNotSignedIn, next)
 	case framed(r):
 		c.framedLoginPage(w, r, options)
-	case c.onOtherHost(r):
-		http.Redirect(w, r, origin(c.redirectURL)+c.asSeen(r, pathOf(r)), http.StatusSeeOther)
+	case c.paths.onOtherHost(r):
+		http.Redirect(w, r, origin(c.paths.redirect)+c.paths.asSeen(r, pathOf(r)), http.StatusSeeOther)
 	default:
 		if address, ok := c.beginSignIn(w, r, options, ""); ok {
 			w.Header().Set("Location", address)
@@ -103,7 +103,7 @@ func notOpened(r *http.Request) error {
 // continues; if it fails, it answers the request. The challenge is that of the
 // iframe that will claim the session, if there is one.
 func (c *Client) beginSignIn(w http.ResponseWriter, r *http.Request, options LoginOptions, challenge string) (address string, ok bool) {
-	next := c.returnTo(options.Next)
+	next := c.paths.returnTo(options.Next)
 	if err := checkParams(options.Params); err != nil {
 		c.fail(w, r, err, next)
 		return "", false
@@ -117,7 +117,7 @@ func (c *Client) beginSignIn(w http.ResponseWriter, r *http.Request, options Log
 		c.fail(w, r, err, next)
 		return "", false
 	}
-	c.keepAttempt(w, r, a)
+	c.attempts.keep(w, r, a)
 	return address, true
 }
 
@@ -159,7 +159,7 @@ func (c *Client) callback(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 
 	c.cookies.setPause(w)
-	a, err := c.takeAttempt(w, r, single(r.URL.Query(), "state"))
+	a, err := c.attempts.take(w, r, single(r.URL.Query(), "state"))
 	if err != nil {
 		c.fail(w, r, err, c.config.HomePath)
 		return
@@ -178,10 +178,10 @@ func (c *Client) callback(w http.ResponseWriter, r *http.Request) {
 		c.keepDenial(w, r, a)
 	}
 	if err != nil {
-		c.fail(w, r, &attemptError{err, a}, c.asSeen(r, a.next))
+		c.fail(w, r, &attemptError{err, a}, c.paths.asSeen(r, a.next))
 		return
 	}
-	http.Redirect(w, r, c.asSeen(r, next), http.StatusSeeOther)
+	http.Redirect(w, r, c.paths.asSeen(r, next), http.StatusSeeOther)
 }
 
 // signInWithout begins the sign-in again, without the optional scopes that the
@@ -215,7 +215,7 @@ func (c *Client) finishSignIn(ctx context.Context, w http.ResponseWriter, r *htt
 		c.sessions.Deny(c.sessions.Limit(context.WithoutCancel(ctx)), a.challenge) // if this fails, the iframe gives up in time
 		return "", err
 	}
-	return c.framePath() + "done", nil
+	return c.paths.frame() + "done", nil
 }
 
 // completeSignIn turns the answer to an attempt into a session.
@@ -323,7 +323,7 @@ func (c *Client) logout(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, r, err, c.config.HomePath)
 		return
 	}
-	http.Redirect(w, r, c.asSeen(r, c.returnTo(r.PostFormValue("next"))), http.StatusSeeOther)
+	http.Redirect(w, r, c.paths.asSeen(r, c.paths.returnTo(r.PostFormValue("next"))), http.StatusSeeOther)
 }
 
 // logoutPage is for users who open the address of sign-out: a link must not sign

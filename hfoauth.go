@@ -73,7 +73,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"os"
 	"time"
 
@@ -87,16 +86,15 @@ import (
 // for the life of the program. It is safe for concurrent use.
 type Client struct {
 	config      *Config
-	redirectURL *url.URL
+	paths       *paths
 	provider    *provider.Provider
 	cookies     cookieRules
 	script      asset
 	style       asset
-	sealer      *seal.Sealer // of login attempts
+	attempts    *attempts
 	sessions    *sessions.Keeper[*record]
 	renewals    *renewals
 	bearers     *bearers
-	spent       *expiring.Map[[32]byte, struct{}] // attempts that were used, by their states
 	resources   *resources
 	crossOrigin *http.CrossOriginProtection
 	now         func() time.Time
@@ -121,17 +119,15 @@ func New(config Config) (*Client, error) {
 		return nil, err
 	}
 	config.warn()
-	redirectURL, err := url.Parse(config.RedirectURL)
+	paths, err := newPaths(&config)
 	if err != nil {
-		return nil, err // not reached: validate parsed it
+		return nil, err
 	}
-	redirectURL.Host = normalHost(redirectURL.Scheme, redirectURL.Host)
 	c := &Client{
 		config:      &config,
-		redirectURL: redirectURL,
-		cookies:     newCookieRules(&config, redirectURL),
+		paths:       paths,
+		cookies:     newCookieRules(&config, paths.redirect),
 		crossOrigin: http.NewCrossOriginProtection(),
-		spent:       expiring.New[[32]byte, struct{}](maxSpent, 0),
 		resources:   &resources{},
 		now:         time.Now,
 	}
@@ -144,8 +140,8 @@ func New(config Config) (*Client, error) {
 		Transport:    config.Transport,
 		Now:          now,
 	})
-	c.style = newStyle(c.framePath())
-	if c.script, err = newScript(c.config, c.framePath()); err != nil {
+	c.style = newStyle(c.paths.frame())
+	if c.script, err = newScript(c.config, c.paths.frame()); err != nil {
 		return nil, err
 	}
 	if err := c.trustOrigins(); err != nil {
@@ -169,8 +165,15 @@ func logPanic(logger *slog.Logger) func(value any, stack []byte) {
 
 // keepSessions sets up the sealing of attempts and the keeping of sessions.
 func (c *Client) keepSessions() (err error) {
-	if c.sealer, err = c.newSealer("attempt"); err != nil {
+	sealer, err := c.config.newSealer("attempt")
+	if err != nil {
 		return err
+	}
+	c.attempts = &attempts{
+		cookies: &c.cookies,
+		sealer:  sealer,
+		spent:   expiring.New[[32]byte, struct{}](maxSpent, 0),
+		now:     func() time.Time { return c.now() },
 	}
 	config, err := c.sessionsConfig()
 	if err != nil {
@@ -196,21 +199,21 @@ func (c *Client) sessionsConfig() (config sessions.Config[*record], err error) {
 		Now:       func() time.Time { return c.now() },
 		Logger:    c.config.Logger,
 	}
-	if config.InCookie, err = c.newSealer("session"); err != nil {
+	if config.InCookie, err = c.config.newSealer("session"); err != nil {
 		return config, err
 	}
-	config.Stored, err = c.newSealer("stored")
+	config.Stored, err = c.config.newSealer("stored")
 	return config, err
 }
 
 // newSealer returns a sealer for one purpose. What is sealed for one purpose,
 // provider or client never opens for another, even under the same key.
-func (c *Client) newSealer(purpose string) (*seal.Sealer, error) {
-	secrets := c.config.SessionKeys
+func (c *Config) newSealer(purpose string) (*seal.Sealer, error) {
+	secrets := c.SessionKeys
 	if len(secrets) == 0 {
-		secrets = [][]byte{[]byte(c.config.ClientSecret)}
+		secrets = [][]byte{[]byte(c.ClientSecret)}
 	}
-	return seal.New("hfoauth v1 "+purpose+"\x00"+c.config.ProviderURL+"\x00"+c.config.ClientID, secrets...)
+	return seal.New("hfoauth v1 "+purpose+"\x00"+c.ProviderURL+"\x00"+c.ClientID, secrets...)
 }
 
 // Ping reports whether the provider's metadata is known, and asks for it if

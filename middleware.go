@@ -167,7 +167,7 @@ func (c *Client) Error(w http.ResponseWriter, r *http.Request, err error) {
 // nil if there is none. A sign-in requests scopes, which a query must not choose,
 // and so begins here and not at Config.LoginPath if there are any.
 func (c *Client) refuse(w http.ResponseWriter, r *http.Request, e *entry, err error, scopes Scopes) {
-	here := c.pageOf(r)
+	here := c.paths.pageOf(r)
 	keepPrivate(w)
 	if isNavigation(r) && !c.bearers.has(r) {
 		if errors.Is(err, ErrNotSignedIn) {
@@ -179,12 +179,12 @@ func (c *Client) refuse(w http.ResponseWriter, r *http.Request, e *entry, err er
 			case len(scopes) > 0:
 				c.Login(w, r, LoginOptions{Scopes: scopes, Next: here})
 			default:
-				http.Redirect(w, r, c.loginURL(here), http.StatusSeeOther)
+				http.Redirect(w, r, c.paths.loginURL(here), http.StatusSeeOther)
 			}
 			return
 		}
 		if forbidden, ok := errors.AsType[*ForbiddenError](err); ok && e != nil {
-			if options := forbidden.stepUp(e.Data, c.denialOf(r, e)); options != nil {
+			if options := forbidden.stepUp(e.Data, c.attempts.denialOf(r, e)); options != nil {
 				options.Next = here
 				c.Login(w, r, *options)
 				return

@@ -73,9 +73,9 @@ func (c *Client) routes() []route {
 	metadata := &resourceMetadata{[]*Client{c}}
 	routes := []route{
 		{c.config.LoginPath, true, []string{get}, c.LoginHandler()},
-		{c.callbackPath(), true, []string{get}, c.CallbackHandler()},
+		{c.paths.callback(), true, []string{get}, c.CallbackHandler()},
 		{c.config.LogoutPath, true, []string{get, post}, c.LogoutHandler()},
-		{c.framePath(), false, []string{get, post}, c.frameHandler()},
+		{c.paths.frame(), false, []string{get, post}, c.frameHandler()},
 		{resourceMetadataPath, true, []string{get, options}, metadata},
 		{resourceMetadataPath + "/", false, []string{get, options}, metadata},
 	}
@@ -88,7 +88,7 @@ func (c *Client) routes() []route {
 // strippedRoutes lists the same paths as a proxy sends them that strips the
 // app's base path. The handlers see the paths that browsers see.
 func (c *Client) strippedRoutes() []route {
-	base := strings.TrimSuffix(basePath(c.callbackPath()), "/")
+	base := strings.TrimSuffix(basePath(c.paths.callback()), "/")
 	if base == "" {
 		return nil
 	}

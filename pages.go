@@ -74,7 +74,7 @@ func (c *Client) fail(w http.ResponseWriter, r *http.Request, err error, next st
 		w.Header().Add("Access-Control-Expose-Headers", "WWW-Authenticate") // to scripts of the sites that the app allows
 	}
 	if errors.Is(err, ErrNotSignedIn) && byHTMX(r) {
-		w.Header().Set("HX-Redirect", c.loginURL(pageOfHTMX(r)))
+		w.Header().Set("HX-Redirect", c.paths.loginURL(pageOfHTMX(r)))
 	}
 	say := c.words(r)
 	m := c.explain(r, say, err, next)
@@ -84,7 +84,7 @@ func (c *Client) fail(w http.ResponseWriter, r *http.Request, err error, next st
 	}
 	switch {
 	case c.config.ErrorHandler != nil && c.config.ErrorHandler(w, r, err):
-	case acceptsHTML(r) || r.URL.Path == c.callbackPath() || r.URL.Path == c.config.LoginPath:
+	case acceptsHTML(r) || r.URL.Path == c.paths.callback() || r.URL.Path == c.config.LoginPath:
 		c.writePage(w, r, status, m)
 	default:
 		w.Header().Set("Content-Type", "application/json")
@@ -115,7 +115,7 @@ func (c *Client) jsonFailure(err error, m page) map[string]any {
 func (c *Client) explain(r *http.Request, say sayer, err error, next string) page {
 	m := page{
 		Err:    err,
-		Action: &link{c.loginURL(next), say("Try again")},
+		Action: &link{c.paths.loginURL(next), say("Try again")},
 		Home:   &link{c.config.HomePath, say("Back to the start page")},
 	}
 	with := func(title string, text ...string) page {
@@ -132,7 +132,7 @@ func (c *Client) explain(r *http.Request, say sayer, err error, next string) pag
 		return with(say("Sign in to view this page"))
 	case errors.Is(err, ErrState):
 		if c.isSignedIn(r) { // Back, or a second tab
-			m.Action, m.Home = &link{c.config.HomePath, say("Continue")}, &link{c.loginURL(next), say("Sign in again")}
+			m.Action, m.Home = &link{c.config.HomePath, say("Continue")}, &link{c.paths.loginURL(next), say("Sign in again")}
 			return with(say("You are already signed in"), say("This sign-in link has expired or was already used."))
 		}
 		m.Action.Label = say("Sign in again")
@@ -151,7 +151,7 @@ func (c *Client) explain(r *http.Request, say sayer, err error, next string) pag
 		}
 		return with(say("Sign-in cancelled"), say("You did not authorize %s.", c.config.AppName))
 	case errors.Is(err, ErrCrossSite):
-		m.Action = &link{c.returnTo(next), say("Continue")}
+		m.Action = &link{c.paths.returnTo(next), say("Continue")}
 		return with(say("This request came from another site"), say("Nothing was changed."))
 	case isForbidden:
 		m.Action.Label = say("Sign in again")
@@ -168,10 +168,10 @@ func (c *Client) explain(r *http.Request, say sayer, err error, next string) pag
 	case errors.Is(err, ErrProviderInvalid):
 		return with(say("We could not verify %s's response", provider), say("You are not signed in."), again)
 	case isA[*logoutError](err):
-		m.Action = &link{c.returnTo(next), say("Continue")}
+		m.Action = &link{c.paths.returnTo(next), say("Continue")}
 		return with(say("Signed out in this browser"), say("We could not reach all servers. If you are still signed in elsewhere, sign out there in a few minutes."))
 	case errors.Is(err, ErrStoreUnavailable):
-		m.Action.URL = c.returnTo(next)
+		m.Action.URL = c.paths.returnTo(next)
 		return with(say("We can't check your sign-in right now"), say("Wait a moment, then try again."))
 	}
 	return with(say("Something went wrong"), again)
@@ -188,8 +188,8 @@ func (c *Client) retryForm(say sayer, a *attempt) *form {
 	if len(a.askedOrgs) > 0 {
 		options.Org, options.askedOrgs = a.askedOrgs[0], a.askedOrgs[1:]
 	}
-	return &form{c.framePath() + "popup", say("Try again"), map[string]string{
-		"challenge": a.challenge, "next": a.next, "options": c.sealOptions(options),
+	return &form{c.paths.frame() + "popup", say("Try again"), map[string]string{
+		"challenge": a.challenge, "next": a.next, "options": c.attempts.sealOptions(options),
 	}}
 }
 

@@ -61,11 +61,27 @@ func leavesSite(p string) bool {
 	})
 }
 
+// paths are the addresses of the app.
+type paths struct {
+	redirect            *url.URL // Config.RedirectURL
+	home, login, logout string
+	spaceHosts          []string
+}
+
+func newPaths(config *Config) (*paths, error) {
+	redirect, err := url.Parse(config.RedirectURL)
+	if err != nil {
+		return nil, err // not reached: validate parsed it
+	}
+	redirect.Host = normalHost(redirect.Scheme, redirect.Host)
+	return &paths{redirect, config.HomePath, config.LoginPath, config.LogoutPath, config.spaceHosts()}, nil
+}
+
 // returnTo returns next if it leads to a page of this site, or else the start
 // page. The pages of sign-in itself do not count, because returning to one of
 // them would start the sign-in again, endlessly.
-func (c *Client) returnTo(next string) string {
-	home := c.config.HomePath
+func (p *paths) returnTo(next string) string {
+	home := p.home
 	if next = returnPath(next, home); next == home {
 		return home
 	}
@@ -73,8 +89,8 @@ func (c *Client) returnTo(next string) string {
 	if err != nil {
 		return home
 	}
-	p := path.Clean(u.Path)
-	if p == c.config.LoginPath || strings.HasPrefix(p+"/", c.framePath()) || p == c.callbackPath() || p == c.config.LogoutPath {
+	clean := path.Clean(u.Path)
+	if clean == p.login || strings.HasPrefix(clean+"/", p.frame()) || clean == p.callback() || clean == p.logout {
 		return home
 	}
 	return next
@@ -82,26 +98,26 @@ func (c *Client) returnTo(next string) string {
 
 // loginURL returns the address of the login page for links. After sign-in the
 // user returns to next, a path of this site; any other next means the start page.
-func (c *Client) loginURL(next string) string {
-	next = c.returnTo(next)
-	if next == c.config.HomePath {
-		return c.config.LoginPath
+func (p *paths) loginURL(next string) string {
+	next = p.returnTo(next)
+	if next == p.home {
+		return p.login
 	}
-	return c.config.LoginPath + "?next=" + url.QueryEscape(next)
+	return p.login + "?next=" + url.QueryEscape(next)
 }
 
-func (c *Client) callbackPath() string { return c.redirectURL.Path }
+func (p *paths) callback() string { return p.redirect.Path }
 
 // pageOf returns the path of the page to return to after a request. The path of
 // one that may change something may have no page, so it is that of the page
 // which sent it, if the browser says so and the page is of this site.
-func (c *Client) pageOf(r *http.Request) string {
+func (p *paths) pageOf(r *http.Request) string {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return pathOf(r)
 	}
 	page, err := url.Parse(r.Referer())
-	if err != nil || normalHost(page.Scheme, page.Host) != normalHost(page.Scheme, r.Host) && origin(page) != origin(c.redirectURL) {
-		return c.config.HomePath
+	if err != nil || normalHost(page.Scheme, page.Host) != normalHost(page.Scheme, r.Host) && origin(page) != origin(p.redirect) {
+		return p.home
 	}
 	return page.RequestURI()
 }
@@ -118,15 +134,15 @@ func basePath(callback string) string {
 
 // asSeen returns next as the browser sees it. A proxy may strip the base path:
 // then requests for our own paths, and the paths that the app knows, lack it.
-func (c *Client) asSeen(r *http.Request, next string) string {
-	base := basePath(c.callbackPath())
+func (p *paths) asSeen(r *http.Request, next string) string {
+	base := basePath(p.callback())
 	if strings.HasPrefix(pathOf(r), base) || strings.HasPrefix(next, base) {
 		return next
 	}
 	return strings.TrimSuffix(base, "/") + next
 }
 
-func (c *Client) framePath() string { return strings.TrimSuffix(c.config.LoginPath, "/") + "/frame/" }
+func (p *paths) frame() string { return strings.TrimSuffix(p.login, "/") + "/frame/" }
 
 // origin returns the origin of a URL as browsers write it, however the URL is
 // written (RFC 6454 section 4).
@@ -180,13 +196,13 @@ func hostname(address string) string {
 // onOtherHost reports whether a browser is about to sign in under a name of this
 // site other than the one it will return to, where it would not send the
 // attempt's cookie: a Space's custom domain, or 127.0.0.1 instead of localhost.
-func (c *Client) onOtherHost(r *http.Request) bool {
-	here := url.URL{Host: normalHost(c.redirectURL.Scheme, r.Host)}
-	if here.Host == c.redirectURL.Host || r.Header.Get("Sec-Fetch-Mode") != "navigate" {
+func (p *paths) onOtherHost(r *http.Request) bool {
+	here := url.URL{Host: normalHost(p.redirect.Scheme, r.Host)}
+	if here.Host == p.redirect.Host || r.Header.Get("Sec-Fetch-Mode") != "navigate" {
 		return false
 	}
-	if slices.Contains(c.config.spaceHosts(), here.Host) {
+	if slices.Contains(p.spaceHosts, here.Host) {
 		return true
 	}
-	return provider.Loopback(here.Hostname()) && provider.Loopback(c.redirectURL.Hostname()) && here.Port() == c.redirectURL.Port()
+	return provider.Loopback(here.Hostname()) && provider.Loopback(p.redirect.Hostname()) && here.Port() == p.redirect.Port()
 }

@@ -13,14 +13,14 @@ const resourceMetadataPath = "/.well-known/oauth-protected-resource"
 
 // resourceURL returns the identifier of the resource at a path (RFC 9728 section
 // 1.2). That of the whole site does not end in a slash.
-func (c *Client) resourceURL(path string) string {
-	return origin(c.redirectURL) + strings.TrimSuffix(path, "/")
+func (p *paths) resourceURL(path string) string {
+	return origin(p.redirect) + strings.TrimSuffix(path, "/")
 }
 
 // resourceMetadataURL returns the address of the metadata of the resource at a
 // path: the well-known path goes between host and path (RFC 9728 section 3.1).
-func (c *Client) resourceMetadataURL(path string) string {
-	return origin(c.redirectURL) + resourceMetadataPath + strings.TrimSuffix(path, "/")
+func (p *paths) resourceMetadataURL(path string) string {
+	return origin(p.redirect) + resourceMetadataPath + strings.TrimSuffix(path, "/")
 }
 
 // resourceMetadata serves the metadata from which programs learn how to get a
@@ -69,7 +69,7 @@ func (m *resourceMetadata) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Set("Content-Type", "application/json")
 	allowCaching(header, "public, max-age=300")
 	json.NewEncoder(w).Encode(map[string]any{
-		"resource":                 c.resourceURL(route.Resource),
+		"resource":                 c.paths.resourceURL(route.Resource),
 		"authorization_servers":    []string{c.config.ProviderURL},
 		"scopes_supported":         route.Scopes.signIn(),
 		"bearer_methods_supported": []string{"header"},

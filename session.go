@@ -333,7 +333,7 @@ func (c *Client) freshSession(w http.ResponseWriter, r *http.Request) (*entry, e
 		case e.Value == "" || e.Value == value:
 			return e, nil
 		case !c.sessions.Ended(e.ID): // otherwise it was signed out meanwhile
-			c.cookies.set(w, name, e.Value, c.cookieLifetime(e))
+			c.cookies.set(w, name, e.Value, cookieLifetime(e, c.now()))
 			return e, nil
 		}
 	}
@@ -342,11 +342,11 @@ func (c *Client) freshSession(w http.ResponseWriter, r *http.Request) (*entry, e
 
 // cookieLifetime is the Max-Age of a session's cookie: until the session in it
 // expires or, if it has only an ID, as long as the session can be renewed.
-func (c *Client) cookieLifetime(e *entry) time.Duration {
+func cookieLifetime(e *entry, now time.Time) time.Duration {
 	if e.Stored() {
-		return e.End.Sub(c.now())
+		return e.End.Sub(now)
 	}
-	return e.Expiry.Sub(c.now())
+	return e.Expiry.Sub(now)
 }
 
 // start starts the session of a sign-in and ends the one that the browser had.
@@ -371,6 +371,6 @@ func (c *Client) start(ctx context.Context, w http.ResponseWriter, r *http.Reque
 		}
 	}
 	c.endReplaced(ctx, w, r)
-	c.cookies.set(w, c.cookies.session, value, c.cookieLifetime(e))
+	c.cookies.set(w, c.cookies.session, value, cookieLifetime(e, c.now()))
 	return nil
 }

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/hfoauth/hfoauth/internal/codec"
+	"github.com/hfoauth/hfoauth/internal/expiring"
+	"github.com/hfoauth/hfoauth/internal/seal"
 )
 
 const (
@@ -78,6 +80,14 @@ func (a *attempt) fields(c *codec.Coder) {
 	c.Bools(&a.silent)
 }
 
+// attempts keeps login attempts in cookies.
+type attempts struct {
+	cookies *cookieRules
+	sealer  *seal.Sealer
+	spent   *expiring.Map[[32]byte, struct{}] // attempts that were used, by their states
+	now     func() time.Time
+}
+
 // text encodes state, nonce and verifier as 43 characters that need no
 // escaping.
 func text(random []byte) string {
@@ -85,26 +95,26 @@ func text(random []byte) string {
 	return string(base64.RawURLEncoding.AppendEncode(buffer[:0], random))
 }
 
-// attemptCookie returns the name of the cookie of the attempt with this state:
+// name returns the name of the cookie of the attempt with this state:
 // a hash, so that the name does not reveal the state.
-func (c *Client) attemptCookie(state string) string {
+func (t *attempts) name(state string) string {
 	hash := sha256.Sum256([]byte(state))
 	var buffer [attemptTag]byte
-	return c.cookies.attempt + string(hex.AppendEncode(buffer[:0], hash[:attemptTag/2]))
+	return t.cookies.attempt + string(hex.AppendEncode(buffer[:0], hash[:attemptTag/2]))
 }
 
-// keepAttempt puts an attempt into its cookie. If this browser then has too many
+// keep puts an attempt into its cookie. If this browser then has too many
 // attempts, the oldest are removed.
-func (c *Client) keepAttempt(w http.ResponseWriter, r *http.Request, a *attempt) {
-	name := c.attemptCookie(a.state())
-	value := encodeCookie(c.sealer.Seal(codec.Encode(256, a.fields), name))
-	c.dropAttempts(w, r, maxAttempts-1, c.cookies.attemptBytes()-cookieSize(name, value)-c.denialSize(r))
-	c.cookies.set(w, name, value, attemptLifetime)
+func (t *attempts) keep(w http.ResponseWriter, r *http.Request, a *attempt) {
+	name := t.name(a.state())
+	value := encodeCookie(t.sealer.Seal(codec.Encode(256, a.fields), name))
+	t.drop(w, r, maxAttempts-1, t.cookies.attemptBytes()-cookieSize(name, value)-t.cookies.denialSize(r))
+	t.cookies.set(w, name, value, attemptLifetime)
 }
 
-// dropAttempts expires the attempt cookies of a request that cannot be used,
+// drop expires the attempt cookies of a request that cannot be used,
 // and the oldest of the others beyond the limits.
-func (c *Client) dropAttempts(w http.ResponseWriter, r *http.Request, limit, bytes int) {
+func (t *attempts) drop(w http.ResponseWriter, r *http.Request, limit, bytes int) {
 	type open struct {
 		name    string
 		size    int
@@ -113,16 +123,16 @@ func (c *Client) dropAttempts(w http.ResponseWriter, r *http.Request, limit, byt
 	var attempts []open
 	looked := 0
 	for name, value := range requestCookies(r) {
-		if tag, ok := strings.CutPrefix(name, c.cookies.attempt); !ok || len(tag) != attemptTag || strings.Trim(tag, "0123456789abcdef") != "" {
+		if tag, ok := strings.CutPrefix(name, t.cookies.attempt); !ok || len(tag) != attemptTag || strings.Trim(tag, "0123456789abcdef") != "" {
 			continue
 		}
 		if looked++; looked > 2*maxAttempts {
 			break // not a browser's request: do no more work for it
 		}
-		if a := c.openAttempt(name, value); a != nil {
+		if a := t.open(name, value); a != nil {
 			attempts = append(attempts, open{name, cookieSize(name, value), a.started})
 		} else {
-			c.cookies.remove(w, name)
+			t.cookies.remove(w, name)
 		}
 	}
 	slices.SortFunc(attempts, func(a, b open) int { return cmp.Or(b.started.Compare(a.started), cmp.Compare(a.name, b.name)) })
@@ -130,38 +140,38 @@ func (c *Client) dropAttempts(w http.ResponseWriter, r *http.Request, limit, byt
 		limit--
 		bytes -= a.size
 		if limit < 0 || bytes < 0 {
-			c.cookies.remove(w, a.name)
+			t.cookies.remove(w, a.name)
 		}
 	}
 }
 
-// openAttempt returns the attempt in a cookie, or nil if the cookie is not ours
+// open returns the attempt in a cookie, or nil if the cookie is not ours
 // or the attempt has expired.
-func (c *Client) openAttempt(name, value string) *attempt {
+func (t *attempts) open(name, value string) *attempt {
 	sealed, err := decodeCookie(value)
 	if err != nil {
 		return nil
 	}
-	plain, err := c.sealer.Open(sealed, name)
+	plain, err := t.sealer.Open(sealed, name)
 	if err != nil {
 		return nil
 	}
 	a := &attempt{}
-	if codec.Decode(plain, a.fields) != nil || !c.now().Before(a.started.Add(attemptLifetime)) {
+	if codec.Decode(plain, a.fields) != nil || !t.now().Before(a.started.Add(attemptLifetime)) {
 		return nil
 	}
 	return a
 }
 
-// takeAttempt returns this browser's attempt with the given state, once, and
+// take returns this browser's attempt with the given state, once, and
 // removes its cookie; otherwise the error wraps ErrState. A copy of the cookie
 // does not bring the attempt back in this process, so that each attempt costs
 // the provider one call, however many codes are invented for it.
-func (c *Client) takeAttempt(w http.ResponseWriter, r *http.Request, state string) (*attempt, error) {
+func (t *attempts) take(w http.ResponseWriter, r *http.Request, state string) (*attempt, error) {
 	if state == "" {
 		return nil, stateError("the request has no state, or several")
 	}
-	name := c.attemptCookie(state)
+	name := t.name(state)
 	found := 0
 	for cookie, value := range requestCookies(r) {
 		if cookie != name {
@@ -170,12 +180,12 @@ func (c *Client) takeAttempt(w http.ResponseWriter, r *http.Request, state strin
 		if found++; found > maxSameName {
 			break // not a browser's request: do no more work for it
 		}
-		c.cookies.remove(w, name)
-		a := c.openAttempt(name, value)
+		t.cookies.remove(w, name)
+		a := t.open(name, value)
 		if a == nil || subtle.ConstantTimeCompare([]byte(a.state()), []byte(state)) != 1 {
 			continue
 		}
-		if !c.spent.PutNew(sha256.Sum256([]byte(state)), struct{}{}, 0, c.now(), a.started.Add(attemptLifetime)) {
+		if !t.spent.PutNew(sha256.Sum256([]byte(state)), struct{}{}, 0, t.now(), a.started.Add(attemptLifetime)) {
 			return nil, stateError("the sign-in was finished already")
 		}
 		return a, nil
