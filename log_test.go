@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -59,6 +60,10 @@ func attrsOf(r slog.Record) map[string]string {
 
 // Levels and attributes are as documented at Config.Logger.
 func TestLog(t *testing.T) {
+	documentation, err := os.ReadFile("docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	log := &recorder{}
 	var onLogin error
 	s := newSite(t, func(c *hfoauth.Config) {
@@ -117,6 +122,11 @@ func TestLog(t *testing.T) {
 		for key, want := range map[string]string{"kind": tt.kind, "status": tt.status, "path": tt.path, "sub": tt.sub} {
 			if attrs[key] != want {
 				t.Errorf("%s: %s is %q, want %q", name, key, attrs[key], want)
+			}
+		}
+		for key := range attrs {
+			if !strings.Contains(string(documentation), "`"+key+"`") {
+				t.Errorf("%s: docs/configuration.md does not name the attribute %s", name, key)
 			}
 		}
 		if attrs["method"] == "" || attrs["error"] == "" {

@@ -85,3 +85,18 @@ func (b *browser) goBack() {
 		return chromedp.Run(b.ctx, chromedp.Location(&address)) == nil && address != before && b.text(b.ctx) != ""
 	})
 }
+
+// The sign-out button of a private page leads to the start page, and not through
+// the private page into another sign-in.
+func TestSignOutOnPrivatePage(t *testing.T) {
+	s := newSpace(t, spaceOptions{})
+	b := newBrowser(t, browserOptions{})
+	s.signInAt(b, "ada")
+	b.run(b.ctx, chromedp.Navigate(s.app+"/private"))
+	b.says(b.ctx, "Private page of ada")
+	b.run(b.ctx, chromedp.Click(".hfoauth-user button"))
+	b.says(b.ctx, "Start page of nobody")
+	if got, want := b.location(b.ctx), s.app+"/"; got != want {
+		t.Errorf("after sign-out at %s, want %s", got, want)
+	}
+}
