@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// browser keeps cookies as a browser does, only faster: it has one app.
+// browser keeps cookies as a browser does, but faster, as it has only one app.
 type browser map[string]string
 
 // get returns a request that carries the browser's cookies.
@@ -24,7 +24,7 @@ func (b browser) get(path string) *http.Request {
 	return r
 }
 
-// keep takes over the cookies of an answer.
+// keep keeps the cookies of a response.
 func (b browser) keep(answer *httptest.ResponseRecorder) {
 	for _, cookie := range answer.Result().Cookies() {
 		if cookie.MaxAge < 0 {

@@ -37,8 +37,8 @@ func routes(login, callback http.Handler) http.Handler {
 	return mux
 }
 
-// newGoOIDC is what an app writes by hand around oauth2 and go-oidc, in the
-// manner of go-oidc's examples: state and nonce in cookies, no PKCE.
+// newGoOIDC is what an app would write by hand around oauth2 and go-oidc, like
+// go-oidc's examples: state and nonce in cookies, no PKCE.
 func newGoOIDC(tb testing.TB, p *provider) contender {
 	withClient := func(ctx context.Context) context.Context { return oidc.ClientContext(ctx, p.client) }
 	discovered, err := oidc.NewProvider(withClient(tb.Context()), p.URL)
@@ -99,8 +99,8 @@ func newGoOIDC(tb testing.TB, p *provider) contender {
 	return contender{"x/oauth2 + go-oidc + gorilla/sessions", routes(http.HandlerFunc(login), http.HandlerFunc(callback)), sessions.user}
 }
 
-// newZitadel uses zitadel/oidc's handlers with PKCE, and its cookie handler
-// for the session too.
+// newZitadel uses zitadel/oidc's handlers with PKCE, and its cookie handler for the
+// session as well.
 func newZitadel(tb testing.TB, p *provider) contender {
 	party, err := rp.NewRelyingPartyOIDC(tb.Context(), p.URL, clientID, clientSecret, appURL+callbackPath, scopes,
 		rp.WithHTTPClient(p.client),
@@ -118,8 +118,8 @@ func newZitadel(tb testing.TB, p *provider) contender {
 	), sessions.user}
 }
 
-// newGoth uses goth's OpenID Connect provider. goth keeps its providers and
-// its store in package variables: the latest call counts.
+// newGoth uses goth's OpenID Connect provider. goth keeps its providers and its store
+// in package variables, so the latest call wins.
 func newGoth(tb testing.TB, p *provider) contender {
 	provider, err := openidConnect.New(clientID, clientSecret, appURL+callbackPath, p.URL+"/.well-known/openid-configuration", scopes...)
 	if err != nil {
@@ -150,8 +150,8 @@ func newGoth(tb testing.TB, p *provider) contender {
 	return contender{"goth", routes(http.HandlerFunc(login), http.HandlerFunc(callback)), sessions.user}
 }
 
-// personFromClaims takes the organizations and the rest out of the untyped
-// claims that goth hands over.
+// personFromClaims takes the organizations and the rest from the untyped claims that
+// goth returns.
 func personFromClaims(claims map[string]any) (*person, error) {
 	text, err := json.Marshal(claims)
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// person is the user as an app without hfoauth would declare it: the claims of
-// the userinfo answer.
+// person is the user as an app without hfoauth would declare it: the claims of the
+// userinfo response.
 type person struct {
 	Sub           string         `json:"sub"`
 	Name          string         `json:"name"`
@@ -33,7 +33,7 @@ type organization struct {
 	Role         string `json:"roleInOrg"`
 }
 
-// GetSubject is what zitadel/oidc asks of a type for userinfo.
+// GetSubject is the method that zitadel/oidc requires of a type for userinfo.
 func (p *person) GetSubject() string { return p.Sub }
 
 // session is what an app keeps of a sign-in between requests.
@@ -53,8 +53,8 @@ const (
 // orgCounts are the sizes of user that are measured.
 var orgCounts = []int{0, 3, 100}
 
-// newSession returns a session of a user in a number of organizations. The
-// same number gives the same session, but for its expiry.
+// newSession returns a session of a user in a number of organizations. The same
+// number gives the same session, except for its expiry.
 func newSession(orgs int) *session {
 	random := rand.New(rand.NewPCG(1, uint64(orgs)))
 	s := &session{

@@ -42,8 +42,8 @@ func hfoauthContender(client *hfoauth.Client) contender {
 	}
 }
 
-// freshClients hands out clients that have not seen any session yet: what a
-// process is to a browser that comes to it for the first time.
+// freshClients returns clients that have not seen any session yet, like a process
+// that a browser reaches for the first time.
 type freshClients struct {
 	config hfoauth.Config
 	made   []*hfoauth.Client
@@ -64,8 +64,8 @@ func (f *freshClients) take(b *testing.B) *hfoauth.Client {
 	return client
 }
 
-// sharedStore is a Store as fast as can be, for sessions that another client
-// has to find.
+// sharedStore is a Store that is as fast as possible, for sessions that another
+// client has to find.
 type sharedStore struct{ entries sync.Map }
 
 func (s *sharedStore) Find(key string) ([]byte, bool, error) {

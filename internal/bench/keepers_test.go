@@ -14,8 +14,8 @@ import (
 	httphelper "github.com/zitadel/oidc/v3/pkg/http"
 )
 
-// A keeper keeps a session between requests, as an app would build it with a
-// library for that. Where the app has a choice of encoding, both are there.
+// A keeper keeps a session between requests, as an app would with a session library.
+// If the app can choose the encoding, both are measured.
 type keeper interface {
 	name() string
 	keep(w http.ResponseWriter, r *http.Request, s *session) error

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// BenchmarkLogin measures the answer to a click on "sign in": the redirect to
-// the provider, with what has to be remembered until the browser is back.
+// BenchmarkLogin measures the response to a click on "sign in": the redirect to the
+// provider, with what has to be remembered until the browser returns.
 func BenchmarkLogin(b *testing.B) {
 	p := newProvider(b, newSession(3))
 	for _, c := range contenders(b, p) {

@@ -27,9 +27,9 @@ const (
 
 var scopes = []string{"openid", "profile", "email"}
 
-// provider is a minimal OpenID provider on loopback. All that is slow, the
-// signature of the ID token, happens in authorize, which is not measured; its
-// endpoints answer with bytes that lie ready.
+// provider is a minimal OpenID provider on loopback. Its only slow part, signing the
+// ID token, is in authorize, which is not measured; its endpoints send prepared
+// bytes.
 type provider struct {
 	*httptest.Server
 	client   *http.Client // keeps connections; all contenders use it
@@ -62,7 +62,7 @@ type idToken struct {
 	Email    string `json:"email"`
 }
 
-// newProvider starts a provider where everybody is the user of s.
+// newProvider starts a provider at which everyone is the user of s.
 func newProvider(tb testing.TB, s *session) *provider {
 	p := &provider{
 		client:   &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 8}},

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// browserLimit is what browsers keep of one cookie, name and value together
+// browserLimit is the largest cookie that browsers keep, name and value together
 // (RFC 6265bis section 5.7).
 const browserLimit = 4096
 
@@ -18,7 +18,7 @@ func TestKeepersYieldTheUser(t *testing.T) {
 			t.Run(fmt.Sprintf("orgs=%d/%s", orgs, k.name()), func(t *testing.T) {
 				tab := browser{}
 				if _, err := k.user(tab.get("/")); err == nil {
-					t.Error("there is a user without a session")
+					t.Error("got a user without a session")
 				}
 				if err := keepSession(tab, k, s); err != nil {
 					if size, err := refusedSize(err); err != nil || size <= browserLimit || orgs < 100 {
@@ -103,10 +103,9 @@ func BenchmarkRead(b *testing.B) {
 	}
 }
 
-// benchmarkReadHFOAuth has two rows, because a Client remembers the sessions
-// that it opened lately. In the second row each request meets a Client that
-// has not seen the session; one that is too large for a cookie is then in a
-// Store.
+// benchmarkReadHFOAuth has two rows, because a Client remembers recently opened
+// sessions. In the second row each request reaches a Client that has not seen the
+// session; a session that is too large for a cookie is then in a Store.
 func benchmarkReadHFOAuth(b *testing.B, s *session) {
 	p := newProvider(b, s)
 	config := hfoauthConfig(p)
@@ -138,8 +137,8 @@ func benchmarkRead(b *testing.B, tab browser, user func(*http.Request) (any, err
 	b.ReportMetric(float64(tab.cookieBytes()), "cookie-B")
 }
 
-// reportTooLarge reports a session that its library refused to keep because
-// no browser would, and no time.
+// reportTooLarge reports, instead of a time, that a library refused a session because
+// no browser would keep it.
 func reportTooLarge(b *testing.B, refusal error) {
 	size, err := refusedSize(refusal)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// signIn walks a browser through a sign-in and returns the last answer.
+// signIn takes a browser through a sign-in and returns the last response.
 func signIn(tb testing.TB, p *provider, c contender, b browser) *httptest.ResponseRecorder {
 	callback := p.authorize(tb, beginSignIn(c, b))
 	return endSignIn(c, b, callback)
@@ -28,7 +28,7 @@ func endSignIn(c contender, b browser, callback string) *httptest.ResponseRecord
 	return answer
 }
 
-// signedIn reports whether the answer to a callback is the way home.
+// signedIn reports whether the response to a callback redirects home.
 func signedIn(answer *httptest.ResponseRecorder) bool {
 	return answer.Code/100 == 3 && answer.Header().Get("Location") == "/"
 }
@@ -41,7 +41,7 @@ func TestSignInYieldsTheUser(t *testing.T) {
 			t.Run(c.name, func(t *testing.T) {
 				b := browser{}
 				if _, err := c.user(b.get("/")); err == nil {
-					t.Error("there is a user before signing in")
+					t.Error("got a user before signing in")
 				}
 				before := p.calls.Load()
 				if answer := signIn(t, p, c, b); !signedIn(answer) {
@@ -60,8 +60,8 @@ func TestSignInYieldsTheUser(t *testing.T) {
 	}
 }
 
-// TestSignInChecks pins what each contender refuses: part of its time goes
-// there, or does not.
+// TestSignInChecks checks what each contender refuses: checks account for some of its
+// time.
 func TestSignInChecks(t *testing.T) {
 	type checks struct{ state, pkce, nonce, signature bool }
 	want := map[string]checks{

@@ -12,12 +12,12 @@ import (
 
 const scopes = "openid profile email read-billing"
 
-// client is one that somebody else wrote, and what it does.
+// client is a client that others wrote, and what it does.
 type client struct {
 	name        string
 	program     string // in drivers
 	idToken     bool   // it reads the ID token
-	userinfo    bool   // it asks for userinfo
+	userinfo    bool   // it requests userinfo
 	refresh     bool   // it can renew its tokens
 	wrongSecret string // what it says then; empty if it sends none
 }
@@ -91,8 +91,8 @@ func TestClientRefreshes(t *testing.T) {
 	}
 }
 
-// openid-client alone has the device login of RFC 8628. The app has a secret,
-// so that it must be sent by HTTP Basic.
+// Only openid-client has the device login of RFC 8628. The app has a secret, so the
+// client must send it by HTTP Basic.
 func TestClientSignsInOnDevice(t *testing.T) {
 	hub, app, code := beginOnDevice(t)
 	ada := hfoauthtest.DefaultUsers()[0]
@@ -172,7 +172,7 @@ func (c client) check(t *testing.T, hub *hfoauthtest.Server, user hfoauthtest.Us
 		checkClaims(t, "ID token", hub, user, a.Claims)
 		for _, name := range []string{"isPro", "canPay", "billingMode"} {
 			if _, ok := a.Claims[name]; ok {
-				t.Errorf("the ID token has %s, which the Hub's has not", name)
+				t.Errorf("the ID token has %s, which the Hub's does not", name)
 			}
 		}
 	}

@@ -1,12 +1,12 @@
 // Package clients tests the stand-in hfoauthtest with OAuth clients that
 // others wrote for huggingface.co, or for any provider: if they can sign in
-// there but not at the stand-in, the stand-in is wrong. The library hfoauth
-// has no part in it. It needs Node, what npm installs from package.json, and
-// Debian's packages of Python (make setup).
+// there but not at the stand-in, the stand-in is wrong. The library hfoauth is not
+// involved. The tests need Node, what npm installs from package.json, and Debian's
+// packages of Python (make setup).
 //
-// Each client is the heart of a small web app in drivers, a program of its
-// own, configured as a Space is: OPENID_PROVIDER_URL, OAUTH_CLIENT_ID,
-// OAUTH_CLIENT_SECRET and OAUTH_SCOPES. It prints its address and answers
+// Each client is the core of a small web app in drivers, a separate program that is
+// configured as a Space is: OPENID_PROVIDER_URL, OAUTH_CLIENT_ID,
+// OAUTH_CLIENT_SECRET and OAUTH_SCOPES. It prints its address and responds to
 //
 //	GET  /login    with a redirect to the provider
 //	GET  /callback where the provider leads back to, with a redirect to /me

@@ -23,7 +23,7 @@ type driver struct {
 	stderr strings.Builder
 }
 
-// newDriver starts a program that a provider and an app are named to as in a
+// newDriver starts a program, with the variables for a provider and an app as in a
 // Space.
 func newDriver(t *testing.T, program, issuer string, app hfoauthtest.App) *driver {
 	t.Helper()
@@ -73,8 +73,8 @@ func (d *driver) line() string {
 	return d.stdout.Text()
 }
 
-// account is what a client knows of the user. Clients that read no ID token or
-// do not ask for userinfo leave that out.
+// account is what a client knows of the user. Clients that do not read the ID token
+// or do not request userinfo leave that out.
 type account struct {
 	Claims      map[string]any // of the ID token
 	Userinfo    map[string]any
@@ -89,8 +89,7 @@ type web struct {
 	url string
 }
 
-// open sends a request as the browser, and returns what the app answers in
-// the end.
+// open sends a request as the browser, and returns the app's last response.
 func (w *web) open(browser *http.Client, method, path string) (status int, body string) {
 	w.t.Helper()
 	browser.Timeout = 20 * time.Second
@@ -110,7 +109,7 @@ func (w *web) open(browser *http.Client, method, path string) (status int, body 
 	return resp.StatusCode, string(text)
 }
 
-// account is open for an answer that must be an account.
+// account is open for a response that must be an account.
 func (w *web) account(browser *http.Client, method, path string) account {
 	w.t.Helper()
 	status, body := w.open(browser, method, path)

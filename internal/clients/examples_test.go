@@ -17,7 +17,7 @@ import (
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
-// example is an app of examples/hfhub, which is tried as a person would.
+// example is an app of examples/hfhub, used as a person would use it.
 type example struct {
 	name    string
 	program string

@@ -9,8 +9,8 @@ import (
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
-// These tests play "hf auth login" of Python's huggingface_hub by a script of
-// ours, because Debian does not have that library.
+// These tests imitate "hf auth login" of Python's huggingface_hub with our own script,
+// because Debian does not have that library.
 
 // event is a line that the script prints.
 type event struct {
@@ -21,8 +21,8 @@ type event struct {
 	account
 }
 
-// newHubLogin starts the script at a public app, as the Hub's own is, and
-// returns the provider and what reads the next event.
+// newHubLogin starts the script with a public app, like the Hub's own, and returns
+// the provider and a function that reads the next event.
 func newHubLogin(t *testing.T) (hub *hfoauthtest.Server, next func() event) {
 	t.Helper()
 	hub = hfoauthtest.NewServer(t)

@@ -50,12 +50,12 @@ func startMCPExample(t *testing.T, hub *hfoauthtest.Server) string {
 		}
 		<-ticker.C
 	}
-	t.Fatal("examples/mcp does not answer")
+	t.Fatal("examples/mcp does not respond")
 	return ""
 }
 
-// The MCP SDK's client finds its way from the 401 of examples/mcp to a tool
-// that knows the user, renews, and asks for a scope that it lacks.
+// The MCP SDK's client gets from the 401 of examples/mcp to a tool that knows the
+// user, renews its token, and requests a missing scope.
 func TestMCPExample(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
 	mcpURL := startMCPExample(t, hub) + "/mcp"

@@ -11,8 +11,8 @@ import (
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
-// The JavaScript of docs/hfhub.md runs as it is: what prints an address sends
-// the user to the stand-in, which takes the request.
+// The JavaScript of docs/hfhub.md runs as it is: each printed address leads the user
+// to the stand-in, which accepts the request.
 func TestRecipes(t *testing.T) {
 	text, err := os.ReadFile("../../docs/hfhub.md")
 	if err != nil {
@@ -20,7 +20,7 @@ func TestRecipes(t *testing.T) {
 	}
 	blocks := regexp.MustCompile("(?s)```js\n(.*?)```").FindAllSubmatch(text, -1)
 	if len(blocks) == 0 {
-		t.Fatal("there are no recipes")
+		t.Fatal("no recipes found")
 	}
 	hub := hfoauthtest.NewServer(t)
 	app := hub.RegisterApp(hfoauthtest.App{})

@@ -8,8 +8,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// accessible checks a page: language, title and names, and all that axe-core
-// knows.
+// accessible checks a page: language, title and names, and all of axe-core's rules.
 func (b *browser) accessible(ctx context.Context) {
 	b.t.Helper()
 	var problems []string

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// background is a provider that is a program of its own.
+// background is a provider that is a separate program.
 type background struct {
 	t       *testing.T
 	argv    []string
@@ -78,15 +78,14 @@ func (b *background) kill() {
 	b.command.Wait()
 }
 
-// restart starts it anew, without what it kept in memory.
+// restart restarts it without what it kept in memory.
 func (b *background) restart() {
 	b.t.Helper()
 	b.kill()
 	b.start()
 }
 
-// handler passes requests on to the provider, with the Host that the browser
-// named.
+// handler forwards requests to the provider, with the browser's Host.
 func (b *background) handler() http.Handler {
 	target := &url.URL{Scheme: "http", Host: "127.0.0.1:" + b.ports[0]}
 	return &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {

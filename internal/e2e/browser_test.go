@@ -22,12 +22,12 @@ type browserOptions struct {
 	blockThirdParty bool // third-party cookies
 	noScript        bool // JavaScript off, in every tab and frame
 
-	// huggingFace is the loopback host and port that the browser takes for
+	// huggingFace is the loopback host and port that the browser uses for
 	// https://huggingface.co.
 	huggingFace string
 }
 
-// preferences are what a user would have chosen in the settings.
+// preferences are the settings that a user would have chosen.
 func (o browserOptions) preferences() map[string]any {
 	profile := map[string]any{"cookie_controls_mode": 0}
 	if o.blockThirdParty {
@@ -40,7 +40,7 @@ func (o browserOptions) preferences() map[string]any {
 	return map[string]any{"profile": profile}
 }
 
-// hosts are rules for names, none of which is asked for on the network.
+// hosts returns rules for host names, so that none is looked up on the network.
 func (o browserOptions) hosts() string {
 	rules := "MAP *.test 127.0.0.1"
 	if o.huggingFace != "" {
@@ -49,8 +49,8 @@ func (o browserOptions) hosts() string {
 	return rules
 }
 
-// browser is a Chromium with a profile of its own. Its test fails at the end
-// if a page complained.
+// browser is a Chromium with its own profile. Its test fails at the end if a page
+// reported a problem.
 type browser struct {
 	problems
 	t   *testing.T
@@ -253,7 +253,7 @@ func (b *browser) closeTab(ctx context.Context) {
 	}
 }
 
-// screenshot keeps a picture of a tab, if anyone wants them.
+// screenshot saves a picture of a tab if HFOAUTH_SCREENSHOTS is set.
 func (b *browser) screenshot(ctx context.Context, name string) {
 	directory := os.Getenv("HFOAUTH_SCREENSHOTS")
 	if directory == "" {

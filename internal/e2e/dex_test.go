@@ -94,7 +94,7 @@ func TestDexRefusesTheClient(t *testing.T) {
 	s.checkWrongSecret(s.answer("approve"), "invalid_client")
 }
 
-// Dex answers a refusal itself, and sends nobody back.
+// Dex handles a refusal itself, and does not send the browser back.
 func TestDexUserDenies(t *testing.T) {
 	s := newDexSite(t, rightSecret)
 	s.checkStays(s.answer("rejected"), s.answer("approve"))

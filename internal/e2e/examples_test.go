@@ -15,7 +15,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// approve says yes on the provider's page.
+// approve consents on the provider's page.
 func (b *browser) approve(ctx context.Context) {
 	b.t.Helper()
 	b.run(ctx, chromedp.WaitVisible(`button[value=approve]`), chromedp.Click(`button[value=approve]`))
@@ -95,7 +95,7 @@ func TestExampleSPA(t *testing.T) {
 	b.says(b.ctx, "Added.")
 	b.looks(b.ctx, "note")
 
-	// Signed out in another tab, this one notices without being touched.
+	// This tab notices by itself that the user signed out in another tab.
 	b.run(b.ctx, chromedp.SendKeys("#text", "Second note"))
 	other := b.newTab()
 	b.run(other, chromedp.Navigate(q.URL+"/"), chromedp.WaitVisible("#sign-out button"), chromedp.Click("#sign-out button"), chromedp.WaitVisible("#sign-in"))
@@ -137,7 +137,7 @@ func TestExampleInsideTheIframe(t *testing.T) {
 	}
 }
 
-// The example of a Space in a tab of its own.
+// The example of a Space in a separate tab.
 func TestExampleSpace(t *testing.T) {
 	d := deploy(t, "space")
 	b := newBrowser(t, browserOptions{})

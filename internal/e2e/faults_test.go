@@ -14,8 +14,8 @@ import (
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
-// provider is a stand-in whose server can be stopped and started again on its
-// port, while it remembers all.
+// provider is a stand-in whose server can be stopped and restarted on its port
+// without losing its data.
 type provider struct {
 	t      *testing.T
 	hub    *hfoauthtest.Server
@@ -169,7 +169,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// The provider goes away and comes back between every two steps.
+// The provider goes down and comes back between every two steps.
 func TestProviderRestarts(t *testing.T) {
 	p := newProvider(t)
 	app := p.hub.RegisterApp(hfoauthtest.App{})

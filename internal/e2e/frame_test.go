@@ -47,7 +47,7 @@ type space struct {
 	log      *recorder
 }
 
-// recorder keeps what the provider was asked for, and what the app logged.
+// recorder keeps the requests to the provider and the log of the app.
 type recorder struct {
 	mu   sync.Mutex
 	text strings.Builder
@@ -97,7 +97,7 @@ type spaceOptions struct {
 	// does not know it would.
 	strip string
 
-	private bool // the platform lets nobody in without __sign
+	private bool // the platform lets no visitor in without __sign
 
 	// replicas of the app share a store and take requests in turn; one if zero.
 	replicas int
@@ -200,7 +200,7 @@ var ownPage = template.Must(template.New("own").Parse(`<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>Own</title>{{.Assets}}</head>
 <body><main id="hfoauth"><h1>Own page of {{.Name}}</h1><div data-hfoauth-login data-hfoauth-next="{{.Next}}">Enter</div><a href="/cookie" data-hfoauth-continue>Look</a></main></body></html>`))
 
-// app is what people write: a start page with a button, and a private page.
+// app is a typical app: a start page with a button, and a private page.
 func app(client *hfoauth.Client) http.Handler {
 	mux := http.NewServeMux()
 	client.Mount(mux)
@@ -333,7 +333,7 @@ func (s *space) siblingPages() http.Handler {
 	})
 }
 
-// evilPages post to the pop-up's page, and frame pages of the app.
+// evilPages post to the tab's first page, and frame pages of the app.
 func (s *space) evilPages() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /form", func(w http.ResponseWriter, r *http.Request) {
@@ -358,7 +358,7 @@ func openSpace(t *testing.T, options spaceOptions, blockThirdParty bool) (*space
 	return s, b, frame
 }
 
-// consent answers the provider's page in a pop-up.
+// consent decides on the provider's page in the tab.
 func (s *space) consent(b *browser, decision string) context.Context {
 	b.t.Helper()
 	popup := b.attach("page", s.provider+"/oauth/authorize")
@@ -372,7 +372,7 @@ func eachCookiePolicy(t *testing.T, test func(t *testing.T, blocked bool)) {
 	}
 }
 
-// The browser does block, or does not: what the other tests rest on.
+// The browser does block third-party cookies, or does not: other tests rely on it.
 func TestCookiePolicy(t *testing.T) {
 	eachCookiePolicy(t, func(t *testing.T, blocked bool) {
 		s := newSpace(t, spaceOptions{})
@@ -397,7 +397,7 @@ func TestSignInInsideTheIframe(t *testing.T) {
 		b.screenshot(popup, "consent")
 		b.click(popup, `button[value=approve]`)
 		b.says(frame, "Start page of ada")
-		b.until("the window closes", func() bool { return b.open("page", s.app) == 0 && b.open("page", s.provider+"/oauth") == 0 })
+		b.until("the tab closes", func() bool { return b.open("page", s.app) == 0 && b.open("page", s.provider+"/oauth") == 0 })
 		b.screenshot(b.ctx, "after")
 		b.run(b.ctx, chromedp.Reload())
 		frame = b.attach("iframe", s.app+"/")
@@ -419,12 +419,12 @@ func TestSignInInsideTheIframeWithOpenerPolicies(t *testing.T) {
 			b.click(frame, "[data-hfoauth-login]")
 			s.consent(b, "approve")
 			b.says(frame, "Start page of ada")
-			b.until("the window closes", func() bool { return b.open("page", s.app) == 0 && b.open("page", s.provider+"/oauth") == 0 })
+			b.until("the tab closes", func() bool { return b.open("page", s.app) == 0 && b.open("page", s.provider+"/oauth") == 0 })
 		})
 	}
 }
 
-// Each step of a sign-in meets another replica.
+// Each step of a sign-in reaches another replica.
 func TestReplicasInsideTheIframe(t *testing.T) {
 	eachCookiePolicy(t, func(t *testing.T, blocked bool) {
 		s, b, frame := openSpace(t, spaceOptions{replicas: 3}, blocked)
@@ -538,7 +538,7 @@ func TestPopupBlocked(t *testing.T) {
 		b.run(frame, chromedp.Evaluate(`document.querySelector("[data-hfoauth-login]").click()`, nil)) // nobody's gesture: blocked
 		b.says(frame, "Didn't see it? Open it again.")
 		if n := b.open("page", s.app) + b.open("page", s.provider+"/oauth"); n > 0 {
-			t.Errorf("%d windows open", n)
+			t.Errorf("%d tabs open", n)
 		}
 		b.screenshot(b.ctx, "blocked")
 		b.click(frame, ".hfoauth-again")
@@ -568,8 +568,8 @@ func TestTwoIframes(t *testing.T) {
 	})
 }
 
-// A browser that knows no partitioned cookies and blocks third-party ones is
-// told so, once.
+// In a browser without partitioned cookies that blocks third-party ones, the user
+// sees a message, once.
 func TestNoPartitionedCookies(t *testing.T) {
 	s, b, frame := openSpace(t, spaceOptions{strip: "Partitioned"}, true)
 	b.click(frame, "[data-hfoauth-login]")
@@ -580,7 +580,7 @@ func TestNoPartitionedCookies(t *testing.T) {
 	b.says(b.attach("page", s.app+"/"), "Start page of ada")
 }
 
-// Without JavaScript the button in the iframe is a link to a tab of its own.
+// Without JavaScript the button in the iframe is a link to a new tab.
 func TestWithoutScriptInTheIframe(t *testing.T) {
 	s := newSpace(t, spaceOptions{})
 	b := newBrowser(t, browserOptions{noScript: true, blockThirdParty: true})
@@ -592,7 +592,7 @@ func TestWithoutScriptInTheIframe(t *testing.T) {
 	b.screenshot(tab, "signed-in")
 }
 
-// A form of another site cannot bring its challenge.
+// A form of another site cannot pass its own challenge.
 func TestForeignForm(t *testing.T) {
 	s := newSpace(t, spaceOptions{})
 	evil := strings.Replace(s.app, "app.test", "evil.test", 1)
@@ -606,8 +606,8 @@ func TestForeignForm(t *testing.T) {
 	b.expect("403")
 }
 
-// What an element says about where to go on is not trusted, and an element of
-// any kind works by the keyboard.
+// An element's return path is not trusted, and an element of any kind works with the
+// keyboard.
 func TestOwnButton(t *testing.T) {
 	for name, test := range map[string]struct{ next, ends string }{
 		"here":         {"", "/own?next="},

@@ -199,7 +199,7 @@ func TestGlewlwydRefusesTheClient(t *testing.T) {
 	s.checkWrongSecret(s.signIn, "unauthorized_client")
 }
 
-// Glewlwyd sends nobody back who does not agree: they stay at its login page.
+// Glewlwyd does not send users back who refuse: they stay on its login page.
 func TestGlewlwydRefusesTheUser(t *testing.T) {
 	s := newGlewlwydSite(t, plainSecret)
 	s.checkStays(func(person *http.Client) (int, string) { return s.answer(person, "wrong") }, s.signIn)

@@ -133,8 +133,8 @@ func clobbering(b *browser, elsewhere string) string {
 	return html.String()
 }
 
-// Elements of a user's lead the iframe's secret nowhere else, whatever they
-// are called, nor do they keep the button from working.
+// A user's elements, whatever their names, cannot send the iframe's secret elsewhere
+// or keep the button from working.
 func TestClobberedDocument(t *testing.T) {
 	s := newSpace(t, spaceOptions{})
 	evil := strings.Replace(s.app, "app.test", "evil.test", 1)

@@ -32,9 +32,9 @@ func TestPrivateSpaceInsideTheIframe(t *testing.T) {
 			s.consent(b, "approve")
 			b.says(frame, "page of ada")
 			if address := b.location(frame); strings.Count(address, "__sign") != 1 { // for the next sign-in
-				t.Errorf("the iframe goes on at %s, want __sign there once", address)
+				t.Errorf("the iframe continues at %s, want __sign there once", address)
 			}
-			b.until("the window closes", func() bool { return b.open("page", s.app) == 0 && b.open("page", s.provider+"/oauth") == 0 })
+			b.until("the tab closes", func() bool { return b.open("page", s.app) == 0 && b.open("page", s.provider+"/oauth") == 0 })
 			if log := s.log.String(); strings.Contains(log, "__sign") {
 				t.Errorf("requests to the provider, and the app's log: %s", log)
 			}
@@ -55,6 +55,6 @@ func TestOwnButtonInAPrivateSpace(t *testing.T) {
 	s.consent(b, "approve")
 	b.says(frame, "Own page of ada")
 	if address := b.location(frame); strings.Count(address, "__sign") != 1 {
-		t.Errorf("the iframe goes on at %s, want __sign there once", address)
+		t.Errorf("the iframe continues at %s, want __sign there once", address)
 	}
 }

@@ -24,7 +24,7 @@ type problems struct {
 	watched  map[target.ID]bool
 }
 
-// watch notes the problems of a tab or frame, those before now too.
+// watch records the problems of a tab or frame, including earlier ones.
 func (p *problems) watch(ctx context.Context) error {
 	chromedp.ListenTarget(ctx, p.note)
 	return chromedp.Run(ctx, log.Enable(), runtime.Enable(), network.Enable())
@@ -45,7 +45,7 @@ func (p *problems) watchNew(browser context.Context) {
 	})
 }
 
-// first tells whether a target was not yet seen.
+// first reports whether a target was not yet seen.
 func (p *problems) first(id target.ID) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -89,15 +89,15 @@ func arguments(args []*runtime.RemoteObject) string {
 	return strings.Join(text, " ")
 }
 
-// expect lets a test pass in spite of problems that contain text, those to
-// come too: the test means them.
+// expect lets a test pass despite problems that contain text, including later ones:
+// the test intends them.
 func (p *problems) expect(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.expected = append(p.expected, text)
 }
 
-// has tells whether a problem that contains text was noted.
+// has reports whether a problem that contains text was recorded.
 func (p *problems) has(text string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -91,8 +91,7 @@ func writeFile(t *testing.T, name, text string) (path string) {
 	return path
 }
 
-// A shared cache in front of the app gives nobody another user's session or
-// page.
+// A shared cache in front of the app gives no user another user's session or page.
 func TestSharedCaches(t *testing.T) {
 	for name, start := range map[string]func(*testing.T, string) string{"Apache": startApache, "nginx": startNginx} {
 		t.Run(name, func(t *testing.T) {

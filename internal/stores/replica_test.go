@@ -26,14 +26,14 @@ import (
 	"github.com/hfoauth/hfoauth/stores/redisstore"
 )
 
-// settings are what the replicas of an app have in common.
+// settings are shared by the replicas of an app.
 type settings struct {
 	Store, Provider, ClientID, ClientSecret, RedirectURL string
 }
 
-// openStore connects to Redis, a Redis Cluster or PostgreSQL. Addresses that
-// begin with "swap:" are for our own stores, others for those of scs: also for
-// those without contexts, whose kind an address begins with.
+// openStore connects to Redis, a Redis Cluster or PostgreSQL. An address that begins
+// with "swap:" is for our own stores, others are for those of scs. For scs's stores
+// without contexts, the address begins with the kind.
 func openStore(address string) (hfoauth.Store, error) {
 	if kind, rest, _ := strings.Cut(address, ":"); slices.Contains([]string{"redigo", "pq", "mysql", "sqlite"}, kind) {
 		return openPlain(kind, rest)
@@ -59,10 +59,10 @@ func openStore(address string) (hfoauth.Store, error) {
 	return pgxstore.NewWithCleanupInterval(pool, 0), nil
 }
 
-// Both are what Config.Store can swap with.
+// Both are stores that Config.Store can swap with.
 var _, _ hfoauth.SwapStore = (*redisstore.Store)(nil), (*pgstore.Store)(nil)
 
-// counted counts what goes through a store.
+// counted counts the calls of a store and their bytes.
 type counted struct {
 	hfoauth.Store
 	finds, commits, deletes, swaps, bytes atomic.Int64
@@ -112,7 +112,7 @@ func (c countedSwaps) SwapCtx(ctx context.Context, key string, old, new []byte, 
 	return c.Store.(hfoauth.SwapStore).SwapCtx(ctx, key, old, new, expiry)
 }
 
-// asStore returns the store with all that it can do.
+// asStore returns the store with all its optional methods.
 func (c *counted) asStore() hfoauth.Store {
 	if _, ok := c.Store.(hfoauth.SwapStore); ok {
 		return countedSwaps{c}
@@ -120,7 +120,7 @@ func (c *counted) asStore() hfoauth.Store {
 	return c
 }
 
-// take returns what was counted since it was called last.
+// take returns the counts since it was last called.
 func (c *counted) take() string {
 	return fmt.Sprintf("%d finds, %d commits, %d deletes, %d swaps, %d bytes", c.finds.Swap(0), c.commits.Swap(0), c.deletes.Swap(0), c.swaps.Swap(0), c.bytes.Swap(0))
 }
@@ -157,7 +157,7 @@ func routes(client *hfoauth.Client) http.Handler {
 
 const replicaVariable = "HFOAUTH_STORES_REPLICA"
 
-// TestMain is a replica's main where the variable is set.
+// TestMain is a replica's main if the variable is set.
 func TestMain(m *testing.M) {
 	text := os.Getenv(replicaVariable)
 	if text == "" {
@@ -193,7 +193,7 @@ func replica(text string) error {
 	return err
 }
 
-// startReplica runs a replica in a process of its own until the test ends.
+// startReplica runs a replica in a separate process until the test ends.
 func startReplica(t *testing.T, s settings) string {
 	t.Helper()
 	text, err := json.Marshal(s)

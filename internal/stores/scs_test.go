@@ -21,8 +21,8 @@ import (
 	"github.com/hfoauth/hfoauth"
 )
 
-// openPlain opens one of the stores of scs that take no contexts. The kind is
-// what an address begins with.
+// openPlain opens one of scs's stores that take no contexts. An address begins with
+// its kind.
 func openPlain(kind, address string) (hfoauth.Store, error) {
 	switch kind {
 	case "redigo":
@@ -41,7 +41,7 @@ func openPlain(kind, address string) (hfoauth.Store, error) {
 	return nil, fmt.Errorf("no store of scs for %q", kind)
 }
 
-// The other stores of scs serve as they are.
+// The other stores of scs work as they are.
 func TestStoresOfSCS(t *testing.T) {
 	t.Run("redisstore", func(t *testing.T) {
 		_, address := startRedis(t)

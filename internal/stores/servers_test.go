@@ -51,7 +51,7 @@ func freePort(t *testing.T) string {
 	return port
 }
 
-// eventually polls until done says so.
+// eventually polls until done returns true.
 func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	ticker := time.NewTicker(50 * time.Millisecond)
@@ -112,8 +112,8 @@ func startPostgres(t *testing.T) (*server, string) {
 	return s, address
 }
 
-// unprivileged gives dir to nobody where the test runs as root, as which
-// PostgreSQL refuses to run.
+// unprivileged gives dir to the user nobody if the test runs as root, since
+// PostgreSQL refuses to run as root.
 func unprivileged(t *testing.T, dir string) (uid, gid uint32) {
 	t.Helper()
 	if os.Geteuid() != 0 {

@@ -213,7 +213,7 @@ func testCopiedCookie(t *testing.T, a *app) {
 	}
 	resp.Body.Close()
 	if got := copied(); got != http.StatusUnauthorized {
-		t.Errorf("the other replica answers the copy with %d, want 401", got)
+		t.Errorf("the other replica responds to the copy with %d, want 401", got)
 	}
 }
 
@@ -223,7 +223,7 @@ func testRenewal(t *testing.T, a *app) {
 	browser := a.provider.SignIn(t, a.one+"/login", "ada")
 	a.provider.Configure(func(s *hfoauthtest.Settings) { s.AccessTokenLifetime = 0 })
 	signIns := a.provider.Calls(hfoauthtest.TokenEndpoint)
-	<-time.After(2 * time.Second) // until the token is over
+	<-time.After(2 * time.Second) // until the token has expired
 
 	var wait sync.WaitGroup
 	for _, address := range replicas {
@@ -255,7 +255,7 @@ func testRenewal(t *testing.T, a *app) {
 	}
 }
 
-// testOutage asks for ten seconds while the store is away.
+// testOutage sends requests for ten seconds while the store is down.
 func testOutage(t *testing.T, a *app, down, up func()) {
 	browser := a.provider.SignIn(t, a.one+"/login", "grace")
 	expect(t, browser, a.two+"/me", http.StatusOK)
@@ -280,7 +280,7 @@ func testOutage(t *testing.T, a *app, down, up func()) {
 	eventually(t, "the store is back", func() bool {
 		got := status(t, browser, a.two+"/me")
 		if got == http.StatusUnauthorized {
-			t.Fatal("signed out by the store's absence")
+			t.Fatal("signed out by the outage")
 		}
 		return got == http.StatusOK
 	})

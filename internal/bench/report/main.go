@@ -1,6 +1,6 @@
-// Command report reads the output of go test -bench from its standard input,
-// writes it as docs/benchmarks.md below the directory it is given. Lines "module: path version" in the input
-// name the versions that were measured.
+// Command report reads the output of go test -bench from its standard input and
+// writes it as docs/benchmarks.md below the given directory. Lines "module: path
+// version" in the input name the versions that were measured.
 package main
 
 import (

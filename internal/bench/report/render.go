@@ -34,7 +34,7 @@ var (
 var sections = []section{
 	{
 		title: "Reading the signed-in user of a request",
-		text: `From the cookie to the user, which every request of a signed-in user costs. The session has the user, an access token of 500 bytes and a refresh token of 80 bytes. A hfoauth client remembers the sessions it opened lately, as its first row shows; in its second row the client has not seen the session before. Browsers keep cookies of up to 4096 bytes, name and value together: beyond that gorilla/sessions and zitadel/oidc refuse the session, hfoauth keeps it on the server, as scs always does (then the second row reads from a ` + "`Store`" + ` in memory).
+		text: `From the cookie to the user, which is what every request of a signed-in user costs. The session has the user, an access token of 500 bytes and a refresh token of 80 bytes. An hfoauth client remembers the sessions that it opened recently, as its first row shows; in its second row the client has not seen the session before. Browsers keep cookies of up to 4096 bytes, name and value together: beyond that gorilla/sessions and zitadel/oidc refuse the session, hfoauth keeps it on the server, as scs always does (then the second row reads from a ` + "`Store`" + ` in memory).
 `,
 		tables: []table{
 			{"No organizations", "BenchmarkRead/orgs=0", []column{allocations, memory, cookie}},
@@ -44,20 +44,20 @@ var sections = []section{
 	},
 	{
 		title: "The redirect to the provider",
-		text: `The answer to a click on "sign in". Cookie bytes are those of all cookies it sets.
+		text: `The response to a click on "sign in". Cookie bytes are those of all cookies that it sets.
 `,
 		tables: []table{{"", "BenchmarkLogin", []column{allocations, memory, cookie}}},
 	},
 	{
 		title: "A whole sign-in",
-		text: `The redirect and the callback of a user in 3 organizations, with a provider on loopback in the same process whose half of the work is in all rows. The first row is a token request and a userinfo request and nothing else. Not all do the same: all compare state; hfoauth and zitadel/oidc use PKCE; hfoauth and the hand-written app check a nonce; goth does not verify the signature of the ID token (` + "`TestSignInChecks`" + `).
+		text: `The redirect and the callback of a user in 3 organizations, with a provider on loopback in the same process whose share of the work is in all rows. The first row is only a token request and a userinfo request. The libraries differ in what they check: all compare state; hfoauth and zitadel/oidc use PKCE; hfoauth and the hand-written app check a nonce; goth does not verify the signature of the ID token (` + "`TestSignInChecks`" + `).
 `,
 		tables: []table{{"", "BenchmarkSignIn", []column{allocations, memory, calls}}},
 	},
 }
 
-// render writes the document. Times are followed by how many times that of
-// the table's first row they are.
+// render writes the document. Each time is followed by its multiple of the time in
+// the table's first row.
 func render(r *results, goVersion string) (string, error) {
 	var out strings.Builder
 	runs := len(r.rows[0].values["B/op"])
@@ -120,8 +120,7 @@ func ratio(r, first *row) string {
 	return threeDigits(ns / base)
 }
 
-// cell returns a number of a row. Where there is no time there was no work to
-// allocate for.
+// cell returns a number of a row. If there is no time, nothing was allocated either.
 func cell(r *row, unit string) string {
 	_, timed := r.median("ns/op")
 	value, ok := r.median(unit)
