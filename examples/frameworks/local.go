@@ -10,10 +10,10 @@ import (
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
-// setenv sets what the environment lacks on a developer's machine: where
-// browsers return to and, if no app is registered, one at a stand-in for
-// Hugging Face, which stop ends. A stand-in signs everyone in as anyone, so
-// there is none unless browsers return to this machine.
+// setenv sets what the environment lacks on a developer's machine: the address to
+// which browsers return and, if no app is registered, an app at a stand-in for
+// Hugging Face, which stop ends. A stand-in signs everyone in as anyone, so it only
+// starts if browsers return to this machine.
 func setenv(name, port string) (stop func(), err error) {
 	stop = func() {}
 	if os.Getenv("SPACE_HOST") != "" {
@@ -37,7 +37,7 @@ func setenv(name, port string) (stop func(), err error) {
 	return standIn.Close, nil
 }
 
-// listen keeps to loopback if browsers return to this machine anyway.
+// listen listens only on loopback if browsers return to this machine.
 func listen(port string) (net.Listener, error) {
 	host := ""
 	if onLoopback(os.Getenv("OAUTH_REDIRECT_URL")) {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// serve answers requests until ctx ends, and lets those under way finish. Only
-// Shutdown knows when they did: Serve returns as soon as it is called.
+// serve serves requests until ctx ends, and lets those in progress finish. Only
+// Shutdown waits for them: Serve returns as soon as Shutdown is called.
 func serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute}
 	failed := make(chan error, 1)

@@ -67,7 +67,7 @@ func TestBrowserNotesProblems(t *testing.T) {
 				chromedp.Evaluate(fmt.Sprintf(`document.querySelector("iframe").src = %q`, address), nil))
 			b.noted(p.note)
 		})
-		t.Run(p.name+" in a pop-up", func(t *testing.T) {
+		t.Run(p.name+" in a new tab", func(t *testing.T) {
 			b := newBrowser(t, browserOptions{})
 			b.run(b.ctx, chromedp.Navigate("http://one.test:"+port+"/opener"+p.path),
 				chromedp.Evaluate(fmt.Sprintf(`document.querySelector("button").onclick = () => open(%q)`, address), nil))
@@ -77,7 +77,7 @@ func TestBrowserNotesProblems(t *testing.T) {
 	}
 }
 
-// noted waits for a problem, and for no other.
+// noted waits for a problem, and fails for any other.
 func (b *browser) noted(text string) {
 	b.t.Helper()
 	b.until("the browser notes "+text, func() bool { return b.has(text) })
@@ -138,7 +138,7 @@ func TestQuickstartProcess(t *testing.T) {
 	}
 	q.kill()
 	if resp, err := http.Get(q.URL + "/"); err == nil {
-		t.Errorf("it answers %s after its end", resp.Status)
+		t.Errorf("it responds with %s after its end", resp.Status)
 	}
 	q.start()
 	if q.command.Process.Pid == first {

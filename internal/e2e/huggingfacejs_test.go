@@ -59,8 +59,8 @@ func TestHuggingFaceJSIsDenied(t *testing.T) {
 	b.says(b.ctx, "Sign-in failed: access_denied")
 }
 
-// A page cannot read an error without the CORS headers: it would only say that
-// it failed to fetch.
+// Without CORS headers a page cannot read an error: it would only know that the fetch
+// failed.
 func TestHuggingFaceJSReadsErrors(t *testing.T) {
 	hub, address := jsPage(t)
 	hub.SetFault(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(400, `{"error":"invalid_grant","error_description":"too late"}`))

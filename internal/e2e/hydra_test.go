@@ -65,7 +65,7 @@ func newHydraSite(t *testing.T, secret string) *hydraSite {
 	return h
 }
 
-// call calls the admin API, and returns the address that its answer leads to.
+// call calls the admin API, and returns the address to which it redirects.
 func (h *hydraSite) call(method, path string, body any) (redirectTo string) {
 	h.t.Helper()
 	text, err := json.Marshal(body)

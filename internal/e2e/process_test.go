@@ -17,7 +17,7 @@ import (
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
-// programs is where programs are built, until all tests are over.
+// programs is the directory in which programs are built, until all tests have ended.
 var programs string
 
 func TestMain(m *testing.M) {
@@ -133,7 +133,7 @@ func (q *program) start() {
 		}
 		<-ticker.C
 	}
-	q.t.Fatalf("the program does not answer: %s", q.log())
+	q.t.Fatalf("the program does not respond: %s", q.log())
 }
 
 // kill ends the program as a machine that loses power does.

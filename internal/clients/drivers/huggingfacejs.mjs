@@ -1,4 +1,4 @@
-// huggingface.js: an app without a server, which knows no secret.
+// huggingface.js: an app without a server, and so without a secret.
 import { oauthHandleRedirect, oauthLoginUrl, whoAmI } from "@huggingface/hub";
 import { app, serve } from "./web.mjs";
 

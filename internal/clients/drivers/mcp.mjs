@@ -1,6 +1,6 @@
-// The MCP SDK's client at a server of the same SDK: a program that nobody
-// registered. It finds the provider by the server's answer 401, registers
-// itself there (RFC 7591), signs the user in and refreshes when it must.
+// The MCP SDK's client with a server of the same SDK: an unregistered program. It
+// finds the provider through the server's 401 response, registers itself there (RFC
+// 7591), signs the user in and refreshes its token when necessary.
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { UnauthorizedError } from "@modelcontextprotocol/sdk/client/auth.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
@@ -15,7 +15,7 @@ import { app, serve, whoAmI } from "./web.mjs";
 
 const mcpURL = await serveMCP();
 
-// serveMCP starts an MCP server with one tool, which tells who the user is.
+// serveMCP starts an MCP server with one tool, which returns the user.
 async function serveMCP() {
   const mcp = express();
   const listener = mcp.listen(0, "127.0.0.1");

@@ -1,5 +1,5 @@
-// The MCP SDK's client at examples/mcp, whose address is in MCP_URL. With
-// NARROW_TOKEN it begins with a token whose scopes do not suffice.
+// The MCP SDK's client with examples/mcp, whose address is in MCP_URL. With
+// NARROW_TOKEN it begins with a token that has too few scopes.
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { UnauthorizedError } from "@modelcontextprotocol/sdk/client/auth.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
