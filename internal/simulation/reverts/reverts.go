@@ -46,10 +46,10 @@ var reverts = []revert{
 		{renewFile, "; ok && !v.confirmed {\n		return", "; ok && !v.confirmed && false {\n		return"},
 	}},
 	{10, "a dead token is not sent twice", []change{
-		{renewalFile, "next, err := c.sessions.Refuse(ctx, e, left, left.token.Expiry)", "next, err := e, error(nil)\n	if !c.now().Before(left.token.Expiry) {\n		return nil, ErrNotSignedIn\n	}"},
+		{renewalFile, "next, err := r.sessions.Refuse(ctx, e, left, left.token.Expiry)", "next, err := e, error(nil)\n	if !r.now().Before(left.token.Expiry) {\n		return nil, ErrNotSignedIn\n	}"},
 	}},
 	{10, "a user whose access token is good does not wait", []change{
-		{renewalFile, "wait := !c.now().Before(e.Data.token.Expiry)", "wait := true"},
+		{renewalFile, "wait := !r.now().Before(e.Data.token.Expiry)", "wait := true"},
 	}},
 	{11, "with a store a renewal sets no cookie", []change{
 		{sessionFile, "		case e.Value == \"\" || e.Value == value:", "		case e.Value == \"\":\n			c.cookies.set(w, name, value, c.cookieLifetime(e))\n			return e, nil\n		case e.Value == value:"},
@@ -92,7 +92,7 @@ var reverts = []revert{
 		{signOutFile, "	end := c.sessions.EndUnlessShared", "	end := c.sessions.End"},
 	}},
 	{13, "the cookie of an iframe lives as long as its session", []change{
-		{sessionFile, "		return e.End.Sub(c.now())", "		return e.Expiry.Sub(c.now())"},
+		{sessionFile, "		return e.End.Sub(now)", "		return e.Expiry.Sub(now)"},
 	}},
 	{14, "a session that the provider refuses ends on all replicas", []change{
 		{renewFile, "	next.sealed = k.config.Stored.Seal(k.encode(next), next.key)", "	if next.Version%2 == 1 {\n		k.supersede(next)\n		return next, nil\n	}\n	next.sealed = k.config.Stored.Seal(k.encode(next), next.key)"},
