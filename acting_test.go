@@ -336,3 +336,25 @@ func TestContextOfAToken(t *testing.T) {
 		}
 	})
 }
+
+// A renewal that finds the session ended at another replica yields no token,
+// even if the old one has not expired.
+func TestTokenOfASessionEndedElsewhere(t *testing.T) {
+	store := hfoauth.NewMemoryStore()
+	s := newSite(t, func(c *hfoauth.Config) { c.Store = store })
+	other := s.newReplica(func(c *hfoauth.Config) { c.Store = store })
+	clock := s.newClock(s.client, other)
+	r := httptest.NewRequest("GET", "/", nil)
+	r.AddCookie(s.newSession(ada))
+	session, err := s.client.SessionFromRequest(httptest.NewRecorder(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Logout(httptest.NewRecorder(), r); err != nil {
+		t.Fatal(err)
+	}
+	clock.advance(8*time.Hour - 4*time.Minute)
+	if _, err := session.Token(); !errors.Is(err, hfoauth.ErrNotSignedIn) {
+		t.Errorf("error %v, want ErrNotSignedIn", err)
+	}
+}

@@ -98,7 +98,11 @@ func (c *Client) AcceptBearer(options BearerOptions) func(http.Handler) http.Han
 	route := c.resources.add(c.config.complete(options))
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), bearerKey{c.bearers}, route)))
+			ctx := context.WithValue(r.Context(), bearerKey{c.bearers}, route)
+			if _, ok := bearerToken(r); ok { // it may be another user's, or not count here
+				ctx = context.WithValue(ctx, innermostKey{}, nil)
+			}
+			next.ServeHTTP(w, r.WithContext(ctx))
 		})
 	}
 }

@@ -795,3 +795,35 @@ func TestTokenInsideRequire(t *testing.T) {
 		}
 	}
 }
+
+// Behind AcceptBearer the context has no user but that of a Require handler
+// inside it: one outside found the cookie's, or another kind of token's.
+func TestContextBehindAcceptBearer(t *testing.T) {
+	s := newSite(t, nil)
+	lax := s.client.AcceptBearer(hfoauth.BearerOptions{Resource: "/lax", AnyApp: true, UserTokens: true})
+	strict := s.client.AcceptBearer(hfoauth.BearerOptions{Resource: "/strict"})
+	show := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if user := hfoauth.UserFromContext(r.Context()); user != nil {
+			fmt.Fprint(w, user.Username)
+		}
+	})
+	p := s.protect(map[string]http.Handler{
+		"/tokens":  lax(s.client.RequireUser(strict(show))),
+		"/cookies": s.client.RequireUser(strict(show)),
+	})
+	browser := s.browser()
+	s.signIn(browser, ada, "/")
+	for _, tt := range []struct{ path, token, want string }{
+		{"/tokens", s.hub.UserToken("grace"), ""},
+		{"/cookies", "hf_oauth_invented", ""},
+		{"/cookies", "", "ada"},
+	} {
+		header := []string{}
+		if tt.token != "" {
+			header = []string{"Authorization", "Bearer " + tt.token}
+		}
+		if resp := get(t, browser, p.address+tt.path, header...); resp.body != tt.want {
+			t.Errorf("%s with the token %.12q: the context has the user %q, want %q", tt.path, tt.token, resp.body, tt.want)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package hfoauth
 import (
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/hfoauth/hfoauth/internal/codec"
 	"github.com/hfoauth/hfoauth/internal/sessions"
@@ -53,7 +54,7 @@ func (t *attempts) denialOf(r *http.Request, e *entry) *denial {
 // denied what an attempt asked for.
 func (c *Client) keepDenial(w http.ResponseWriter, r *http.Request, a *attempt) {
 	e, err := c.session(r)
-	if err != nil {
+	if err != nil || e.Started.Sub(a.started) >= time.Millisecond { // the attempt was of the session before
 		return
 	}
 	d := c.attempts.denialOf(r, e)
@@ -65,8 +66,19 @@ func (c *Client) keepDenial(w http.ResponseWriter, r *http.Request, a *attempt) 
 	}
 	name := c.cookies.denial
 	value := encodeCookie(c.attempts.sealer.Seal(codec.Encode(256, d.fields), name))
+	for len(value) > maxDenial && len(d.orgs)+len(d.scopes) > 0 { // forget the oldest
+		if len(d.orgs) > 0 {
+			d.orgs = d.orgs[1:]
+		} else {
+			d.scopes = d.scopes[1:]
+		}
+		value = encodeCookie(c.attempts.sealer.Seal(codec.Encode(256, d.fields), name))
+	}
 	c.cookies.set(w, name, value, e.End.Sub(c.now()))
 }
+
+// maxDenial bounds the value of a denial's cookie.
+const maxDenial = 360
 
 // denialSize is how much of a request's header denials take.
 func (c *cookieRules) denialSize(r *http.Request) int {

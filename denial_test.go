@@ -1,6 +1,7 @@
 package hfoauth_test
 
 import (
+	"fmt"
 	"html"
 	"net/http"
 	"net/url"
@@ -218,4 +219,46 @@ func mustParse(t testing.TB, address string) *url.URL {
 		t.Fatal(err)
 	}
 	return u
+}
+
+// A denial that arrives after another user signed in is not that user's.
+func TestDenialOfTheSessionBefore(t *testing.T) {
+	d := newDemanding(t, nil)
+	browser := d.browser()
+	d.signIn(browser, ada, "/")
+	asked := d.asks(browser, "/chat")
+	d.signIn(browser, grace, "/") // in a second tab
+	d.answers(browser, asked, adaDenies)
+	d.asks(browser, "/chat")
+}
+
+// However much a user denies, all cookies together stay below what servers
+// accept.
+func TestDenialsAreBounded(t *testing.T) {
+	d := newDemanding(t, func(c *hfoauth.Config) { c.SpaceHost = "user-app.hf.space" })
+	user := hfoauthtest.User{Username: "joiner"}
+	for i := range 24 {
+		user.Orgs = append(user.Orgs, hfoauthtest.Org{Username: fmt.Sprintf("org%d", i)})
+	}
+	d.hub.AddUser(user)
+	site := d.protect(map[string]http.Handler{"/of/{org}": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		d.client.RequireOrg(r.PathValue("org"), hfoauth.RoleWrite)(http.HandlerFunc(letIn)).ServeHTTP(w, r)
+	})})
+	browser := d.browser()
+	joiner := hfoauthtest.Person{Username: "joiner"}
+	popup := d.popup(browser, url.Values{"challenge": {challengeOf(frameVerifier)}})
+	get(t, browser, d.decide(onward(popup), joiner))
+	d.claim(browser, frameVerifier)
+
+	denies := hfoauthtest.Person{Username: "joiner", Deny: true}
+	d.answers(browser, d.asks(browser, "/everything"), denies)
+	for _, org := range user.Orgs {
+		site.answers(browser, site.asks(browser, "/of/"+org.Username), denies)
+	}
+	get(t, browser, d.URL+"/login?next="+url.QueryEscape("/"+strings.Repeat("x", 1020)))
+	if size := cookieHeaderSize(t, browser, d.URL); size >= 8000 {
+		t.Errorf("all cookies take %d bytes, want less than 8000", size)
+	}
+	last := user.Orgs[len(user.Orgs)-1].Username
+	checkStatus(t, "what was denied last", site.open(browser, "/of/"+last), 403)
 }

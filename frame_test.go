@@ -264,6 +264,31 @@ func TestLaterSignInsLeaveTheIframe(t *testing.T) {
 	}
 }
 
+// A sign-in in a browser that keeps an iframe's cookie beside the tab's leaves
+// alone the session that another iframe still waits for.
+func TestLaterSignInLeavesAClaim(t *testing.T) {
+	for name, change := range keptIn() {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, change)
+			tab, iframe := s.browser(), s.browser()
+			for _, verifier := range []string{frameVerifier, frameVerifier + "2"} {
+				get(t, tab, s.decide(onward(s.popup(tab, url.Values{"challenge": {challengeOf(verifier)}})), ada))
+			}
+			s.claim(tab, frameVerifier) // an iframe of the same site
+			s.signIn(tab, grace, "/")
+			if _, cookie := s.claim(iframe, frameVerifier+"2"); cookie == nil {
+				t.Fatal("the other iframe gets no session")
+			}
+			if got := s.username(iframe); got != "ada" {
+				t.Errorf("the other iframe is signed in as %q, want ada", got)
+			}
+			if got := s.username(tab); got != "grace" {
+				t.Errorf("the tab is signed in as %q, want grace", got)
+			}
+		})
+	}
+}
+
 // A user who signs in again in an iframe has one session there.
 func TestClaimEndsTheSessionBefore(t *testing.T) {
 	for name, change := range keptIn() {

@@ -259,3 +259,26 @@ func TestOtherHostBehindAProxy(t *testing.T) {
 		})
 	}
 }
+
+// The pages of sign-in are no return paths, whether or not they have the prefix
+// that a proxy strips.
+func TestReturnPathsBehindAProxy(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	address := proxied(t, hub, true)
+	for _, next := range []string{
+		"/login?next=/login?next=/login", "/tools/login?next=/tools/login", "/logout", "/login/callback?state=x&code=y", "/login/frame/done",
+	} {
+		browser, before := hub.Browser(hfoauthtest.Person{Username: "ada"}), hub.Calls(hfoauthtest.TokenEndpoint)
+		resp, err := browser.Get(address + "/login?next=" + url.QueryEscape(next))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if got := resp.Request.URL.String(); got != address+"/" {
+			t.Errorf("next=%s leads to %s, want the start page", next, got)
+		}
+		if got := hub.Calls(hfoauthtest.TokenEndpoint) - before; got != 1 {
+			t.Errorf("next=%s: %d sign-ins, want one", next, got)
+		}
+	}
+}

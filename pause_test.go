@@ -202,3 +202,25 @@ func TestPauseLifetime(t *testing.T) {
 		t.Errorf("%d cookies of a pause, want one", pauses)
 	}
 }
+
+// A page that signs in silently and returns to itself answers the second time,
+// however its address is written.
+func TestSilentSignInOfItself(t *testing.T) {
+	s := newSite(t, nil)
+	s.hub.Configure(func(c *hfoauthtest.Settings) {
+		c.AuthorizationResponse = func(response url.Values) {
+			response.Del("code")
+			response.Set("error", "login_required")
+		}
+	})
+	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.client.Login(w, r, hfoauth.LoginOptions{Prompt: "none", Next: r.URL.RequestURI()})
+	}))
+	defer app.Close()
+	for _, path := range []string{"/self", "/self?a=b", "/self?", "/self?__sign=x", "/self?a=b&__sign=x"} {
+		browser := s.browser()
+		begun := get(t, browser, app.URL+path)
+		back := get(t, browser, s.decide(begun.Header.Get("Location"), ada))
+		checkStatus(t, path, get(t, browser, app.URL+back.Header.Get("Location")), 401)
+	}
+}

@@ -84,7 +84,7 @@ func (r *renewals) fresh(ctx context.Context, e *entry) (*entry, error) {
 	if err == nil {
 		return renewed, nil
 	}
-	if r.now().Before(e.Data.token.Expiry) && !r.sessions.Ended(e.ID) {
+	if !errors.Is(err, ErrNotSignedIn) && r.now().Before(e.Data.token.Expiry) && !r.sessions.Ended(e.ID) {
 		return e, nil
 	}
 	return nil, notRenewed(err)

@@ -76,19 +76,19 @@ func (s *Session) End(ctx context.Context) error {
 // endReplaced ends the earlier sessions of a browser that signs in again (session
 // fixation: OWASP ASVS 7.2.4). Failures are retried in the background.
 //
-// A session shared with an iframe continues there, unless this request has the
-// iframe's cookie: then the browser keeps both cookies in one place, and the
-// iframe's would hide the new session.
+// A session shared with an iframe continues there. If this request has an
+// iframe's cookie, the browser keeps both cookies in one place, and the iframe's
+// would hide the new session: it is removed, and its session ends.
 func (c *Client) endReplaced(ctx context.Context, w http.ResponseWriter, r *http.Request) {
 	if hasCookie(r, c.cookies.denial) {
 		c.cookies.remove(w, c.cookies.denial)
 	}
-	end := c.sessions.EndUnlessShared
-	if hasCookie(r, c.cookies.frame) {
-		end = c.sessions.End
-		c.cookies.remove(w, c.cookies.frame)
-	}
-	for _, value := range c.cookies.sessionCookies(r) {
-		end(ctx, value)
+	for name, value := range c.cookies.sessionCookies(r) {
+		if name == c.cookies.frame {
+			c.cookies.remove(w, name)
+			c.sessions.End(ctx, value)
+		} else {
+			c.sessions.EndUnlessShared(ctx, value)
+		}
 	}
 }

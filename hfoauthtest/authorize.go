@@ -31,6 +31,7 @@ type grant struct {
 	userCode string
 	decision decision
 	asked    time.Time
+	foreign  bool // asked for by a page of another site
 }
 
 func (g *grant) has(scope string) bool { return slices.Contains(g.scopes, scope) }

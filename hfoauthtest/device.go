@@ -31,7 +31,7 @@ func (s *Server) device(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	deviceCode, userCode := s.recordSecret(uuid()), newUserCode()
-	g := &grant{client: app.ClientID, scopes: scopes, userCode: userCode}
+	g := &grant{client: app.ClientID, scopes: scopes, userCode: userCode, foreign: guard.Check(s.host, r) != nil}
 	s.devices.Put(deviceCode, g, 1, s.now(), s.now().Add(deviceLifetime))
 	response := map[string]any{
 		"device_code":      deviceCode,
@@ -82,7 +82,7 @@ func (s *Server) redeemDeviceCode(r *http.Request, app *App) (*grant, *oauthErro
 	now := s.now()
 	_, approves := s.userNamed(s.currentSettings().ApproveAs)
 	s.mu.Lock()
-	if approves && g.decision == undecided {
+	if approves && !g.foreign && g.decision == undecided {
 		g.username, g.decision = s.settings.ApproveAs, approved
 	}
 	interval := cmp.Or(s.settings.DeviceInterval, deviceInterval)

@@ -1,6 +1,7 @@
 package hfoauthtest_test
 
 import (
+	"encoding/json"
 	"net"
 	"net/http"
 	"net/url"
@@ -157,6 +158,37 @@ func TestDeviceApprovedAtOnce(t *testing.T) {
 		if got != tt.want {
 			t.Errorf("signed in as %v, want %v", got, tt.want)
 		}
+	}
+}
+
+// A device login that another site's page started is not approved by itself:
+// its script could read the tokens.
+func TestDeviceOfAnotherSite(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	hub.Configure(func(s *hfoauthtest.Settings) { s.ApproveAs = "ada" })
+	app := hub.RegisterApp(hfoauthtest.App{Public: true})
+	req, err := http.NewRequest("POST", hub.URL+"/oauth/device", strings.NewReader("client_id="+app.ClientID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Origin", "https://evil.example")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var start struct {
+		DeviceCode string `json:"device_code"`
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&start); err != nil {
+		t.Fatal(err)
+	}
+	_, tokens := call(t, hub.URL+"/oauth/token", "", "", url.Values{
+		"client_id": {app.ClientID}, "device_code": {start.DeviceCode}, "grant_type": {"urn:ietf:params:oauth:grant-type:device_code"},
+	})
+	if got := tokens["error"]; got != "authorization_pending" {
+		t.Errorf("the token endpoint returns the error %v, want authorization_pending", got)
 	}
 }
 

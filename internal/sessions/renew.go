@@ -208,7 +208,7 @@ func (k *Keeper[S]) Refresh(ctx context.Context, e *Entry[S]) (*Entry[S], error)
 	if e.Stored() {
 		return k.openStored(k.Limit(ctx), e.key)
 	}
-	return k.current(ctx, e)
+	return k.current(ctx, e, false)
 }
 
 // reopen is Refresh, but returns ErrEnded if the session is no longer valid.

@@ -228,7 +228,7 @@ func (k *Keeper[S]) Open(ctx context.Context, value string) (*Entry[S], error) {
 	if e == nil {
 		return nil, nil
 	}
-	return k.current(ctx, e)
+	return k.current(ctx, e, true)
 }
 
 // openCookie returns the session sealed in a cookie, whether or not it is valid.
@@ -267,7 +267,7 @@ func (k *Keeper[S]) openStored(ctx context.Context, key string) (*Entry[S], erro
 	if e == nil {
 		return nil, nil
 	}
-	return k.current(ctx, e)
+	return k.current(ctx, e, true)
 }
 
 // tombstone is what the store keeps of a session that was ended. It is not
@@ -345,13 +345,14 @@ func (k *Keeper[S]) remember(e *Entry[S]) {
 func size[S any](e *Entry[S]) int { return 2*len(e.Value) + 2*len(e.sealed) }
 
 // current returns the newest version of a session that this process knows, or
-// nil if the session is not valid.
-func (k *Keeper[S]) current(ctx context.Context, e *Entry[S]) (*Entry[S], error) {
+// nil if the session is not valid. kept reports whether e comes from the store
+// or the browser, rather than from this process.
+func (k *Keeper[S]) current(ctx context.Context, e *Entry[S], kept bool) (*Entry[S], error) {
 	now := k.config.Now()
 	if _, ended := k.ended.Get(e.ID, now); ended {
 		return nil, nil
 	}
-	e = k.newest(e, now)
+	e = k.newest(e, kept, now)
 	if !now.Before(e.Expiry) {
 		return nil, nil
 	}
@@ -364,7 +365,7 @@ func (k *Keeper[S]) current(ctx context.Context, e *Entry[S]) (*Entry[S], error)
 }
 
 // newest returns the version that replaced e in this process, or e.
-func (k *Keeper[S]) newest(e *Entry[S], now time.Time) *Entry[S] {
+func (k *Keeper[S]) newest(e *Entry[S], kept bool, now time.Time) *Entry[S] {
 	if e.copied {
 		return e
 	}
@@ -377,7 +378,7 @@ func (k *Keeper[S]) newest(e *Entry[S], now time.Time) *Entry[S] {
 			k.saveLater(v.entry)
 		}
 		return v.entry
-	case !v.confirmed:
+	case kept && !v.confirmed:
 		k.confirm(e)
 	}
 	return e

@@ -272,3 +272,18 @@ func TestClaimAfterARenewal(t *testing.T) {
 		}
 	})
 }
+
+// Only what comes back from the browser or the store shows that it was kept
+// there: a stream that checks its session does not.
+func TestChecksConfirmNothing(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		k := w.replica()
+		e, value := w.start(k)
+		next := w.renew(k, e, "token 2")
+		if current, err := k.Refresh(t.Context(), next); err != nil || current != next {
+			t.Fatalf("Refresh: %v, %v", current, err)
+		}
+		time.Sleep(confirmedLifetime + time.Second)
+		w.expect(k, value, "token 2")
+	})
+}

@@ -86,10 +86,10 @@ var reverts = []revert{
 		{sessionFile, "			missing = err\n", "			return nil, err\n"},
 	}},
 	{13, "an old frame cookie does not hide a later sign-in", []change{
-		{signOutFile, "	if hasCookie(r, c.cookies.frame) {\n		end = ", "	if false {\n		end = "},
+		{signOutFile, "			c.cookies.remove(w, name)\n			c.sessions.End", "			c.sessions.End"},
 	}},
 	{13, "a later sign-in leaves the session of an iframe alone", []change{
-		{signOutFile, "	end := c.sessions.EndUnlessShared", "	end := c.sessions.End"},
+		{signOutFile, "			c.sessions.EndUnlessShared(ctx, value)", "			c.sessions.End(ctx, value)"},
 	}},
 	{13, "the cookie of an iframe lives as long as its session", []change{
 		{sessionFile, "		return e.End.Sub(now)", "		return e.Expiry.Sub(now)"},
