@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/chromedp"
+
 	"github.com/hfoauth/hfoauth"
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
@@ -61,38 +63,74 @@ handle_path /tools/* {
 	},
 }
 
-// An app at a sub-path, behind real proxies, with nothing configured but its
-// redirect URL.
-func TestProxies(t *testing.T) {
-	for name, argv := range proxies {
+// newProxied starts an app at a sub-path behind a proxy, with nothing configured
+// but its redirect URL, and returns its address.
+func newProxied(t *testing.T, hub *hfoauthtest.Server, name string) (site string) {
+	t.Helper()
+	mux := http.NewServeMux()
+	app := httptest.NewServer(mux)
+	t.Cleanup(app.Close)
+	port := freePort(t)
+	newBackground(t, []string{port}, []string{"HOME=" + t.TempDir()}, proxies[name](t, app.URL, port)...)
+	site = "http://127.0.0.1:" + port + "/tools"
+
+	redirectURL := site + "/login/callback"
+	registered := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{redirectURL}})
+	client, err := hfoauth.New(hfoauth.Config{
+		ClientID: registered.ClientID, ClientSecret: registered.ClientSecret,
+		ProviderURL: hub.URL, RedirectURL: redirectURL,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client.Mount(mux)
+	prefix := "/tools"
+	if strings.Contains(name, "strips") {
+		prefix = ""
+	}
+	mux.HandleFunc("GET "+prefix+"/{$}", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "start page") })
+	private := client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "private "+r.Method) }))
+	mux.Handle("GET "+prefix+"/private", private)
+	mux.Handle("POST "+prefix+"/private", private)
+	mux.HandleFunc("GET "+prefix+"/button", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		fmt.Fprintf(w, `<!DOCTYPE html><html lang="en"><head><title>Button</title>%s</head><body>%s</body></html>`,
+			client.ButtonAssets(), client.Button(r, hfoauth.ButtonOptions{}))
+	})
+	return site
+}
+
+// An app at a sub-path, behind real proxies, as Chromium sees it: from the
+// button through sign-in and back, and out again.
+func TestProxiesInChromium(t *testing.T) {
+	for _, name := range []string{"nginx keeps the prefix", "Caddy strips the prefix"} {
 		t.Run(name, func(t *testing.T) {
-			mux := http.NewServeMux()
-			app := httptest.NewServer(mux)
-			t.Cleanup(app.Close)
-			port := freePort(t)
-			newBackground(t, []string{port}, []string{"HOME=" + t.TempDir()}, argv(t, app.URL, port)...)
-			site := "http://127.0.0.1:" + port + "/tools"
+			site := newProxied(t, hfoauthtest.NewServer(t), name)
+			b := newBrowser(t, browserOptions{})
+			b.run(b.ctx, chromedp.Navigate(site+"/button"), chromedp.Click("[data-hfoauth-login]"),
+				chromedp.WaitVisible(`[name=user]`), chromedp.SetValue(`[name=user]`, "ada"), chromedp.Click(`button[value=approve]`))
+			b.says(b.ctx, "Sign out")
+			if got, want := b.location(b.ctx), site+"/button"; got != want {
+				t.Errorf("after sign-in at %s, want %s", got, want)
+			}
+			b.run(b.ctx, chromedp.Click(".hfoauth-user button"))
+			b.says(b.ctx, "start page")
+			if got, want := b.location(b.ctx), site+"/"; got != want {
+				t.Errorf("after sign-out at %s, want %s", got, want)
+			}
+			b.expect("401")
+			b.run(b.ctx, chromedp.Navigate(site+"/private"))
+			b.says(b.ctx, "Sign in to view this page")
+		})
+	}
+}
 
+// The same apps, as a program sees them.
+func TestProxies(t *testing.T) {
+	for name := range proxies {
+		t.Run(name, func(t *testing.T) {
 			hub := hfoauthtest.NewServer(t)
-			redirectURL := site + "/login/callback"
-			registered := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{redirectURL}})
-			client, err := hfoauth.New(hfoauth.Config{
-				ClientID: registered.ClientID, ClientSecret: registered.ClientSecret,
-				ProviderURL: hub.URL, RedirectURL: redirectURL,
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			client.Mount(mux)
-			prefix := "/tools"
-			if strings.Contains(name, "strips") {
-				prefix = ""
-			}
-			mux.HandleFunc("GET "+prefix+"/{$}", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "start page") })
-			private := client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "private "+r.Method) }))
-			mux.Handle("GET "+prefix+"/private", private)
-			mux.Handle("POST "+prefix+"/private", private)
-
+			site := newProxied(t, hub, name)
 			browser := hub.Browser(hfoauthtest.Person{Username: "ada"})
 			open := func(method, address string) (body, path string) {
 				t.Helper()
