@@ -13,7 +13,7 @@ import (
 )
 
 // djangoSite is an app whose provider is a Django project with Django OAuth
-// Toolkit, both of Debian's.
+// Toolkit, both from Debian.
 type djangoSite struct{ *site }
 
 func newDjangoSite(t *testing.T, secret string, env ...string) *djangoSite {
@@ -28,7 +28,7 @@ func newDjangoSite(t *testing.T, secret string, env ...string) *djangoSite {
 	})}
 }
 
-// mended is a project whose discovery answers itself.
+// mended is a project whose discovery does not redirect.
 const mended = "DISCOVERY=mended"
 
 var hiddenInput = regexp.MustCompile(`<input type="hidden" name="([^"]*)"(?: value="([^"]*)")?`)
@@ -75,9 +75,9 @@ func TestDjangoSignIn(t *testing.T) {
 	s.checkSignIn(s.signIn, "ada@example.com")
 }
 
-// The project as the toolkit's own documentation has it answers discovery with
-// a redirect to the address with a slash, which is not followed. The log says
-// where it leads, and nobody is alarmed.
+// Set up as the toolkit's own documentation says, the project redirects discovery
+// to the address with a slash. The redirect is not followed; the log says where it
+// leads, and the page does not mention a failed security check.
 func TestDjangoRedirectsDiscovery(t *testing.T) {
 	s := newDjangoSite(t, rightSecret)
 	status, body := s.get(s.person(), "/login")

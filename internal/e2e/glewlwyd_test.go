@@ -16,8 +16,8 @@ import (
 	"testing"
 )
 
-// glewlwydSite is an app whose provider is Debian's Glewlwyd, which is
-// configured by its API, and whose pages are made of it.
+// glewlwydSite is an app whose provider is Debian's Glewlwyd, which is configured
+// with its API; its pages use the same API.
 type glewlwydSite struct {
 	*site
 	api      string
@@ -58,8 +58,8 @@ sqlite3.connect(sys.argv[1]).executescript(open("/usr/share/dbconfig-common/data
 	return g
 }
 
-// configure makes an OpenID provider of a Glewlwyd that is new, with a user
-// and a client.
+// configure sets up a new Glewlwyd as an OpenID provider, with a user and a
+// client.
 func (g *glewlwydSite) configure(api string) {
 	g.t.Helper()
 	admin := g.person()
@@ -77,7 +77,7 @@ func (g *glewlwydSite) configure(api string) {
 			"name-claim": "mandatory", "email-claim": "mandatory",
 		},
 	})
-	for _, scope := range []string{"profile", "email", "offline_access"} { // openid is there
+	for _, scope := range []string{"profile", "email", "offline_access"} { // openid exists already
 		g.must(admin, "POST", api+"/scope/", map[string]any{
 			"name": scope, "display_name": scope, "description": scope,
 			"password_required": false, "password_max_age": 0, "scheme": map[string]any{},
@@ -128,7 +128,7 @@ func (g *glewlwydSite) call(person *http.Client, method, address string, body an
 	return g.read(resp)
 }
 
-// must is call for what has to succeed.
+// must is call, but fails the test on an error.
 func (g *glewlwydSite) must(person *http.Client, method, address string, body any) (answer string) {
 	g.t.Helper()
 	status, answer := g.call(person, method, address, body)
@@ -138,8 +138,8 @@ func (g *glewlwydSite) must(person *http.Client, method, address string, body an
 	return answer
 }
 
-// answer types a password at the provider, grants what the app asks for, and
-// goes on to where the login page leads.
+// answer enters a password at the provider, grants what the app requests, and
+// continues where the login page leads.
 func (g *glewlwydSite) answer(person *http.Client, password string) (status int, body string) {
 	g.t.Helper()
 	page := g.begin(person).Request.URL
@@ -175,9 +175,9 @@ func TestGlewlwydSignIn(t *testing.T) {
 	s.checkSignIn(s.signIn, "ada@example.com")
 }
 
-// Glewlwyd answers a refresh token that it forgot with status 400 and nothing
-// else, where RFC 6749 section 5.2 has invalid_grant. That may as well be a
-// proxy's, so it ends no session.
+// Glewlwyd responds to an unknown refresh token with status 400 and no body,
+// instead of the invalid_grant of RFC 6749 section 5.2. A proxy could do the same,
+// so this ends no session.
 func TestGlewlwydForgetsTheUser(t *testing.T) {
 	s := newGlewlwydSite(t, plainSecret)
 	s.checkForgotten(s.signIn, func(person *http.Client) {
@@ -191,15 +191,15 @@ func TestGlewlwydForgetsTheUser(t *testing.T) {
 	}, http.StatusBadGateway, "status 400")
 }
 
-// Glewlwyd calls a wrong secret unauthorized_client, not invalid_client as RFC
-// 6749 section 5.2 says. It also reads HTTP Basic without the form encoding of
-// section 2.3.1, so that secrets must not need any.
+// For a wrong secret, Glewlwyd returns unauthorized_client, not the
+// invalid_client of RFC 6749 section 5.2. It also reads HTTP Basic without the
+// form encoding of section 2.3.1, so secrets must not need any.
 func TestGlewlwydRefusesTheClient(t *testing.T) {
 	s := newGlewlwydSite(t, wrongSecret)
 	s.checkWrongSecret(s.signIn, "unauthorized_client")
 }
 
-// Glewlwyd does not send users back who refuse: they stay on its login page.
+// Glewlwyd does not redirect users who refuse: they stay on its login page.
 func TestGlewlwydRefusesTheUser(t *testing.T) {
 	s := newGlewlwydSite(t, plainSecret)
 	s.checkStays(func(person *http.Client) (int, string) { return s.answer(person, "wrong") }, s.signIn)

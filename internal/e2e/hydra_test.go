@@ -11,9 +11,9 @@ import (
 	"testing"
 )
 
-// hydraSite is an app whose provider is the OpenID-certified Ory Hydra. It has
-// no pages for signing in and consent: the test is the program that answers
-// for them, by the admin API.
+// hydraSite is an app whose provider is the OpenID-certified Ory Hydra. Hydra has
+// no pages for sign-in and consent: the test takes their place with the admin
+// API.
 type hydraSite struct {
 	*site
 	admin string
@@ -39,8 +39,8 @@ func newHydraSite(t *testing.T, secret string) *hydraSite {
 			"URLS_LOGIN=" + s.issuer + "/page", "URLS_CONSENT=" + s.issuer + "/page",
 			"TTL_ACCESS_TOKEN=" + shortLife.String(),
 		}, path, "serve", "all", "--dev", "--sqa-opt-out")
-		// Hydra makes its keys when they are first asked for, which can take
-		// longer than the access token lasts, and than Hydra gives an answer.
+		// Hydra generates its keys when they are first requested. That can take
+		// longer than the lifetime of an access token, or than Hydra's own limit.
 		s.until("Hydra has keys", func() bool {
 			resp, err := http.Get("http://127.0.0.1:" + port + "/.well-known/jwks.json")
 			if err != nil {
@@ -93,8 +93,8 @@ func (h *hydraSite) call(method, path string, body any) (redirectTo string) {
 	return to.RedirectTo
 }
 
-// decide answers the page that a browser arrived at, of kind "login" or
-// "consent", with "accept" or "reject", and returns where that leads.
+// decide answers the page that the browser reached, "login" or "consent", with
+// "accept" or "reject", and returns where that leads.
 func (h *hydraSite) decide(person *http.Client, page *http.Response, kind, decision string, body any) *http.Response {
 	h.t.Helper()
 	challenge := page.Request.URL.Query().Get(kind + "_challenge")

@@ -17,8 +17,8 @@ import (
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
-// looksEverywhere checks a page that is open, with all that a user may have
-// set: colours, width, zoom.
+// looksEverywhere checks the open page with different settings of the user's:
+// colours, width and zoom.
 func (b *browser) looksEverywhere(ctx context.Context, name string) {
 	b.t.Helper()
 	b.looks(ctx, name)
@@ -32,7 +32,7 @@ func (b *browser) looksEverywhere(ctx context.Context, name string) {
 	b.run(ctx, chromedp.EmulateViewport(1024, 768))
 }
 
-// Every page of the package, in English and right to left.
+// Every page of the package, in English and in a right-to-left language.
 func TestLooks(t *testing.T) {
 	q := newProgram(t, "languages")
 	q.hub.Configure(func(settings *hfoauthtest.Settings) { settings.AlwaysAsk = true })
@@ -68,8 +68,8 @@ func TestLooks(t *testing.T) {
 	}
 }
 
-// A button signs in to its own Client, whichever script was loaded first; an
-// element that names none, to the first.
+// A button signs in to its own Client, whichever script was loaded first. An
+// element that names no Client signs in to the first.
 func TestTwoClients(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
 	mux := http.NewServeMux()

@@ -22,8 +22,8 @@ import (
 	"github.com/gobwas/ws/wsutil"
 )
 
-// otherBrowser is one that is not Chromium. Tabs and frames are known by how
-// their addresses begin.
+// otherBrowser is a browser other than Chromium. Tabs and frames are identified
+// by a prefix of their addresses.
 type otherBrowser interface {
 	open(address string)
 	text(prefix string) string
@@ -31,7 +31,7 @@ type otherBrowser interface {
 	tabs() int
 }
 
-// remembered and told are how a sign-in inside the iframe may end.
+// remembered and told are the ways a sign-in inside the iframe may end.
 const (
 	remembered = "Start page of ada"
 	told       = "Your browser does not let this page keep you signed in here"
@@ -87,7 +87,7 @@ func TestOtherBrowsers(t *testing.T) {
 	t.Log(strings.Join(summary, "\n"))
 }
 
-// version is what a program says about itself.
+// version returns the version that a program prints.
 func version(program string) string {
 	out, err := exec.Command(program, "--version").Output()
 	if err != nil {
@@ -128,8 +128,8 @@ func newFirefox(t *testing.T, preferences string) *firefox {
 	return f
 }
 
-// call sends a command and reads its answer, which it reports to have come
-// well; events are passed over.
+// call sends a command, reads the response, and reports whether it succeeded. It
+// skips events.
 func (f *firefox) call(method string, params, result any) bool {
 	f.last++
 	text, err := json.Marshal(map[string]any{"id": f.last, "method": method, "params": params})
@@ -227,7 +227,7 @@ func newWebKit(t *testing.T, arguments ...string) *webKit {
 	return w
 }
 
-// call makes a request of the driver and reports whether it was answered well.
+// call sends a request to the driver and reports whether it succeeded.
 func (w *webKit) call(method, path string, params, value any) bool {
 	body, err := json.Marshal(params)
 	if err != nil {
@@ -258,7 +258,8 @@ func (w *webKit) handles() (handles []string) {
 
 func (w *webKit) tabs() int { return len(w.handles()) }
 
-// enter goes to the tab, or the first frame of a tab, whose address begins so.
+// enter switches to the tab, or the first frame of a tab, whose address has the
+// prefix.
 func (w *webKit) enter(prefix string) bool {
 	for _, handle := range w.handles() {
 		w.call("POST", w.session+"/window", map[string]any{"handle": handle}, nil)

@@ -189,8 +189,8 @@ func TestQuickstartSmallAndDark(t *testing.T) {
 	fits("done")
 }
 
-// The quickstart behind a proxy that ends TLS, as in a Space, and a provider
-// on another site.
+// The quickstart behind a proxy that terminates TLS, as in a Space, with a
+// provider on another site.
 func TestQuickstartOverHTTPS(t *testing.T) {
 	d := deploy(t, "quickstart")
 	b := newBrowser(t, browserOptions{})
@@ -213,8 +213,8 @@ func TestQuickstartOverHTTPS(t *testing.T) {
 	b.says(b.ctx, "You are not signed in")
 }
 
-// The app dies between login and callback and comes back: the sign-in
-// completes, because the browser holds it.
+// The app is killed between login and callback and restarted: the sign-in
+// completes, because the browser has the attempt.
 func TestQuickstartKilledDuringSignIn(t *testing.T) {
 	q := newQuickstart(t)
 	b := newBrowser(t, browserOptions{})

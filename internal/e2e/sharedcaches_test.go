@@ -38,12 +38,12 @@ CacheSocache shmcb
 CacheEnable socache /
 ProxyPass / %[2]s/
 `, port, app, t.TempDir()))
-	newBackground(t, []string{port}, nil, "/usr/sbin/apache2", "-d", "/usr/lib/apache2", "-f", configuration, "-X") // one process, which ends when it is killed
+	newBackground(t, []string{port}, nil, "/usr/sbin/apache2", "-d", "/usr/lib/apache2", "-f", configuration, "-X") // a single process, which a kill ends
 	return "http://127.0.0.1:" + port
 }
 
-// startNginx starts nginx with a cache in front of an app. It is told to
-// ignore Set-Cookie, as people tell it who wonder why nothing is cached.
+// startNginx starts nginx with a cache in front of an app. It ignores Set-Cookie,
+// as it is often configured if nothing seems to be cached.
 func startNginx(t *testing.T, app string) (site string) {
 	t.Helper()
 	port := freePort(t)
@@ -131,7 +131,7 @@ func TestSharedCaches(t *testing.T) {
 
 			signIn := func() *http.Client {
 				ada := hub.SignIn(t, site+"/login", "ada")
-				fetch(t, ada, site+"/silent") // which ends the pause after a sign-in, by a cookie
+				fetch(t, ada, site+"/silent") // which removes the cookie of the pause after a sign-in
 				return ada
 			}
 			ada := signIn()

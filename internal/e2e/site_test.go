@@ -16,16 +16,16 @@ import (
 	"github.com/hfoauth/hfoauth"
 )
 
-// site is an app that signs in with a provider that nobody here wrote.
+// site is an app that signs in with a provider from another project.
 type site struct {
 	t      *testing.T
 	issuer string
 	app    string
 	tokens atomic.Int64 // requests to the provider's token endpoint
-	log    logged       // the library's
+	log    logged       // of the library
 }
 
-// logged is a log that is written to and read at the same time.
+// logged is a log that can be written and read concurrently.
 type logged struct {
 	mu   sync.Mutex
 	text strings.Builder
@@ -47,7 +47,7 @@ func (l *logged) String() string {
 type signedIn struct {
 	User    *hfoauth.User
 	Expiry  time.Time // of the access token
-	Refresh bool      // is there a refresh token?
+	Refresh bool      // whether there is a refresh token
 }
 
 // The secrets of the app: rightSecret shows that HTTP Basic is form-encoded (RFC
@@ -57,8 +57,8 @@ const (
 	wrongSecret = "another-secret-of-an-app-that-is-not-this-one-0c42b8d6"
 )
 
-// newSite starts an app, registered as "web" with rightSecret, and its
-// provider. provider makes the latter's handler, once its address is known.
+// newSite starts an app, registered as "web" with rightSecret, and its provider.
+// The function provider returns the provider's handler, given its address.
 func newSite(t *testing.T, secret, tokenPath string, provider func(s *site) http.Handler) *site {
 	t.Helper()
 	s := &site{t: t}
@@ -92,7 +92,7 @@ func newSite(t *testing.T, secret, tokenPath string, provider func(s *site) http
 	return s
 }
 
-// serve starts a server, and returns its address under the name localhost.
+// serve starts a server and returns its address, with the name localhost.
 func (s *site) serve(handler http.Handler) string {
 	server := httptest.NewServer(handler)
 	s.t.Cleanup(server.Close)
@@ -123,7 +123,7 @@ func (s *site) appPages(mux *http.ServeMux, client *hfoauth.Client) {
 	})
 }
 
-// person is someone's browser, without JavaScript.
+// person is a user's browser, without JavaScript.
 func (s *site) person() *http.Client {
 	s.t.Helper()
 	jar, err := cookiejar.New(nil)
@@ -164,7 +164,7 @@ func (s *site) read(resp *http.Response) (status int, body string) {
 	return resp.StatusCode, string(text)
 }
 
-// home opens the app's start page, which only those signed in see.
+// home opens the app's start page, which only signed-in users see.
 func (s *site) home(person *http.Client) signedIn {
 	s.t.Helper()
 	status, body := s.get(person, "/")
@@ -175,8 +175,8 @@ func (s *site) home(person *http.Client) signedIn {
 	return page
 }
 
-// renews waits until the access token is due, is renewed, and reaches the
-// browser.
+// renews waits until the access token has been renewed and the browser has the
+// new session.
 func (s *site) renews(person *http.Client) {
 	s.t.Helper()
 	before, calls := s.home(person), s.tokens.Load()
@@ -191,12 +191,12 @@ func (s *site) renews(person *http.Client) {
 	}
 }
 
-// act is what a person does at the provider, from the click on "sign in" on; it
+// act is what a person does at the provider after the click on "sign in". It
 // returns where that leads.
 type act func(person *http.Client) (status int, body string)
 
-// checkSignIn signs in, and sees the access token renewed twice: the second
-// time with the refresh token that came of the first.
+// checkSignIn signs in and checks that the access token is renewed twice, the
+// second time with the refresh token of the first renewal.
 func (s *site) checkSignIn(signIn act, email string) {
 	s.t.Helper()
 	person := s.person()
@@ -211,9 +211,9 @@ func (s *site) checkSignIn(signIn act, email string) {
 	s.renews(person)
 }
 
-// checkForgotten has the provider forget the person's tokens: once the access
-// token has expired, the app answers with a status and text, and a new sign-in
-// is all it takes.
+// checkForgotten makes the provider forget the person's tokens. When the access
+// token has expired, the app responds with a status and text, and the person can
+// sign in again.
 func (s *site) checkForgotten(signIn act, forget func(person *http.Client), status int, text string) {
 	s.t.Helper()
 	person := s.person()
@@ -228,7 +228,7 @@ func (s *site) checkForgotten(signIn act, forget func(person *http.Client), stat
 	}
 }
 
-// checkWrongSecret is for a site that was given wrongSecret.
+// checkWrongSecret checks a site that has wrongSecret.
 func (s *site) checkWrongSecret(signIn act, code string) {
 	s.t.Helper()
 	if status, body := signIn(s.person()); status != http.StatusBadRequest || !strings.Contains(body, code) {
@@ -236,7 +236,7 @@ func (s *site) checkWrongSecret(signIn act, code string) {
 	}
 }
 
-// checkDenied denies, which leads back to the app, and then signs in.
+// checkDenied denies access, which leads back to the app, and then signs in.
 func (s *site) checkDenied(deny, signIn act) {
 	s.t.Helper()
 	person := s.person()
@@ -246,7 +246,8 @@ func (s *site) checkDenied(deny, signIn act) {
 	s.checkSignInAfter(person, signIn)
 }
 
-// checkStays does what the provider leads nowhere from, and then signs in.
+// checkStays does something after which the provider does not redirect, and then
+// signs in.
 func (s *site) checkStays(fail, signIn act) {
 	s.t.Helper()
 	person := s.person()
@@ -264,8 +265,8 @@ func (s *site) checkSignInAfter(person *http.Client, signIn act) {
 	}
 }
 
-// ends waits until the app has no access token for the person any more, and
-// returns what it says.
+// ends waits until the app no longer has an access token for the person, and
+// returns the page.
 func (s *site) ends(person *http.Client) (status int, body string) {
 	s.t.Helper()
 	s.until("the access token ends", func() bool {

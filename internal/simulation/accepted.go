@@ -14,7 +14,7 @@ var Accepted = map[string]string{
 	doubleTake: "Two replicas that answer the same claim at the same moment may both give the session out, to the same iframe.",
 	takenDead:  "A claim works once, and the process that took it ended before the iframe had the session: the user clicks again.",
 	forgotten:  "A process that answered 10,000 other claims within two minutes forgets the first of them.",
-	logoutLate: "LogoutUser returned an error, and its writes reached the store later: sessions that began in between end, too.",
+	logoutLate: "LogoutUser returned an error, and its writes reached the store later: sessions that began in between end as well.",
 }
 
 const (

@@ -10,7 +10,7 @@ const config = () => ({
   secret: "0123456789abcdef0123456789abcdef",
   debug: true,
   logger: {
-    debug(_, details) { reason = details?.error; }, // what the provider said, which the error leaves out
+    debug(_, details) { reason = details?.error; }, // the provider's reason, which the error omits
     warn() {},
     error(error) { problem = new Error(reason ?? error.message, { cause: error.cause?.err }); },
   },
@@ -39,7 +39,7 @@ await serve({
   async routes(request) {
     problem = reason = undefined;
     const response = await Auth(request, config());
-    if (problem) throw problem; // in place of the page that it leads to
+    if (problem) throw problem; // instead of the page that it redirects to
     return response;
   },
   async account(_, request) {

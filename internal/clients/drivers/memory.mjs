@@ -1,7 +1,7 @@
-// What an MCP client keeps of one user.
+// What an MCP client stores for one user.
 import { app } from "./web.mjs";
 
-// Memory is an OAuthClientProvider that keeps everything of one user.
+// Memory is an OAuthClientProvider that stores everything of one user.
 export class Memory {
   get redirectUrl() { return app.redirectUri; }
   get clientMetadata() {

@@ -1,4 +1,4 @@
-// The web app around each client of npm's: routes and answers as doc.go says.
+// The web app around each npm client: routes and responses as in doc.go.
 import { randomUUID } from "node:crypto";
 import { createServer } from "node:http";
 import { once } from "node:events";
@@ -19,12 +19,12 @@ const redirect = (location) => new Response(null, { status: 302, headers: { loca
 // the browser, an object of its own:
 //
 //   login(session)          returns the address of the provider
-//   callback(session, url)  takes what came back
+//   callback(session, url)  handles the authorization response
 //   account(session)        returns what /me shows
 //   refresh(session)        renews the tokens
 //   device(session)         begins a device login, and returns what the user is shown
 //   token(session)          waits until the user has decided on it
-//   routes(request)         answers other paths
+//   routes(request)         serves other paths
 export async function serve(client) {
   const sessions = new Map();
 
