@@ -74,7 +74,7 @@ func (c *Client) Login(w http.ResponseWriter, r *http.Request, options LoginOpti
 	case mode != "" && mode != "navigate": // an image, or a script's request: no person asked for it
 		c.fail(w, r, notOpened(r), options.Next)
 	case options.Prompt == "none" && hasCookie(r, c.cookies.pause): // asked just now
-		next = c.paths.returnTo(c.paths.asSeen(r, next))
+		next = c.paths.backTo(r, next)
 		if path, _, _ := strings.Cut(next, "#"); strings.TrimSuffix(path, "?") != c.paths.asSeen(r, pathOf(r)) {
 			http.Redirect(w, r, next, http.StatusSeeOther)
 			return
@@ -168,7 +168,7 @@ func (c *Client) callback(w http.ResponseWriter, r *http.Request) {
 	next, err := c.finishSignIn(ctx, w, r, a)
 	if err != nil && a.silent {
 		c.log(r, err)
-		http.Redirect(w, r, c.paths.returnTo(c.paths.asSeen(r, a.next)), http.StatusSeeOther)
+		http.Redirect(w, r, c.paths.backTo(r, a.next), http.StatusSeeOther)
 		return
 	}
 	if e, ok := errors.AsType[*ProviderError](err); ok && e.Code == "invalid_scope" && len(a.optional) > 0 {
@@ -211,7 +211,7 @@ func (c *Client) finishSignIn(ctx context.Context, w http.ResponseWriter, r *htt
 	}
 	switch {
 	case a.challenge == "":
-		return c.paths.returnTo(c.paths.asSeen(r, a.next)), err
+		return c.paths.backTo(r, a.next), err
 	case err != nil:
 		c.sessions.Deny(c.sessions.Limit(context.WithoutCancel(ctx)), a.challenge) // if this fails, the iframe gives up in time
 		return "", err
@@ -324,7 +324,7 @@ func (c *Client) logout(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, r, err, c.config.HomePath)
 		return
 	}
-	http.Redirect(w, r, c.paths.returnTo(c.paths.asSeen(r, c.paths.returnTo(r.PostFormValue("next")))), http.StatusSeeOther)
+	http.Redirect(w, r, c.paths.backTo(r, c.paths.returnTo(r.PostFormValue("next"))), http.StatusSeeOther)
 }
 
 // logoutPage is for users who open the address of sign-out: a link must not sign

@@ -142,6 +142,16 @@ func (p *paths) asSeen(r *http.Request, next string) string {
 	return strings.TrimSuffix(base, "/") + next
 }
 
+// backTo returns a return path as the browser sees it. With the prefix that a
+// proxy strips it may be one of the pages of sign-in, which do not count.
+func (p *paths) backTo(r *http.Request, next string) string {
+	seen := p.asSeen(r, next)
+	if seen == next {
+		return next
+	}
+	return p.returnTo(seen)
+}
+
 func (p *paths) frame() string { return strings.TrimSuffix(p.login, "/") + "/frame/" }
 
 // origin returns the origin of a URL as browsers write it, however the URL is

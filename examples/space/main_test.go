@@ -199,7 +199,7 @@ func TestSpace(t *testing.T) {
 	if resp.StatusCode != 200 || !strings.Contains(page, "data-hfoauth-login") {
 		t.Errorf("signed out: %s %s", resp.Status, page)
 	}
-	if policy := resp.Header.Get("Content-Security-Policy"); strings.Contains(policy, "unsafe") || !strings.Contains(policy, "frame-ancestors 'self' "+hub.URL) {
+	if policy := resp.Header.Get("Content-Security-Policy"); strings.Contains(policy, "unsafe") || !strings.Contains(policy, "frame-ancestors 'self' https://huggingface.co "+hub.URL) {
 		t.Errorf("policy %q", policy)
 	}
 

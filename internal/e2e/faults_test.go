@@ -235,7 +235,7 @@ func TestClocks(t *testing.T) {
 			t.Errorf("clock off by %s: %d %s", difference, status, page)
 		}
 	}
-	if !strings.Contains(q.log(), "compare the clock") {
+	if !strings.Contains(q.log(), "compare it with the provider's clock") {
 		t.Errorf("the log does not name the clock: %s", q.log())
 	}
 }
