@@ -385,7 +385,7 @@ func TestForbiddenSaysWhy(t *testing.T) {
 		{"grace", "/own",
 			"You are signed in as grace, who is not a member.", "the user is not a member of engines", `"org":"engines"`, false},
 		{"ada", "/notes",
-			"<p>It is for members of notes with the role admin. This app cannot see your role there.</p>", "role in notes is not known", `"org":"notes"`, true},
+			"<p>It is for members of notes with the role admin. This app cannot see your role there.</p>\n<p>Remove the app from your connected applications on Hugging Face, sign in again, and select notes when you are asked.</p>", "role in notes is not known", `"org":"notes"`, true},
 		{"grace", "/closed", "Closed.", "Closed.", `"reason":"Closed."`, false},
 		{"pending", "/admin",
 			"engines requires single sign-on", "sign-in demands (SSO, MFA) of engines", `"org":"engines"`, false},

@@ -274,9 +274,12 @@ func TestPagesAfterAForm(t *testing.T) {
 		}
 	}
 	r := httptest.NewRequest("POST", "/orgs/engines/notes", nil)
-	r.Header.Set("Referer", s.URL+"/orgs")
-	if got, want := string(s.client.Button(r, hfoauth.ButtonOptions{})), `href="/login?next=%2Forgs"`; !strings.Contains(got, want) {
-		t.Errorf("the button on the page after a form: %s, want %s", got, want)
+	r.Header.Set("Referer", s.URL+"/orgs?__sign=secret")
+	button := string(s.client.Button(r, hfoauth.ButtonOptions{}))
+	for _, want := range []string{`href="/login?next=%2Forgs"`, `data-hfoauth-next="/orgs"`} {
+		if !strings.Contains(button, want) {
+			t.Errorf("the button on the page after a form lacks %s: %s", want, button)
+		}
 	}
 }
 
