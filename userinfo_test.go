@@ -130,10 +130,18 @@ func FuzzUserClaims(f *testing.F) {
 }
 
 func TestOrgNamedLikeAnID(t *testing.T) {
-	id := "6a0000000000000000000001"
-	user := hfoauth.User{Orgs: []hfoauth.Org{{Sub: "6affffffffffffffffffffff", Username: id}}}
-	if org := user.Org(id); org != nil {
-		t.Errorf("%+v passes for the organization with this ID", org)
+	for username, found := range map[string]bool{
+		"6a0000000000000000000001":  false,
+		"6A00000000000000000000FF":  false,
+		"x6a0000000000000000000001": true,
+		"6a0000000000000000000001x": true,
+		"6a000000000000000000001":   true,
+		"6g0000000000000000000001":  true,
+	} {
+		user := hfoauth.User{Orgs: []hfoauth.Org{{Sub: "6affffffffffffffffffffff", Username: username}}}
+		if got := user.Org(username) != nil; got != found {
+			t.Errorf("the organization of the username %q is found: %t, want %t", username, got, found)
+		}
 	}
 }
 
