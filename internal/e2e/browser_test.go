@@ -130,7 +130,11 @@ func launch(t *testing.T, profile, hosts string) context.Context {
 
 func (b *browser) mustWatch(ctx context.Context) {
 	b.t.Helper()
-	if err := b.watch(ctx); err != nil {
+	if b.watch(ctx) == nil {
+		return
+	}
+	var err error
+	if !eventually(func() bool { err = enable(ctx); return err == nil }) { // a page that navigates refuses at first
 		b.t.Fatal(err)
 	}
 }

@@ -27,6 +27,11 @@ type problems struct {
 // watch records the problems of a tab or frame, including earlier ones.
 func (p *problems) watch(ctx context.Context) error {
 	chromedp.ListenTarget(ctx, p.note)
+	return enable(ctx)
+}
+
+// enable makes a tab or frame report its problems.
+func enable(ctx context.Context) error {
 	return chromedp.Run(ctx, log.Enable(), runtime.Enable(), network.Enable())
 }
 
