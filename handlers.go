@@ -156,16 +156,19 @@ func (c *Client) callback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	keepPrivate(w)
-	ctx, cancel := context.WithTimeout(r.Context(), callbackTimeout)
-	defer cancel()
-
+	r = r.WithContext(c.sessions.Limit(r.Context()))
 	c.cookies.setPause(w)
 	a, err := c.attempts.take(w, r, single(r.URL.Query(), "state"))
 	if err != nil {
-		c.fail(w, r, err, c.config.HomePath)
+		c.fail(w, c.lookUp(r), err, c.config.HomePath)
 		return
 	}
+	ctx, cancel := context.WithTimeout(r.Context(), callbackTimeout)
+	defer cancel()
 	next, err := c.finishSignIn(ctx, w, r, a)
+	if err != nil {
+		r = c.lookUp(r)
+	}
 	if err != nil && a.silent {
 		c.log(r, err)
 		http.Redirect(w, r, c.paths.backTo(r, a.next), http.StatusSeeOther)

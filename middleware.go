@@ -122,7 +122,8 @@ func (c *Client) require(next http.Handler, d demands) http.Handler {
 
 func (h *required) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := h.client
-	e, err := c.freshSession(w, r)
+	ctx := c.sessions.Limit(r.Context())
+	e, err := c.freshSession(ctx, w, r)
 	if err == nil && hasCookie(r, c.cookies.pause) {
 		c.cookies.remove(w, c.cookies.pause)
 	}
@@ -134,7 +135,7 @@ func (h *required) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		err = ErrCrossSite
 	}
 	if err == nil && len(h.demands.orgs) > 0 {
-		e, err = c.renewals.withCurrentUser(c.sessions.Limit(r.Context()), e)
+		e, err = c.renewals.withCurrentUser(ctx, e)
 	}
 	if err == nil {
 		err = h.demands.check(e.Data)
@@ -159,6 +160,7 @@ func (h *required) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 //
 // Config.ErrorHandler must not call it; it returns false instead.
 func (c *Client) Error(w http.ResponseWriter, r *http.Request, err error) {
+	r = c.lookUp(r)
 	e, _ := c.session(r)
 	c.refuse(w, r, e, explained(err, e), nil)
 }
@@ -168,6 +170,9 @@ func (c *Client) Error(w http.ResponseWriter, r *http.Request, err error) {
 // and so begins here and not at Config.LoginPath if there are any.
 func (c *Client) refuse(w http.ResponseWriter, r *http.Request, e *entry, err error, scopes Scopes) {
 	here := c.paths.pageOf(r)
+	if e != nil {
+		r = c.knowing(r, e)
+	}
 	keepPrivate(w)
 	if isNavigation(r) && !c.bearers.has(r) {
 		if errors.Is(err, ErrNotSignedIn) {

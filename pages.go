@@ -131,14 +131,14 @@ func (c *Client) explain(r *http.Request, say sayer, err error, next string) pag
 		m.Action.Label = say("Sign in with %s", provider)
 		return with(say("Sign in to view this page"))
 	case errors.Is(err, ErrState):
-		if c.isSignedIn(r) { // Back, or a second tab
+		if c.found(r) != nil { // Back, or a second tab
 			m.Action, m.Home = &link{c.config.HomePath, say("Continue")}, &link{c.paths.loginURL(next), say("Sign in again")}
 			return with(say("You are already signed in"), say("This sign-in link has expired or was already used."))
 		}
 		m.Action.Label = say("Sign in again")
 		return with(say("This sign-in link has expired or was already used"), say("If you started in another browser, continue there. Otherwise, sign in again."))
 	case errors.Is(err, ErrDenied):
-		if failed, ok := errors.AsType[*attemptError](err); ok && c.isSignedIn(r) {
+		if failed, ok := errors.AsType[*attemptError](err); ok && c.found(r) != nil {
 			m.Action, m.Form, m.Home = m.Home, c.retryForm(say, failed.attempt), nil
 			text := say("You did not give this app the permission that it asked for. You are still signed in.")
 			if c.config.AppName != "" {
@@ -175,11 +175,6 @@ func (c *Client) explain(r *http.Request, say sayer, err error, next string) pag
 		return with(say("We can't check your sign-in right now"), say("Wait a moment, then try again."))
 	}
 	return with(say("Something went wrong"), again)
-}
-
-func (c *Client) isSignedIn(r *http.Request) bool {
-	_, err := c.session(r)
-	return err == nil
 }
 
 // retryForm begins an attempt again, for the same iframe if it was for one.

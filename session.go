@@ -195,7 +195,7 @@ func (c *Client) UserFromRequest(r *http.Request) (*User, error) {
 // them for a reason of its own. It wraps [ErrProviderUnavailable],
 // [ErrProviderInvalid] or [ErrStoreUnavailable] if that cannot be known.
 func (c *Client) SessionFromRequest(w http.ResponseWriter, r *http.Request) (*Session, error) {
-	e, err := c.freshSession(w, r)
+	e, err := c.freshSession(c.sessions.Limit(r.Context()), w, r)
 	if err != nil {
 		return nil, err
 	}
@@ -303,6 +303,22 @@ func (c *Client) sessionWithoutCookie(r *http.Request) (*entry, error) {
 	return found.entry, nil
 }
 
+// lookUp returns r with its session looked up, so that the page and the log of
+// its failure do not ask the store again.
+func (c *Client) lookUp(r *http.Request) *http.Request {
+	r = r.WithContext(c.sessions.Limit(r.Context()))
+	if e, err := c.session(r); err == nil {
+		return c.knowing(r, e)
+	}
+	return r
+}
+
+// knowing returns r with a session that is known to be its own.
+func (c *Client) knowing(r *http.Request, e *entry) *http.Request {
+	known := &sessionContext{Context: r.Context(), client: c, entry: e}
+	return r.WithContext(context.WithValue(r.Context(), sessionKey{c}, known))
+}
+
 // found returns what the Require handlers around a request found, nil if
 // there are none.
 func (c *Client) found(r *http.Request) *sessionContext {
@@ -313,11 +329,10 @@ func (c *Client) found(r *http.Request) *sessionContext {
 // freshSession returns the request's session, its access token renewed if
 // possible, and sends a renewed cookie to the browser. A session that has ended
 // does not hide another one in a later cookie.
-func (c *Client) freshSession(w http.ResponseWriter, r *http.Request) (*entry, error) {
+func (c *Client) freshSession(ctx context.Context, w http.ResponseWriter, r *http.Request) (*entry, error) {
 	if e, err := c.sessionWithoutCookie(r); e != nil || err != nil {
 		return e, err
 	}
-	ctx := c.sessions.Limit(r.Context())
 	missing := notSignedIn(r)
 	for name, value := range c.cookies.sessionCookies(r) {
 		e, err := c.sessions.Open(ctx, value)

@@ -292,3 +292,20 @@ func TestStateIsNamedInTheLog(t *testing.T) {
 		}
 	}
 }
+
+// Back, or a second tab, leads a user who is signed in to a callback that is
+// spent. Its page leads on.
+func TestSpentCallbackOfASignedInUser(t *testing.T) {
+	for name, change := range keptIn() {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, change)
+			browser := s.browser()
+			callback := s.decide(s.begin(browser, "/private"), ada)
+			get(t, browser, callback)
+			again := get(t, browser, callback)
+			checkStatus(t, "the same callback again", again, http.StatusBadRequest)
+			checkHas(t, "its page", again.body, "You are already signed in", ">Continue<", ">Sign in again<")
+			checkLacks(t, "the page of another browser", get(t, s.browser(), callback).body, "You are already signed in")
+		})
+	}
+}

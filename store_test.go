@@ -316,6 +316,40 @@ func TestTwoSlowCallsToTheStore(t *testing.T) {
 	})
 }
 
+// So are those of a request that fails, whose page and log name the user.
+func TestSlowCallsOfAFailure(t *testing.T) {
+	fails := map[string]func(*hfoauth.Client) http.Handler{
+		"callback": func(c *hfoauth.Client) http.Handler { return c.CallbackHandler() },
+		"Require": func(c *hfoauth.Client) http.Handler {
+			return c.RequireOrg("nobody", hfoauth.RoleAny)(http.HandlerFunc(letIn))
+		},
+		"Error": func(c *hfoauth.Client) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { c.Error(w, r, hfoauth.ErrCrossSite) })
+		},
+	}
+	for name, handler := range fails {
+		for _, delay := range []time.Duration{250 * time.Millisecond, 700 * time.Millisecond} {
+			t.Run(fmt.Sprint(name, " ", delay), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					entries := newMapStore()
+					s := newVirtualSite(t, withStore(entries))
+					cookie := s.newSession(ada)
+					other := s.newReplica(withStore(&slowStore{entries, delay}))
+					began := time.Now()
+					w := httptest.NewRecorder()
+					handler(other).ServeHTTP(w, requestWith(cookie))
+					if w.Code < 400 {
+						t.Errorf("status %d, want a failure", w.Code)
+					}
+					if took := time.Since(began); took >= time.Second {
+						t.Errorf("answered after %s, want less than a second", took)
+					}
+				})
+			})
+		}
+	}
+}
+
 // So are the calls for several cookies of one name.
 func TestSlowCallsForSeveralCookies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
