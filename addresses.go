@@ -17,8 +17,8 @@ var (
 	// browsers send them (https://url.spec.whatwg.org/#host-parsing).
 	hostPattern = regexp.MustCompile(`^([A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?|\[[0-9A-Fa-f:.]+\])(:([0-9]{1,5}))?$`)
 
-	// pathPattern matches paths that have one spelling only (RFC 3986 section
-	// 3.3) but for dots, without a slash at the end.
+	// pathPattern matches paths with only one spelling (RFC 3986 section 3.3),
+	// except for dots, that do not end in a slash.
 	pathPattern = regexp.MustCompile(`^(/[A-Za-z0-9._~!$&()*+,;=:@-]+)+$`)
 )
 
@@ -38,7 +38,7 @@ func isPath(text string) bool {
 	return pathPattern.MatchString(text) && path.Clean(text) == text
 }
 
-// checkSpaceHost accepts what a Space sets.
+// checkSpaceHost accepts what SPACE_HOST is in a Space.
 func (c *Config) checkSpaceHost() error {
 	if c.SpaceHost == "" {
 		return nil
@@ -76,7 +76,8 @@ func (c *Config) checkRedirectURL() error {
 	return field("RedirectURL", "OAUTH_REDIRECT_URL", checkRedirectPath(u))
 }
 
-// checkRedirectPath accepts a path of its own that http.ServeMux can match.
+// checkRedirectPath accepts a path other than the root that http.ServeMux can
+// match.
 func checkRedirectPath(u *url.URL) error {
 	switch {
 	case u.Path == "" || u.Path == "/":
@@ -87,7 +88,7 @@ func checkRedirectPath(u *url.URL) error {
 	return nil
 }
 
-// checkProviderURL accepts an issuer, and not where its metadata is.
+// checkProviderURL accepts an issuer, but not the address of its metadata.
 func checkProviderURL(text string) error {
 	if strings.Contains(text, "/.well-known") {
 		return errors.New("this is where the provider's metadata is: leave out /.well-known and what follows it")
@@ -111,7 +112,7 @@ func checkURL(text string) error {
 	case strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r == '"' }):
 		return fmt.Errorf("%q has a space or a quote in it: leave it out", text)
 	case u.Scheme == "http" && !provider.Loopback(u.Hostname()):
-		return fmt.Errorf("%q uses http, which anyone on the way can read: use https (http is fine on localhost)", text)
+		return fmt.Errorf("%q uses http, which anyone on the network can read: use https (http is fine on localhost)", text)
 	}
 	return nil
 }
@@ -138,7 +139,7 @@ func checkFrameAncestors(ancestors []string) error {
 	return nil
 }
 
-// checkPaths accepts paths that http.ServeMux can match, each with one meaning.
+// checkPaths accepts paths that http.ServeMux can match and that do not overlap.
 func (c *Config) checkPaths() error {
 	err := errors.Join(
 		field("LoginPath", "", checkPath(c.LoginPath)),
@@ -166,7 +167,8 @@ func checkHomePath(path string) error {
 	return checkPath(strings.TrimSuffix(path, "/"))
 }
 
-// checkPathsApart holds the handlers apart, which Mount would otherwise refuse.
+// checkPathsApart makes sure that no two handlers share a path, which would make
+// Mount panic.
 func (c *Config) checkPathsApart() error {
 	callback := ""
 	if u, err := url.Parse(c.RedirectURL); err == nil {
@@ -177,7 +179,7 @@ func (c *Config) checkPathsApart() error {
 	case callback == c.LoginPath || callback == c.LogoutPath:
 		return field("RedirectURL", "OAUTH_REDIRECT_URL", fmt.Errorf("its path %q is that of sign-in or sign-out: give the callback another, such as /login/callback", callback))
 	case c.LoginPath == c.LogoutPath:
-		return field("LogoutPath", "", fmt.Errorf("%q is the path of sign-in, too: choose another", c.LogoutPath))
+		return field("LogoutPath", "", fmt.Errorf("%q is also the path of sign-in: choose another", c.LogoutPath))
 	case home == c.LoginPath || home == c.LogoutPath || home != "" && home == callback:
 		return field("HomePath", "", fmt.Errorf("%q is a path of sign-in or sign-out: name the page where users start", c.HomePath))
 	}

@@ -24,38 +24,38 @@ const (
 	defaultMaxSessionAge = 30 * 24 * time.Hour
 )
 
-// Config says who the app is and how it wants sign-in to behave. The zero
-// value is what a Space needs: [New] takes every field that is left out from
-// the environment, or from the default that its comment names. A field that
-// is set wins over the environment.
+// Config describes the app and how sign-in behaves. The zero value is what a
+// Space needs: [New] takes each empty field from the environment, or uses the
+// default named in the field's comment. A field that is set takes precedence over
+// the environment.
 //
-// A Config prints without its secrets, and does not marshal. In a struct keep
-// it in an exported field or behind a pointer: fmt cannot ask one that is held
-// by value in an unexported field how it prints, and shows what is in it.
+// A Config prints without its secrets, and does not marshal. In a struct, keep it
+// in an exported field or behind a pointer: fmt calls no method of a value in an
+// unexported field, and prints what is in it.
 type Config struct {
 	// ClientID is the ID of the OAuth app, from OAUTH_CLIENT_ID if empty.
 	// Required. A Space with `hf_oauth: true` in its README.md has one;
 	// elsewhere, register at https://huggingface.co/settings/connected-applications.
 	//
-	// A URL that ends in /.well-known/oauth-cimd, at the origin of RedirectURL,
-	// makes the app known to the provider without registration: Client.Mount
-	// serves the document there, which the provider must be able to reach. Such an
-	// app has no secret, so SessionKeys are required
+	// An app that is not registered sets it to a URL that ends in
+	// /.well-known/oauth-cimd, at the origin of RedirectURL. Client.Mount serves a
+	// document there, which the provider must be able to reach. Such an app has no
+	// secret, so SessionKeys are required
 	// (https://huggingface.co/docs/hub/oauth, Client ID Metadata Document).
 	ClientID string
 
-	// ClientSecret authenticates the app at the token endpoint by HTTP Basic,
-	// and the keys that seal cookies are derived from it. From
-	// OAUTH_CLIENT_SECRET if both it and ClientID are empty. Without one the app
-	// is a public client (RFC 6749 section 2.1) that relies on PKCE alone.
+	// ClientSecret authenticates the app at the token endpoint with HTTP Basic,
+	// and the keys that seal cookies are derived from it. It is taken from
+	// OAUTH_CLIENT_SECRET if it and ClientID are both empty. Without a secret the
+	// app is a public client (RFC 6749 section 2.1), which relies on PKCE.
 	//
-	// A secret of less than 24 bytes, or of fewer than eight different ones,
-	// could be guessed from a cookie: with one, or with none, SessionKeys are
-	// required. Those of Hugging Face are strong.
+	// SessionKeys are required if there is no secret, or if it has fewer than 24
+	// bytes or fewer than eight distinct ones, because such a secret could be
+	// guessed from a cookie. Hugging Face's secrets are strong.
 	ClientSecret string
 
-	// AppName is what users read as the app's name, also on the provider's page
-	// if the app is not registered. If empty, pages do without.
+	// AppName is the app's name for users, also on the provider's page if the app
+	// is not registered. If empty, pages do not name the app.
 	AppName string
 
 	// Scopes are requested at every sign-in, from OAUTH_SCOPES (separated by
@@ -64,30 +64,31 @@ type Config struct {
 	Scopes Scopes
 
 	// ProviderURL is the issuer of the OpenID provider, from
-	// OPENID_PROVIDER_URL if empty, else "https://huggingface.co". It must use
-	// https, on loopback http will do. A trailing slash does not matter.
+	// OPENID_PROVIDER_URL if empty, or else "https://huggingface.co". It must use
+	// https, or http on loopback. A trailing slash makes no difference.
 	ProviderURL string
 
-	// RedirectURL is the full URL under which the provider sends browsers back
-	// to Client.CallbackHandler, exactly as registered. From
-	// OAUTH_REDIRECT_URL if empty, else https://{first entry of
-	// SpaceHost}/login/callback. It must use https, on loopback http will do.
+	// RedirectURL is the full URL to which the provider sends browsers back, that
+	// of Client.CallbackHandler, exactly as registered. If empty, it is taken from
+	// OAUTH_REDIRECT_URL, or else it is https://{first entry of
+	// SpaceHost}/login/callback. It must use https, or http on loopback.
 	RedirectURL string
 
-	// SpaceHost is the host name of the Space the app runs in, or a list of
-	// them separated by commas of which the first is the one under hf.space.
-	// From SPACE_HOST if empty.
+	// SpaceHost is the host name of the Space that the app runs in, or a list of
+	// names separated by commas, of which the first is the one below hf.space. It
+	// is taken from SPACE_HOST if empty.
 	SpaceHost string
 
 	// SessionKeys seal cookies and stored sessions; each has 32 random bytes.
-	// The first one seals, all of them open: put a new key in front to rotate,
-	// and drop the old one when the sessions it sealed are over. If nil, the
-	// key is derived from ClientSecret, and replacing the secret signs all
-	// users out. Every replica needs the same keys.
+	// The first one seals, and all of them open. To rotate, add the new key in
+	// second place on every replica, then move it to the front, and remove the old
+	// one when the sessions it sealed have ended. If nil, the key is derived from
+	// ClientSecret, and a new secret signs all users out. Every replica needs the
+	// same keys.
 	SessionKeys [][]byte
 
 	// LoginPath, LogoutPath and HomePath are the paths, as browsers see them, of
-	// sign-in, sign-out and the start page. If empty they follow from
+	// sign-in, sign-out and the start page. If empty, they follow from
 	// RedirectURL: for https://example.com/tools/login/callback they are
 	// /tools/login, /tools/logout and /tools/; for a path that does not end in
 	// /login/callback they are /login, /logout and /.
@@ -96,97 +97,95 @@ type Config struct {
 	HomePath   string
 
 	// TrustedOrigins are other origins whose pages may send requests that change
-	// something, or open WebSockets: "https://app.example.com" for a front end
-	// of its own whose API is here, or "http://localhost:5173". They never count
-	// for sign-in inside an iframe, and CORS remains the app's to answer. If nil,
-	// only this site's own pages may.
+	// something, or open WebSockets: "https://app.example.com" for a front end on
+	// another origin, or "http://localhost:5173". They never count for sign-in
+	// inside an iframe, and CORS is up to the app. If nil, only this site's own
+	// pages may do so.
 	//
-	// Unless there are FrameAncestors, browsers send cookies only with requests
-	// of the same site (SameSite=Lax), which is the same scheme and registrable
+	// Unless FrameAncestors are set, browsers send cookies only with requests from
+	// the same site (SameSite=Lax), which is the same scheme and registrable
 	// domain: example.com for app.example.com. New logs a warning for an origin
-	// that is certain to be of another site, because its scheme or the last two
-	// labels of its host differ. It does not know which domains are registered
-	// below: other.co.uk is another site than app.example.co.uk, and gets no
-	// warning.
+	// that is certainly on another site, because its scheme or the last two labels
+	// of its host differ. It does not know the public suffixes: other.co.uk and
+	// app.example.co.uk are different sites, but there is no warning.
 	TrustedOrigins []string
 
 	// FrameAncestors are the sites that may show the app inside an iframe, as in
-	// a Content-Security-Policy: "https://huggingface.co". If nil, the provider in
-	// a Space and none elsewhere. If there are any, cookies are sent with
+	// a Content-Security-Policy: "https://huggingface.co". If nil, that is the
+	// provider in a Space, and no site elsewhere. If there are any, cookies have
 	// SameSite=None.
 	FrameAncestors []string
 
-	// Store keeps sessions on the server: the cookie holds an ID and the store
-	// the sealed session. If nil, a session lives in its cookie, and only one
-	// that does not fit (a user with very many organizations) is kept in the
-	// memory of this process, which holds at most 64 MiB of them.
+	// Store keeps sessions on the server: the cookie has an ID, and the store has
+	// the sealed session. If nil, a session is kept in its cookie, or in the memory
+	// of this process (up to 64 MiB of them) if it does not fit because the user
+	// has very many organizations.
 	Store Store
 
 	// MaxSessionAge is how long after sign-in a session ends, however often it
-	// was renewed. If zero, 30 days (NIST SP 800-63B-4 section 2.1.3). A session
-	// keeps the age it started with, unless a lower one is set now.
+	// was renewed. If zero, it is 30 days (NIST SP 800-63B-4 section 2.1.3). A
+	// session keeps the age it started with, unless a lower one is set now.
 	MaxSessionAge time.Duration
 
 	// TokenHosts are hosts that Session.HTTPClient sends users' tokens to, in
 	// addition to the provider's, *.huggingface.co and *.hf.co: names, or
-	// patterns such as "*.example.com" for all names below one. Whoever runs them
-	// can act as the users. *.hf.space, where everybody's Spaces run, is not
-	// among them by itself.
+	// patterns such as "*.example.com" for all names below one. Anyone who runs such
+	// a host can act as the users. *.hf.space is not among them by default, because
+	// anyone can run a Space.
 	TokenHosts []string
 
 	// Transport makes the requests to the provider, each of which may take ten
-	// seconds and one mebibyte; redirects are not followed. It also makes those
-	// of Session.HTTPClient. If nil, they are made by http.DefaultTransport, or
-	// for the provider by a clone of it that does not connect to loopback and
-	// link-local addresses unless ProviderURL is such an address or a proxy is
-	// used. A Transport of the app's own has to see to that itself.
+	// seconds and return one mebibyte; redirects are not followed. It also makes
+	// those of Session.HTTPClient. If nil, the latter use http.DefaultTransport, and
+	// requests to the provider use a clone of it that does not connect to loopback
+	// and link-local addresses, unless ProviderURL is such an address or a proxy is
+	// used. The app's own Transport must check that itself.
 	Transport http.RoundTripper
 
 	// OnLogin is called with the session of a user who just signed in, before
 	// the session starts: the place to upsert a record under User.Sub. A
-	// ForbiddenError turns the user away with its Message; any other error is
-	// an internal error, whose text goes to the Logger alone. If nil,
-	// everybody may sign in. It is called concurrently, with what is left of
-	// the twelve seconds a sign-in may take, and behind Client.AcceptBearer
-	// for tokens as well, about once in five minutes each.
+	// ForbiddenError turns the user away with its Message; any other error is an
+	// internal error, whose text goes only to the Logger. If nil, all users may
+	// sign in. It is called concurrently, with a context that ends when the twelve
+	// seconds of a sign-in have passed. Behind Client.AcceptBearer it is also called
+	// for each token, about once in five minutes.
 	OnLogin func(ctx context.Context, session *Session) error
 
 	// ErrorHandler answers a request that failed, and reports whether it did; if
 	// not, the package answers, with a page or, for requests that do not accept
-	// HTML, JSON. HTTPStatus returns the status that fits err; Retry-After,
-	// Cache-Control and WWW-Authenticate are set already. err is safe to log,
-	// its text is not meant for users. It is not asked about a browser that is
-	// sent to sign in. If nil, the package answers all.
+	// HTML, JSON. HTTPStatus returns the status for err; Retry-After, Cache-Control
+	// and WWW-Authenticate are already set. err is safe to log, but its text is not
+	// meant for users. It is not called for a browser that is redirected to sign in.
+	// If nil, the package answers all requests.
 	ErrorHandler func(w http.ResponseWriter, r *http.Request, err error) bool
 
-	// PageTemplate replaces the look of the package's own pages, with all that
-	// they say; it is executed with a Page. Style sheets, pictures and fonts
-	// must come from the app's own origin, in files: the pages'
-	// Content-Security-Policy allows no others. If nil, a plain page, light or
-	// dark.
+	// PageTemplate replaces the package's own pages; it is executed with a Page.
+	// Style sheets, pictures and fonts must be files at the app's own origin: the
+	// pages' Content-Security-Policy allows no others. If nil, it is a plain page,
+	// light or dark.
 	PageTemplate *template.Template
 
 	// Translate returns a sentence of a page, a button or the script in the
 	// language of the user who sent r: format is the English sentence, as for
-	// fmt.Sprintf, and "en" asks for the tag of the language (RFC 5646). An
-	// unknown sentence is best left in English. It is called concurrently. If nil,
-	// English.
+	// fmt.Sprintf, and for "en" it returns the tag of the language (RFC 5646). For
+	// an unknown sentence, return the English one. It is called concurrently. If
+	// nil, everything is in English.
 	Translate func(r *http.Request, format string, args ...any) string
 
 	// Logger receives a record for each failure, without tokens or secrets.
 	// If nil, slog.Default().
 	//
 	// A request that failed is "hfoauth: request failed" with the attributes
-	// kind, status, method, path, error and, of who is signed in, sub; a
-	// "cross site" also has origin and host, whose difference it is. By kind,
-	// which is for counting, the level is Debug for "not signed in"; Info for
+	// kind, status, method, path, error and, if a user is signed in, sub. For a
+	// "cross site" request it also has origin and host, which differ. The kind is
+	// for metrics and decides the level: Debug for "not signed in"; Info for
 	// "denied" and "forbidden"; Warn for "state", "cross site", "provider error"
-	// and "provider unavailable"; and Error, as the owner of the app has to mend
-	// it, for "provider invalid", "store unavailable", "internal", and a
-	// "provider error" that is about the app. Renewals that failed are "hfoauth:
-	// the access token was not renewed" with kind, sub, expiry and error. At
-	// Debug there are "hfoauth: signed in" and "hfoauth: signed out" with kind,
-	// method, path and sub. New warns of scopes it does not know.
+	// and "provider unavailable"; and Error, which the app's owner must fix, for
+	// "provider invalid", "store unavailable", "internal", and a "provider error"
+	// about the app itself. A renewal that failed is "hfoauth: the access token was
+	// not renewed" with kind, sub, expiry and error. At Debug there are "hfoauth:
+	// signed in" and "hfoauth: signed out" with kind, method, path and sub. New
+	// warns about unknown scopes.
 	Logger *slog.Logger
 }
 
@@ -210,15 +209,15 @@ func configFrom(getenv func(string) string) Config {
 	return env
 }
 
-// trim removes white space around the values that people copy, or read from
-// files with a newline at the end.
+// trim removes white space around values that were copied, or read from a file
+// that ends in a newline.
 func (c *Config) trim() {
 	for _, value := range []*string{&c.ClientID, &c.ClientSecret, &c.ProviderURL, &c.RedirectURL, &c.SpaceHost} {
 		*value = strings.TrimSpace(*value)
 	}
 }
 
-// withDefaults fills the fields left out from env and the defaults.
+// withDefaults fills empty fields from env and the defaults.
 func (c Config) withDefaults(env Config) Config {
 	c.trim()
 	if c.ClientID == "" {
@@ -271,8 +270,8 @@ func (c *Config) spaceHosts() []string {
 	return strings.FieldsFunc(strings.ToLower(c.SpaceHost), func(r rune) bool { return r == ',' || r == ' ' })
 }
 
-// validate returns all that a developer must fix, each problem with the
-// field, the variable and the remedy.
+// validate returns everything that must be fixed, each with the field, the
+// variable and the remedy.
 func (c *Config) validate() error {
 	return errors.Join(
 		c.checkClientID(),
@@ -315,7 +314,7 @@ func (c *Config) warnOfScopes() {
 		if !slices.Contains(knownScopes, likely) {
 			likely = ""
 		}
-		c.Logger.Warn("hfoauth: Config.Scopes (OAUTH_SCOPES) has a scope that this package does not know: sign-in fails if the provider does not either",
+		c.Logger.Warn("hfoauth: Config.Scopes (OAUTH_SCOPES) has an unknown scope: if the provider does not know it either, sign-in fails",
 			"scope", scope, "likely", likely)
 	}
 }

@@ -54,7 +54,7 @@ func (t *attempts) denialOf(r *http.Request, e *entry) *denial {
 // denied what an attempt asked for.
 func (c *Client) keepDenial(w http.ResponseWriter, r *http.Request, a *attempt) {
 	e, err := c.session(r)
-	if err != nil || e.Started.Sub(a.started) >= time.Millisecond { // the attempt was of the session before
+	if err != nil || e.Started.Sub(a.started) >= time.Millisecond { // an earlier session was asked
 		return
 	}
 	d := c.attempts.denialOf(r, e)
@@ -64,23 +64,29 @@ func (c *Client) keepDenial(w http.ResponseWriter, r *http.Request, a *attempt) 
 			d.orgs = append(d.orgs, org)
 		}
 	}
-	name := c.cookies.denial
-	value := encodeCookie(c.attempts.sealer.Seal(codec.Encode(256, d.fields), name))
-	for len(value) > maxDenial && len(d.orgs)+len(d.scopes) > 0 { // forget the oldest
-		if len(d.orgs) > 0 {
-			d.orgs = d.orgs[1:]
-		} else {
-			d.scopes = d.scopes[1:]
-		}
-		value = encodeCookie(c.attempts.sealer.Seal(codec.Encode(256, d.fields), name))
-	}
-	c.cookies.set(w, name, value, e.End.Sub(c.now()))
+	c.cookies.set(w, c.cookies.denial, c.attempts.sealDenial(d), e.End.Sub(c.now()))
 }
 
-// maxDenial bounds the value of a denial's cookie.
+// maxDenial bounds the value of a denial's cookie, in bytes.
 const maxDenial = 360
 
-// denialSize is how much of a request's header denials take.
+// sealDenial returns the value of a denial's cookie. If it would be too long, the
+// oldest entries are dropped, so that pages may ask for them again.
+func (t *attempts) sealDenial(d *denial) string {
+	for {
+		value := encodeCookie(t.sealer.Seal(codec.Encode(256, d.fields), t.cookies.denial))
+		switch {
+		case len(value) <= maxDenial:
+			return value
+		case len(d.orgs) > 0:
+			d.orgs = d.orgs[1:]
+		default:
+			d.scopes = d.scopes[1:]
+		}
+	}
+}
+
+// denialSize returns how many bytes of a request's header denials take.
 func (c *cookieRules) denialSize(r *http.Request) int {
 	size := 0
 	for name, value := range requestCookies(r) {

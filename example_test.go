@@ -47,7 +47,7 @@ func ExampleNew() {
 	})
 	fmt.Println(err)
 	// Output:
-	// hfoauth: Config.RedirectURL (OAUTH_REDIRECT_URL, SPACE_HOST): "http://example.com/login/callback" uses http, which anyone on the way can read: use https (http is fine on localhost)
+	// hfoauth: Config.RedirectURL (OAUTH_REDIRECT_URL, SPACE_HOST): "http://example.com/login/callback" uses http, which anyone on the network can read: use https (http is fine on localhost)
 }
 
 // A test of an app can sign in without a browser.

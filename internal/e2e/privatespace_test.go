@@ -44,8 +44,8 @@ func TestPrivateSpaceInsideTheIframe(t *testing.T) {
 	}
 }
 
-// An element of the app's own, which says nothing of where to go on, goes on
-// where it is: with what the platform asks for, as it was.
+// After sign-in with the app's own element, which names no return path, the iframe
+// shows the same page again, with the __sign that the platform requires.
 func TestOwnButtonInAPrivateSpace(t *testing.T) {
 	s := newSpace(t, spaceOptions{private: true})
 	b := newBrowser(t, browserOptions{blockThirdParty: true})

@@ -181,7 +181,7 @@ func (p *Provider) parseMetadata(body []byte) (*metadata, error) {
 }
 
 // checkEndpoint accepts https. It accepts http on loopback and addresses inside
-// only if the issuer itself is there.
+// only if the issuer itself uses one.
 func (p *Provider) checkEndpoint(endpoint string) error {
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Host == "" {
