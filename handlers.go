@@ -185,7 +185,7 @@ func (c *Client) callback(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, r, &attemptError{err, a}, c.paths.asSeen(r, a.next))
 		return
 	}
-	http.Redirect(w, r, c.paths.asSeen(r, next), http.StatusSeeOther)
+	http.Redirect(w, r, next, http.StatusSeeOther)
 }
 
 // signInWithout begins the sign-in again, without the optional scopes that the

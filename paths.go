@@ -110,7 +110,8 @@ func (p *paths) callback() string { return p.redirect.Path }
 
 // pageOf returns the path of the page to return to after a request. The path of
 // one that may change something may have no page, so it is that of the page
-// which sent it, if the browser says so and the page is of this site.
+// which sent it, if the browser says so and the page is of this site. Like any
+// return path, it has yet to pass returnTo.
 func (p *paths) pageOf(r *http.Request) string {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return pathOf(r)
@@ -136,7 +137,7 @@ func basePath(callback string) string {
 // then requests for our own paths, and the paths that the app knows, lack it.
 func (p *paths) asSeen(r *http.Request, next string) string {
 	base := basePath(p.callback())
-	if strings.HasPrefix(pathOf(r), base) || strings.HasPrefix(next, base) {
+	if base == "/" || strings.HasPrefix(pathOf(r), base) || strings.HasPrefix(next, base) {
 		return next
 	}
 	return strings.TrimSuffix(base, "/") + next

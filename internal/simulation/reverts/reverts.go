@@ -86,7 +86,7 @@ var reverts = []revert{
 		{sessionFile, "			missing = err\n", "			return nil, err\n"},
 	}},
 	{13, "an old frame cookie does not hide a later sign-in", []change{
-		{signOutFile, "			c.cookies.remove(w, name)\n			c.sessions.End", "			c.sessions.End"},
+		{signOutFile, "		if name == c.cookies.frame {\n			c.cookies.remove", "		if false {\n			c.cookies.remove"},
 	}},
 	{13, "a later sign-in leaves the session of an iframe alone", []change{
 		{signOutFile, "			c.sessions.EndUnlessShared(ctx, value)", "			c.sessions.End(ctx, value)"},
