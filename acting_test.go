@@ -53,8 +53,14 @@ func TestSessionFromContext(t *testing.T) {
 	if inner == nil {
 		t.Fatal("no session behind RequireUser")
 	}
-	if inner.User.Username != "ada" || inner.ID == "" || inner.Bearer {
-		t.Errorf("behind RequireUser the session is %+v, want ada's", inner)
+	if got := inner.User.Username; got != "ada" {
+		t.Errorf("behind RequireUser the session is %q's, want ada's", got)
+	}
+	if inner.ID == "" {
+		t.Error("the session has no ID")
+	}
+	if inner.Bearer {
+		t.Error("the session claims to be a bearer token's")
 	}
 	if !s.works(tokenOf(t, inner)) {
 		t.Error("its token does not work")

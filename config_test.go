@@ -24,9 +24,17 @@ func TestEnvironment(t *testing.T) {
 	t.Setenv("OAUTH_REDIRECT_URL", "https://app.example/cb")
 	t.Setenv("SPACE_HOST", "user-app.hf.space,app.example")
 	got := hfoauth.ConfigFrom(os.Getenv)
-	if got.ClientID != "id" || got.ClientSecret != clientSecret || got.Scopes.Param() != "email read-repos" ||
-		got.ProviderURL != "https://hub.example/" || got.RedirectURL != "https://app.example/cb" || got.SpaceHost != "user-app.hf.space,app.example" {
-		t.Errorf("the environment says %+v", got)
+	for _, value := range []struct{ name, got, want string }{
+		{"ClientID", got.ClientID, "id"},
+		{"ClientSecret", got.ClientSecret, clientSecret},
+		{"Scopes", got.Scopes.Param(), "email read-repos"},
+		{"ProviderURL", got.ProviderURL, "https://hub.example/"},
+		{"RedirectURL", got.RedirectURL, "https://app.example/cb"},
+		{"SpaceHost", got.SpaceHost, "user-app.hf.space,app.example"},
+	} {
+		if value.got != value.want {
+			t.Errorf("%s from the environment is %q, want %q", value.name, value.got, value.want)
+		}
 	}
 	if _, err := hfoauth.New(hfoauth.Config{}); err != nil {
 		t.Errorf("New with all of it in the environment: %v", err)

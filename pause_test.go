@@ -129,8 +129,14 @@ func TestJSONHasTheLoginAddress(t *testing.T) {
 	s := newSite(t, nil)
 	resp := get(t, s.browser(), s.URL+"/private", "Accept", "application/json")
 	var body struct{ Error, Login string }
-	if err := json.Unmarshal([]byte(resp.body), &body); err != nil || body.Login != "/login" || body.Error == "" {
-		t.Errorf("%s: %s", resp.Status, resp.body)
+	if err := json.Unmarshal([]byte(resp.body), &body); err != nil {
+		t.Fatalf("%v: %s", err, resp.body)
+	}
+	if body.Error == "" {
+		t.Errorf("the response has no error: %s", resp.body)
+	}
+	if body.Login != "/login" {
+		t.Errorf("login is %q, want /login: %s", body.Login, resp.body)
 	}
 }
 

@@ -644,8 +644,11 @@ func TestLoserOfADoubleRenewal(t *testing.T) {
 	<-renewed
 	second, _, err := act(t, other, cookie)
 	<-done
-	if err != nil || second == "" || second != first {
-		t.Errorf("the loser: %v, the same token: %v", err, second == first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if second == "" || second != first {
+		t.Error("the loser does not have the winner's token")
 	}
 }
 

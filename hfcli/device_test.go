@@ -160,7 +160,10 @@ func TestAppWithSecret(t *testing.T) {
 	tl.config.ClientID = tl.hub.RegisterApp(hfoauthtest.App{Name: "Web app"}).ClientID
 	_, err := hfcli.Login(t.Context(), tl.config)
 	refused, ok := errors.AsType[*hfoauth.ProviderError](err)
-	if !ok || refused.Code != "invalid_client" || !strings.Contains(err.Error(), "a tool needs an app without a secret") {
-		t.Errorf("error %v, want invalid_client with what to do", err)
+	if !ok || refused.Code != "invalid_client" {
+		t.Fatalf("error %v, want invalid_client", err)
+	}
+	if want := "a tool needs an app without a secret"; !strings.Contains(err.Error(), want) {
+		t.Errorf("error %v, want it to say %q", err, want)
 	}
 }

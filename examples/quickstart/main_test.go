@@ -96,8 +96,14 @@ func request(t *testing.T, method, address, accept string) *http.Request {
 // Without configuration: the test fills in the stand-in's consent page.
 func TestWithoutConfiguration(t *testing.T) {
 	address, output := start(t, program(t))
-	if printed, err := os.ReadFile(output); err != nil || !strings.Contains(string(printed), "stand-in") || !strings.Contains(string(printed), "switch accounts") || !strings.Contains(string(printed), address) {
-		t.Errorf("prints %q, %v", printed, err)
+	printed, err := os.ReadFile(output)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"stand-in", "switch accounts", address} {
+		if !strings.Contains(string(printed), want) {
+			t.Errorf("the program prints %q, want %q in it", printed, want)
+		}
 	}
 	jar, _ := cookiejar.New(nil)
 	browser := &http.Client{Jar: jar}

@@ -22,8 +22,14 @@ func TestNoStandInForOthers(t *testing.T) {
 	command := exec.CommandContext(ctx, program(t))
 	command.Env = []string{"PORT=0", "OAUTH_REDIRECT_URL=https://app.example/login/callback"}
 	output, err := command.CombinedOutput()
-	if err == nil || !strings.Contains(string(output), "OAUTH_CLIENT_ID") || strings.Contains(string(output), "signing in with a stand-in") {
-		t.Errorf("%v, says %s", err, output)
+	if err == nil {
+		t.Error("the program succeeds without an app")
+	}
+	if !strings.Contains(string(output), "OAUTH_CLIENT_ID") {
+		t.Errorf("the program does not name OAUTH_CLIENT_ID: %s", output)
+	}
+	if strings.Contains(string(output), "signing in with a stand-in") {
+		t.Errorf("the program starts the stand-in: %s", output)
 	}
 }
 

@@ -123,8 +123,17 @@ func TestNotes(t *testing.T) {
 		Sub, Name string
 		Username  string `json:"preferred_username"`
 	}
-	if err := json.Unmarshal([]byte(me), &user); err != nil || user.Sub == "" || user.Name != "Ada Lovelace" || user.Username != "ada" || !strings.Contains(resp.Header.Get("Cache-Control"), "no-store") {
-		t.Errorf("/api/me: %v %v %s", err, resp.Header, me)
+	if err := json.Unmarshal([]byte(me), &user); err != nil {
+		t.Fatalf("/api/me: %v: %s", err, me)
+	}
+	if user.Sub == "" {
+		t.Errorf("/api/me has no sub: %s", me)
+	}
+	if user.Name != "Ada Lovelace" || user.Username != "ada" {
+		t.Errorf("/api/me is %q (%q), want Ada Lovelace (ada)", user.Name, user.Username)
+	}
+	if got := resp.Header.Get("Cache-Control"); !strings.Contains(got, "no-store") {
+		t.Errorf("/api/me has the Cache-Control %q, want no-store", got)
 	}
 	for _, secret := range hub.Secrets() {
 		if strings.Contains(me, secret) {
