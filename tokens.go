@@ -75,7 +75,7 @@ func (s *source) token() (*oauth2.Token, error) {
 // HTTPClient returns an http.Client that acts for the user: it adds the access
 // token of [Session.Token] to requests to the provider's host, *.huggingface.co,
 // *.hf.co and Config.TokenHosts, over https, or over http to loopback. On
-// loopback the provider's host is its port alone, so that what works with a
+// loopback, only the provider's own port counts, so that what works with a
 // stand-in works in production. A request to another host is an error, and a
 // redirect to another host is followed without the token. It uses
 // Config.Transport.

@@ -81,8 +81,8 @@ type Config struct {
 
 	// TokenHosts are hosts that Session.HTTPClient sends the user's token to, in
 	// addition to the provider's, *.huggingface.co and *.hf.co, such as the host
-	// of the tool's own API: names, or patterns such as "*.example.com". Whoever
-	// runs them can act as the user. With HubToken, they also get the user's token
+	// of the tool's own API: names, or patterns such as "*.example.com". Anyone
+	// who runs them can act as the user. With HubToken, they also get the user's token
 	// of the Hub's own tools.
 	TokenHosts []string
 
@@ -109,7 +109,7 @@ func Login(ctx context.Context, config Config) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Before the user takes the trouble, see whether the sign-in can be stored.
+	// Check that the sign-in can be stored before the user signs in.
 	if err := config.Keep.Update(ctx, func(kept []byte) ([]byte, error) { return kept, nil }); err != nil {
 		return nil, fmt.Errorf("hfcli: cannot store a sign-in: %w", err)
 	}
@@ -145,9 +145,9 @@ func Open(ctx context.Context, config Config) (*Session, error) {
 	return newSession(source), nil
 }
 
-// Logout removes the stored sign-in, whoever it belongs to, and whether it can
-// still be used or not. It makes no request, so it works while the provider is
-// down, and ClientID is not needed. It does not revoke the token: only the user
+// Logout removes the stored sign-in, even if it belongs to another ClientID or
+// can no longer be used. It makes no request, so it works while the provider is
+// down, and it does not need ClientID. It does not revoke the token: only the user
 // can do that, at https://huggingface.co/settings/connected-applications. Without
 // a stored sign-in it does nothing. The error is that of Config.Keep.
 func Logout(ctx context.Context, config Config) error {
@@ -258,7 +258,7 @@ func (s *Session) Token() (*oauth2.Token, error) { return s.source.Token() }
 
 // HTTPClient returns an http.Client that adds Token to requests to the
 // provider's host, *.huggingface.co, *.hf.co and Config.TokenHosts, over https or
-// to loopback. On loopback, the provider's host is its port alone. Requests to
+// to loopback. On loopback, only the provider's own port counts. Requests to
 // other hosts fail; a redirect to another host is followed without the token.
 func (s *Session) HTTPClient() *http.Client {
 	return &http.Client{Transport: &tokenhosts.Transport{

@@ -52,7 +52,7 @@ var reverts = []revert{
 		{renewalFile, "wait := !r.now().Before(e.Data.token.Expiry)", "wait := true"},
 	}},
 	{11, "with a store a renewal sets no cookie", []change{
-		{sessionFile, "		case e.Value == \"\" || e.Value == value:", "		case e.Value == \"\":\n			c.cookies.set(w, name, value, c.cookieLifetime(e))\n			return e, nil\n		case e.Value == value:"},
+		{sessionFile, "		case e.Value == \"\" || e.Value == value:", "		case e.Value == \"\":\n			c.cookies.set(w, name, value, cookieLifetime(e, c.now()))\n			return e, nil\n		case e.Value == value:"},
 	}},
 	{11, "a renewal checks for a sign-out before it sets a cookie", []change{
 		{sessionFile, "		case !c.sessions.Ended(e.ID):", "		default:"},
