@@ -107,6 +107,13 @@ func TestHubTokenFailures(t *testing.T) {
 		}, hfoauth.ErrNotSignedIn, 1},
 		"another secret":      {func(tl *tool) { tl.t.Setenv("HF_TOKEN", "AKIA0123456789") }, hfoauth.ErrNotSignedIn, 0},
 		"a path to something": {func(tl *tool) { tl.t.Setenv("HF_TOKEN_PATH", "/etc/passwd") }, hfoauth.ErrNotSignedIn, 0},
+		"a file that is too long": {func(tl *tool) {
+			path := filepath.Join(tl.t.TempDir(), "token")
+			if err := os.WriteFile(path, []byte(tl.hub.UserToken("ada")+strings.Repeat("\n", 16<<10)), 0o600); err != nil {
+				tl.t.Fatal(err)
+			}
+			tl.t.Setenv("HF_TOKEN_PATH", path)
+		}, hfoauth.ErrNotSignedIn, 0},
 		"of another Hub": {func(tl *tool) {
 			tl.t.Setenv("HF_TOKEN", tl.hub.UserToken("ada"))
 			tl.t.Setenv("HF_ENDPOINT", "")
