@@ -124,6 +124,13 @@ func TestBrowserAttacks(t *testing.T) {
 			_, location, _ := fetch(tl.t, victim, address, nil)
 			tl.refused(newBrowser(tl.t), tl.approve(location, hfoauthtest.Person{Username: "grace"}).String(), nil)
 		},
+		"the state is known, the cookie is invented": func(tl *tool, address string, victim *http.Client) {
+			_, location, _ := fetch(tl.t, victim, address, nil)
+			callback := tl.approve(location, hfoauthtest.Person{Username: "grace"})
+			tl.refused(newBrowser(tl.t), callback.String(), func(r *http.Request) {
+				r.AddCookie(&http.Cookie{Name: "hfcli-" + callback.Port(), Value: strings.Repeat("A", 52)})
+			})
+		},
 		"the browser is the user's, sent there with an invented state": func(tl *tool, address string, victim *http.Client) {
 			_, location, _ := fetch(tl.t, victim, address, nil)
 			callback := tl.approve(location, hfoauthtest.Person{Username: "grace"})
