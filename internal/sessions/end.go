@@ -69,10 +69,12 @@ func (k *Keeper[S]) endStored(ctx context.Context, key string, unlessShared bool
 			k.markEnded(e)
 		}
 	}
+	name := "end unless shared "
 	if !unlessShared {
+		name = "end "
 		k.pending.Put(key, struct{}{}, 1, now, end)
 	}
-	backlog.add("end "+key, end, func(ctx context.Context) error {
+	backlog.add(name+key, end, func(ctx context.Context) error {
 		err := k.bury(ctx, key, spares)
 		if err == nil {
 			k.pending.Take(key, k.config.Now())

@@ -64,6 +64,22 @@ func TestSharedSessionsDuringAnOutage(t *testing.T) {
 	})
 }
 
+// A session shared with an iframe that is ended while the store is down ends
+// everywhere, even if it is also waiting to be ended unless it is shared.
+func TestEndOfASharedSessionDuringAnOutage(t *testing.T) {
+	withStores(t, func(t *testing.T, w *world) {
+		k, other := w.replica(), w.replica()
+		_, shared := w.startShared(k)
+		w.fail()
+		k.EndUnlessShared(t.Context(), shared)
+		k.End(t.Context(), shared)
+		w.mend()
+		time.Sleep(time.Hour)
+		w.expect(k, shared, none)
+		w.expect(other, shared, none)
+	})
+}
+
 // EndEntry needs no cookie.
 func TestEndEntry(t *testing.T) {
 	withAll(t, func(t *testing.T, w *world) {

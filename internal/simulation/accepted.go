@@ -14,6 +14,7 @@ var Accepted = map[string]string{
 	doubleTake: "Two replicas that answer the same claim at the same moment may both give the session out, to the same iframe.",
 	takenDead:  "A claim works once, and the process that took it ended before the iframe had the session: the user clicks again.",
 	forgotten:  "A process that answered 10,000 other claims within two minutes forgets the first of them.",
+	crowded:    "A process for which 10,000 changes wait during an outage of the store drops the next one, with an error in the log.",
 	logoutLate: "LogoutUser returned an error, and its writes reached the store later: sessions that began in between end as well.",
 }
 
@@ -28,5 +29,6 @@ const (
 	doubleTake = "a double claim without compare-and-swap"
 	takenDead  = "a process ends while it answers a claim"
 	forgotten  = "a process forgets a claim that it answered"
+	crowded    = "too many sign-outs wait for the store"
 	logoutLate = "a LogoutUser that failed lands late"
 )

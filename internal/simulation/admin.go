@@ -112,7 +112,7 @@ func (o *oracle) known(person string) map[*session]bool {
 // listed reports whether a session must be in the list of a user's devices.
 func (s *session) listed() bool {
 	now := time.Now()
-	return s.ending == 0 && s.ended.IsZero() && s.excused == "" && len(s.endedAt) == 0 && !s.grant.revoked &&
+	return s.ending == 0 && s.ended.IsZero() && s.excused == "" && len(s.endedAt) == 0 && !s.grant.revoked && s.grant.heard() &&
 		now.Before(earlier(s.started.Add(s.maxAge), s.grant.issued.Add(idleLifetime)).Add(-slack)) && (s.grant.current != "" || now.Before(s.grant.expiry.Add(-slack)))
 }
 

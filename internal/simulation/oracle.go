@@ -287,7 +287,10 @@ func (o *oracle) begin(g *grant, x *exchange, value string) {
 		s.ending++
 	}
 	if x.started.Before(l.until) {
-		s.excused = logoutLate
+		s.excused = l.why
+	}
+	if x.started.Before(o.lastLoss) {
+		s.excused = writeLost
 	}
 	if g.issues == 1 && o.w.setup.Store != "" {
 		g.saved = true
@@ -416,7 +419,12 @@ func (o *oracle) superseded(x *exchange) {
 		g = o.claims[challengeOf(x.form.Get("verifier"))]
 	}
 	for _, c := range x.cookies {
-		if c.session != nil && c.session != g.session && x.replaces(c) && o.w.setup.Store != "" && x.started.After(o.lastLoss) {
+		if c.session == nil || c.session == g.session || !x.replaces(c) || o.w.setup.Store == "" || o.lastLoss.After(x.started) {
+			continue
+		}
+		if o.w.broken { // then the process may have to retry
+			c.session.endedAt[x.proc.name] = "superseded"
+		} else {
 			o.end(c.session, "superseded")
 		}
 	}
@@ -575,7 +583,11 @@ func (o *oracle) settled() {
 			}
 		}
 		for _, p := range o.w.replicas {
-			if rule, ok := s.endedAt[p.name]; ok {
+			rule, ok := s.endedAt[p.name]
+			switch {
+			case ok && o.w.setup.Tight:
+				o.accept(crowded)
+			case ok:
 				o.end(s, rule)
 			}
 		}
@@ -625,7 +637,7 @@ func (o *oracle) logoutUserReturned(person string, began time.Time, err error) {
 	l := o.logouts[person]
 	l.running--
 	if err != nil {
-		l.until = time.Now().Add(time.Minute)
+		l.until, l.why = time.Now().Add(time.Minute), logoutLate
 		return
 	}
 	l.last = time.Now()

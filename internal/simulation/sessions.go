@@ -29,7 +29,8 @@ func (c *copied) kept(value string) bool { return len(value) < 64 }
 type logouts struct {
 	running int
 	last    time.Time // when one last succeeded
-	until   time.Time // until when a failed one may still end sessions
+	until   time.Time // until when one may still end new sessions
+	why     string    // the reason
 }
 
 // session is a sign-in for which the app gave a browser a cookie.

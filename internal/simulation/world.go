@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"runtime"
 	"slices"
 	"strings"
@@ -236,8 +237,13 @@ func (w *world) evict(op Op) {
 	}
 	// Sessions that do not know the epoch may be refused, and sessions that the
 	// list did not name, or whose end was not stored, come back.
+	w.oracle.lastLoss = time.Now()
+	for _, l := range w.oracle.logouts { // LogoutUser may still be ending what the list names
+		l.until, l.why = time.Now().Add(time.Minute), writeLost
+	}
 	for _, s := range w.oracle.sessions {
 		w.oracle.excuse(s, writeLost)
+		maps.DeleteFunc(s.endedAt, func(_, rule string) bool { return rule == "refused" })
 		if s.endedBy == "logout user" && !w.listEnded(s.ended) {
 			s.ended, s.endedBy = time.Time{}, ""
 		}
