@@ -54,30 +54,35 @@ func (c *Client) Button(r *http.Request, options ButtonOptions) template.HTML {
 	}
 	user, err := c.UserFromRequest(r)
 	if err != nil {
-		return c.signInButton(r, options, "")
+		return c.pages.signInButton(r, options, "")
 	}
+	return c.pages.userButton(r, options, user)
+}
+
+// userButton returns the button for a user who is signed in.
+func (p *pages) userButton(r *http.Request, options ButtonOptions, user *User) template.HTML {
 	return render(userTemplate, map[string]any{
 		"Class":    buttonClass(options),
-		"Label":    cmp.Or(options.LogoutLabel, c.words(r)("Sign out")),
-		"Next":     c.paths.returnTo(options.LogoutNext),
+		"Label":    cmp.Or(options.LogoutLabel, p.words(r)("Sign out")),
+		"Next":     p.paths.returnTo(options.LogoutNext),
 		"Picture":  user.Picture,
-		"URL":      c.config.LogoutPath,
+		"URL":      p.paths.logout,
 		"Username": user.Username,
 	})
 }
 
 // signInButton returns the button for a visitor who is not signed in; sealed are
 // LoginOptions for the tab that signs in for an iframe.
-func (c *Client) signInButton(r *http.Request, options ButtonOptions, sealed string) template.HTML {
+func (p *pages) signInButton(r *http.Request, options ButtonOptions, sealed string) template.HTML {
 	return render(signInTemplate, map[string]any{
 		"Class":   buttonClass(options),
-		"Emoji":   c.config.providerName() == huggingFace,
-		"Label":   cmp.Or(options.Label, c.words(r)("Sign in with %s", c.config.providerName())),
-		"Login":   c.config.LoginPath,
+		"Emoji":   p.provider == huggingFace,
+		"Label":   cmp.Or(options.Label, p.words(r)("Sign in with %s", p.provider)),
+		"Login":   p.paths.login,
 		"NewTab":  framed(r),
-		"Next":    c.paths.returnTo(options.Next),
+		"Next":    p.paths.returnTo(options.Next),
 		"Options": sealed,
-		"URL":     c.paths.loginURL(options.Next),
+		"URL":     p.paths.loginURL(options.Next),
 	})
 }
 
@@ -87,7 +92,7 @@ func (c *Client) signInButton(r *http.Request, options ButtonOptions, sealed str
 // needs script-src, style-src and connect-src 'self' for them, and img-src for
 // users' pictures.
 func (c *Client) ButtonAssets() template.HTML {
-	return render(assetsTemplate, map[string]string{"Style": c.style.path, "Script": c.script.path})
+	return render(assetsTemplate, map[string]string{"Style": c.pages.style.path, "Script": c.pages.script.path})
 }
 
 func buttonClass(options ButtonOptions) string {

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strconv"
+	"time"
 
 	"github.com/hfoauth/hfoauth/internal/provider"
 )
@@ -56,6 +58,26 @@ func HTTPStatus(err error) int { return failureOf(err).status }
 func isMisconfigured(err error) bool {
 	answer, ok := errors.AsType[*ProviderError](err)
 	return ok && slices.Contains([]string{"invalid_client", "unauthorized_client", "unsupported_grant_type", "unsupported_response_type", "invalid_scope"}, answer.Code)
+}
+
+// fail answers a request that failed: with the app's ErrorHandler or else a
+// page, or JSON for programs. From the page the user can continue to next.
+func (c *Client) fail(w http.ResponseWriter, r *http.Request, err error, next string) {
+	c.log(r, err)
+	if HTTPStatus(err) == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", strconv.Itoa(int((retryAfter(err)+time.Second-1)/time.Second)))
+	}
+	if challenge := c.challenge(r, err); challenge != "" {
+		w.Header().Set("WWW-Authenticate", challenge)
+		w.Header().Add("Access-Control-Expose-Headers", "WWW-Authenticate") // to scripts of the sites that the app allows
+	}
+	if errors.Is(err, ErrNotSignedIn) && byHTMX(r) {
+		w.Header().Set("HX-Redirect", c.paths.loginURL(pageOfHTMX(r)))
+	}
+	if c.config.ErrorHandler != nil && c.config.ErrorHandler(w, r, err) {
+		return
+	}
+	c.pages.fail(w, r, err, next, c.found(r) != nil)
 }
 
 // log writes the record of a request that failed, as documented at

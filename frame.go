@@ -84,13 +84,13 @@ func newStyle(framePath string) asset {
 func (c *Client) frameHandler() http.Handler {
 	mux := http.NewServeMux()
 	path := c.paths.frame()
-	for _, asset := range []asset{c.script, c.style} {
+	for _, asset := range []asset{c.pages.script, c.pages.style} {
 		mux.HandleFunc("GET "+asset.path, asset.serveForEver)
 		mux.HandleFunc("GET "+asset.stablePath, asset.serve)
 	}
-	mux.HandleFunc("GET "+path+"text", c.scriptText)
+	mux.HandleFunc("GET "+path+"text", c.pages.scriptText)
 	mux.HandleFunc("POST "+path+"popup", c.sameOrigin(c.beginInPopup))
-	mux.HandleFunc("GET "+path+"done", c.donePage)
+	mux.HandleFunc("GET "+path+"done", c.pages.done)
 	mux.HandleFunc("POST "+path+"claim", c.sameOrigin(c.claim))
 	mux.HandleFunc("POST "+path+"check", c.sameOrigin(c.check))
 	return mux
@@ -139,7 +139,7 @@ func (c *Client) beginInPopup(w http.ResponseWriter, r *http.Request) {
 	options := c.attempts.openOptions(r.PostFormValue("options"))
 	options.Next = r.PostFormValue("next")
 	if c.paths.onOtherHost(r) { // the callback would not find the attempt
-		c.continuePage(w, r, origin(c.paths.redirect)+c.paths.loginURL(options.Next))
+		c.pages.navigate(w, r, origin(c.paths.redirect)+c.paths.loginURL(options.Next))
 		return
 	}
 	challenge := r.PostFormValue("challenge")
@@ -147,15 +147,15 @@ func (c *Client) beginInPopup(w http.ResponseWriter, r *http.Request) {
 		challenge = ""
 	}
 	if address, ok := c.beginSignIn(w, r, options, challenge); ok {
-		c.continuePage(w, r, address)
+		c.pages.navigate(w, r, address)
 	}
 }
 
-// continuePage writes a page that navigates to an address by itself.
-func (c *Client) continuePage(w http.ResponseWriter, r *http.Request, address string) {
-	say := c.words(r)
-	c.writePage(w, r, http.StatusOK, page{
-		Title:    say("Sign in with %s", c.config.providerName()),
+// navigate writes a page that navigates to an address by itself.
+func (p *pages) navigate(w http.ResponseWriter, r *http.Request, address string) {
+	say := p.words(r)
+	p.write(w, say, http.StatusOK, page{
+		Title:    say("Sign in with %s", p.provider),
 		Continue: &link{address, say("Continue")},
 		Script:   true,
 	})
@@ -195,11 +195,12 @@ func (o *LoginOptions) fields(c *codec.Coder) {
 	}
 }
 
-// framedLoginPage is shown in a frame instead of the redirect to the provider.
-func (c *Client) framedLoginPage(w http.ResponseWriter, r *http.Request, options LoginOptions) {
-	c.writePage(w, r, http.StatusOK, page{
-		Title:  c.words(r)("Sign in to view this page"),
-		Button: c.signInButton(r, ButtonOptions{Next: options.Next}, c.attempts.sealOptions(options)),
+// framedLogin is shown in a frame instead of the redirect to the provider.
+func (p *pages) framedLogin(w http.ResponseWriter, r *http.Request, options LoginOptions) {
+	say := p.words(r)
+	p.write(w, say, http.StatusOK, page{
+		Title:  say("Sign in to view this page"),
+		Button: p.signInButton(r, ButtonOptions{Next: options.Next}, p.attempts.sealOptions(options)),
 		Script: true,
 	})
 }
@@ -248,9 +249,9 @@ func (c *Client) check(w http.ResponseWriter, r *http.Request) {
 
 // scriptText serves the script's sentences in the user's language, keyed by the
 // English ones.
-func (c *Client) scriptText(w http.ResponseWriter, r *http.Request) {
+func (p *pages) scriptText(w http.ResponseWriter, r *http.Request) {
 	keepPrivate(w)
-	say := c.words(r)
+	say := p.words(r)
 	text := map[string]string{}
 	for _, sentence := range scriptWords {
 		text[sentence] = say(sentence)
@@ -263,11 +264,11 @@ func writeJSON(w http.ResponseWriter, value any) {
 	json.NewEncoder(w).Encode(value)
 }
 
-// donePage is where the pop-up ends.
-func (c *Client) donePage(w http.ResponseWriter, r *http.Request) {
+// done is where the pop-up ends.
+func (p *pages) done(w http.ResponseWriter, r *http.Request) {
 	keepPrivate(w)
-	say := c.words(r)
-	c.writePage(w, r, http.StatusOK, page{
+	say := p.words(r)
+	p.write(w, say, http.StatusOK, page{
 		Title:  say("You are signed in"),
 		Text:   []string{say("You can close this tab and continue where you were.")},
 		Script: true,

@@ -81,7 +81,7 @@ func (c *Client) Login(w http.ResponseWriter, r *http.Request, options LoginOpti
 		}
 		c.fail(w, r, ErrNotSignedIn, next)
 	case framed(r):
-		c.framedLoginPage(w, r, options)
+		c.pages.framedLogin(w, r, options)
 	case c.paths.onOtherHost(r):
 		http.Redirect(w, r, origin(c.paths.redirect)+c.paths.asSeen(r, pathOf(r)), http.StatusSeeOther)
 	default:
@@ -193,10 +193,8 @@ func (c *Client) callback(w http.ResponseWriter, r *http.Request) {
 func (c *Client) signInWithout(w http.ResponseWriter, r *http.Request, a *attempt) {
 	c.config.Logger.ErrorContext(r.Context(), "hfoauth: the provider refused a scope: add it to the app's scopes where the app is registered",
 		"scopes", a.optional.param())
-	options := LoginOptions{Scopes: a.scopes.without(a.optional...), Next: a.next}
-	if len(a.askedOrgs) > 0 {
-		options.Org, options.askedOrgs = a.askedOrgs[0], a.askedOrgs[1:]
-	}
+	options := a.options()
+	options.optional = nil
 	if address, ok := c.beginSignIn(w, r, options, a.challenge); ok {
 		http.Redirect(w, r, address, http.StatusSeeOther)
 	}
@@ -312,7 +310,8 @@ func (c *Client) LogoutHandler() http.Handler {
 func (c *Client) logout(w http.ResponseWriter, r *http.Request) {
 	keepPrivate(w)
 	if (r.Method == http.MethodGet || r.Method == http.MethodHead) && acceptsHTML(r) {
-		c.logoutPage(w, r)
+		_, err := c.session(r)
+		c.pages.logout(w, r, !errors.Is(err, ErrNotSignedIn))
 		return
 	}
 	if !allowMethods(w, r, http.MethodPost) {
@@ -328,25 +327,6 @@ func (c *Client) logout(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	http.Redirect(w, r, c.paths.backTo(r, c.paths.returnTo(r.PostFormValue("next"))), http.StatusSeeOther)
-}
-
-// logoutPage is for users who open the address of sign-out: a link must not sign
-// them out.
-func (c *Client) logoutPage(w http.ResponseWriter, r *http.Request) {
-	say := c.words(r)
-	p := page{
-		Title:  say("You are signed out"),
-		Action: &link{c.config.HomePath, say("Back to the start page")},
-	}
-	if _, err := c.session(r); !errors.Is(err, ErrNotSignedIn) {
-		p = page{
-			Title: say("Sign out?"),
-			Form:  &form{c.config.LogoutPath, say("Sign out"), nil},
-			Home:  &link{c.config.HomePath, say("Back to the start page")},
-		}
-	}
-	w.Header().Set("Allow", http.MethodPost)
-	c.writePage(w, r, http.StatusMethodNotAllowed, p)
 }
 
 // single returns the value of a parameter, or "" if it occurs more than once,

@@ -89,8 +89,7 @@ type Client struct {
 	paths       *paths
 	provider    *provider.Provider
 	cookies     cookieRules
-	script      asset
-	style       asset
+	pages       *pages
 	attempts    *attempts
 	sessions    *sessions.Keeper[*record]
 	renewals    *renewals
@@ -140,14 +139,13 @@ func New(config Config) (*Client, error) {
 		Transport:    config.Transport,
 		Now:          now,
 	})
-	c.style = newStyle(c.paths.frame())
-	if c.script, err = newScript(c.config, c.paths.frame()); err != nil {
-		return nil, err
-	}
 	if err := c.trustOrigins(); err != nil {
 		return nil, err
 	}
 	if err := c.keepSessions(); err != nil {
+		return nil, err
+	}
+	if c.pages, err = newPages(&config, paths, c.attempts); err != nil {
 		return nil, err
 	}
 	c.renewals = newRenewals(c.provider, c.sessions, now, config.Logger)

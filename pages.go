@@ -8,10 +8,9 @@ import (
 	"encoding/json"
 	"errors"
 	"html/template"
+	"log/slog"
 	"net/http"
-	"strconv"
 	"strings"
-	"time"
 )
 
 //go:embed pages/page.html
@@ -61,43 +60,63 @@ type form struct {
 	Fields     map[string]string
 }
 
-// fail answers a request that failed: with the app's ErrorHandler or else a
-// page, or JSON for programs. From the page the user can continue to next.
-func (c *Client) fail(w http.ResponseWriter, r *http.Request, err error, next string) {
-	status := HTTPStatus(err)
-	c.log(r, err)
-	if status == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", strconv.Itoa(int((retryAfter(err)+time.Second-1)/time.Second)))
-	}
-	if challenge := c.challenge(r, err); challenge != "" {
-		w.Header().Set("WWW-Authenticate", challenge)
-		w.Header().Add("Access-Control-Expose-Headers", "WWW-Authenticate") // to scripts of the sites that the app allows
-	}
-	if errors.Is(err, ErrNotSignedIn) && byHTMX(r) {
-		w.Header().Set("HX-Redirect", c.paths.loginURL(pageOfHTMX(r)))
-	}
-	say := c.words(r)
-	m := c.explain(r, say, err, next)
+// pages writes what users see. It reads no session: whether the user is known to
+// be signed in is up to the caller.
+type pages struct {
+	paths     *paths
+	attempts  *attempts // to seal what a form requests
+	app       string    // Config.AppName
+	provider  string    // its name for users
+	settings  string    // where users can change what the app may do and see there
+	template  *template.Template
+	ancestors []string // the sites that may frame a page
+	script    asset
+	style     asset
+	translate func(r *http.Request, format string, args ...any) string
+	logger    *slog.Logger
+}
+
+func newPages(config *Config, paths *paths, attempts *attempts) (*pages, error) {
+	script, err := newScript(config, paths.frame())
+	return &pages{
+		paths:     paths,
+		attempts:  attempts,
+		app:       config.AppName,
+		provider:  config.providerName(),
+		settings:  config.ProviderURL + "/settings/connected-applications",
+		template:  config.PageTemplate,
+		ancestors: config.FrameAncestors,
+		script:    script,
+		style:     newStyle(paths.frame()),
+		translate: config.Translate,
+		logger:    config.Logger,
+	}, err
+}
+
+// fail answers a request that failed: with a page, or JSON for programs. From the
+// page the user can continue to next.
+func (p *pages) fail(w http.ResponseWriter, r *http.Request, err error, next string, signedIn bool) {
+	say := p.words(r)
+	m := p.explain(say, err, next, signedIn)
 	if failed, ok := errors.AsType[*attemptError](err); ok && failed.attempt.challenge != "" { // in the tab of an iframe
-		m.Form, m.Action, m.Home = c.retryForm(say, failed.attempt), nil, nil
+		m.Form, m.Action, m.Home = p.retryForm(say, failed.attempt), nil, nil
 		m.Close, m.Script = say("Close this tab"), true
 	}
-	switch {
-	case c.config.ErrorHandler != nil && c.config.ErrorHandler(w, r, err):
-	case acceptsHTML(r) || r.URL.Path == c.paths.callback() || r.URL.Path == c.config.LoginPath:
-		c.writePage(w, r, status, m)
-	default:
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(status)
-		json.NewEncoder(w).Encode(c.jsonFailure(err, m))
+	status := HTTPStatus(err)
+	if acceptsHTML(r) || r.URL.Path == p.paths.callback() || r.URL.Path == p.paths.login {
+		p.write(w, say, status, m)
+		return
 	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(p.jsonFailure(err, m))
 }
 
 // jsonFailure is the JSON for an error.
-func (c *Client) jsonFailure(err error, m page) map[string]any {
+func (p *pages) jsonFailure(err error, m page) map[string]any {
 	body := map[string]any{"error": m.Title}
 	if errors.Is(err, ErrNotSignedIn) {
-		body["login"] = c.config.LoginPath
+		body["login"] = p.paths.login
 	}
 	if forbidden, ok := errors.AsType[*ForbiddenError](err); ok {
 		body["reason"] = strings.Join(m.Text, " ")
@@ -112,132 +131,146 @@ func (c *Client) jsonFailure(err error, m page) map[string]any {
 }
 
 // explain describes an error to the user.
-func (c *Client) explain(r *http.Request, say sayer, err error, next string) page {
+func (p *pages) explain(say sayer, err error, next string, signedIn bool) page {
 	m := page{
 		Err:    err,
-		Action: &link{c.paths.loginURL(next), say("Try again")},
-		Home:   &link{c.config.HomePath, say("Back to the start page")},
+		Action: &link{p.paths.loginURL(next), say("Try again")},
+		Home:   &link{p.paths.home, say("Back to the start page")},
 	}
 	with := func(title string, text ...string) page {
 		m.Title, m.Text = title, text
 		return m
 	}
-	provider := c.config.providerName()
 	again := say("Try again. If it happens again, contact the owner of this app.")
 	forbidden, isForbidden := errors.AsType[*ForbiddenError](err)
 	answer, isAnswer := errors.AsType[*ProviderError](err)
 	switch {
 	case errors.Is(err, ErrNotSignedIn):
-		m.Action.Label = say("Sign in with %s", provider)
+		m.Action.Label = say("Sign in with %s", p.provider)
 		return with(say("Sign in to view this page"))
 	case errors.Is(err, ErrState):
-		if c.found(r) != nil { // Back, or a second tab
-			m.Action, m.Home = &link{c.config.HomePath, say("Continue")}, &link{c.paths.loginURL(next), say("Sign in again")}
+		if signedIn { // Back, or a second tab
+			m.Action, m.Home = &link{p.paths.home, say("Continue")}, &link{p.paths.loginURL(next), say("Sign in again")}
 			return with(say("You are already signed in"), say("This sign-in link has expired or was already used."))
 		}
 		m.Action.Label = say("Sign in again")
 		return with(say("This sign-in link has expired or was already used"), say("If you started in another browser, continue there. Otherwise, sign in again."))
 	case errors.Is(err, ErrDenied):
-		if failed, ok := errors.AsType[*attemptError](err); ok && c.found(r) != nil {
-			m.Action, m.Form, m.Home = m.Home, c.retryForm(say, failed.attempt), nil
+		if failed, ok := errors.AsType[*attemptError](err); ok && signedIn {
+			m.Action, m.Form, m.Home = m.Home, p.retryForm(say, failed.attempt), nil
 			text := say("You did not give this app the permission that it asked for. You are still signed in.")
-			if c.config.AppName != "" {
-				text = say("You did not give %s the permission that it asked for. You are still signed in.", c.config.AppName)
+			if p.app != "" {
+				text = say("You did not give %s the permission that it asked for. You are still signed in.", p.app)
 			}
 			return with(say("Permission not granted"), text)
 		}
-		if c.config.AppName == "" {
+		if p.app == "" {
 			return with(say("Sign-in cancelled"), say("You did not authorize this app."))
 		}
-		return with(say("Sign-in cancelled"), say("You did not authorize %s.", c.config.AppName))
+		return with(say("Sign-in cancelled"), say("You did not authorize %s.", p.app))
 	case errors.Is(err, ErrCrossSite):
-		m.Action = &link{c.paths.returnTo(next), say("Continue")}
+		m.Action = &link{p.paths.returnTo(next), say("Continue")}
 		return with(say("This request came from another site"), say("Nothing was changed."))
 	case isForbidden:
 		m.Action.Label = say("Sign in again")
 		if forbidden.grantable() {
-			m.Settings = &link{c.config.ProviderURL + "/settings/connected-applications", say("Your connected applications on %s", provider)}
+			m.Settings = &link{p.settings, say("Your connected applications on %s", p.provider)}
 		}
-		return with(say("You do not have access to this page"), forbidden.text(say, provider)...)
+		return with(say("You do not have access to this page"), forbidden.text(say, p.provider)...)
 	case isAnswer:
-		return with(say("%s could not sign you in", provider), say("It returned the error “%s”.", answer.Code), again)
+		return with(say("%s could not sign you in", p.provider), say("It returned the error “%s”.", answer.Code), again)
 	case errors.Is(err, ErrProviderUnavailable):
-		return with(say("%s is unavailable right now", provider), say("Wait a moment, then try again."))
+		return with(say("%s is unavailable right now", p.provider), say("Wait a moment, then try again."))
 	case unexpectedStatus(err):
-		return with(say("%s returned an unexpected response", provider), say("You are not signed in."), again)
+		return with(say("%s returned an unexpected response", p.provider), say("You are not signed in."), again)
 	case errors.Is(err, ErrProviderInvalid):
-		return with(say("We could not verify %s's response", provider), say("You are not signed in."), again)
+		return with(say("We could not verify %s's response", p.provider), say("You are not signed in."), again)
 	case isA[*logoutError](err):
-		m.Action = &link{c.paths.returnTo(next), say("Continue")}
+		m.Action = &link{p.paths.returnTo(next), say("Continue")}
 		return with(say("Signed out in this browser"), say("We could not reach all servers. If you are still signed in elsewhere, sign out there in a few minutes."))
 	case errors.Is(err, ErrStoreUnavailable):
-		m.Action.URL = c.paths.returnTo(next)
+		m.Action.URL = p.paths.returnTo(next)
 		return with(say("We can't check your sign-in right now"), say("Wait a moment, then try again."))
 	}
 	return with(say("Something went wrong"), again)
 }
 
 // retryForm begins an attempt again, for the same iframe if it was for one.
-func (c *Client) retryForm(say sayer, a *attempt) *form {
-	options := LoginOptions{Scopes: a.scopes.without(a.optional...), optional: a.optional}
-	if len(a.askedOrgs) > 0 {
-		options.Org, options.askedOrgs = a.askedOrgs[0], a.askedOrgs[1:]
-	}
-	return &form{c.paths.frame() + "popup", say("Try again"), map[string]string{
-		"challenge": a.challenge, "next": a.next, "options": c.attempts.sealOptions(options),
+func (p *pages) retryForm(say sayer, a *attempt) *form {
+	return &form{p.paths.frame() + "popup", say("Try again"), map[string]string{
+		"challenge": a.challenge, "next": a.next, "options": p.attempts.sealOptions(a.options()),
 	}}
 }
 
-// writePage writes a page that loads nothing but our script, if it needs that,
-// and that only Config.FrameAncestors may frame.
-func (c *Client) writePage(w http.ResponseWriter, r *http.Request, status int, p page) {
-	data := Page{
-		Err:      p.Err,
-		AppName:  c.config.AppName,
-		Lang:     c.words(r).language(),
-		Title:    p.Title,
-		Text:     p.Text,
-		Controls: render(controlsTemplate, p),
+// logout is for users who open the address of sign-out: a link must not sign them
+// out.
+func (p *pages) logout(w http.ResponseWriter, r *http.Request, signedIn bool) {
+	say := p.words(r)
+	m := page{
+		Title:  say("You are signed out"),
+		Action: &link{p.paths.home, say("Back to the start page")},
 	}
-	templ := c.config.PageTemplate
+	if signedIn {
+		m = page{
+			Title: say("Sign out?"),
+			Form:  &form{p.paths.logout, say("Sign out"), nil},
+			Home:  &link{p.paths.home, say("Back to the start page")},
+		}
+	}
+	w.Header().Set("Allow", http.MethodPost)
+	p.write(w, say, http.StatusMethodNotAllowed, m)
+}
+
+// write writes a page that loads nothing but our script, if it needs that, and
+// that only Config.FrameAncestors may frame.
+func (p *pages) write(w http.ResponseWriter, say sayer, status int, m page) {
+	data := Page{
+		Err:      m.Err,
+		AppName:  p.app,
+		Lang:     say.language(),
+		Title:    m.Title,
+		Text:     m.Text,
+		Controls: render(controlsTemplate, m),
+	}
+	templ := p.template
 	if templ == nil {
 		templ = pageTemplate
 		data.Head = render(styleTemplate, template.CSS(style))
 	}
-	if p.Script {
-		data.Head += render(scriptTemplate, c.script.path)
+	if m.Script {
+		data.Head += render(scriptTemplate, p.script.path)
 	}
-	if p.Script || p.Form != nil {
+	if m.Script || m.Form != nil {
 		// With no-referrer, browsers post forms without their Origin.
 		w.Header().Set("Referrer-Policy", "same-origin")
 	}
 	var html bytes.Buffer
 	if err := templ.Execute(&html, data); err != nil {
-		c.config.Logger.Error("hfoauth: Config.PageTemplate failed", "error", err)
-		http.Error(w, p.Title, status)
+		p.logger.Error("hfoauth: Config.PageTemplate failed", "error", err)
+		http.Error(w, m.Title, status)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Security-Policy", c.pagePolicy(p))
+	w.Header().Set("Content-Security-Policy", p.policy(m))
 	w.WriteHeader(status)
 	w.Write(html.Bytes())
 }
 
-// pagePolicy returns the Content-Security-Policy of a page. A page that navigates
-// to the provider is never framed.
-func (c *Client) pagePolicy(p page) string {
-	policy := "default-src 'none'; style-src " + c.styleSource() + "; base-uri 'none'; form-action 'self'"
-	if p.Script {
+// policy returns the Content-Security-Policy of a page. A page that navigates to
+// the provider is never framed.
+func (p *pages) policy(m page) string {
+	policy := "default-src 'none'; style-src " + p.styleSource() + "; base-uri 'none'; form-action 'self'"
+	if m.Script {
 		policy += "; script-src 'self'; connect-src 'self'"
 	}
-	if len(c.config.FrameAncestors) == 0 || p.Continue != nil {
+	if len(p.ancestors) == 0 || m.Continue != nil {
 		return policy + "; frame-ancestors 'none'"
 	}
-	return policy + "; frame-ancestors 'self' " + strings.Join(c.config.FrameAncestors, " ")
+	return policy + "; frame-ancestors 'self' " + strings.Join(p.ancestors, " ")
 }
 
-func (c *Client) styleSource() string {
-	if c.config.PageTemplate != nil {
+func (p *pages) styleSource() string {
+	if p.template != nil {
 		return "'self'; img-src 'self'; font-src 'self'"
 	}
 	hash := sha256.Sum256(style)

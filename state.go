@@ -80,6 +80,15 @@ func (a *attempt) fields(c *codec.Coder) {
 	c.Bools(&a.silent)
 }
 
+// options returns what begins the attempt again.
+func (a *attempt) options() LoginOptions {
+	options := LoginOptions{Scopes: a.scopes.without(a.optional...), Next: a.next, optional: a.optional}
+	if len(a.askedOrgs) > 0 {
+		options.Org, options.askedOrgs = a.askedOrgs[0], a.askedOrgs[1:]
+	}
+	return options
+}
+
 // attempts keeps login attempts in cookies.
 type attempts struct {
 	cookies *cookieRules

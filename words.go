@@ -14,11 +14,11 @@ import (
 type sayer func(format string, args ...any) string
 
 // words returns the sayer for the user who sent a request.
-func (c *Client) words(r *http.Request) sayer {
-	if c.config.Translate == nil {
+func (p *pages) words(r *http.Request) sayer {
+	if p.translate == nil {
 		return fmt.Sprintf
 	}
-	return func(format string, args ...any) string { return c.config.Translate(r, format, args...) }
+	return func(format string, args ...any) string { return p.translate(r, format, args...) }
 }
 
 // language returns the tag of the user's language (RFC 5646): the translation of
