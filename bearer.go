@@ -160,6 +160,7 @@ func (r *resources) at(path string) *BearerOptions {
 // bearers verifies bearer tokens with the provider, and remembers them.
 type bearers struct {
 	provider *provider.Provider
+	paths    *paths
 	onLogin  func(context.Context, *entry) error
 	now      func() time.Time
 	results  *flight.Group[[32]byte, *entry]
@@ -168,12 +169,13 @@ type bearers struct {
 	valid    *expiring.Map[[32]byte, struct{}]
 }
 
-func newBearers(p *provider.Provider, onLogin func(context.Context, *entry) error, now func() time.Time, logger *slog.Logger) *bearers {
+func newBearers(p *provider.Provider, paths *paths, onLogin func(context.Context, *entry) error, now func() time.Time, logger *slog.Logger) *bearers {
 	limits := flight.Limits[*entry]{Results: maxBearers, Size: memory, Total: maxBearerBytes}
 	results := flight.New[[32]byte](callbackTimeout, limits, now)
 	results.OnPanic = logPanic(logger)
 	return &bearers{
 		provider: p,
+		paths:    paths,
 		onLogin:  onLogin,
 		now:      now,
 		results:  results,
@@ -210,8 +212,8 @@ func (b *bearers) has(r *http.Request) bool {
 // challenge returns the WWW-Authenticate header for a failure (RFC 6750 section
 // 3), or "". If tokens count, it contains the address of the metadata, from which
 // programs learn how to get one (RFC 9728 section 5.1).
-func (c *Client) challenge(r *http.Request, err error) string {
-	status, route := HTTPStatus(err), c.bearers.route(r)
+func (b *bearers) challenge(r *http.Request, err error) string {
+	status, route := HTTPStatus(err), b.route(r)
 	token, hasToken := bearerToken(r)
 	if status != http.StatusUnauthorized && (status != http.StatusForbidden || route == nil || !hasToken) {
 		return ""
@@ -220,7 +222,7 @@ func (c *Client) challenge(r *http.Request, err error) string {
 	if route == nil {
 		return challenge
 	}
-	challenge += `, resource_metadata="` + c.paths.resourceMetadataURL(route.Resource) + `"`
+	challenge += `, resource_metadata="` + b.paths.resourceMetadataURL(route.Resource) + `"`
 	if status == http.StatusUnauthorized && hasToken {
 		challenge += `, error="invalid_token"`
 		if refused, ok := errors.AsType[*tokenError](err); ok && refused.description != "" {

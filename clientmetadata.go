@@ -11,15 +11,6 @@ import (
 // (https://huggingface.co/docs/hub/oauth, Client ID Metadata Document).
 const cimdPath = "/.well-known/oauth-cimd"
 
-// clientMetadataPath returns where this app describes itself, or "" if it is
-// registered.
-func (c *Client) clientMetadataPath() string {
-	if !c.config.unregistered() {
-		return ""
-	}
-	return cimdPath
-}
-
 // clientMetadata serves the Client ID Metadata Document.
 func (c *Client) clientMetadata(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")

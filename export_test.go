@@ -38,10 +38,7 @@ func UnsealedOptions(options LoginOptions) string {
 
 // Sealers returns the sealers of attempts and of sessions in cookies and stores.
 func (c *Client) Sealers() map[string]*seal.Sealer {
-	config, err := c.sessionsConfig()
-	if err != nil {
-		panic(err)
-	}
+	config := c.mustSessionsConfig()
 	return map[string]*seal.Sealer{"attempt": c.attempts.sealer, "session": config.InCookie, "stored": config.Stored}
 }
 
@@ -76,7 +73,7 @@ func (c *Client) OpenSession(value string) []byte {
 }
 
 func (c *Client) mustSessionsConfig() sessions.Config[*record] {
-	config, err := c.sessionsConfig()
+	config, err := sessionsConfig(c.config, &c.cookies, func() time.Time { return c.now() })
 	if err != nil {
 		panic(err)
 	}

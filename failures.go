@@ -67,7 +67,7 @@ func (c *Client) fail(w http.ResponseWriter, r *http.Request, err error, next st
 	if HTTPStatus(err) == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", strconv.Itoa(int((retryAfter(err)+time.Second-1)/time.Second)))
 	}
-	if challenge := c.challenge(r, err); challenge != "" {
+	if challenge := c.bearers.challenge(r, err); challenge != "" {
 		w.Header().Set("WWW-Authenticate", challenge)
 		w.Header().Add("Access-Control-Expose-Headers", "WWW-Authenticate") // to scripts of the sites that the app allows
 	}

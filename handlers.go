@@ -317,7 +317,7 @@ func (c *Client) logout(w http.ResponseWriter, r *http.Request) {
 	if !allowMethods(w, r, http.MethodPost) {
 		return
 	}
-	if c.fromAnotherOrigin(r) {
+	if c.origins.exclude(r) {
 		c.fail(w, r, ErrCrossSite, c.config.HomePath)
 		return
 	}

@@ -72,11 +72,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"os"
 	"time"
 
-	"github.com/hfoauth/hfoauth/internal/expiring"
 	"github.com/hfoauth/hfoauth/internal/provider"
 	"github.com/hfoauth/hfoauth/internal/seal"
 	"github.com/hfoauth/hfoauth/internal/sessions"
@@ -85,18 +83,18 @@ import (
 // Client signs users in on behalf of one app. Make one with [New] and keep it
 // for the life of the program. It is safe for concurrent use.
 type Client struct {
-	config      *Config
-	paths       *paths
-	provider    *provider.Provider
-	cookies     cookieRules
-	pages       *pages
-	attempts    *attempts
-	sessions    *sessions.Keeper[*record]
-	renewals    *renewals
-	bearers     *bearers
-	resources   *resources
-	crossOrigin *http.CrossOriginProtection
-	now         func() time.Time
+	config    *Config
+	paths     *paths
+	provider  *provider.Provider
+	cookies   cookieRules
+	pages     *pages
+	attempts  *attempts
+	sessions  *sessions.Keeper[*record]
+	renewals  *renewals
+	bearers   *bearers
+	resources *resources
+	origins   trustedOrigins
+	now       func() time.Time
 }
 
 // Format prints c without its secrets, for every verb.
@@ -123,12 +121,11 @@ func New(config Config) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{
-		config:      &config,
-		paths:       paths,
-		cookies:     newCookieRules(&config, paths.redirect),
-		crossOrigin: http.NewCrossOriginProtection(),
-		resources:   &resources{},
-		now:         time.Now,
+		config:    &config,
+		paths:     paths,
+		cookies:   newCookieRules(&config, paths.redirect),
+		resources: &resources{},
+		now:       time.Now,
 	}
 	now := func() time.Time { return c.now() }
 	c.provider = provider.New(provider.Config{
@@ -139,17 +136,20 @@ func New(config Config) (*Client, error) {
 		Transport:    config.Transport,
 		Now:          now,
 	})
-	if err := c.trustOrigins(); err != nil {
+	if c.origins, err = newTrustedOrigins(&config); err != nil {
 		return nil, err
 	}
-	if err := c.keepSessions(); err != nil {
+	if c.attempts, err = newAttempts(&config, &c.cookies, now); err != nil {
+		return nil, err
+	}
+	if c.sessions, err = newSessions(&config, &c.cookies, now); err != nil {
 		return nil, err
 	}
 	if c.pages, err = newPages(&config, paths, c.attempts); err != nil {
 		return nil, err
 	}
 	c.renewals = newRenewals(c.provider, c.sessions, now, config.Logger)
-	c.bearers = newBearers(c.provider, c.onLogin, now, config.Logger)
+	c.bearers = newBearers(c.provider, paths, c.onLogin, now, config.Logger)
 	return c, nil
 }
 
@@ -161,47 +161,39 @@ func logPanic(logger *slog.Logger) func(value any, stack []byte) {
 	}
 }
 
-// keepSessions sets up the sealing of attempts and the keeping of sessions.
-func (c *Client) keepSessions() (err error) {
-	sealer, err := c.config.newSealer("attempt")
+// newSessions returns the keeper of this app's sessions.
+func newSessions(config *Config, cookies *cookieRules, now func() time.Time) (*sessions.Keeper[*record], error) {
+	keeping, err := sessionsConfig(config, cookies, now)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	c.attempts = &attempts{
-		cookies: &c.cookies,
-		sealer:  sealer,
-		spent:   expiring.New[[32]byte, struct{}](maxSpent, 0),
-		now:     func() time.Time { return c.now() },
+	keeper := sessions.New(keeping)
+	if config.Store != nil {
+		contexts, swap := keeper.Uses()
+		config.Logger.Debug("hfoauth: sessions are kept in Config.Store", "contexts", contexts, "compareAndSwap", swap)
 	}
-	config, err := c.sessionsConfig()
-	if err != nil {
-		return err
-	}
-	c.sessions = sessions.New(config)
-	if c.config.Store != nil {
-		contexts, swap := c.sessions.Uses()
-		c.config.Logger.Debug("hfoauth: sessions are kept in Config.Store", "contexts", contexts, "compareAndSwap", swap)
-	}
-	return nil
+	return keeper, nil
 }
 
-func (c *Client) sessionsConfig() (config sessions.Config[*record], err error) {
-	config = sessions.Config[*record]{
-		Store:     c.config.Store,
-		MaxAge:    c.config.MaxSessionAge,
-		MaxValue:  c.cookies.maxSession(),
-		MaxShared: c.cookies.maxShared(),
-		Context:   c.cookies.session,
+func sessionsConfig(config *Config, cookies *cookieRules, now func() time.Time) (sessions.Config[*record], error) {
+	inCookie, err := config.newSealer("session")
+	if err != nil {
+		return sessions.Config[*record]{}, err
+	}
+	stored, err := config.newSealer("stored")
+	return sessions.Config[*record]{
+		Store:     config.Store,
+		InCookie:  inCookie,
+		Stored:    stored,
+		MaxAge:    config.MaxSessionAge,
+		MaxValue:  cookies.maxSession(),
+		MaxShared: cookies.maxShared(),
+		Context:   cookies.session,
 		Fields:    recordFields,
 		User:      func(r *record) string { return r.user.Sub },
-		Now:       func() time.Time { return c.now() },
-		Logger:    c.config.Logger,
-	}
-	if config.InCookie, err = c.config.newSealer("session"); err != nil {
-		return config, err
-	}
-	config.Stored, err = c.config.newSealer("stored")
-	return config, err
+		Now:       now,
+		Logger:    config.Logger,
+	}, err
 }
 
 // newSealer returns a sealer for one purpose. What is sealed for one purpose,

@@ -131,7 +131,7 @@ func (h *required) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w = withoutCaching(w)
 		defer forbidCaching(header) // if the handler writes nothing
 	}
-	if err == nil && !c.bearers.has(r) && c.fromAnotherOrigin(r) {
+	if err == nil && !c.bearers.has(r) && c.origins.exclude(r) {
 		err = ErrCrossSite
 	}
 	if err == nil && len(h.demands.orgs) > 0 {

@@ -79,8 +79,8 @@ func (c *Client) routes() []route {
 		{resourceMetadataPath, true, []string{get, options}, metadata},
 		{resourceMetadataPath + "/", false, []string{get, options}, metadata},
 	}
-	if path := c.clientMetadataPath(); path != "" {
-		routes = append(routes, route{path, true, []string{get}, http.HandlerFunc(c.clientMetadata)})
+	if c.config.unregistered() {
+		routes = append(routes, route{cimdPath, true, []string{get}, http.HandlerFunc(c.clientMetadata)})
 	}
 	return routes
 }

@@ -60,30 +60,33 @@ func framed(r *http.Request) bool {
 	return false
 }
 
-// trustOrigins adds the origins whose requests may change something: this site's
-// own, because a proxy may change Host, and Config.TrustedOrigins.
-func (c *Client) trustOrigins() error {
-	for _, text := range append([]string{c.config.RedirectURL}, c.config.TrustedOrigins...) {
+// trustedOrigins are those whose pages may send requests that change something.
+type trustedOrigins struct{ protection *http.CrossOriginProtection }
+
+// newTrustedOrigins trusts this site's own origin, because a proxy may change
+// Host, and Config.TrustedOrigins.
+func newTrustedOrigins(config *Config) (trustedOrigins, error) {
+	t := trustedOrigins{http.NewCrossOriginProtection()}
+	for _, text := range append([]string{config.RedirectURL}, config.TrustedOrigins...) {
 		u, err := url.Parse(text)
 		if err != nil {
-			return err // not reached: validate parsed it
+			return t, err // not reached: validate parsed it
 		}
-		if err := c.crossOrigin.AddTrustedOrigin(origin(u)); err != nil {
-			return err
+		if err := t.protection.AddTrustedOrigin(origin(u)); err != nil {
+			return t, err
 		}
 	}
-	return nil
+	return t, nil
 }
 
-// fromAnotherOrigin reports whether a request that may change something was made
-// by another origin's page. A WebSocket handshake counts as such a request: it is
-// a GET request that any page can send with the user's cookie (RFC 6455 section
-// 10.2).
-func (c *Client) fromAnotherOrigin(r *http.Request) bool {
+// exclude reports whether a request that may change something was made by another
+// origin's page. A WebSocket handshake counts as such a request: it is a GET
+// request that any page can send with the user's cookie (RFC 6455 section 10.2).
+func (t trustedOrigins) exclude(r *http.Request) bool {
 	if r.Header.Get("Upgrade") != "" || r.Header.Get("Sec-Fetch-Mode") == "websocket" {
 		changing := *r
 		changing.Method = http.MethodPost
 		r = &changing
 	}
-	return c.crossOrigin.Check(r) != nil
+	return t.protection.Check(r) != nil
 }

@@ -97,6 +97,14 @@ type attempts struct {
 	now     func() time.Time
 }
 
+func newAttempts(config *Config, cookies *cookieRules, now func() time.Time) (*attempts, error) {
+	sealer, err := config.newSealer("attempt")
+	if err != nil {
+		return nil, err
+	}
+	return &attempts{cookies, sealer, expiring.New[[32]byte, struct{}](maxSpent, 0), now}, nil
+}
+
 // text encodes state, nonce and verifier as 43 characters that need no
 // escaping.
 func text(random []byte) string {
