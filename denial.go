@@ -50,21 +50,20 @@ func (t *attempts) denialOf(r *http.Request, e *entry) *denial {
 	return &denial{session: e.ID}
 }
 
-// keepDenial remembers that the user of a request's session, if there is one,
-// denied what an attempt asked for.
-func (c *Client) keepDenial(w http.ResponseWriter, r *http.Request, a *attempt) {
-	e, err := c.session(r)
-	if err != nil || e.Started.Sub(a.started) >= time.Millisecond { // an earlier session was asked
+// keepDenial remembers that the user of a session denied what an attempt asked
+// for.
+func (t *attempts) keepDenial(w http.ResponseWriter, r *http.Request, e *entry, a *attempt) {
+	if e.Started.Sub(a.started) >= time.Millisecond { // an earlier session was asked
 		return
 	}
-	d := c.attempts.denialOf(r, e)
+	d := t.denialOf(r, e)
 	d.scopes = d.scopes.with(a.scopes.without(e.Data.scopes...)...)
 	for _, org := range a.askedOrgs {
 		if !slices.Contains(d.orgs, org) {
 			d.orgs = append(d.orgs, org)
 		}
 	}
-	c.cookies.set(w, c.cookies.denial, c.attempts.sealDenial(d), e.End.Sub(c.now()))
+	t.cookies.set(w, t.cookies.denial, t.sealDenial(d), e.End.Sub(t.now()))
 }
 
 // maxDenial bounds the value of a denial's cookie, in bytes.

@@ -109,39 +109,41 @@ func (c *Client) beginSignIn(w http.ResponseWriter, r *http.Request, options Log
 		c.fail(w, r, err, next)
 		return "", false
 	}
+	params := options.params()
 	scopes := c.config.Scopes.with(options.Scopes...)
 	a := newAttempt(c.now(), scopes.with(options.optional...), next)
 	a.optional = options.optional.without(scopes...)
-	a.challenge, a.silent = challenge, options.Prompt == "none"
-	address, err := c.authorizationURL(r.Context(), a, options)
-	if err != nil {
-		c.fail(w, r, err, next)
-		return "", false
-	}
-	c.attempts.keep(w, r, a)
-	return address, true
-}
-
-func (c *Client) authorizationURL(ctx context.Context, a *attempt, options LoginOptions) (string, error) {
-	params := maps.Clone(options.Params)
-	if params == nil && options.Org+options.Prompt != "" {
-		params = url.Values{}
-	}
-	if options.Org != "" {
-		params.Set("orgIds", options.Org)
-	}
-	if options.Prompt != "" {
-		params.Set("prompt", options.Prompt)
-	}
 	a.askedOrgs = append(slices.Clone(params["orgIds"]), options.askedOrgs...)
-	address, err := c.provider.AuthorizationURL(ctx, provider.AuthorizationRequest{
+	a.challenge, a.silent = challenge, options.Prompt == "none"
+	address, err := c.provider.AuthorizationURL(r.Context(), provider.AuthorizationRequest{
 		Scope:    a.scopes.param(),
 		State:    a.state(),
 		Nonce:    a.nonce(),
 		Verifier: a.verifier(),
 		Params:   params,
 	})
-	return address, providerError(err)
+	if err != nil {
+		c.fail(w, r, providerError(err), next)
+		return "", false
+	}
+	c.attempts.keep(w, r, a)
+	return address, true
+}
+
+// params returns the parameters of the authorization request that the protocol
+// does not set.
+func (o *LoginOptions) params() url.Values {
+	params := maps.Clone(o.Params)
+	if params == nil && o.Org+o.Prompt != "" {
+		params = url.Values{}
+	}
+	if o.Org != "" {
+		params.Set("orgIds", o.Org)
+	}
+	if o.Prompt != "" {
+		params.Set("prompt", o.Prompt)
+	}
+	return params
 }
 
 // CallbackHandler receives browsers from the provider (GET), starts their
@@ -179,7 +181,9 @@ func (c *Client) callback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if errors.Is(err, ErrDenied) {
-		c.keepDenial(w, r, a)
+		if e, missing := c.session(r); missing == nil {
+			c.attempts.keepDenial(w, r, e, a)
+		}
 	}
 	if err != nil {
 		c.fail(w, r, &attemptError{err, a}, c.paths.asSeen(r, a.next))
@@ -222,7 +226,7 @@ func (c *Client) finishSignIn(ctx context.Context, w http.ResponseWriter, r *htt
 
 // completeSignIn turns the answer to an attempt into a session.
 func (c *Client) completeSignIn(ctx context.Context, r *http.Request, a *attempt) (*entry, error) {
-	code, err := c.authorizationCode(ctx, r.URL.Query())
+	code, err := authorizationCode(ctx, c.provider, r.URL.Query())
 	if err != nil {
 		return nil, err
 	}
@@ -267,11 +271,11 @@ func granted(token *oauth2.Token, requested Scopes) Scopes {
 // authorizationCode reads the authorization response (RFC 6749 section
 // 4.1.2), which by now is known to belong to this browser, and checks that it
 // comes from our provider (RFC 9207).
-func (c *Client) authorizationCode(ctx context.Context, query url.Values) (string, error) {
+func authorizationCode(ctx context.Context, p *provider.Provider, query url.Values) (string, error) {
 	if query.Has("error") && !query.Has("iss") {
 		return "", authorizationError(query)
 	}
-	if err := c.provider.CheckIssuer(ctx, single(query, "iss"), query.Has("iss")); err != nil {
+	if err := p.CheckIssuer(ctx, single(query, "iss"), query.Has("iss")); err != nil {
 		return "", issuerError(err)
 	}
 	if query.Has("error") {

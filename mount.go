@@ -15,12 +15,13 @@ import (
 // are also registered without it. Like [http.ServeMux.Handle], Mount panics if
 // the app has already registered one of the patterns.
 func (c *Client) Mount(mux *http.ServeMux) {
-	for _, route := range c.routes() {
+	routes := c.routes()
+	for _, route := range routes {
 		for _, method := range route.methods {
 			route.mount(mux, method)
 		}
 	}
-	for _, route := range c.strippedRoutes() {
+	for _, route := range c.paths.stripped(routes) {
 		for _, method := range route.methods {
 			route.mountUnlessTaken(mux, method)
 		}
@@ -35,7 +36,8 @@ func (c *Client) Mount(mux *http.ServeMux) {
 // With two Clients in one program, the outer one must be the one whose paths are
 // at the root.
 func (c *Client) Handler(next http.Handler) http.Handler {
-	routes := append(c.routes(), c.strippedRoutes()...)
+	routes := c.routes()
+	routes = append(routes, c.paths.stripped(routes)...)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for i := range routes {
 			if routes[i].matches(r) {
@@ -85,15 +87,15 @@ func (c *Client) routes() []route {
 	return routes
 }
 
-// strippedRoutes lists the same paths as a proxy sends them that strips the
-// app's base path. The handlers see the paths that browsers see.
-func (c *Client) strippedRoutes() []route {
-	base := strings.TrimSuffix(basePath(c.paths.callback()), "/")
+// stripped returns routes at the paths that a proxy sends which strips the app's
+// base path. The handlers see the paths that browsers see.
+func (p *paths) stripped(routes []route) []route {
+	base := strings.TrimSuffix(basePath(p.callback()), "/")
 	if base == "" {
 		return nil
 	}
-	var routes []route
-	for _, r := range c.routes() {
+	var stripped []route
+	for _, r := range routes {
 		path, ok := strings.CutPrefix(r.path, base+"/")
 		if !ok {
 			continue
@@ -107,9 +109,9 @@ func (c *Client) strippedRoutes() []route {
 			seen.URL = &url
 			handler.ServeHTTP(w, seen)
 		})
-		routes = append(routes, r)
+		stripped = append(stripped, r)
 	}
-	return routes
+	return stripped
 }
 
 // yielding is a handler for a stripped path. It gives way to a Client that has
