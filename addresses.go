@@ -64,7 +64,8 @@ func (c *Config) checkRedirectURL() error {
 			return nil // which is reported, with all that goes with it
 		}
 		return errors.New("hfoauth: Config.RedirectURL: there is no URL to return to after sign-in: " +
-			"set OAUTH_REDIRECT_URL to the full URL of the callback handler (such as https://example.com/login/callback), or run in a Space, which sets SPACE_HOST")
+			"set OAUTH_REDIRECT_URL to the full URL of the callback handler (such as " +
+			"https://example.com/login/callback), or run in a Space, which sets SPACE_HOST")
 	}
 	if err := checkURL(c.RedirectURL); err != nil {
 		return field("RedirectURL", "OAUTH_REDIRECT_URL, SPACE_HOST", err)
@@ -83,7 +84,8 @@ func checkRedirectPath(u *url.URL) error {
 	case u.Path == "" || u.Path == "/":
 		return fmt.Errorf("%q has no path of its own for the callback: write it as https://host/login/callback", u)
 	case !isPath(strings.TrimSuffix(u.EscapedPath(), "/")):
-		return fmt.Errorf("its path %q cannot be served: write it as /login/callback or /tools/login/callback, with letters, digits and hyphens", u.EscapedPath())
+		return fmt.Errorf("its path %q cannot be served: write it as /login/callback or "+
+			"/tools/login/callback, with letters, digits and hyphens", u.EscapedPath())
 	}
 	return nil
 }
@@ -108,7 +110,8 @@ func checkURL(text string) error {
 	case u.User != nil || strings.ContainsAny(text, "?#"):
 		return errors.New("the URL must have no user, query or fragment: leave them out")
 	case !isHost(u.Host):
-		return fmt.Errorf("%q is not the name of a host: write the URL as https://host/path, with a name of ASCII characters", u.Host)
+		return fmt.Errorf("%q is not the name of a host: write the URL as https://host/path, "+
+			"with a name of ASCII characters", u.Host)
 	case strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r == '"' }):
 		return fmt.Errorf("%q has a space or a quote in it: leave it out", text)
 	case u.Scheme == "http" && !provider.Loopback(u.Hostname()):
@@ -121,7 +124,8 @@ func checkOrigins(origins []string) error {
 	for _, text := range origins {
 		u, err := url.Parse(text)
 		if err != nil || checkURL(text) != nil || u.Path != "" {
-			return fmt.Errorf("%q is not an origin: write it as https://app.example.com (http is fine on localhost), without a path", text)
+			return fmt.Errorf("%q is not an origin: write it as https://app.example.com (http is fine on "+
+				"localhost), without a path", text)
 		}
 	}
 	return nil
@@ -177,18 +181,21 @@ func (c *Config) checkPathsApart() error {
 	home := strings.TrimSuffix(c.HomePath, "/")
 	switch {
 	case callback == c.LoginPath || callback == c.LogoutPath:
-		return field("RedirectURL", "OAUTH_REDIRECT_URL", fmt.Errorf("its path %q is that of sign-in or sign-out: give the callback another, such as /login/callback", callback))
+		return field("RedirectURL", "OAUTH_REDIRECT_URL", fmt.Errorf("its path %q is that of sign-in or "+
+			"sign-out: give the callback another, such as /login/callback", callback))
 	case c.LoginPath == c.LogoutPath:
 		return field("LogoutPath", "", fmt.Errorf("%q is also the path of sign-in: choose another", c.LogoutPath))
 	case home == c.LoginPath || home == c.LogoutPath || home != "" && home == callback:
-		return field("HomePath", "", fmt.Errorf("%q is a path of sign-in or sign-out: name the page where users start", c.HomePath))
+		return field("HomePath", "",
+			fmt.Errorf("%q is a path of sign-in or sign-out: name the page where users start", c.HomePath))
 	}
 	for _, own := range []struct{ name, variable, path string }{
 		{"RedirectURL", "OAUTH_REDIRECT_URL", callback}, {"LoginPath", "", c.LoginPath}, {"LogoutPath", "", c.LogoutPath},
 	} {
 		for _, taken := range []string{c.LoginPath + "/frame", "/.well-known"} {
 			if strings.HasPrefix(own.path+"/", taken+"/") {
-				return field(own.name, own.variable, fmt.Errorf("%q is at or below %s, which has another use: choose another path", own.path, taken))
+				return field(own.name, own.variable,
+					fmt.Errorf("%q is at or below %s, which has another use: choose another path", own.path, taken))
 			}
 		}
 	}

@@ -136,7 +136,8 @@ func (r *resources) add(options *BearerOptions) *BearerOptions {
 	defer r.mu.Unlock()
 	if before, ok := r.byPath[path]; ok {
 		if !reflect.DeepEqual(before, options) {
-			panic(fmt.Sprintf("hfoauth: BearerOptions.Resource: %q was named before with other options: give each its own path", path))
+			panic(fmt.Sprintf("hfoauth: BearerOptions.Resource: %q was named before with other options: "+
+				"give each its own path", path))
 		}
 		return before
 	}
@@ -169,7 +170,8 @@ type bearers struct {
 	valid    *expiring.Map[[32]byte, struct{}]
 }
 
-func newBearers(p *provider.Provider, paths *paths, onLogin func(context.Context, *entry) error, now func() time.Time, logger *slog.Logger) *bearers {
+func newBearers(p *provider.Provider, paths *paths, onLogin func(context.Context, *entry) error,
+	now func() time.Time, logger *slog.Logger) *bearers {
 	limits := flight.Limits[*entry]{Results: maxBearers, Size: memory, Total: maxBearerBytes}
 	results := flight.New[[32]byte](callbackTimeout, limits, now)
 	results.OnPanic = logPanic(logger)
@@ -382,7 +384,8 @@ var (
 
 func otherAppError(clientID string) error {
 	return &tokenError{
-		fmt.Sprintf("the bearer token is of the app %q, which is neither this app nor in BearerOptions.Apps", provider.Redact(clientID)),
+		fmt.Sprintf("the bearer token is of the app %q, which is neither this app nor in BearerOptions.Apps",
+			provider.Redact(clientID)),
 		"The token was issued to another app.",
 	}
 }
@@ -455,7 +458,8 @@ func (b *bearers) user(ctx context.Context, token string) (*User, error) {
 		ask = b.provider.UserInfo
 	}
 	body, err := ask(ctx, token)
-	if e, ok := errors.AsType[*provider.Error](err); ok && (e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden) {
+	e, ok := errors.AsType[*provider.Error](err)
+	if ok && (e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden) {
 		return nil, errInvalidToken
 	}
 	if errors.Is(err, provider.ErrNoUser) {

@@ -503,8 +503,10 @@ func accessToken(payload string) string {
 // all of them. The provider is not asked about the others.
 func TestBearerOptions(t *testing.T) {
 	s := newSite(t, nil)
-	s.hub.SetFault(hfoauthtest.UserInfoEndpoint, hfoauthtest.Answer(200, `{"sub":"5dd96eb166059660ed1ee413","preferred_username":"ada"}`))
-	s.hub.SetFault(hfoauthtest.WhoAmIEndpoint, hfoauthtest.Answer(200, `{"type":"user","id":"5dd96eb166059660ed1ee413","name":"ada"}`))
+	s.hub.SetFault(hfoauthtest.UserInfoEndpoint,
+		hfoauthtest.Answer(200, `{"sub":"5dd96eb166059660ed1ee413","preferred_username":"ada"}`))
+	s.hub.SetFault(hfoauthtest.WhoAmIEndpoint,
+		hfoauthtest.Answer(200, `{"type":"user","id":"5dd96eb166059660ed1ee413","name":"ada"}`))
 	options := map[string]hfoauth.BearerOptions{
 		"the zero value": {}, "Apps": {Resource: "/apps", Apps: []string{"other"}},
 		"AnyApp": {Resource: "/any", AnyApp: true}, "UserTokens": {Resource: "/users", UserTokens: true},
@@ -516,13 +518,16 @@ func TestBearerOptions(t *testing.T) {
 		token string
 		want  []string // the options that accept it
 	}{
-		"of the app":        {app(s.app.ClientID, `,"scope":["openid","profile"]`), []string{"the zero value", "Apps", "AnyApp", "UserTokens"}},
+		"of the app": {app(s.app.ClientID, `,"scope":["openid","profile"]`),
+			[]string{"the zero value", "Apps", "AnyApp", "UserTokens"}},
 		"that hides scopes": {app(s.app.ClientID, ``), []string{"the zero value", "Apps", "AnyApp", "UserTokens"}},
 		"of another app":    {app("other", `,"scope":"openid profile"`), []string{"Apps", "AnyApp"}},
 		"of a third app":    {app("third", ``), []string{"AnyApp"}},
 		"of no app":         {accessToken(`{"scope":"openid profile"}`), []string{"AnyApp"}},
-		"of the app by azp": {accessToken(`{"azp":"` + s.app.ClientID + `"}`), []string{"the zero value", "Apps", "AnyApp", "UserTokens"}},
-		"by client_id":      {accessToken(`{"client_id":"` + s.app.ClientID + `"}`), []string{"the zero value", "Apps", "AnyApp", "UserTokens"}},
+		"of the app by azp": {accessToken(`{"azp":"` + s.app.ClientID + `"}`),
+			[]string{"the zero value", "Apps", "AnyApp", "UserTokens"}},
+		"by client_id": {accessToken(`{"client_id":"` + s.app.ClientID + `"}`),
+			[]string{"the zero value", "Apps", "AnyApp", "UserTokens"}},
 		"of two apps":       {app("other", `,"azp":"`+s.app.ClientID+`"`), []string{"Apps", "AnyApp"}},
 		"of two parts":      {ofTwoParts, []string{"AnyApp"}},
 		"of four parts":     {app(s.app.ClientID, ``) + ".x", []string{"AnyApp"}},
@@ -573,23 +578,32 @@ func TestWhyTokensAreRefused(t *testing.T) {
 		description string
 	}{
 		"another app's": {programs, s.hub.AccessToken("ada", other),
-			`the bearer token is of the app "` + other + `", which is neither this app nor in BearerOptions.Apps`, "The token was issued to another app."},
-		"an app's with an odd name": {programs, accessToken(`{"oauthApp":"a\"b\nlevel=ERROR` + long + `","scope":"openid profile"}`),
-			`the bearer token is of the app "a\"b level=ERROR` + long[:185] + `…", which is neither this app nor in BearerOptions.Apps`, "The token was issued to another app."},
+			`the bearer token is of the app "` + other + `", which is neither this app nor in BearerOptions.Apps`,
+			"The token was issued to another app."},
+		"an app's with an odd name": {programs,
+			accessToken(`{"oauthApp":"a\"b\nlevel=ERROR` + long + `","scope":"openid profile"}`),
+			`the bearer token is of the app "a\"b level=ERROR` + long[:185] +
+				`…", which is neither this app nor in BearerOptions.Apps`, "The token was issued to another app."},
 		"an opaque one": {programs, "hf_oauth_opaque",
-			"the bearer token does not say which app it was issued to: such tokens need BearerOptions.AnyApp", "The token does not say which app it was issued to."},
+			"the bearer token does not say which app it was issued to: such tokens need BearerOptions.AnyApp",
+			"The token does not say which app it was issued to."},
 		"one for repositories": {programs, s.hub.AccessToken("ada", s.app.ClientID, "read-repos"),
-			"the bearer token lacks the scope openid or profile, so it is no sign-in", "The token lacks the scope openid or profile."},
+			"the bearer token lacks the scope openid or profile, so it is no sign-in",
+			"The token lacks the scope openid or profile."},
 		"a user's": {programs, s.hub.UserToken("ada"),
-			"the bearer token is a user access token or an organization's: for users' set BearerOptions.UserTokens", "Only OAuth access tokens are accepted here."},
+			"the bearer token is a user access token or an organization's: for users' set BearerOptions.UserTokens",
+			"Only OAuth access tokens are accepted here."},
 		"an organization's": {withUserTokens, s.hub.OrgToken("engines"),
 			"the bearer token is an organization's or an app's, not a user's", "The token is not a user's."},
 		"an unknown user's": {withUserTokens, "hf_unknown",
-			"the provider does not accept the bearer token: it has expired, was revoked, or never existed", "The token has expired, was revoked, or never existed."},
+			"the provider does not accept the bearer token: it has expired, was revoked, or never existed",
+			"The token has expired, was revoked, or never existed."},
 		"a refresh token": {programs, "hf_oauth__refresh_x",
-			"the bearer token is a refresh token, which only its own app may use", "This is a refresh token: send the access token."},
+			"the bearer token is a refresh token, which only its own app may use",
+			"This is a refresh token: send the access token."},
 		"another service's": {programs, "gh_token",
-			"the bearer token does not begin with hf_, so it is not Hugging Face's", "This is not a token of Hugging Face."},
+			"the bearer token does not begin with hf_, so it is not Hugging Face's",
+			"This is not a token of Hugging Face."},
 		"garbage": {programs, "hf_ \"x",
 			"the bearer token is too long, or has characters that no token has", "The token is malformed."},
 		"one that does not count": {func(next http.Handler) http.Handler { return next }, s.hub.UserToken("ada"),
@@ -620,7 +634,8 @@ func TestWhyTokensAreRefused(t *testing.T) {
 			if got := parseChallenge(w.Header().Get("WWW-Authenticate"))["error_description"]; got != tt.description {
 				t.Errorf("%s, %s: the challenge says %q, want %q", name, kind, got, tt.description)
 			}
-			checkLacks(t, fmt.Sprintf("%s, %s: the response", name, kind), fmt.Sprint(w.Header(), w.Body), "level=ERROR", other, "BearerOptions")
+			checkLacks(t, fmt.Sprintf("%s, %s: the response", name, kind), fmt.Sprint(w.Header(), w.Body),
+				"level=ERROR", other, "BearerOptions")
 		}
 	}
 }
@@ -630,11 +645,14 @@ func TestWhyTokensAreRefused(t *testing.T) {
 func TestUserTokenIsNoProofOfMembership(t *testing.T) {
 	s := newSite(t, nil)
 	programs := s.client.AcceptBearer(hfoauth.BearerOptions{UserTokens: true})
-	handler := programs(s.client.RequireOrg("engines", hfoauth.RoleRead)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(204) })))
+	handler := programs(s.client.RequireOrg("engines",
+		hfoauth.RoleRead)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(204) })))
 	for demands, want := range map[string]int{
-		``: 403, `,"pendingSSO":false`: 403, `,"pendingSSO":false,"missingMFA":true`: 403, `,"pendingSSO":false,"missingMFA":false`: 204,
+		``: 403, `,"pendingSSO":false`: 403, `,"pendingSSO":false,"missingMFA":true`: 403,
+		`,"pendingSSO":false,"missingMFA":false`: 204,
 	} {
-		s.hub.SetFault(hfoauthtest.WhoAmIEndpoint, hfoauthtest.Answer(200, `{"type":"user","id":"5dd9","name":"ada","orgs":[{"id":"6a","name":"engines","roleInOrg":"admin"`+demands+`}]}`))
+		s.hub.SetFault(hfoauthtest.WhoAmIEndpoint, hfoauthtest.Answer(200, `{"type":"user","id":"5dd9",`+
+			`"name":"ada","orgs":[{"id":"6a","name":"engines","roleInOrg":"admin"`+demands+`}]}`))
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header.Set("Authorization", "Bearer "+s.hub.UserToken("ada"))
 		w := httptest.NewRecorder()
@@ -650,7 +668,8 @@ func TestAcceptBearerPanics(t *testing.T) {
 	s.client.AcceptBearer(hfoauth.BearerOptions{Resource: "/mcp", AnyApp: true})
 	s.client.AcceptBearer(hfoauth.BearerOptions{Resource: "/mcp", AnyApp: true})
 	for _, options := range []hfoauth.BearerOptions{
-		{Resource: "mcp"}, {Resource: "//evil.example"}, {Resource: "https://app.example/mcp"}, {Resource: "/mcp?x"}, {Resource: "/mcp"},
+		{Resource: "mcp"}, {Resource: "//evil.example"}, {Resource: "https://app.example/mcp"},
+		{Resource: "/mcp?x"}, {Resource: "/mcp"},
 		{Resource: "/scopes", Scopes: hfoauth.Scopes{"two words"}},
 	} {
 		func() {
@@ -821,7 +840,8 @@ func TestContextBehindAcceptBearer(t *testing.T) {
 			header = []string{"Authorization", "Bearer " + tt.token}
 		}
 		if resp := get(t, browser, p.address+tt.path, header...); resp.body != tt.want {
-			t.Errorf("%s with the token %.12q: the context has the user %q, want %q", tt.path, tt.token, resp.body, tt.want)
+			t.Errorf("%s with the token %.12q: the context has the user %q, want %q", tt.path, tt.token,
+				resp.body, tt.want)
 		}
 	}
 }

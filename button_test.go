@@ -13,7 +13,11 @@ func TestButton(t *testing.T) {
 	s := newSite(t, nil)
 	r := httptest.NewRequest("GET", "/page?a=b", nil)
 	button := string(s.client.Button(r, hfoauth.ButtonOptions{}))
-	for _, want := range []string{`href="/login?next=%2Fpage%3Fa%3Db" hx-boost="false" data-turbo="false"`, `class="hfoauth-button hfoauth-lg hfoauth-auto"`, "Sign in with Hugging Face", "🤗", `data-hfoauth-login="/login"`, `data-hfoauth-next="/page?a=b"`} {
+	for _, want := range []string{
+		`href="/login?next=%2Fpage%3Fa%3Db" hx-boost="false" data-turbo="false"`,
+		`class="hfoauth-button hfoauth-lg hfoauth-auto"`, "Sign in with Hugging Face", "🤗",
+		`data-hfoauth-login="/login"`, `data-hfoauth-next="/page?a=b"`,
+	} {
 		if !strings.Contains(button, want) {
 			t.Errorf("button lacks %s: %s", want, button)
 		}
@@ -23,7 +27,8 @@ func TestButton(t *testing.T) {
 			t.Errorf("button has %s: %s", unwanted, button)
 		}
 	}
-	button = string(s.client.Button(r, hfoauth.ButtonOptions{Size: "xl", Theme: "dark", Label: "Se connecter <3", Next: "//evil.example"}))
+	button = string(s.client.Button(r,
+		hfoauth.ButtonOptions{Size: "xl", Theme: "dark", Label: "Se connecter <3", Next: "//evil.example"}))
 	for _, want := range []string{`hfoauth-xl hfoauth-dark`, "Se connecter &lt;3", `href="/login"`} {
 		if !strings.Contains(button, want) {
 			t.Errorf("button lacks %s: %s", want, button)
@@ -39,7 +44,9 @@ func TestButton(t *testing.T) {
 
 	r.AddCookie(s.newSession(ada))
 	button = string(s.client.Button(r, hfoauth.ButtonOptions{LogoutLabel: "Bye", LogoutNext: "//evil.example"}))
-	for _, want := range []string{`<form method="post" action="/logout" hx-boost="false" data-turbo="false">`, ">ada<", ">Bye<", `value="/"`} {
+	for _, want := range []string{
+		`<form method="post" action="/logout" hx-boost="false" data-turbo="false">`, ">ada<", ">Bye<", `value="/"`,
+	} {
 		if !strings.Contains(button, want) {
 			t.Errorf("user lacks %s: %s", want, button)
 		}

@@ -27,7 +27,8 @@ func allowCaching(header http.Header, value string) {
 func forbidCaching(header http.Header) {
 	for name := range header {
 		switch canonical := http.CanonicalHeaderKey(name); {
-		case canonical == "Expires", canonical == "Surrogate-Control", canonical == "X-Accel-Expires", canonical == "Edge-Control",
+		case canonical == "Expires", canonical == "Surrogate-Control", canonical == "X-Accel-Expires",
+			canonical == "Edge-Control",
 			strings.HasSuffix(canonical, "-Cache-Control"), canonical == "Cache-Control" && name != canonical:
 			delete(header, name)
 		}

@@ -142,15 +142,18 @@ func TestErrorsWithARenewedSessionAreNotCached(t *testing.T) {
 // a shared cache would give its cookie to everyone, with the script for a year.
 func TestPublicFilesWithARenewedSessionAreNotCached(t *testing.T) {
 	appWithoutRegistration := func(c *hfoauth.Config) {
-		c.ClientID, c.ClientSecret = strings.TrimSuffix(c.RedirectURL, "/login/callback")+"/.well-known/oauth-cimd", ""
+		c.ClientID, c.ClientSecret = strings.TrimSuffix(c.RedirectURL, "/login/callback")+
+			"/.well-known/oauth-cimd", ""
 		c.SessionKeys = [][]byte{testKey("key")}
 	}
 	for name, file := range map[string]struct {
 		change func(*hfoauth.Config)
 		path   func(*hfoauth.Client) string
 	}{
-		"script":            {nil, func(c *hfoauth.Client) string { return between(string(c.ButtonAssets()), `src="`, `"`) }},
-		"style":             {nil, func(c *hfoauth.Client) string { return between(string(c.ButtonAssets()), `href="`, `"`) }},
+		"script": {nil,
+			func(c *hfoauth.Client) string { return between(string(c.ButtonAssets()), `src="`, `"`) }},
+		"style": {nil,
+			func(c *hfoauth.Client) string { return between(string(c.ButtonAssets()), `href="`, `"`) }},
 		"resource metadata": {nil, func(*hfoauth.Client) string { return "/.well-known/oauth-protected-resource" }},
 		"client metadata":   {appWithoutRegistration, func(*hfoauth.Client) string { return "/.well-known/oauth-cimd" }},
 	} {

@@ -60,7 +60,8 @@ func TestUnregisteredApp(t *testing.T) {
 			t.Errorf("%s is %v, want %v", member, got, want)
 		}
 	}
-	if resp := post(t, browser, app.URL+"/.well-known/oauth-cimd", nil); resp.StatusCode != http.StatusMethodNotAllowed {
+	resp = post(t, browser, app.URL+"/.well-known/oauth-cimd", nil)
+	if resp.StatusCode != http.StatusMethodNotAllowed {
 		t.Errorf("POST: %s, want 405", resp.Status)
 	}
 }
@@ -70,7 +71,8 @@ func TestUnregisteredApp(t *testing.T) {
 func TestUnregisteredAppHasNoSecret(t *testing.T) {
 	clearEnv(t)
 	_, err := hfoauth.New(hfoauth.Config{
-		ClientID: "https://app.example/.well-known/oauth-cimd", ClientSecret: clientSecret, RedirectURL: "https://app.example/cb",
+		ClientID: "https://app.example/.well-known/oauth-cimd", ClientSecret: clientSecret,
+		RedirectURL: "https://app.example/cb",
 	})
 	if err == nil || !strings.Contains(err.Error(), "ClientSecret") {
 		t.Errorf("error %v, want one that names ClientSecret", err)

@@ -298,8 +298,10 @@ func (c *Config) warn() {
 func (c *Config) warnOfOtherSites() {
 	for _, text := range c.TrustedOrigins {
 		if len(c.FrameAncestors) == 0 && ofOtherSites(text, c.RedirectURL) {
-			c.Logger.Warn("hfoauth: Config.TrustedOrigins has an origin of another site: its pages' requests bring no session, because cookies are SameSite=Lax: "+
-				"serve it below the domain of Config.RedirectURL or, if it may show the app inside an iframe, name it in Config.FrameAncestors",
+			c.Logger.Warn("hfoauth: Config.TrustedOrigins has an origin of another site: "+
+				"its pages' requests bring no session, because cookies are SameSite=Lax: "+
+				"serve it below the domain of Config.RedirectURL or, if it may show the app inside an iframe, "+
+				"name it in Config.FrameAncestors",
 				"origin", text)
 		}
 	}
@@ -314,7 +316,8 @@ func (c *Config) warnOfScopes() {
 		if !slices.Contains(knownScopes, likely) {
 			likely = ""
 		}
-		c.Logger.Warn("hfoauth: Config.Scopes (OAUTH_SCOPES) has an unknown scope: if the provider does not know it either, sign-in fails",
+		c.Logger.Warn("hfoauth: Config.Scopes (OAUTH_SCOPES) has an unknown scope: "+
+			"if the provider does not know it either, sign-in fails",
 			"scope", scope, "likely", likely)
 	}
 }
@@ -334,11 +337,13 @@ func (c *Config) checkClientID() error {
 	if c.ClientID == "" {
 		return errors.New("hfoauth: Config.ClientID: OAUTH_CLIENT_ID is not set: " +
 			"on a laptop, sign in with a stand-in by `go run github.com/hfoauth/hfoauth/cmd/hfhub -- go run .`; in a Space, " +
-			"add `hf_oauth: true` to its README.md; elsewhere, register an app at https://huggingface.co/settings/connected-applications and " +
+			"add `hf_oauth: true` to its README.md; " +
+			"elsewhere, register an app at https://huggingface.co/settings/connected-applications and " +
 			"set OAUTH_CLIENT_ID, OAUTH_CLIENT_SECRET and OAUTH_REDIRECT_URL")
 	}
 	if strings.ContainsFunc(c.ClientID, func(r rune) bool { return r < ' ' || r > '~' }) {
-		return field("ClientID", "OAUTH_CLIENT_ID", errors.New("has characters that RFC 6749 appendix A.1 does not allow: copy it again from the app's settings"))
+		return field("ClientID", "OAUTH_CLIENT_ID", errors.New("has characters that RFC 6749 appendix A.1 "+
+			"does not allow: copy it again from the app's settings"))
 	}
 	return field("ClientID", "OAUTH_CLIENT_ID", checkCopied(c.ClientID))
 }
@@ -368,7 +373,8 @@ const (
 
 func (c *Config) checkSessionKeys() error {
 	if c.unregistered() && c.ClientSecret != "" {
-		return errors.New("hfoauth: Config.ClientSecret: an app that is not registered has none: leave it empty, or set Config.ClientID to that of a registered one")
+		return errors.New("hfoauth: Config.ClientSecret: an app that is not registered has none: " +
+			"leave it empty, or set Config.ClientID to that of a registered one")
 	}
 	if err := checkCopied(c.ClientSecret); err != nil {
 		return field("ClientSecret", "OAUTH_CLIENT_SECRET", err)
@@ -379,9 +385,11 @@ func (c *Config) checkSessionKeys() error {
 	for i, key := range c.SessionKeys {
 		switch {
 		case len(key) != sessionKeySize:
-			return fmt.Errorf("hfoauth: Config.SessionKeys: key %d has %d bytes, not %d: make one with `openssl rand -base64 32` and decode it", i, len(key), sessionKeySize)
+			return fmt.Errorf("hfoauth: Config.SessionKeys: key %d has %d bytes, not %d: "+
+				"make one with `openssl rand -base64 32` and decode it", i, len(key), sessionKeySize)
 		case distinct(key) < minKeyDistinct:
-			return fmt.Errorf("hfoauth: Config.SessionKeys: key %d is not random, most of its bytes are the same: make one with `openssl rand -base64 32` and decode it", i)
+			return fmt.Errorf("hfoauth: Config.SessionKeys: key %d is not random, "+
+				"most of its bytes are the same: make one with `openssl rand -base64 32` and decode it", i)
 		}
 	}
 	return nil
@@ -395,11 +403,14 @@ func (c *Config) checkSecretAsKey() error {
 	case c.ClientSecret == "" && c.ClientID == "":
 		return nil // which is reported, with all that goes with it
 	case c.ClientSecret == "":
-		return errors.New("hfoauth: Config.SessionKeys: an app without a client secret needs a key of its own to seal cookies: " +
+		return errors.New("hfoauth: Config.SessionKeys: an app without a client secret needs a key of its " +
+			"own to seal cookies: " +
 			"set Config.ClientSecret (OAUTH_CLIENT_SECRET counts only if ClientID comes from the environment, too), " + remedy)
 	case len(c.ClientSecret) < minSecretBytes || distinct([]byte(c.ClientSecret)) < minSecretDistinct:
-		return field("ClientSecret", "OAUTH_CLIENT_SECRET", errors.New("is so weak that the key it makes for cookies could be guessed: "+
-			"copy the app's secret again from its settings (Hugging Face's have 51 characters), "+remedy+" in Config.SessionKeys"))
+		return field("ClientSecret", "OAUTH_CLIENT_SECRET",
+			errors.New("is so weak that the key it makes for cookies could be guessed: "+
+				"copy the app's secret again from its settings (Hugging Face's have 51 characters), "+remedy+
+				" in Config.SessionKeys"))
 	}
 	return nil
 }
@@ -415,7 +426,8 @@ func distinct(b []byte) int {
 
 func (c *Config) checkMaxSessionAge() error {
 	if c.MaxSessionAge < 0 {
-		return fmt.Errorf("hfoauth: Config.MaxSessionAge: %v is below zero: set how long after sign-in a session ends, or leave it out for 30 days", c.MaxSessionAge)
+		return fmt.Errorf("hfoauth: Config.MaxSessionAge: %v is below zero: "+
+			"set how long after sign-in a session ends, or leave it out for 30 days", c.MaxSessionAge)
 	}
 	return nil
 }

@@ -43,47 +43,69 @@ func TestEnvironment(t *testing.T) {
 
 func TestNewNamesEveryProblem(t *testing.T) {
 	key := testKey("one")
-	good := hfoauth.Config{ClientID: "id", ClientSecret: clientSecret, RedirectURL: "https://app.example/login/callback"}
+	good := hfoauth.Config{ClientID: "id", ClientSecret: clientSecret,
+		RedirectURL: "https://app.example/login/callback"}
 	tests := []struct {
 		name   string
 		change func(*hfoauth.Config)
 		want   []string // parts of the error; none means no error
 	}{
 		{"complete", func(c *hfoauth.Config) {}, nil},
-		{"no client ID", func(c *hfoauth.Config) { c.ClientID = "" }, []string{"ClientID", "OAUTH_CLIENT_ID", "hf_oauth: true"}},
+		{"no client ID", func(c *hfoauth.Config) { c.ClientID = "" },
+			[]string{"ClientID", "OAUTH_CLIENT_ID", "hf_oauth: true"}},
 		{"client ID beyond ASCII", func(c *hfoauth.Config) { c.ClientID = "idé" }, []string{"ClientID", "appendix A.1"}},
-		{"odd client ID", func(c *hfoauth.Config) { c.ClientID = "a\nb" }, []string{"ClientID", "OAUTH_CLIENT_ID", "copy it again"}},
-		{"no secret, no keys", func(c *hfoauth.Config) { c.ClientSecret = "" }, []string{"SessionKeys", "OAUTH_CLIENT_SECRET", "openssl rand -base64 32"}},
+		{"odd client ID", func(c *hfoauth.Config) { c.ClientID = "a\nb" },
+			[]string{"ClientID", "OAUTH_CLIENT_ID", "copy it again"}},
+		{"no secret, no keys", func(c *hfoauth.Config) { c.ClientSecret = "" },
+			[]string{"SessionKeys", "OAUTH_CLIENT_SECRET", "openssl rand -base64 32"}},
 		{"no secret but keys", func(c *hfoauth.Config) { c.ClientSecret = ""; c.SessionKeys = [][]byte{key} }, nil},
-		{"short key", func(c *hfoauth.Config) { c.SessionKeys = [][]byte{key, key[:16]} }, []string{"SessionKeys", "key 1 has 16 bytes", "openssl"}},
-		{"key of one byte", func(c *hfoauth.Config) { c.SessionKeys = [][]byte{bytes.Repeat([]byte{1}, 32)} }, []string{"SessionKeys", "key 0", "openssl"}},
-		{"key of few bytes", func(c *hfoauth.Config) { c.SessionKeys = [][]byte{[]byte("0123456789a0123456789a0123456789")} }, []string{"SessionKeys", "key 0", "openssl"}},
-		{"short secret", func(c *hfoauth.Config) { c.ClientSecret = "0123456789abcdefghijklm" }, []string{"ClientSecret", "OAUTH_CLIENT_SECRET", "SessionKeys", "openssl"}},
-		{"secret of few bytes", func(c *hfoauth.Config) { c.ClientSecret = strings.Repeat("1234567", 8) }, []string{"ClientSecret", "OAUTH_CLIENT_SECRET", "SessionKeys", "openssl"}},
+		{"short key", func(c *hfoauth.Config) { c.SessionKeys = [][]byte{key, key[:16]} },
+			[]string{"SessionKeys", "key 1 has 16 bytes", "openssl"}},
+		{"key of one byte", func(c *hfoauth.Config) { c.SessionKeys = [][]byte{bytes.Repeat([]byte{1}, 32)} },
+			[]string{"SessionKeys", "key 0", "openssl"}},
+		{"key of few bytes", func(c *hfoauth.Config) {
+			c.SessionKeys = [][]byte{[]byte("0123456789a0123456789a0123456789")}
+		}, []string{"SessionKeys", "key 0", "openssl"}},
+		{"short secret", func(c *hfoauth.Config) { c.ClientSecret = "0123456789abcdefghijklm" },
+			[]string{"ClientSecret", "OAUTH_CLIENT_SECRET", "SessionKeys", "openssl"}},
+		{"secret of few bytes", func(c *hfoauth.Config) { c.ClientSecret = strings.Repeat("1234567", 8) },
+			[]string{"ClientSecret", "OAUTH_CLIENT_SECRET", "SessionKeys", "openssl"}},
 		{"shortest secret", func(c *hfoauth.Config) { c.ClientSecret = "012345670123456701234567" }, nil},
 		{"short secret and a key", func(c *hfoauth.Config) { c.ClientSecret = "x"; c.SessionKeys = [][]byte{key} }, nil},
-		{"http provider", func(c *hfoauth.Config) { c.ProviderURL = "http://hub.example" }, []string{"ProviderURL", "OPENID_PROVIDER_URL", "use https"}},
+		{"http provider", func(c *hfoauth.Config) { c.ProviderURL = "http://hub.example" },
+			[]string{"ProviderURL", "OPENID_PROVIDER_URL", "use https"}},
 		{"http provider on loopback", func(c *hfoauth.Config) { c.ProviderURL = "http://127.0.0.1:8080" }, nil},
-		{"unparsable provider", func(c *hfoauth.Config) { c.ProviderURL = "https://hub example" }, []string{"ProviderURL", "absolute URL"}},
+		{"unparsable provider", func(c *hfoauth.Config) { c.ProviderURL = "https://hub example" },
+			[]string{"ProviderURL", "absolute URL"}},
 		{"provider's metadata", func(c *hfoauth.Config) {
 			c.ProviderURL = "https://hub.example/.well-known/openid-configuration"
 		}, []string{"ProviderURL", "OPENID_PROVIDER_URL", "leave out /.well-known"}},
-		{"relative provider", func(c *hfoauth.Config) { c.ProviderURL = "huggingface.co" }, []string{"ProviderURL", "https://host"}},
-		{"provider with user", func(c *hfoauth.Config) { c.ProviderURL = "https://u:p@hub.example" }, []string{"ProviderURL", "leave them out"}},
-		{"http redirect", func(c *hfoauth.Config) { c.RedirectURL = "http://app.example/cb" }, []string{"RedirectURL", "OAUTH_REDIRECT_URL", "use https"}},
-		{"http redirect on localhost", func(c *hfoauth.Config) { c.RedirectURL = "http://localhost:7860/login/callback" }, nil},
+		{"relative provider", func(c *hfoauth.Config) { c.ProviderURL = "huggingface.co" },
+			[]string{"ProviderURL", "https://host"}},
+		{"provider with user", func(c *hfoauth.Config) { c.ProviderURL = "https://u:p@hub.example" },
+			[]string{"ProviderURL", "leave them out"}},
+		{"http redirect", func(c *hfoauth.Config) { c.RedirectURL = "http://app.example/cb" },
+			[]string{"RedirectURL", "OAUTH_REDIRECT_URL", "use https"}},
+		{"http redirect on localhost",
+			func(c *hfoauth.Config) { c.RedirectURL = "http://localhost:7860/login/callback" }, nil},
 		{"http redirect on ::1", func(c *hfoauth.Config) { c.RedirectURL = "http://[::1]:7860/login/callback" }, nil},
-		{"http redirect on a lookalike", func(c *hfoauth.Config) { c.RedirectURL = "http://localhost.evil.example/cb" }, []string{"RedirectURL"}},
-		{"no redirect", func(c *hfoauth.Config) { c.RedirectURL = "" }, []string{"RedirectURL", "OAUTH_REDIRECT_URL", "SPACE_HOST"}},
-		{"redirect with fragment", func(c *hfoauth.Config) { c.RedirectURL = "https://app.example/cb#x" }, []string{"RedirectURL", "fragment"}},
+		{"http redirect on a lookalike",
+			func(c *hfoauth.Config) { c.RedirectURL = "http://localhost.evil.example/cb" }, []string{"RedirectURL"}},
+		{"no redirect", func(c *hfoauth.Config) { c.RedirectURL = "" },
+			[]string{"RedirectURL", "OAUTH_REDIRECT_URL", "SPACE_HOST"}},
+		{"redirect with fragment", func(c *hfoauth.Config) { c.RedirectURL = "https://app.example/cb#x" },
+			[]string{"RedirectURL", "fragment"}},
 		{"bad scope", func(c *hfoauth.Config) { c.Scopes = hfoauth.Scopes{"em ail"} }, []string{"Scopes", "OAUTH_SCOPES"}},
 		{"bad login path", func(c *hfoauth.Config) { c.LoginPath = "//login" }, []string{"LoginPath", "/path"}},
 		{"bad logout path", func(c *hfoauth.Config) { c.LogoutPath = "logout" }, []string{"LogoutPath", "/path"}},
 		{"home at sign-in", func(c *hfoauth.Config) { c.HomePath = "/login" }, []string{"HomePath", "where users start"}},
 		{"home at sign-out", func(c *hfoauth.Config) { c.HomePath = "/logout/" }, []string{"HomePath", "where users start"}},
-		{"home at the callback", func(c *hfoauth.Config) { c.HomePath = "/login/callback" }, []string{"HomePath", "where users start"}},
-		{"sign-out at sign-in", func(c *hfoauth.Config) { c.LogoutPath = "/login" }, []string{"LogoutPath", "choose another"}},
-		{"sign-out in the frame's paths", func(c *hfoauth.Config) { c.LogoutPath = "/login/frame/logout" }, []string{"LogoutPath", "choose another"}},
+		{"home at the callback", func(c *hfoauth.Config) { c.HomePath = "/login/callback" },
+			[]string{"HomePath", "where users start"}},
+		{"sign-out at sign-in", func(c *hfoauth.Config) { c.LogoutPath = "/login" },
+			[]string{"LogoutPath", "choose another"}},
+		{"sign-out in the frame's paths", func(c *hfoauth.Config) { c.LogoutPath = "/login/frame/logout" },
+			[]string{"LogoutPath", "choose another"}},
 		{"several", func(c *hfoauth.Config) {
 			*c = hfoauth.Config{ProviderURL: "ftp://x", ClientSecret: "weak", RedirectURL: "http://x/cb"}
 		}, []string{"ClientID", "ClientSecret", "ProviderURL", "RedirectURL"}},
@@ -187,7 +209,9 @@ func TestNothingSet(t *testing.T) {
 	if err == nil || strings.Contains(err.Error(), "\n") {
 		t.Fatalf("error %v, want one message", err)
 	}
-	for _, want := range []string{"cmd/hfhub", "hf_oauth: true", "OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET", "OAUTH_REDIRECT_URL"} {
+	for _, want := range []string{
+		"cmd/hfhub", "hf_oauth: true", "OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET", "OAUTH_REDIRECT_URL",
+	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error %q does not say %q", err, want)
 		}
@@ -205,7 +229,9 @@ func TestWhiteSpaceAroundValues(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := fmt.Sprint(client), `hfoauth.Client{ClientID: "id", RedirectURL: "https://app.example/login/callback"}`; got != want {
+	got := fmt.Sprint(client)
+	want := `hfoauth.Client{ClientID: "id", RedirectURL: "https://app.example/login/callback"}`
+	if got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 }
@@ -213,7 +239,8 @@ func TestWhiteSpaceAroundValues(t *testing.T) {
 // If the issuer has a path, its origin may frame the app.
 func TestIssuerWithPathInSpace(t *testing.T) {
 	clearEnv(t)
-	_, err := hfoauth.New(hfoauth.Config{ClientID: "id", ClientSecret: clientSecret, ProviderURL: "https://hub.example/realms/one", SpaceHost: "user-app.hf.space"})
+	_, err := hfoauth.New(hfoauth.Config{ClientID: "id", ClientSecret: clientSecret,
+		ProviderURL: "https://hub.example/realms/one", SpaceHost: "user-app.hf.space"})
 	if err != nil {
 		t.Error(err)
 	}
@@ -223,10 +250,12 @@ func TestIssuerWithPathInSpace(t *testing.T) {
 func TestTokenHostsAreHosts(t *testing.T) {
 	for host, ok := range map[string]bool{
 		"api.example.com": true, "*.example.com": true, "localhost": true, "127.0.0.1": true, "::1": true,
-		"": false, "https://api.example.com": false, "api.example.com/": false, "api.example.com:8080": false, "*": false, "*.": false, "api.*.com": false,
+		"": false, "https://api.example.com": false, "api.example.com/": false,
+		"api.example.com:8080": false, "*": false, "*.": false, "api.*.com": false,
 	} {
 		clearEnv(t)
-		_, err := hfoauth.New(hfoauth.Config{ClientID: "id", ClientSecret: clientSecret, RedirectURL: "https://app.example/cb", TokenHosts: []string{host}})
+		_, err := hfoauth.New(hfoauth.Config{ClientID: "id", ClientSecret: clientSecret,
+			RedirectURL: "https://app.example/cb", TokenHosts: []string{host}})
 		if (err == nil) != ok {
 			t.Errorf("TokenHosts %q: error %v, want none: %v", host, err, ok)
 		}
@@ -237,7 +266,8 @@ func TestTokenHostsAreHosts(t *testing.T) {
 func TestMountTakesWhatNewAccepts(t *testing.T) {
 	clearEnv(t)
 	paths := []string{
-		"", "/", "/login", "/login/", "/login/callback", "/logout", "/login/frame", "/login/frame/x", "/a/login", "/a/login/callback", "/a/login/frame/x",
+		"", "/", "/login", "/login/", "/login/callback", "/logout", "/login/frame", "/login/frame/x",
+		"/a/login", "/a/login/callback", "/a/login/frame/x",
 		"/.well-known/oauth-protected-resource", "/.well-known/oauth-cimd", "/a//b", "/é", "/{x}", "/a%2Fb",
 	}
 	accepted := 0
@@ -344,7 +374,8 @@ func TestEnvironmentIsOfOneApp(t *testing.T) {
 			t.Errorf("%s asks for %q, want %q", name, got, tt.scope)
 		}
 	}
-	if _, err := hfoauth.New(hfoauth.Config{ClientID: "second"}); err == nil || !strings.Contains(err.Error(), "without a client secret") {
+	_, err := hfoauth.New(hfoauth.Config{ClientID: "second"})
+	if err == nil || !strings.Contains(err.Error(), "without a client secret") {
 		t.Errorf("a second client takes the first one's secret: %v", err)
 	}
 }
@@ -371,10 +402,13 @@ func TestReservedParameters(t *testing.T) {
 func TestLoopbackRedirects(t *testing.T) {
 	clearEnv(t)
 	for host, ok := range map[string]bool{
-		"localhost": true, "LOCALHOST:7860": true, "x.localhost": true, "127.0.0.1:80": true, "127.1.2.3": true, "[::1]:7860": true,
-		"localhost.example": false, "mylocalhost": false, "127.0.0.1.example": false, "0.0.0.0": false, "10.0.0.1": false, "[::2]": false,
+		"localhost": true, "LOCALHOST:7860": true, "x.localhost": true, "127.0.0.1:80": true,
+		"127.1.2.3": true, "[::1]:7860": true,
+		"localhost.example": false, "mylocalhost": false, "127.0.0.1.example": false, "0.0.0.0": false,
+		"10.0.0.1": false, "[::2]": false,
 	} {
-		_, err := hfoauth.New(hfoauth.Config{ClientID: "id", ClientSecret: clientSecret, RedirectURL: "http://" + host + "/login/callback"})
+		_, err := hfoauth.New(hfoauth.Config{ClientID: "id", ClientSecret: clientSecret,
+			RedirectURL: "http://" + host + "/login/callback"})
 		if (err == nil) != ok {
 			t.Errorf("http://%s: error %v, want none: %v", host, err, ok)
 		}
@@ -399,7 +433,8 @@ func warnings(t *testing.T, config hfoauth.Config) string {
 // A misspelled scope is named at start, with the likely one.
 func TestUnknownScopesAreWarnedOf(t *testing.T) {
 	for scope, want := range map[hfoauth.Scope]string{
-		"inference_api": "level=WARN scope=inference_api likely=inference-api", "Email": "level=WARN scope=Email likely=email",
+		"inference_api": "level=WARN scope=inference_api likely=inference-api",
+		"Email":         "level=WARN scope=Email likely=email",
 		"something-new": `level=WARN scope=something-new likely=""`, hfoauth.ScopeReadMCP: "", hfoauth.ScopeJobs: "",
 	} {
 		if got := warnings(t, hfoauth.Config{Scopes: hfoauth.Scopes{scope}}); got != want {
@@ -427,7 +462,8 @@ func TestOriginsOfOtherSitesAreWarnedOf(t *testing.T) {
 		{app, "http://localhost:5173", nil, true},
 		{app, "https://app.example.org", []string{"https://app.example.org"}, false},
 		{app, "https://app.example.org", []string{}, true},
-		{"https://app.example.co.uk/login/callback", "https://other.co.uk", nil, false}, // New does not know that co.uk is not a site
+		// New does not know that co.uk is not a site
+		{"https://app.example.co.uk/login/callback", "https://other.co.uk", nil, false},
 		{local, "http://localhost:5173", nil, false},
 		{local, "http://127.0.0.1:5173", nil, true},
 		{local, "https://localhost:5173", nil, true},
@@ -439,7 +475,8 @@ func TestOriginsOfOtherSitesAreWarnedOf(t *testing.T) {
 		if tt.warned {
 			want = "level=WARN origin=" + tt.origin
 		}
-		config := hfoauth.Config{RedirectURL: tt.redirectURL, TrustedOrigins: []string{tt.origin}, FrameAncestors: tt.ancestors}
+		config := hfoauth.Config{RedirectURL: tt.redirectURL, TrustedOrigins: []string{tt.origin},
+			FrameAncestors: tt.ancestors}
 		if got := warnings(t, config); got != want {
 			t.Errorf("%s trusts %s, framed by %q: logs %q, want %q", tt.redirectURL, tt.origin, tt.ancestors, got, want)
 		}

@@ -93,9 +93,10 @@ func TestCookieAttributes(t *testing.T) {
 		secure bool
 		site   http.SameSite
 	}{
-		"https":    {hfoauth.Config{RedirectURL: "https://app.example/cb"}, "__Host-hfoauth-", true, http.SameSiteLaxMode},
-		"Space":    {hfoauth.Config{SpaceHost: "user-app.hf.space"}, "__Host-hfoauth-", true, http.SameSiteNoneMode},
-		"loopback": {hfoauth.Config{RedirectURL: "http://localhost:7860/login/callback"}, "hfoauth-", false, http.SameSiteLaxMode},
+		"https": {hfoauth.Config{RedirectURL: "https://app.example/cb"}, "__Host-hfoauth-", true, http.SameSiteLaxMode},
+		"Space": {hfoauth.Config{SpaceHost: "user-app.hf.space"}, "__Host-hfoauth-", true, http.SameSiteNoneMode},
+		"loopback": {hfoauth.Config{RedirectURL: "http://localhost:7860/login/callback"}, "hfoauth-",
+			false, http.SameSiteLaxMode},
 	} {
 		t.Run(name, func(t *testing.T) {
 			hub := hfoauthtest.NewServer(t)
@@ -453,7 +454,8 @@ func TestJunkCookiesInFront(t *testing.T) {
 				}
 				resp := post(t, s.browser(), s.URL+"/logout", nil, "Cookie", header)
 				if resp.StatusCode != 303 || signedIn(s.client, session) {
-					t.Errorf("five of %d bytes: sign-out: %s, signed in %t", len(junk), resp.Status, signedIn(s.client, session))
+					t.Errorf("five of %d bytes: sign-out: %s, signed in %t", len(junk), resp.Status,
+						signedIn(s.client, session))
 				}
 				session = s.newSession(ada)
 			}

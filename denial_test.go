@@ -21,11 +21,14 @@ func newDemanding(t *testing.T, change func(*hfoauth.Config)) *protected {
 		"/write": s.client.RequireOrg("engines", hfoauth.RoleWrite)(page),
 		"/chat":  s.client.RequireScope(hfoauth.ScopeInferenceAPI)(page),
 		"/everything": s.client.RequireScope(
-			hfoauth.ScopeEmail, hfoauth.ScopeReadBilling, hfoauth.ScopeReadRepos, hfoauth.ScopeGatedRepos, hfoauth.ScopeContributeRepos, hfoauth.ScopeWriteRepos,
-			hfoauth.ScopeManageRepos, hfoauth.ScopeReadCollections, hfoauth.ScopeWriteCollections, hfoauth.ScopeInferenceAPI, hfoauth.ScopeJobs,
+			hfoauth.ScopeEmail, hfoauth.ScopeReadBilling, hfoauth.ScopeReadRepos, hfoauth.ScopeGatedRepos,
+			hfoauth.ScopeContributeRepos, hfoauth.ScopeWriteRepos,
+			hfoauth.ScopeManageRepos, hfoauth.ScopeReadCollections, hfoauth.ScopeWriteCollections,
+			hfoauth.ScopeInferenceAPI, hfoauth.ScopeJobs,
 		)(page),
 		"/silent": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			s.client.Login(w, r, hfoauth.LoginOptions{Prompt: "none", Scopes: hfoauth.Scopes{hfoauth.ScopeInferenceAPI}, Next: "/chat"})
+			s.client.Login(w, r, hfoauth.LoginOptions{Prompt: "none",
+				Scopes: hfoauth.Scopes{hfoauth.ScopeInferenceAPI}, Next: "/chat"})
 		}),
 	})
 }
@@ -96,7 +99,8 @@ func TestDeniedPermission(t *testing.T) {
 				clock.advance(ahead)
 				resp := d.open(browser, "/write")
 				if resp.StatusCode != http.StatusForbidden || !strings.Contains(resp.body, "members of engines") {
-					t.Errorf("visit %d after the denial: %s to %q, want 403 with what is missing: %s", visit, resp.Status, resp.Header.Get("Location"), resp.body)
+					t.Errorf("visit %d after the denial: %s to %q, want 403 with what is missing: %s", visit,
+						resp.Status, resp.Header.Get("Location"), resp.body)
 				}
 			}
 			if got := d.hub.Calls(hfoauthtest.AuthorizeEndpoint); got != asked {
@@ -200,9 +204,12 @@ func TestDeniedPermissionForAnIframe(t *testing.T) {
 	if options == nil {
 		t.Fatalf("no button in the frame: %s %s", framed.Status, framed.body)
 	}
-	begun := d.popup(tab, url.Values{"challenge": {challengeOf(frameVerifier)}, "next": {"/write"}, "options": {options[1]}})
+	begun := d.popup(tab, url.Values{"challenge": {challengeOf(frameVerifier)}, "next": {"/write"},
+		"options": {options[1]}})
 	denied := d.answers(tab, onward(begun), adaDenies)
-	for _, want := range []string{"You are still signed in.", `<button class="hfoauth-primary">Try again</button>`, "data-hfoauth-close"} {
+	for _, want := range []string{
+		"You are still signed in.", `<button class="hfoauth-primary">Try again</button>`, "data-hfoauth-close",
+	} {
 		if !strings.Contains(denied.body, want) {
 			t.Errorf("the page of the denial lacks %q: %s", want, denied.body)
 		}
@@ -241,7 +248,8 @@ func TestDenialsAreBounded(t *testing.T) {
 		user.Orgs = append(user.Orgs, hfoauthtest.Org{Username: fmt.Sprintf("org%d", i)})
 	}
 	d.hub.AddUser(user)
-	site := d.protect(map[string]http.Handler{"/of/{org}": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	site := d.protect(map[string]http.Handler{"/of/{org}": http.HandlerFunc(func(w http.ResponseWriter,
+		r *http.Request) {
 		d.client.RequireOrg(r.PathValue("org"), hfoauth.RoleWrite)(http.HandlerFunc(letIn)).ServeHTTP(w, r)
 	})})
 	browser := d.browser()

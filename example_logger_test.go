@@ -46,8 +46,10 @@ func (c counter) WithGroup(name string) slog.Handler {
 // Failures are counted, for Prometheus or OpenTelemetry, by a slog handler of
 // a few lines.
 func ExampleConfig_logger() {
-	failures := map[string]int{} // a prometheus.CounterVec or a metric.Int64Counter, which are safe for concurrent use
-	handler := counter{slog.NewTextHandler(io.Discard, nil), func(kind, status string) { failures[kind+" "+status]++ }}
+	// a prometheus.CounterVec or a metric.Int64Counter, which are safe for concurrent use
+	failures := map[string]int{}
+	handler := counter{slog.NewTextHandler(io.Discard, nil),
+		func(kind, status string) { failures[kind+" "+status]++ }}
 	client, err := hfoauth.New(hfoauth.Config{
 		ClientID:     "your-client-id",
 		ClientSecret: "oauth_app_secret_of_your_own",

@@ -143,7 +143,8 @@ func ExampleClient_Button() {
 	page := template.Must(template.New("page").Parse(
 		`<!DOCTYPE html><html lang="en"><head><title>App</title>{{.Assets}}</head><body>{{.Button}}</body></html>`))
 	http.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src https:")
+		w.Header().Set("Content-Security-Policy",
+			"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src https:")
 		page.Execute(w, map[string]template.HTML{
 			"Assets": client.ButtonAssets(),
 			"Button": client.Button(r, hfoauth.ButtonOptions{Size: "xl"}),
@@ -222,17 +223,18 @@ func ExampleClient_Sessions() {
 		log.Fatal(err)
 	}
 	mux := http.NewServeMux()
-	mux.Handle("POST /devices/{id}/logout", client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		devices, err := client.Sessions(r.Context(), hfoauth.UserFromContext(r.Context()).Sub)
-		for _, device := range devices {
-			if device.ID == r.PathValue("id") {
-				err = device.End(r.Context())
+	mux.Handle("POST /devices/{id}/logout",
+		client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			devices, err := client.Sessions(r.Context(), hfoauth.UserFromContext(r.Context()).Sub)
+			for _, device := range devices {
+				if device.ID == r.PathValue("id") {
+					err = device.End(r.Context())
+				}
 			}
-		}
-		if err != nil {
-			client.Error(w, r, err)
-		}
-	})))
+			if err != nil {
+				client.Error(w, r, err)
+			}
+		})))
 }
 
 // Pages for members of an organization, and for its admins, who are asked once
@@ -251,14 +253,15 @@ func ExampleClient_RequireOrg() {
 func ExampleClient_Error() {
 	client := mustNew()
 	mux := http.NewServeMux()
-	mux.Handle("GET /orgs/{org}", client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		org := r.PathValue("org")
-		if !hfoauth.UserFromContext(r.Context()).HasRole(org, hfoauth.RoleWrite) {
-			client.Error(w, r, &hfoauth.ForbiddenError{Org: org, Role: hfoauth.RoleWrite}) // asks for the role, once
-			return
-		}
-		fmt.Fprintf(w, "The files of %s", html.EscapeString(org))
-	})))
+	mux.Handle("GET /orgs/{org}",
+		client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			org := r.PathValue("org")
+			if !hfoauth.UserFromContext(r.Context()).HasRole(org, hfoauth.RoleWrite) {
+				client.Error(w, r, &hfoauth.ForbiddenError{Org: org, Role: hfoauth.RoleWrite}) // asks for the role, once
+				return
+			}
+			fmt.Fprintf(w, "The files of %s", html.EscapeString(org))
+		})))
 }
 
 // A page for PRO users, without a Require handler.
@@ -282,21 +285,22 @@ func ExampleClient_SessionFromRequest() {
 func ExampleClient_Logout() {
 	client := mustNew()
 	mux := http.NewServeMux()
-	mux.Handle("POST /account/delete", client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		session := hfoauth.SessionFromContext(r.Context())
-		if session.Bearer {
-			client.Error(w, r, &hfoauth.ForbiddenError{Message: "Delete your account in the browser."})
-			return
-		}
-		if err := deleteUser(r.Context(), session.User.Sub); err != nil {
-			client.Error(w, r, err)
-			return
-		}
-		if err := client.Logout(w, r); err != nil {
-			log.Print(err) // the browser is signed out all the same
-		}
-		http.Redirect(w, r, "/", http.StatusSeeOther)
-	})))
+	mux.Handle("POST /account/delete",
+		client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			session := hfoauth.SessionFromContext(r.Context())
+			if session.Bearer {
+				client.Error(w, r, &hfoauth.ForbiddenError{Message: "Delete your account in the browser."})
+				return
+			}
+			if err := deleteUser(r.Context(), session.User.Sub); err != nil {
+				client.Error(w, r, err)
+				return
+			}
+			if err := client.Logout(w, r); err != nil {
+				log.Print(err) // the browser is signed out all the same
+			}
+			http.Redirect(w, r, "/", http.StatusSeeOther)
+		})))
 }
 
 // The handlers of sign-in beside those of the app.
@@ -452,7 +456,8 @@ func ExampleConfig_pageTemplate() {
 		log.Fatal(err)
 	}
 	answer := httptest.NewRecorder()
-	client.CallbackHandler().ServeHTTP(answer, httptest.NewRequest("GET", "/login/callback", nil)) // an old bookmark
+	// an old bookmark
+	client.CallbackHandler().ServeHTTP(answer, httptest.NewRequest("GET", "/login/callback", nil))
 	head, _, _ := strings.Cut(answer.Body.String(), "\n")
 	fmt.Println(answer.Code)
 	fmt.Println(head)
@@ -500,11 +505,12 @@ func Example_twoClients() {
 		return client
 	}
 	staff, guests := newClient("/"), newClient("/guests/")
-	mux.Handle("GET /guests/{$}", guests.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		guest := hfoauth.UserFromContext(r.Context())
-		_, err := staff.UserFromRequest(r)
-		fmt.Fprintf(w, "%s is a guest; as staff: %v", guest.Username, err)
-	})))
+	mux.Handle("GET /guests/{$}",
+		guests.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			guest := hfoauth.UserFromContext(r.Context())
+			_, err := staff.UserFromRequest(r)
+			fmt.Fprintf(w, "%s is a guest; as staff: %v", guest.Username, err)
+		})))
 
 	resp, err := hub.Browser(hfoauthtest.Person{Username: "ada"}).Get(app.URL + "/guests/")
 	if err != nil {

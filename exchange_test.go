@@ -13,7 +13,8 @@ func TestMemberToken(t *testing.T) {
 	s := newSite(t, nil)
 	s.app.Org = "engines"
 	s.hub.RegisterApp(s.app)
-	token, err := s.client.MemberToken(t.Context(), "ada@example.com", hfoauth.ScopeOpenID, hfoauth.ScopeInferenceAPI)
+	token, err := s.client.MemberToken(t.Context(), "ada@example.com", hfoauth.ScopeOpenID,
+		hfoauth.ScopeInferenceAPI)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +38,8 @@ func TestMemberToken(t *testing.T) {
 func TestMemberTokenErrors(t *testing.T) {
 	s := newSite(t, nil)
 	for _, code := range []string{"invalid_client", "invalid_grant", "invalid_scope"} {
-		s.hub.SetFault(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(400, `{"error":"`+code+`","error_description":"no"}`))
+		s.hub.SetFault(hfoauthtest.TokenEndpoint,
+			hfoauthtest.Answer(400, `{"error":"`+code+`","error_description":"no"}`))
 		token, err := s.client.MemberToken(t.Context(), "ada@example.com")
 		answer, ok := errors.AsType[*hfoauth.ProviderError](err)
 		if !ok || answer.Code != code {
@@ -48,7 +50,8 @@ func TestMemberTokenErrors(t *testing.T) {
 		}
 	}
 	s.hub.SetFault(hfoauthtest.TokenEndpoint, nil)
-	if _, err := s.client.MemberToken(t.Context(), "ada@example.com"); err == nil || !strings.Contains(err.Error(), "invalid_client") {
+	_, err := s.client.MemberToken(t.Context(), "ada@example.com")
+	if err == nil || !strings.Contains(err.Error(), "invalid_client") {
 		t.Errorf("an app of no organization: %v, want invalid_client", err)
 	}
 }

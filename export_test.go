@@ -39,7 +39,8 @@ func UnsealedOptions(options LoginOptions) string {
 // Sealers returns the sealers of attempts and of sessions in cookies and stores.
 func (c *Client) Sealers() map[string]*seal.Sealer {
 	config := c.mustSessionsConfig()
-	return map[string]*seal.Sealer{"attempt": c.attempts.sealer, "session": config.InCookie, "stored": config.Stored}
+	return map[string]*seal.Sealer{"attempt": c.attempts.sealer, "session": config.InCookie,
+		"stored": config.Stored}
 }
 
 // SealAttempt seals bytes as the attempt of a state, and OpenAttempt opens them.

@@ -57,7 +57,8 @@ func HTTPStatus(err error) int { return failureOf(err).status }
 // user (RFC 6749 sections 4.1.2.1 and 5.2).
 func isMisconfigured(err error) bool {
 	answer, ok := errors.AsType[*ProviderError](err)
-	return ok && slices.Contains([]string{"invalid_client", "unauthorized_client", "unsupported_grant_type", "unsupported_response_type", "invalid_scope"}, answer.Code)
+	return ok && slices.Contains([]string{"invalid_client", "unauthorized_client",
+		"unsupported_grant_type", "unsupported_response_type", "invalid_scope"}, answer.Code)
 }
 
 // fail answers a request that failed: with the app's ErrorHandler or else a
@@ -85,17 +86,20 @@ func (c *Client) fail(w http.ResponseWriter, r *http.Request, err error, next st
 func (c *Client) log(r *http.Request, err error) {
 	f := failureOf(err)
 	attrs := []slog.Attr{
-		slog.String("kind", f.kind), slog.Int("status", f.status), slog.String("method", r.Method), slog.String("path", r.URL.Path),
+		slog.String("kind", f.kind), slog.Int("status", f.status), slog.String("method", r.Method),
+		slog.String("path", r.URL.Path),
 	}
 	if sub := c.knownSub(r, f.status); sub != "" {
 		attrs = append(attrs, slog.String("sub", sub))
 	}
 	if errors.Is(err, ErrCrossSite) {
-		attrs = append(attrs, slog.String("origin", provider.Redact(r.Header.Get("Origin"))), slog.String("host", provider.Redact(r.Host)))
+		attrs = append(attrs, slog.String("origin", provider.Redact(r.Header.Get("Origin"))),
+			slog.String("host", provider.Redact(r.Host)))
 	}
 	attrs = append(attrs, slog.Any("error", err))
 	if here := normalHost(c.paths.redirect.Scheme, r.Host); errors.Is(err, ErrState) && here != c.paths.redirect.Host {
-		attrs = append(attrs, slog.String("host", provider.Redact(here)), slog.String("redirect_host", c.paths.redirect.Host))
+		attrs = append(attrs, slog.String("host", provider.Redact(here)),
+			slog.String("redirect_host", c.paths.redirect.Host))
 	}
 	c.config.Logger.LogAttrs(r.Context(), f.level, "hfoauth: request failed", attrs...)
 }
@@ -103,7 +107,8 @@ func (c *Client) log(r *http.Request, err error) {
 // logDone writes the record of a sign-in or sign-out that succeeded.
 func (c *Client) logDone(r *http.Request, kind, sub string) {
 	c.config.Logger.LogAttrs(r.Context(), slog.LevelDebug, "hfoauth: "+kind,
-		slog.String("kind", kind), slog.String("method", r.Method), slog.String("path", r.URL.EscapedPath()), slog.String("sub", sub))
+		slog.String("kind", kind), slog.String("method", r.Method),
+		slog.String("path", r.URL.EscapedPath()), slog.String("sub", sub))
 }
 
 // knownSub returns the signed-in user, unless the failure itself says that there

@@ -424,7 +424,8 @@ func TestPopupWithoutARefusedScope(t *testing.T) {
 	s := newSite(t, nil)
 	s.app.Scopes = []string{"openid", "profile"}
 	s.hub.RegisterApp(s.app)
-	p := s.protect(map[string]http.Handler{"/engines": s.client.RequireOrg("engines", hfoauth.RoleWrite)(http.HandlerFunc(letIn))})
+	p := s.protect(map[string]http.Handler{"/engines": s.client.RequireOrg("engines",
+		hfoauth.RoleWrite)(http.HandlerFunc(letIn))})
 	browser := s.browser()
 	s.signIn(browser, ada, "/")
 	popup := s.popupOf(browser, p.frame(browser, "/engines"))
@@ -442,7 +443,8 @@ func TestPopupWithoutARefusedScope(t *testing.T) {
 func TestPopupDuringAnOutage(t *testing.T) {
 	s := newSite(t, nil)
 	s.hub.SetFault(hfoauthtest.MetadataEndpoint, hfoauthtest.Answer(503, ""))
-	popup := s.popup(s.browser(), url.Values{"challenge": {challengeOf(frameVerifier)}}, "Sec-Fetch-Site", "same-origin", "Accept", "text/html")
+	popup := s.popup(s.browser(), url.Values{"challenge": {challengeOf(frameVerifier)}},
+		"Sec-Fetch-Site", "same-origin", "Accept", "text/html")
 	if popup.StatusCode != 503 {
 		t.Errorf("%s, want 503", popup.Status)
 	}
@@ -460,7 +462,8 @@ func TestCheckDuringAnOutage(t *testing.T) {
 	s.newSessionIn(browser, ada)
 	store.fail(errors.New("connection refused"))
 	for _, path := range []string{"check", "claim"} {
-		resp := post(t, browser, s.URL+"/login/frame/"+path, url.Values{"verifier": {frameVerifier}}, "Sec-Fetch-Site", "same-origin")
+		resp := post(t, browser, s.URL+"/login/frame/"+path, url.Values{"verifier": {frameVerifier}},
+			"Sec-Fetch-Site", "same-origin")
 		if resp.StatusCode != 503 {
 			t.Errorf("%s: %s: %s, want 503", path, resp.Status, resp.body)
 		}
@@ -656,10 +659,14 @@ func TestFrameAncestors(t *testing.T) {
 		policy string
 		site   http.SameSite
 	}{
-		"none":                   {hfoauth.Config{}, "frame-ancestors 'none'", http.SameSiteLaxMode},
-		"Space":                  {hfoauth.Config{SpaceHost: "user-app.hf.space"}, "frame-ancestors 'self' " + hub.URL, http.SameSiteNoneMode},
-		"Space, framed nowhere":  {hfoauth.Config{SpaceHost: "user-app.hf.space", FrameAncestors: []string{}}, "frame-ancestors 'none'", http.SameSiteLaxMode},
-		"elsewhere, by its site": {hfoauth.Config{FrameAncestors: []string{"https://blog.example", "https://*.example.org"}}, "frame-ancestors 'self' https://blog.example https://*.example.org", http.SameSiteNoneMode},
+		"none": {hfoauth.Config{}, "frame-ancestors 'none'", http.SameSiteLaxMode},
+		"Space": {hfoauth.Config{SpaceHost: "user-app.hf.space"},
+			"frame-ancestors 'self' " + hub.URL, http.SameSiteNoneMode},
+		"Space, framed nowhere": {hfoauth.Config{SpaceHost: "user-app.hf.space", FrameAncestors: []string{}},
+			"frame-ancestors 'none'", http.SameSiteLaxMode},
+		"elsewhere, by its site": {hfoauth.Config{FrameAncestors: []string{"https://blog.example",
+			"https://*.example.org"}}, "frame-ancestors 'self' https://blog.example https://*.example.org",
+			http.SameSiteNoneMode},
 	} {
 		tt.config.ProviderURL = hub.URL
 		client := newClient(t, tt.config)
@@ -718,7 +725,8 @@ func TestScriptText(t *testing.T) {
 		t.Error("the script does not ask for translations")
 	}
 	resp := get(t, s.browser(), s.URL+"/login/frame/text", "Accept-Language", "fr")
-	if resp.Header.Get("Cache-Control") != "private, no-store" || resp.Header.Get("Content-Type") != "application/json" {
+	if resp.Header.Get("Cache-Control") != "private, no-store" ||
+		resp.Header.Get("Content-Type") != "application/json" {
 		t.Errorf("%v", resp.Header)
 	}
 	var text map[string]string

@@ -39,7 +39,10 @@ func TestTokenRequest(t *testing.T) {
 	}
 	requests := s.hub.Requests(hfoauthtest.TokenEndpoint)
 	form := requests[len(requests)-1].Form
-	for name, want := range map[string]string{"client_id": s.app.ClientID, "redirect_uri": s.URL + "/login/callback"} {
+	for name, want := range map[string]string{
+		"client_id":    s.app.ClientID,
+		"redirect_uri": s.URL + "/login/callback",
+	} {
 		if got := form.Get(name); got != want {
 			t.Errorf("%s is %q, want %q", name, got, want)
 		}
@@ -276,7 +279,8 @@ func TestLoginOptions(t *testing.T) {
 	}
 	params := url.Values{"login_hint": {"ada"}}
 	recorder = httptest.NewRecorder()
-	s.client.Login(recorder, httptest.NewRequest("GET", "/x", nil), hfoauth.LoginOptions{Org: "org1", Params: params})
+	s.client.Login(recorder, httptest.NewRequest("GET", "/x", nil),
+		hfoauth.LoginOptions{Org: "org1", Params: params})
 	if got := params.Encode(); got != "login_hint=ada" {
 		t.Errorf("Login makes the app's Params %s, want login_hint=ada", got)
 	}
@@ -546,7 +550,8 @@ func echoFault(status int) hfoauthtest.Fault {
 			_, secret, _ := r.BasicAuth()
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(status)
-			said := []string{"code", r.PostForm.Get("code"), "verifier", r.PostForm.Get("code_verifier"), "secret", secret}
+			said := []string{"code", r.PostForm.Get("code"), "verifier", r.PostForm.Get("code_verifier"),
+				"secret", secret}
 			json.NewEncoder(w).Encode(map[string]string{
 				"error": "invalid_request", "error_description": strings.Join(said, " "),
 			})
@@ -624,8 +629,10 @@ func FuzzCallbackQuery(f *testing.F) {
 	for _, query := range []string{
 		"", "code=x", "code=", "code=a&code=b", "code=%zz", "code=x;state=y", "state=other", "%73tate=other&code=x",
 		"code=x&" + right, "code=x&iss=https%3A%2F%2Fevil.example", "code=x&iss=",
-		"error=access_denied", "error=access_denied&code=x", "error=access_denied&" + right, "error=invalid_scope&iss=c",
-		"error=server_error&error_description=%3Cscript%3E", "error=%3Cscript%3E", "error=a&error=b", "error=invalid_scope",
+		"error=access_denied", "error=access_denied&code=x", "error=access_denied&" + right,
+		"error=invalid_scope&iss=c",
+		"error=server_error&error_description=%3Cscript%3E", "error=%3Cscript%3E", "error=a&error=b",
+		"error=invalid_scope",
 		"error_uri=javascript:alert(1)&error=x", "error=javascript:alert(1)", "error=%22javascript:",
 	} {
 		f.Add(query)
@@ -698,7 +705,8 @@ func TestLoginOptionsOnAnotherHost(t *testing.T) {
 	r.Header.Set("Sec-Fetch-Mode", "navigate")
 	w := httptest.NewRecorder()
 	client.Login(w, r, hfoauth.LoginOptions{Scopes: hfoauth.Scopes{hfoauth.ScopeReadRepos}})
-	if location := w.Header().Get("Location"); w.Code != 303 || location != "https://user-app.hf.space/album?page=2" {
+	location := w.Header().Get("Location")
+	if w.Code != 303 || location != "https://user-app.hf.space/album?page=2" {
 		t.Errorf("%d to %s", w.Code, location)
 	}
 }

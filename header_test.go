@@ -44,12 +44,14 @@ func TestHeaderFitsWithAnyNumberOfOrganizations(t *testing.T) {
 				} else {
 					s.signIn(browser, hfoauthtest.Person{Username: person.Username}, "/")
 				}
-				s.answers(browser, s.asks(browser, "/everything"), hfoauthtest.Person{Username: person.Username, Deny: true})
+				s.answers(browser, s.asks(browser, "/everything"),
+					hfoauthtest.Person{Username: person.Username, Deny: true})
 				for i := range 9 {
 					s.begin(browser, "/"+strings.Repeat("x", 110*i))
 					size := cookieHeaderSize(t, browser, s.URL)
 					if size >= 8000 {
-						t.Fatalf("with %d organizations and %d attempts the cookies have %d bytes, want less than 8000", orgs, i+1, size)
+						t.Fatalf("with %d organizations and %d attempts the cookies have %d bytes, want less than 8000",
+							orgs, i+1, size)
 					}
 					largest = max(largest, size)
 				}

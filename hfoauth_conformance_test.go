@@ -62,7 +62,10 @@ func dropClaim(name string) func(*site) {
 func signed(sign func(s *site, key *rsa.PrivateKey, header, claims map[string]any) string) func(*site) {
 	return func(s *site) {
 		s.hub.Configure(func(c *hfoauthtest.Settings) {
-			c.Sign = func(key *rsa.PrivateKey, header, claims map[string]any) string { return sign(s, key, header, claims) }
+			c.Sign = func(key *rsa.PrivateKey,
+				header, claims map[string]any) string {
+				return sign(s, key, header, claims)
+			}
 		})
 	}
 }
@@ -163,7 +166,8 @@ var conformanceTests = []conformanceTest{
 			header["alg"] = "none"
 			return jwt.RS256(key, header, claims)
 		}), 502, "signature algorithm", nil},
-	{"oidcc-client-test-invalid-sig-rs256", core + "3.1.3.7 step 6", "signs with an unpublished key of the published ID",
+	{"oidcc-client-test-invalid-sig-rs256", core + "3.1.3.7 step 6",
+		"signs with an unpublished key of the published ID",
 		signed(func(s *site, key *rsa.PrivateKey, header, claims map[string]any) string {
 			other, err := rsa.GenerateKey(rand.Reader, 2048)
 			if err != nil {
@@ -191,11 +195,13 @@ var conformanceTests = []conformanceTest{
 			if err != nil {
 				panic(err)
 			}
-			header["jwk"] = map[string]any{"kty": "RSA", "n": base64.RawURLEncoding.EncodeToString(other.N.Bytes()), "e": "AQAB"}
+			header["jwk"] = map[string]any{"kty": "RSA",
+				"n": base64.RawURLEncoding.EncodeToString(other.N.Bytes()), "e": "AQAB"}
 			return jwt.RS256(other, header, claims)
 		}), 502, "verify signature", nil},
 	{"idtoken-not-a-jwt", core + "2", "sends something else",
-		signed(func(*site, *rsa.PrivateKey, map[string]any, map[string]any) string { return "not.a.jwt" }), 502, "malformed jwt", nil},
+		signed(func(*site, *rsa.PrivateKey, map[string]any, map[string]any) string { return "not.a.jwt" }), 502,
+		"malformed jwt", nil},
 	{"oidcc-client-test-kid-absent-single-jwks", core + "10.1", "names no key and publishes one",
 		adjust(func(c *hfoauthtest.Settings) {
 			c.IDToken = func(header, _ map[string]any) { delete(header, "kid") }
@@ -332,7 +338,8 @@ var conformanceTests = []conformanceTest{
 			c.AuthorizationResponse = func(p url.Values) { p.Del("iss"); p.Del("code"); p.Set("error", "server_error") }
 		}), 400, "server_error", nil},
 	{"fapi-iss-twice", "RFC 6749 3.1", "sends iss twice",
-		authorizationResponse(func(p url.Values) { p["iss"] = []string{"https://evil.example", p.Get("iss")} }), 400, "RFC 9207", nil},
+		authorizationResponse(func(p url.Values) { p["iss"] = []string{"https://evil.example", p.Get("iss")} }),
+		400, "RFC 9207", nil},
 }
 
 func TestConformance(t *testing.T) {

@@ -351,7 +351,8 @@ func (s *site) username(browser *http.Client) string {
 func clearEnv(t testing.TB) {
 	t.Helper()
 	for _, name := range []string{
-		"OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET", "OAUTH_SCOPES", "OPENID_PROVIDER_URL", "OAUTH_REDIRECT_URL", "SPACE_HOST",
+		"OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET", "OAUTH_SCOPES", "OPENID_PROVIDER_URL",
+		"OAUTH_REDIRECT_URL", "SPACE_HOST",
 	} {
 		t.Setenv(name, "")
 	}

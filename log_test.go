@@ -76,7 +76,10 @@ func TestLog(t *testing.T) {
 	p := s.protect(map[string]http.Handler{
 		"/user":  s.client.RequireUser(http.HandlerFunc(letIn)),
 		"/repos": s.client.RequireOrg("strangers", hfoauth.RoleRead)(http.HandlerFunc(letIn)),
-		"/error": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.client.Error(w, r, errors.New("a bug")) }),
+		"/error": http.HandlerFunc(func(w http.ResponseWriter,
+			r *http.Request) {
+			s.client.Error(w, r, errors.New("a bug"))
+		}),
 	})
 	signInWith := func(endpoint hfoauthtest.Endpoint, fault hfoauthtest.Fault) {
 		s.hub.SetFault(endpoint, fault)
@@ -88,19 +91,31 @@ func TestLog(t *testing.T) {
 		level                   slog.Level
 		kind, status, path, sub string
 	}{
-		"not signed in": {func() { get(t, s.browser(), p.address+"/user?__sign=secret", "Accept", "application/json") }, slog.LevelDebug, "not signed in", "401", "/user", ""},
-		"forbidden":     {func() { get(t, signedIn, p.address+"/repos?__sign=secret") }, slog.LevelInfo, "forbidden", "403", "/repos", sub},
-		"denied":        {func() { s.signIn(s.browser(), adaDenies, "/") }, slog.LevelInfo, "denied", "403", "/login/callback", ""},
+		"not signed in": {func() {
+			get(t, s.browser(), p.address+"/user?__sign=secret", "Accept", "application/json")
+		}, slog.LevelDebug, "not signed in", "401", "/user", ""},
+		"forbidden": {func() { get(t, signedIn, p.address+"/repos?__sign=secret") }, slog.LevelInfo,
+			"forbidden", "403", "/repos", sub},
+		"denied": {func() { s.signIn(s.browser(), adaDenies, "/") }, slog.LevelInfo, "denied",
+			"403", "/login/callback", ""},
 		"turned away": {func() {
 			onLogin = &hfoauth.ForbiddenError{Message: "Closed."}
 			s.signIn(s.browser(), ada, "/")
 			onLogin = nil
 		}, slog.LevelInfo, "forbidden", "403", "/login/callback", ""},
-		"state":      {func() { get(t, s.browser(), s.URL+"/login/callback?code=secret&state=secret") }, slog.LevelWarn, "state", "400", "/login/callback", ""},
-		"cross site": {func() { post(t, signedIn, s.URL+"/logout", url.Values{}, "Sec-Fetch-Site", "cross-site") }, slog.LevelWarn, "cross site", "403", "/logout", sub},
-		"code refused": {func() { signInWith(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(400, `{"error":"invalid_grant"}`)) },
+		"state": {func() {
+			get(t, s.browser(), s.URL+"/login/callback?code=secret&state=secret")
+		}, slog.LevelWarn, "state", "400", "/login/callback", ""},
+		"cross site": {func() {
+			post(t, signedIn, s.URL+"/logout", url.Values{}, "Sec-Fetch-Site", "cross-site")
+		}, slog.LevelWarn, "cross site", "403", "/logout", sub},
+		"code refused": {func() {
+			signInWith(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(400, `{"error":"invalid_grant"}`))
+		},
 			slog.LevelWarn, "provider error", "400", "/login/callback", ""},
-		"app refused": {func() { signInWith(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(401, `{"error":"invalid_client"}`)) },
+		"app refused": {func() {
+			signInWith(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(401, `{"error":"invalid_client"}`))
+		},
 			slog.LevelError, "provider error", "400", "/login/callback", ""},
 		"provider down": {func() { signInWith(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(503, "")) },
 			slog.LevelWarn, "provider unavailable", "503", "/login/callback", ""},
@@ -119,7 +134,12 @@ func TestLog(t *testing.T) {
 		if records[0].Level != tt.level {
 			t.Errorf("%s: level %s, want %s", name, records[0].Level, tt.level)
 		}
-		for key, want := range map[string]string{"kind": tt.kind, "status": tt.status, "path": tt.path, "sub": tt.sub} {
+		for key, want := range map[string]string{
+			"kind":   tt.kind,
+			"status": tt.status,
+			"path":   tt.path,
+			"sub":    tt.sub,
+		} {
 			if attrs[key] != want {
 				t.Errorf("%s: %s is %q, want %q", name, key, attrs[key], want)
 			}
@@ -152,7 +172,8 @@ func TestLogNamesBothHosts(t *testing.T) {
 			wantRedirect = strings.TrimPrefix(s.URL, "http://")
 		}
 		if attrs["host"] != want || attrs["redirect_host"] != wantRedirect {
-			t.Errorf("%s: host %q, redirect_host %q, want %q and %q", address, attrs["host"], attrs["redirect_host"], want, wantRedirect)
+			t.Errorf("%s: host %q, redirect_host %q, want %q and %q", address, attrs["host"],
+				attrs["redirect_host"], want, wantRedirect)
 		}
 	}
 }
@@ -184,9 +205,11 @@ func TestLogOfSuccess(t *testing.T) {
 
 func TestHTTPStatus(t *testing.T) {
 	for status, errs := range map[int][]error{
-		401: {hfoauth.ErrNotSignedIn, fmt.Errorf("%w: %w", hfoauth.ErrNotSignedIn, &hfoauth.ProviderError{Code: "invalid_client"})},
+		401: {hfoauth.ErrNotSignedIn, fmt.Errorf("%w: %w", hfoauth.ErrNotSignedIn,
+			&hfoauth.ProviderError{Code: "invalid_client"})},
 		400: {hfoauth.ErrState, &hfoauth.ProviderError{Code: "invalid_scope"}, &hfoauth.ProviderError{Code: "x"}},
-		403: {hfoauth.ErrDenied, hfoauth.ErrCrossSite, &hfoauth.ForbiddenError{}, fmt.Errorf("no: %w", &hfoauth.ForbiddenError{})},
+		403: {hfoauth.ErrDenied, hfoauth.ErrCrossSite, &hfoauth.ForbiddenError{},
+			fmt.Errorf("no: %w", &hfoauth.ForbiddenError{})},
 		502: {hfoauth.ErrProviderInvalid}, 503: {hfoauth.ErrProviderUnavailable, hfoauth.ErrStoreUnavailable},
 		500: {errors.New("x")},
 	} {
@@ -208,11 +231,12 @@ func TestLogOfAnotherSite(t *testing.T) {
 	browser := s.browser()
 	s.signIn(browser, ada, "/")
 	for name, tt := range map[string]struct{ address, origin, want string }{
-		"a form":           {s.URL + "/logout", "https://app.example", "https://app.example"},
-		"a line break":     {s.URL + "/logout", "https://app.example\tx", "https://app.example x"},
-		"a very long text": {s.URL + "/logout", "https://" + strings.Repeat("x", 10_000), "https://" + strings.Repeat("x", 192) + "…"},
-		"no origin":        {s.URL + "/logout", "", ""},
-		"the frame's own":  {s.URL + "/login/frame/claim", "https://app.example", "https://app.example"},
+		"a form":       {s.URL + "/logout", "https://app.example", "https://app.example"},
+		"a line break": {s.URL + "/logout", "https://app.example\tx", "https://app.example x"},
+		"a very long text": {s.URL + "/logout", "https://" + strings.Repeat("x", 10_000),
+			"https://" + strings.Repeat("x", 192) + "…"},
+		"no origin":       {s.URL + "/logout", "", ""},
+		"the frame's own": {s.URL + "/login/frame/claim", "https://app.example", "https://app.example"},
 	} {
 		log.failed()
 		post(t, browser, tt.address, url.Values{}, "Origin", tt.origin, "Sec-Fetch-Site", "cross-site")

@@ -20,7 +20,8 @@ func TestHasRole(t *testing.T) {
 		{Username: "none"}, {Username: "odd", Role: "owner"}, {Username: "out", Role: hfoauth.RoleNoAccess},
 		{Username: "read", Role: hfoauth.RoleRead}, {Username: "contributor", Role: hfoauth.RoleContributor},
 		{Username: "write", Role: hfoauth.RoleWrite}, {Username: "admin", Role: hfoauth.RoleAdmin},
-		{Username: "sso", Role: hfoauth.RoleAdmin, PendingSSO: true}, {Username: "mfa", Role: hfoauth.RoleAdmin, MissingMFA: true},
+		{Username: "sso", Role: hfoauth.RoleAdmin, PendingSSO: true},
+		{Username: "mfa", Role: hfoauth.RoleAdmin, MissingMFA: true},
 	}}
 	for org, want := range map[string][]hfoauth.Role{ // the roles the user has there
 		"other":       nil,
@@ -65,7 +66,8 @@ func TestUnknownMembershipIsNone(t *testing.T) {
 	s := newSite(t, nil)
 	s.addMember("pending", hfoauthtest.Org{Username: "engines", Role: "admin", PendingSSO: true})
 	s.addMember("outsider", hfoauthtest.Org{Username: "engines", Role: "no_access"})
-	s.addMember("odd", hfoauthtest.Org{Username: "engines", Role: "admin", Claims: map[string]any{"missingMFA": "yes"}})
+	s.addMember("odd", hfoauthtest.Org{Username: "engines", Role: "admin",
+		Claims: map[string]any{"missingMFA": "yes"}})
 	s.addMember("null", hfoauthtest.Org{
 		Username: "engines", Role: "admin", Claims: map[string]any{"missingMFA": nil, "pendingSSO": nil},
 	})
@@ -245,7 +247,8 @@ func TestMembershipsNotRegistered(t *testing.T) {
 			if got := asked[1].Get("orgIds"); got != orgID(s, "engines") {
 				t.Errorf("the second one asks for the organization %q", got)
 			}
-			if log := s.log.String(); !strings.Contains(log, "level=ERROR") || !strings.Contains(log, "read-memberships") {
+			log := s.log.String()
+			if !strings.Contains(log, "level=ERROR") || !strings.Contains(log, "read-memberships") {
 				t.Errorf("the log does not name the scope to register: %s", log)
 			}
 		})
@@ -259,7 +262,8 @@ func TestRequireHandlersMerge(t *testing.T) {
 	repos, chat := s.client.RequireScope(hfoauth.ScopeReadRepos), s.client.RequireScope(hfoauth.ScopeInferenceAPI)
 	admins := s.client.RequireOrg("engines", hfoauth.RoleAdmin)
 	p := s.protect(map[string]http.Handler{
-		"/a": repos(chat(admins(page))), "/b": admins(s.client.RequireUser(chat(repos(page)))), "/c": chat(admins(repos(page))),
+		"/a": repos(chat(admins(page))), "/b": admins(s.client.RequireUser(chat(repos(page)))),
+		"/c": chat(admins(repos(page))),
 	})
 	for _, path := range []string{"/a", "/b", "/c"} {
 		browser := s.browser()
@@ -383,16 +387,21 @@ func TestForbiddenSaysWhy(t *testing.T) {
 				"<p>To use another account, sign out on Hugging Face, then sign in again here.</p>",
 			"the user is not a member of engines", `"org":"engines"`, false},
 		{"grace", "/own",
-			"You are signed in as grace, who is not a member.", "the user is not a member of engines", `"org":"engines"`, false},
+			"You are signed in as grace, who is not a member.", "the user is not a member of engines",
+			`"org":"engines"`, false},
 		{"ada", "/notes",
-			"<p>It is for members of notes with the role admin. This app cannot see your role there.</p>\n<p>Remove the app from your connected applications on Hugging Face, sign in again, and select notes when you are asked.</p>", "role in notes is not known", `"org":"notes"`, true},
+			"<p>It is for members of notes with the role admin. This app cannot see your role " +
+				"there.</p>\n<p>Remove the app from your connected applications on Hugging Face, sign in again, " +
+				"and select notes when you are asked.</p>", "role in notes is not known", `"org":"notes"`, true},
 		{"grace", "/closed", "Closed.", "Closed.", `"reason":"Closed."`, false},
 		{"pending", "/admin",
 			"engines requires single sign-on", "sign-in demands (SSO, MFA) of engines", `"org":"engines"`, false},
 		{"reader", "/admin",
-			"<p>It is for members of engines with the role admin.</p>", "does not have the role admin in engines", `"role":"admin"`, false},
+			"<p>It is for members of engines with the role admin.</p>",
+			"does not have the role admin in engines", `"role":"admin"`, false},
 		{"owner", "/mills",
-			"<p>It is for members of The Mills with the role write or higher.</p>", "does not have the role write in " + mills, `"org":"` + mills + `"`, false},
+			"<p>It is for members of The Mills with the role write or higher.</p>",
+			"does not have the role write in " + mills, `"org":"` + mills + `"`, false},
 		{"grace", "/repos", "read-repos, jobs", "has not granted read-repos jobs", `"scopes":["read-repos","jobs"]`, true},
 		{"grace", "/pro", "This is for PRO users.", "This is for PRO users.", `"reason":"This is for PRO users."`, false},
 	} {
@@ -409,7 +418,8 @@ func TestForbiddenSaysWhy(t *testing.T) {
 		if log := s.log.String(); !strings.Contains(log, tt.log) {
 			t.Errorf("%s at %s: the log does not say %q: %s", tt.user, tt.path, tt.log, log)
 		}
-		page := get(t, browser, p.address+tt.path, "Sec-Fetch-Mode", "same-origin") // a page that the user did not open
+		// a page that the user did not open
+		page := get(t, browser, p.address+tt.path, "Sec-Fetch-Mode", "same-origin")
 		if page.StatusCode != 403 || !strings.Contains(page.body, tt.page) {
 			t.Errorf("%s at %s: %s, want %q: %s", tt.user, tt.path, page.Status, tt.page, page.body)
 		}

@@ -25,7 +25,8 @@ func TestMemoryOfSessions(t *testing.T) {
 	client, other := newClient(t, hfoauth.Config{}), newClient(t, hfoauth.Config{})
 	values := make([]string, sessions)
 	for i := range values {
-		value, err := other.SessionCookieOf(&hfoauth.User{Sub: strconv.Itoa(i), Username: "ada"}, strings.Repeat("x", 600))
+		value, err := other.SessionCookieOf(&hfoauth.User{Sub: strconv.Itoa(i), Username: "ada"},
+			strings.Repeat("x", 600))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -58,7 +58,8 @@ func (c *Client) RequireScope(scopes ...Scope) func(http.Handler) http.Handler {
 // [RoleAdmin] nor RoleAny.
 func (c *Client) RequireOrg(org string, atLeast Role) func(http.Handler) http.Handler {
 	if atLeast != RoleAny && atLeast.rank() < RoleRead.rank() {
-		panic(fmt.Sprintf("hfoauth: RequireOrg: %q is not a role that can be required: use RoleRead, RoleContributor, RoleWrite, RoleAdmin or RoleAny", atLeast))
+		panic(fmt.Sprintf("hfoauth: RequireOrg: %q is not a role that can be required: "+
+			"use RoleRead, RoleContributor, RoleWrite, RoleAdmin or RoleAny", atLeast))
 	}
 	return func(next http.Handler) http.Handler {
 		return c.require(next, demands{orgs: []orgDemand{{org, atLeast}}})

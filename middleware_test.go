@@ -114,7 +114,8 @@ func TestMiddleware(t *testing.T) {
 	}{
 		{"user", "ada", 204}, {"user", "nobody", 401},
 		{"profile", "ada", 204}, {"email", "ada", 403}, {"email", "nobody", 401},
-		{"any", "ada", 204}, {"any", "grace", 403}, {"any", "pending", 403}, {"any", "impostor", 403}, {"any", "nobody", 401},
+		{"any", "ada", 204}, {"any", "grace", 403}, {"any", "pending", 403}, {"any", "impostor", 403},
+		{"any", "nobody", 401},
 		{"engines", "ada", 204}, {"engines", "grace", 403}, {"engines", "pending", 403}, {"engines", "impostor", 403},
 		{"engines", "nobody", 401},
 		{"admin", "ada", 204}, {"admin", "grace", 403}, {"write", "ada", 204},
@@ -272,7 +273,8 @@ func TestRequireFailsClosed(t *testing.T) {
 func TestNestedOrgsEnd(t *testing.T) {
 	s := newSite(t, nil)
 	page := http.HandlerFunc(noContent)
-	handler := s.client.RequireOrg("engines", hfoauth.RoleAdmin)(s.client.RequireOrg("notes", hfoauth.RoleRead)(page))
+	handler := s.client.RequireOrg("engines",
+		hfoauth.RoleAdmin)(s.client.RequireOrg("notes", hfoauth.RoleRead)(page))
 	browser := s.browser()
 	s.signIn(browser, ada, "/")
 	home, _ := url.Parse(s.URL)
@@ -405,7 +407,8 @@ func TestFirstSignInAsksForTheScopesOfThePage(t *testing.T) {
 	s := newSite(t, nil)
 	p := s.protect(map[string]http.Handler{
 		"/chat": s.client.RequireScope(hfoauth.ScopeInferenceAPI)(http.HandlerFunc(letIn)),
-		"/both": s.client.RequireOrg("engines", hfoauth.RoleWrite)(s.client.RequireScope(hfoauth.ScopeJobs)(http.HandlerFunc(letIn))),
+		"/both": s.client.RequireOrg("engines",
+			hfoauth.RoleWrite)(s.client.RequireScope(hfoauth.ScopeJobs)(http.HandlerFunc(letIn))),
 	})
 	for path, want := range map[string][]string{
 		"/chat?scope=write-repos": {"openid profile inference-api"},
@@ -428,7 +431,8 @@ func TestFirstSignInAsksForTheScopesOfThePage(t *testing.T) {
 	if options == nil {
 		t.Fatalf("no button in the frame: %s %s", framed.Status, framed.body)
 	}
-	tab := s.popup(s.browser(), url.Values{"challenge": {challengeOf(frameVerifier)}, "next": {"/chat"}, "options": {options[1]}})
+	tab := s.popup(s.browser(), url.Values{"challenge": {challengeOf(frameVerifier)},
+		"next": {"/chat"}, "options": {options[1]}})
 	if got, want := asksFor(tab), "openid profile inference-api"; got != want {
 		t.Errorf("the tab of the frame asks for %q, want %q", got, want)
 	}

@@ -51,7 +51,8 @@ func TestHandlerOwnsItsPaths(t *testing.T) {
 		w.WriteHeader(http.StatusTeapot)
 	}))
 	for _, path := range []string{
-		"/tools/login", "/tools/login/callback", "/tools/logout", "/tools/login/frame/check", "/tools/login/frame/unknown",
+		"/tools/login", "/tools/login/callback", "/tools/logout", "/tools/login/frame/check",
+		"/tools/login/frame/unknown",
 		"/login", "/login/callback", "/logout", "/login/frame/check",
 	} {
 		for _, method := range []string{"GET", "POST", "PUT", "DELETE", "OPTIONS"} {
@@ -61,7 +62,8 @@ func TestHandlerOwnsItsPaths(t *testing.T) {
 		}
 	}
 	for _, path := range []string{
-		"/", "/tools/", "/tools/login/", "/tools/loginx", "/tools/login/callback/", "/tools/login/frame", "/.well-known/oauth-cimd",
+		"/", "/tools/", "/tools/login/", "/tools/loginx", "/tools/login/callback/", "/tools/login/frame",
+		"/.well-known/oauth-cimd",
 	} {
 		if status, _ := ask(app, "GET", path); status != http.StatusTeapot {
 			t.Errorf("GET %s does not reach the app: %d", path, status)
@@ -251,7 +253,10 @@ func TestOtherHostBehindAProxy(t *testing.T) {
 				}
 				req.Host = "localhost:" + req.URL.Port()
 				req.Header.Set("Sec-Fetch-Mode", "navigate")
-				browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+				browser := &http.Client{CheckRedirect: func(*http.Request,
+					[]*http.Request) error {
+					return http.ErrUseLastResponse
+				}}
 				if got := do(t, browser, req).Header.Get("Location"); got != address+want {
 					t.Errorf("%s on localhost leads to %q, want %q", path, got, address+want)
 				}
@@ -266,7 +271,8 @@ func TestReturnPathsBehindAProxy(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
 	address := proxied(t, hub, true)
 	for _, next := range []string{
-		"/login?next=/login?next=/login", "/tools/login?next=/tools/login", "/logout", "/login/callback?state=x&code=y", "/login/frame/done",
+		"/login?next=/login?next=/login", "/tools/login?next=/tools/login", "/logout",
+		"/login/callback?state=x&code=y", "/login/frame/done",
 	} {
 		browser, before := hub.Browser(hfoauthtest.Person{Username: "ada"}), hub.Calls(hfoauthtest.TokenEndpoint)
 		resp, err := browser.Get(address + "/login?next=" + url.QueryEscape(next))

@@ -25,7 +25,8 @@ func TestPageTemplateThatFails(t *testing.T) {
 	if resp.StatusCode != http.StatusBadRequest {
 		t.Errorf("%s, want 400", resp.Status)
 	}
-	if got, want := strings.TrimSpace(resp.body), "This sign-in link has expired or was already used"; got != want {
+	got, want := strings.TrimSpace(resp.body), "This sign-in link has expired or was already used"
+	if got != want {
 		t.Errorf("the page is %q, want %q", got, want)
 	}
 	if log := s.log.String(); !strings.Contains(log, "PageTemplate") {

@@ -117,7 +117,8 @@ func (p *paths) pageOf(r *http.Request) string {
 		return pathOf(r)
 	}
 	page, err := url.Parse(r.Referer())
-	if err != nil || normalHost(page.Scheme, page.Host) != normalHost(page.Scheme, r.Host) && origin(page) != origin(p.redirect) {
+	if err != nil || normalHost(page.Scheme, page.Host) != normalHost(page.Scheme, r.Host) &&
+		origin(page) != origin(p.redirect) {
 		return p.home
 	}
 	return page.RequestURI()
@@ -215,5 +216,6 @@ func (p *paths) onOtherHost(r *http.Request) bool {
 	if slices.Contains(p.spaceHosts, here.Host) {
 		return true
 	}
-	return provider.Loopback(here.Hostname()) && provider.Loopback(p.redirect.Hostname()) && here.Port() == p.redirect.Port()
+	return provider.Loopback(here.Hostname()) && provider.Loopback(p.redirect.Hostname()) &&
+		here.Port() == p.redirect.Port()
 }

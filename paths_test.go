@@ -36,10 +36,14 @@ func TestReturnPath(t *testing.T) {
 	}
 	leaves := []string{
 		"", "private", "?a=b", "#a", "https://evil.example", "https:/evil.example", "https:evil.example",
-		"//evil.example", "///evil.example", "////evil.example", "/\\evil.example", "\\/evil.example", "\\\\evil.example",
-		"/\t/evil.example", "/\n/evil.example", "/\r/evil.example", "\t//evil.example", " //evil.example", "/\x00/evil.example", "/\x7f/evil.example",
-		"/%2Fevil.example", "/%2f%2fevil.example", "/%5Cevil.example", "/%5c%5cevil.example", "/%09/evil.example", "/%0a/evil.example", "/%00",
-		"javascript:alert(1)", "data:text/html,x", "mailto:a@evil.example", "//evil.example:443/x", "//user@evil.example",
+		"//evil.example", "///evil.example", "////evil.example", "/\\evil.example", "\\/evil.example",
+		"\\\\evil.example",
+		"/\t/evil.example", "/\n/evil.example", "/\r/evil.example", "\t//evil.example", " //evil.example",
+		"/\x00/evil.example", "/\x7f/evil.example",
+		"/%2Fevil.example", "/%2f%2fevil.example", "/%5Cevil.example", "/%5c%5cevil.example",
+		"/%09/evil.example", "/%0a/evil.example", "/%00",
+		"javascript:alert(1)", "data:text/html,x", "mailto:a@evil.example", "//evil.example:443/x",
+		"//user@evil.example",
 		"/a\\b", "/%zz", "/\u2028/evil.example", "/\u2029/evil.example", "/%7f/evil.example",
 		"/x?a=\\evil.example", "/x#\\evil.example", "/" + strings.Repeat("é", 300), "/" + strings.Repeat("a", 1024),
 	}
@@ -57,7 +61,8 @@ func TestReturnPath(t *testing.T) {
 // is laxer than RFC 3986: tabs and newlines are dropped, as are spaces and controls
 // around it, and a backslash is a slash.
 func browserURL(location string) (*url.URL, error) {
-	location = strings.Trim(location, "\x00\x01\x02\x03\x04\x05\x06\x07\x08\t\n\v\f\r\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f ")
+	location = strings.Trim(location,
+		"\x00\x01\x02\x03\x04\x05\x06\x07\x08\t\n\v\f\r\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f ")
 	location = strings.NewReplacer("\t", "", "\n", "", "\r", "").Replace(location)
 	head, tail, _ := strings.Cut(location, "?")
 	head = strings.ReplaceAll(head, "\\", "/")
@@ -74,7 +79,8 @@ func browserURL(location string) (*url.URL, error) {
 func FuzzReturnPath(f *testing.F) {
 	for _, seed := range []string{
 		"/", "/private?x=1#y", "//evil.example", "/\\evil.example", "////evil", "/%2F/evil", "/\t/evil",
-		"https://evil.example", "/a/../..//evil", "/%zz", "/" + strings.Repeat("é", 400), "/x?a=b&__sign=c&d", "/x?%5f_sign",
+		"https://evil.example", "/a/../..//evil", "/%zz", "/" + strings.Repeat("é", 400),
+		"/x?a=b&__sign=c&d", "/x?%5f_sign",
 	} {
 		f.Add(seed)
 	}
@@ -120,7 +126,9 @@ func TestLoginURL(t *testing.T) {
 
 func TestReturnPathAroundCorners(t *testing.T) {
 	client := newClient(t, hfoauth.Config{})
-	for _, next := range []string{"/x/../login", "/%6Cogin", "/login/", "/login/frame/popup", "/./logout", "/login//callback"} {
+	for _, next := range []string{
+		"/x/../login", "/%6Cogin", "/login/", "/login/frame/popup", "/./logout", "/login//callback",
+	} {
 		if got := client.LoginURL(next); got != "/login" {
 			t.Errorf("LoginURL(%q) = %q, which begins again", next, got)
 		}
@@ -252,24 +260,29 @@ func TestPagesAfterAForm(t *testing.T) {
 		status int
 		want   string
 	}{
-		"from a page of this site":          {[]string{"Referer", app.URL + "/orgs/engines?tab=notes"}, 401, "/login?next=%2Forgs%2Fengines%3Ftab%3Dnotes"},
-		"at the address users return to":    {[]string{"Referer", s.URL + "/orgs"}, 401, "/login?next=%2Forgs"},
-		"from a page that says nothing":     {nil, 401, "/login"},
-		"from another port":                 {[]string{"Referer", "http://127.0.0.1:1/orgs"}, 401, "/login"},
-		"from another site":                 {[]string{"Referer", "https://evil.example/orgs"}, 401, "/login"},
-		"with a host in the path":           {[]string{"Referer", app.URL + "//evil.example/orgs"}, 401, "/login"},
-		"with a visitor's signature":        {[]string{"Referer", app.URL + "/orgs?__sign=secret"}, 401, "/login?next=%2Forgs"},
+		"from a page of this site": {[]string{"Referer", app.URL + "/orgs/engines?tab=notes"},
+			401, "/login?next=%2Forgs%2Fengines%3Ftab%3Dnotes"},
+		"at the address users return to": {[]string{"Referer", s.URL + "/orgs"}, 401, "/login?next=%2Forgs"},
+		"from a page that says nothing":  {nil, 401, "/login"},
+		"from another port":              {[]string{"Referer", "http://127.0.0.1:1/orgs"}, 401, "/login"},
+		"from another site":              {[]string{"Referer", "https://evil.example/orgs"}, 401, "/login"},
+		"with a host in the path":        {[]string{"Referer", app.URL + "//evil.example/orgs"}, 401, "/login"},
+		"with a visitor's signature": {[]string{"Referer", app.URL + "/orgs?__sign=secret"}, 401,
+			"/login?next=%2Forgs"},
 		"from the page of sign-in":          {[]string{"Referer", app.URL + "/login?next=/x"}, 401, "/login"},
 		"with a Referer that is no address": {[]string{"Referer", "http://%zz/"}, 401, "/login"},
-		"refused, of another site":          {[]string{"Referer", "https://evil.example/orgs", "Sec-Fetch-Site", "cross-site"}, 403, "/"},
-		"refused, of this site":             {[]string{"Referer", app.URL + "/orgs", "Sec-Fetch-Site", "cross-site"}, 403, "/orgs"},
+		"refused, of another site": {[]string{"Referer", "https://evil.example/orgs",
+			"Sec-Fetch-Site", "cross-site"}, 403, "/"},
+		"refused, of this site": {[]string{"Referer", app.URL + "/orgs", "Sec-Fetch-Site",
+			"cross-site"}, 403, "/orgs"},
 	} {
 		browser := s.browser()
 		if tt.status == http.StatusForbidden {
 			s.signIn(browser, ada, "/")
 		}
 		resp := post(t, browser, app.URL+"/orgs/engines/notes", nil, append(tt.header, "Accept", "text/html")...)
-		if want := `<a class="hfoauth-primary" href="` + tt.want + `">`; resp.StatusCode != tt.status || !strings.Contains(resp.body, want) {
+		want := `<a class="hfoauth-primary" href="` + tt.want + `">`
+		if resp.StatusCode != tt.status || !strings.Contains(resp.body, want) {
 			t.Errorf("%s: %s, want %d with %s: %s", name, resp.Status, tt.status, want, resp.body)
 		}
 	}

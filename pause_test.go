@@ -64,7 +64,8 @@ func TestStepUpRightAfterSignIn(t *testing.T) {
 	defer app.Close()
 	browser := s.browser()
 	s.signIn(browser, ada, "/")
-	if resp := get(t, browser, app.URL); resp.StatusCode != 303 || !strings.HasPrefix(resp.Header.Get("Location"), s.hub.URL) {
+	resp := get(t, browser, app.URL)
+	if resp.StatusCode != 303 || !strings.HasPrefix(resp.Header.Get("Location"), s.hub.URL) {
 		t.Errorf("%s to %q", resp.Status, resp.Header.Get("Location"))
 	}
 }
@@ -111,7 +112,8 @@ func TestHTMX(t *testing.T) {
 		"with metadata":     {"Sec-Fetch-Mode", "cors"},
 		"in older browsers": nil,
 	} {
-		header = append(header, "HX-Request", "true", "HX-Current-URL", s.URL+"/board?x=1", "Accept", "text/html, */*")
+		header = append(header, "HX-Request", "true", "HX-Current-URL", s.URL+"/board?x=1", "Accept",
+			"text/html, */*")
 		resp := get(t, s.browser(), s.URL+"/private", header...)
 		checkStatus(t, name, resp, 401)
 		if got, want := resp.Header.Get("HX-Redirect"), "/login?next=%2Fboard%3Fx%3D1"; got != want {

@@ -26,8 +26,10 @@ type (
 func held[T any](v *T) map[string]any {
 	return map[string]any{
 		"value": *v, "pointer": v,
-		"exported value": exported[T]{*v}, "pointer to exported value": &exported[T]{*v}, "exported pointer": exported[*T]{v},
-		"unexported value": unexported[T]{*v}, "pointer to unexported value": &unexported[T]{*v}, "unexported pointer": unexported[*T]{v},
+		"exported value": exported[T]{*v}, "pointer to exported value": &exported[T]{*v},
+		"exported pointer": exported[*T]{v},
+		"unexported value": unexported[T]{*v}, "pointer to unexported value": &unexported[T]{*v},
+		"unexported pointer": unexported[*T]{v},
 	}
 }
 
@@ -39,7 +41,8 @@ func printed(v any) map[string]string {
 	log.New(&std, "", 0).Print(v)
 	marshaled, err := json.Marshal(v)
 	all := map[string]string{
-		"slog text": text.String(), "slog JSON": jsonText.String(), "log": std.String(), "json": fmt.Sprint(string(marshaled), err),
+		"slog text": text.String(), "slog JSON": jsonText.String(), "log": std.String(),
+		"json": fmt.Sprint(string(marshaled), err),
 	}
 	for _, verb := range verbs {
 		all[verb] = fmt.Sprintf(verb, v)
@@ -49,7 +52,8 @@ func printed(v any) map[string]string {
 
 // verbs are all verbs of fmt except %T, which prints no value.
 var verbs = []string{
-	"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%t", "%p", "%b", "%o", "%O", "%c", "%U", "%e", "%E", "%f", "%g", "%w",
+	"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%t", "%p", "%b", "%o", "%O", "%c", "%U", "%e",
+	"%E", "%f", "%g", "%w",
 }
 
 // written returns the ways in which a secret may be printed.
@@ -58,7 +62,8 @@ func written(secret string) []string {
 	ways := []string{base64.StdEncoding.EncodeToString(bytes)}
 	for _, verb := range verbs {
 		if verb != "%p" { // the address of bytes
-			ways = append(ways, fmt.Sprintf(verb, secret), strings.Trim(strings.TrimPrefix(fmt.Sprintf(verb, bytes), "[]byte"), "[]{}"))
+			ways = append(ways, fmt.Sprintf(verb, secret),
+				strings.Trim(strings.TrimPrefix(fmt.Sprintf(verb, bytes), "[]byte"), "[]{}"))
 		}
 	}
 	return ways
@@ -89,7 +94,8 @@ func TestNothingPrintsSecrets(t *testing.T) {
 		secrets[what] = written(secret)
 	}
 	holders := map[string]map[string]any{
-		"Config": held(&config), "Client": held(s.client), "Session": held(session), "Session at login": held(atLogin),
+		"Config": held(&config), "Client": held(s.client), "Session": held(session),
+		"Session at login": held(atLogin),
 	}
 	for name, ways := range holders {
 		for way, v := range ways {
@@ -114,7 +120,8 @@ func unasked(name, way, how string) bool {
 	switch {
 	case name == "Config" && (how == "%p" || how == "%w" || strings.HasSuffix(way, "unexported value")):
 		return true
-	case name == "Config" && way == "unexported pointer", name == "Client" && strings.HasSuffix(way, "unexported value"):
+	case name == "Config" && way == "unexported pointer",
+		name == "Client" && strings.HasSuffix(way, "unexported value"):
 		return !fits
 	}
 	return false

@@ -44,7 +44,8 @@ type renewals struct {
 	logger   *slog.Logger
 }
 
-func newRenewals(p *provider.Provider, keeper *sessions.Keeper[*record], now func() time.Time, logger *slog.Logger) *renewals {
+func newRenewals(p *provider.Provider, keeper *sessions.Keeper[*record], now func() time.Time,
+	logger *slog.Logger) *renewals {
 	limits := flight.Limits[*entry]{Results: maxRenewals, Size: memory, Total: maxRenewalBytes}
 	flights := flight.New[version](renewalTimeout, limits, now)
 	flights.OnPanic = logPanic(logger)
@@ -101,7 +102,8 @@ func notRenewed(err error) error {
 
 // unavailable turns an error of waiting too long into [ErrProviderUnavailable].
 func unavailable(err error) error {
-	if !errors.Is(err, ErrStoreUnavailable) && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
+	if !errors.Is(err, ErrStoreUnavailable) &&
+		(errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
 		return fmt.Errorf("%w: %w", ErrProviderUnavailable, err)
 	}
 	return err
@@ -167,17 +169,18 @@ func (r *renewals) withCurrentUser(ctx context.Context, e *entry) (*entry, error
 	}
 	ctx, cancel := context.WithTimeout(ctx, callbackTimeout)
 	defer cancel()
-	current, err := r.flights.Do(ctx, version{e.ID, e.Version, true}, func(ctx context.Context) (*entry, time.Time, error) {
-		user, err := fetchUser(ctx, r.provider, e.Data.token.AccessToken, e.User)
-		switch {
-		case errors.Is(err, errOtherUser):
-			return nil, time.Time{}, r.renewedAnother(ctx, e, err)
-		case err != nil:
-			return nil, r.now().Add(retryRenewal), err
-		}
-		next, err := r.sessions.Renew(ctx, e, e.Data.withUser(user), e.Expiry)
-		return next, time.Time{}, ended(err)
-	})
+	current, err := r.flights.Do(ctx, version{e.ID, e.Version, true},
+		func(ctx context.Context) (*entry, time.Time, error) {
+			user, err := fetchUser(ctx, r.provider, e.Data.token.AccessToken, e.User)
+			switch {
+			case errors.Is(err, errOtherUser):
+				return nil, time.Time{}, r.renewedAnother(ctx, e, err)
+			case err != nil:
+				return nil, r.now().Add(retryRenewal), err
+			}
+			next, err := r.sessions.Renew(ctx, e, e.Data.withUser(user), e.Expiry)
+			return next, time.Time{}, ended(err)
+		})
 	return current, unavailable(err)
 }
 
@@ -191,7 +194,8 @@ func ended(err error) error {
 // renewedAnother ends a session whose renewed token is another user's (OpenID
 // Connect Core section 5.3.2).
 func (r *renewals) renewedAnother(ctx context.Context, e *entry, err error) error {
-	r.logger.ErrorContext(ctx, "hfoauth: renewed tokens are another user's, so the session is ended", "error", err, "sub", e.User)
+	r.logger.ErrorContext(ctx, "hfoauth: renewed tokens are another user's, so the session is ended",
+		"error", err, "sub", e.User)
 	if err := r.sessions.EndEntry(ctx, e); err != nil {
 		return err
 	}
@@ -214,7 +218,8 @@ func (r *renewals) refused(ctx context.Context, e *entry) (*entry, error) {
 func (r *renewals) log(ctx context.Context, e *entry, err error) {
 	f := failureOf(err)
 	r.logger.LogAttrs(ctx, f.level, "hfoauth: the access token was not renewed",
-		slog.String("kind", f.kind), slog.String("sub", e.User), slog.Time("expiry", e.Data.token.Expiry), slog.Any("error", err))
+		slog.String("kind", f.kind), slog.String("sub", e.User), slog.Time("expiry", e.Data.token.Expiry),
+		slog.Any("error", err))
 }
 
 // fetchUser returns the user of an access token, which must be the subject.

@@ -45,7 +45,8 @@ func renewed(t *testing.T, keptIn string, cookie, answered *http.Cookie) *http.C
 
 // act acts for the user of a cookie, and returns the token that it sends, the
 // cookie that the response sets, and the error.
-func act(t *testing.T, client *hfoauth.Client, cookie *http.Cookie) (token string, answered *http.Cookie, err error) {
+func act(t *testing.T, client *hfoauth.Client, cookie *http.Cookie) (token string,
+	answered *http.Cookie, err error) {
 	t.Helper()
 	r := httptest.NewRequest("GET", "/", nil)
 	r.AddCookie(cookie)

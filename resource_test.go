@@ -89,7 +89,8 @@ func TestChallenges(t *testing.T) {
 	strangers := s.client.RequireOrg("strangers", hfoauth.RoleRead)(page)
 	good := "Bearer " + s.hub.AccessToken("ada", s.app.ClientID)
 	email := "bearer " + s.hub.AccessToken("ada", s.app.ClientID, "openid", "profile", "email")
-	metadata := `Bearer realm="Hugging Face", resource_metadata="` + s.URL + `/.well-known/oauth-protected-resource/mcp"`
+	metadata := `Bearer realm="Hugging Face", resource_metadata="` + s.URL +
+		`/.well-known/oauth-protected-resource/mcp"`
 	insufficient := metadata + `, error="insufficient_scope", scope="`
 	for name, tt := range map[string]struct {
 		handler       http.Handler
@@ -97,13 +98,15 @@ func TestChallenges(t *testing.T) {
 		status        int
 		want          string
 	}{
-		"no token":            {mcp(user), "", 401, metadata},
-		"bad token":           {mcp(user), "Bearer hf_bad", 401, metadata + `, error="invalid_token", error_description="The token has expired, was revoked, or never existed."`},
-		"good token":          {mcp(user), good, 204, ""},
-		"another scheme":      {mcp(user), "Basic " + strings.TrimPrefix(good, "Bearer "), 401, metadata},
-		"missing scope":       {mcp(chat), good, 403, insufficient + `openid profile read-mcp inference-api"`},
-		"other scopes":        {mcp(chat), email, 403, insufficient + `openid profile read-mcp email inference-api"`},
-		"user token":          {mcp(chat), "Bearer " + s.hub.UserToken("ada"), 403, insufficient + `openid profile read-mcp inference-api"`},
+		"no token": {mcp(user), "", 401, metadata},
+		"bad token": {mcp(user), "Bearer hf_bad", 401, metadata + `, error="invalid_token", ` +
+			`error_description="The token has expired, was revoked, or never existed."`},
+		"good token":     {mcp(user), good, 204, ""},
+		"another scheme": {mcp(user), "Basic " + strings.TrimPrefix(good, "Bearer "), 401, metadata},
+		"missing scope":  {mcp(chat), good, 403, insufficient + `openid profile read-mcp inference-api"`},
+		"other scopes":   {mcp(chat), email, 403, insufficient + `openid profile read-mcp email inference-api"`},
+		"user token": {mcp(chat), "Bearer " + s.hub.UserToken("ada"), 403,
+			insufficient + `openid profile read-mcp inference-api"`},
 		"unknown role":        {mcp(admins), good, 403, insufficient + `openid profile read-mcp read-memberships"`},
 		"no member":           {mcp(strangers), good, 403, metadata},
 		"for browsers":        {user, "", 401, `Bearer realm="Hugging Face"`},
@@ -154,9 +157,12 @@ func parseChallenge(header string) map[string]string {
 // member of engines, hf_ada is her user token, and hf_robot is not a user's.
 func anyoneHub(r *http.Request) (*http.Response, error) {
 	answers := map[string]string{
-		"/.well-known/openid-configuration": `{"issuer":"https://hub.example","authorization_endpoint":"https://hub.example/a",` +
-			`"token_endpoint":"https://hub.example/t","userinfo_endpoint":"https://hub.example/u","jwks_uri":"https://hub.example/j"}`,
-		"/u Bearer hf_oauth_e30.":        `{"sub":"5dd9","preferred_username":"ada","orgs":[{"sub":"6a","preferred_username":"engines"}]}`,
+		"/.well-known/openid-configuration": `{"issuer":"https://hub.example",` +
+			`"authorization_endpoint":"https://hub.example/a",` +
+			`"token_endpoint":"https://hub.example/t","userinfo_endpoint":"https://hub.example/u",` +
+			`"jwks_uri":"https://hub.example/j"}`,
+		"/u Bearer hf_oauth_e30.": `{"sub":"5dd9","preferred_username":"ada","orgs":[{"sub":"6a",` +
+			`"preferred_username":"engines"}]}`,
 		"/api/whoami-v2 Bearer hf_ada":   `{"type":"user","id":"5dd9","name":"ada"}`,
 		"/api/whoami-v2 Bearer hf_robot": `{"type":"app","id":"6b","name":"robot"}`,
 	}
@@ -169,14 +175,16 @@ func anyoneHub(r *http.Request) (*http.Response, error) {
 	if !ok {
 		status = http.StatusUnauthorized
 	}
-	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}, nil
+	return &http.Response{StatusCode: status, Header: http.Header{},
+		Body: io.NopCloser(strings.NewReader(body))}, nil
 }
 
 // anyoneClient is a client of anyoneHub that logs nothing.
 func anyoneClient(t testing.TB) *hfoauth.Client {
 	t.Helper()
 	return newClient(t, hfoauth.Config{
-		ProviderURL: "https://hub.example", Transport: transportFunc(anyoneHub), Logger: slog.New(slog.DiscardHandler),
+		ProviderURL: "https://hub.example", Transport: transportFunc(anyoneHub),
+		Logger: slog.New(slog.DiscardHandler),
 	})
 }
 
@@ -189,8 +197,10 @@ func tokenWith(payload string) string {
 // is let in unless the provider confirms it.
 func FuzzBearer(f *testing.F) {
 	for _, seed := range []string{
-		"", "Bearer", "Bearer ", "bearer hf_x", "Bearer hf_ada", "Bearer hf_robot", "Bearer hf_oauth__refresh_x", "Basic eDp5",
-		"Bearer hf_\x00", "Bearer  hf_oauth_a.b.c", "Bearer hf_oauth_opaque", "Bearer gh_x", "Bearer " + strings.Repeat("hf_", 3000),
+		"", "Bearer", "Bearer ", "bearer hf_x", "Bearer hf_ada", "Bearer hf_robot",
+		"Bearer hf_oauth__refresh_x", "Basic eDp5",
+		"Bearer hf_\x00", "Bearer  hf_oauth_a.b.c", "Bearer hf_oauth_opaque", "Bearer gh_x",
+		"Bearer " + strings.Repeat("hf_", 3000),
 	} {
 		f.Add(seed, `{"oauthApp":"client","scope":"openid profile inference-api"}`)
 	}
@@ -253,7 +263,8 @@ func FuzzChallenge(f *testing.F) {
 				programs(handler).ServeHTTP(w, r)
 				header := w.Header().Get("WWW-Authenticate")
 				challenge := parseChallenge(header)
-				if want := "https://app.example/.well-known/oauth-protected-resource/mcp"; challenge["resource_metadata"] != want {
+				want := "https://app.example/.well-known/oauth-protected-resource/mcp"
+				if challenge["resource_metadata"] != want {
 					t.Errorf("%q that lacks %s %q: %d with the challenge %q", authorization, name, missing, w.Code, header)
 				}
 			}

@@ -29,13 +29,15 @@ const (
 	ScopeWriteEndpoints   Scope = "write-endpoints"   // manage them; includes read-endpoints
 	ScopeJobs             Scope = "jobs"              // run jobs on the user's behalf
 	ScopeWebhooks         Scope = "webhooks"          // manage the user's webhooks
-	ScopeWriteDiscussions Scope = "write-discussions" // open discussions and pull requests; on private repositories with read-repos
-	ScopeReadMCP          Scope = "read-mcp"          // read the user's MCP settings
+	// open discussions and pull requests; on private repositories with read-repos
+	ScopeWriteDiscussions Scope = "write-discussions"
+	ScopeReadMCP          Scope = "read-mcp" // read the user's MCP settings
 )
 
 var knownScopes = Scopes{
 	ScopeOpenID, ScopeProfile, ScopeEmail, ScopeReadBilling, ScopeReadMemberships, ScopeReadRepos, ScopeGatedRepos,
-	ScopeContributeRepos, ScopeWriteRepos, ScopeManageRepos, ScopeReadCollections, ScopeWriteCollections, ScopeInferenceAPI,
+	ScopeContributeRepos, ScopeWriteRepos, ScopeManageRepos, ScopeReadCollections,
+	ScopeWriteCollections, ScopeInferenceAPI,
 	ScopeReadEndpoints, ScopeWriteEndpoints, ScopeJobs, ScopeWebhooks, ScopeWriteDiscussions, ScopeReadMCP,
 }
 
@@ -46,7 +48,8 @@ type Scopes []Scope
 // duplicates. It never fails; [New] refuses names that RFC 6749 does not allow.
 func parseScopes(text string) Scopes {
 	var scopes Scopes
-	for _, name := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' || r == '\n' || r == '\r' }) {
+	for _, name := range strings.FieldsFunc(text,
+		func(r rune) bool { return r == ',' || r == ' ' || r == '\t' || r == '\n' || r == '\r' }) {
 		scopes = scopes.with(Scope(name))
 	}
 	return scopes
@@ -108,7 +111,8 @@ func (s Scopes) signIn() Scopes {
 // check returns an error for a name that RFC 6749 section 3.3 does not allow.
 func (s Scopes) check() error {
 	for _, scope := range s {
-		if scope == "" || strings.ContainsFunc(string(scope), func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }) {
+		if scope == "" || strings.ContainsFunc(string(scope),
+			func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }) {
 			return fmt.Errorf("%q is not a scope: use printable ASCII without spaces, quotes and backslashes", string(scope))
 		}
 	}

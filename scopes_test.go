@@ -32,7 +32,8 @@ func TestScopes(t *testing.T) {
 	}
 	granted := hfoauth.ParseScopes("write-endpoints email")
 	for scope, want := range map[hfoauth.Scope]bool{
-		hfoauth.ScopeEmail: true, hfoauth.ScopeReadEndpoints: true, hfoauth.ScopeWriteEndpoints: true, hfoauth.ScopeJobs: false, "": false,
+		hfoauth.ScopeEmail: true, hfoauth.ScopeReadEndpoints: true, hfoauth.ScopeWriteEndpoints: true,
+		hfoauth.ScopeJobs: false, "": false,
 	} {
 		if granted.Has(scope) != want {
 			t.Errorf("Has(%q) = %v, want %v", scope, !want, want)
@@ -63,10 +64,12 @@ func TestScopeNames(t *testing.T) {
 	clearEnv(t)
 	for name, ok := range map[string]bool{
 		"email": true, "read-repos": true, "a:b/c.d": true, "!": true, "~": true, "#$%&'()*+,-./[]^_`{|}": true,
-		"": false, "em ail": false, "em\tail": false, "em\"ail": false, `em\ail`: false, "e\x00": false, "\x7f": false, "é": false,
+		"": false, "em ail": false, "em\tail": false, "em\"ail": false, `em\ail`: false, "e\x00": false,
+		"\x7f": false, "é": false,
 	} {
 		_, err := hfoauth.New(hfoauth.Config{
-			ClientID: "id", ClientSecret: clientSecret, RedirectURL: "https://app.example/cb", Scopes: hfoauth.Scopes{hfoauth.Scope(name)},
+			ClientID: "id", ClientSecret: clientSecret, RedirectURL: "https://app.example/cb",
+			Scopes: hfoauth.Scopes{hfoauth.Scope(name)},
 		})
 		if (err == nil) != ok {
 			t.Errorf("scope %q: error %v, want none: %v", name, err, ok)
@@ -163,7 +166,8 @@ func TestScopesOfSignInsAtOneTime(t *testing.T) {
 		for _, scope := range []hfoauth.Scope{hfoauth.ScopeJobs, hfoauth.ScopeReadRepos} {
 			wg.Go(func() {
 				asked := httptest.NewRecorder()
-				s.client.Login(asked, httptest.NewRequest("GET", "/x", nil), hfoauth.LoginOptions{Scopes: hfoauth.Scopes{scope}})
+				s.client.Login(asked, httptest.NewRequest("GET", "/x", nil),
+					hfoauth.LoginOptions{Scopes: hfoauth.Scopes{scope}})
 				r := httptest.NewRequest("GET", s.decide(asked.Header().Get("Location"), ada), nil)
 				for _, cookie := range asked.Result().Cookies() {
 					r.AddCookie(cookie)

@@ -17,7 +17,8 @@ func TestSecurityTableNamesTests(t *testing.T) {
 	}
 	var sources strings.Builder
 	for _, pattern := range []string{
-		"*_test.go", "internal/*/*_test.go", "hfoauthtest/*_test.go", "hfcli/*_test.go", "cmd/*/*_test.go", "examples/*/*_test.go",
+		"*_test.go", "internal/*/*_test.go", "hfoauthtest/*_test.go", "hfcli/*_test.go",
+		"cmd/*/*_test.go", "examples/*/*_test.go",
 	} {
 		files, err := filepath.Glob(pattern)
 		if err != nil {

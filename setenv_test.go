@@ -29,7 +29,8 @@ func newApp() (http.Handler, error) {
 func TestNewNamesTheStandIn(t *testing.T) {
 	clearEnv(t)
 	_, err := hfoauth.New(hfoauth.Config{})
-	if want := "go run github.com/hfoauth/hfoauth/cmd/hfhub -- go run ."; err == nil || !strings.Contains(err.Error(), want) {
+	want := "go run github.com/hfoauth/hfoauth/cmd/hfhub -- go run ."
+	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("%v does not name %q", err, want)
 	}
 }
@@ -49,7 +50,8 @@ func TestAppFromEnvironment(t *testing.T) {
 	defer server.Close()
 
 	browser := hub.SignIn(t, server.URL+"/login", "ada")
-	if resp := get(t, browser, server.URL+"/private"); resp.StatusCode != http.StatusOK || resp.body != "ada@example.com" {
+	resp := get(t, browser, server.URL+"/private")
+	if resp.StatusCode != http.StatusOK || resp.body != "ada@example.com" {
 		t.Errorf("%s: %s", resp.Status, resp.body)
 	}
 }

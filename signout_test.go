@@ -109,7 +109,12 @@ func TestLogout(t *testing.T) {
 	if got := s.username(browser); got != "" {
 		t.Errorf("still signed in as %q", got)
 	}
-	for next, want := range map[string]string{"": "/", "//evil.example": "/", "https://evil.example": "/", "/logout": "/"} {
+	for next, want := range map[string]string{
+		"":                     "/",
+		"//evil.example":       "/",
+		"https://evil.example": "/",
+		"/logout":              "/",
+	} {
 		if resp := post(t, browser, s.URL+"/logout", url.Values{"next": {next}}); resp.Header.Get("Location") != want {
 			t.Errorf("next=%q leads to %s", next, resp.Header.Get("Location"))
 		}

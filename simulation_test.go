@@ -52,7 +52,8 @@ func TestSimulation(t *testing.T) {
 				t.Errorf("seed %d: %s", seed, v)
 				continue
 			}
-			smallest := simulation.Minimize(func(p *simulation.Program) *simulation.Result { return simulate(t, p) }, program, v.Rule)
+			smallest := simulation.Minimize(func(p *simulation.Program) *simulation.Result { return simulate(t, p) },
+				program, v.Rule)
 			t.Errorf("seed %d: %s\n%s\n%s", seed, v, smallest, simulate(t, smallest).Text())
 		}
 	}
@@ -190,7 +191,8 @@ func TestSimulationIsDeterministic(t *testing.T) {
 			}
 			if line := differ(first, trace); line >= 0 {
 				t.Fatalf("seed %d: run %d differs from the first in line %d:\n%s\nand not\n%s\nafter\n%s", seed, i+1, line,
-					strings.Join(trace[line:min(line+1, len(trace))], ""), strings.Join(first[line:min(line+1, len(first))], ""),
+					strings.Join(trace[line:min(line+1, len(trace))], ""),
+					strings.Join(first[line:min(line+1, len(first))], ""),
 					strings.Join(first[max(0, line-20):line], "\n"))
 			}
 		}

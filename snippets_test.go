@@ -13,7 +13,8 @@ import (
 
 // snippetImports are the packages that snippets may use without importing them.
 var snippetImports = map[string]string{
-	"bytes": "bytes", "cmp": "cmp", "context": "context", "errors": "errors", "fmt": "fmt", "html": "html", "httptest": "net/http/httptest", "http": "net/http",
+	"bytes": "bytes", "cmp": "cmp", "context": "context", "errors": "errors", "fmt": "fmt",
+	"html": "html", "httptest": "net/http/httptest", "http": "net/http",
 	"io": "io", "json": "encoding/json", "log": "log", "os": "os", "slog": "log/slog", "template": "html/template",
 	"testing": "testing", "time": "time", "url": "net/url", "strings": "strings", "oauth2": "golang.org/x/oauth2",
 	"hfoauth": "github.com/hfoauth/hfoauth", "hfoauthtest": "github.com/hfoauth/hfoauth/hfoauthtest",
@@ -66,7 +67,8 @@ func TestSnippets(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i, snippet := range regexp.MustCompile("(?ms)^```go\n(.*?)^```").FindAllStringSubmatch(string(text), -1) {
-			name := fmt.Sprintf("%s_%d", strings.NewReplacer("/", "_", ".md", "", "-", "_").Replace(strings.ToLower(file)), i)
+			name := fmt.Sprintf("%s_%d", strings.NewReplacer("/", "_", ".md", "", "-",
+				"_").Replace(strings.ToLower(file)), i)
 			write(filepath.Join(name, "snippet.go"), completeSnippet(snippet[1]))
 			count++
 		}
@@ -91,7 +93,8 @@ func completeSnippet(code string) string {
 	body := code
 	scope := ""
 	for line := range strings.Lines(snippetScope) {
-		if name := strings.Fields(line + " . .")[1]; !strings.Contains(code, "func "+strings.Split(name, "(")[0]+"(") {
+		name := strings.Fields(line + " . .")[1]
+		if !strings.Contains(code, "func "+strings.Split(name, "(")[0]+"(") {
 			scope += line
 		}
 	}
@@ -102,7 +105,8 @@ func completeSnippet(code string) string {
 				uses = append(uses, "_ = "+strings.TrimSpace(name))
 			}
 		}
-		body = "func snippet(ctx context.Context, w http.ResponseWriter, r *http.Request) {\n" + code + strings.Join(uses, "\n") + "\n}\n"
+		body = "func snippet(ctx context.Context, w http.ResponseWriter, r *http.Request) {\n" + code +
+			strings.Join(uses, "\n") + "\n}\n"
 	}
 	var imports []string
 	for name, path := range snippetImports {

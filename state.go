@@ -140,7 +140,8 @@ func (t *attempts) drop(w http.ResponseWriter, r *http.Request, limit, bytes int
 	var attempts []open
 	looked := 0
 	for name, value := range requestCookies(r) {
-		if tag, ok := strings.CutPrefix(name, t.cookies.attempt); !ok || len(tag) != attemptTag || strings.Trim(tag, "0123456789abcdef") != "" {
+		tag, ok := strings.CutPrefix(name, t.cookies.attempt)
+		if !ok || len(tag) != attemptTag || strings.Trim(tag, "0123456789abcdef") != "" {
 			continue
 		}
 		if looked++; looked > 2*maxAttempts {
@@ -152,7 +153,9 @@ func (t *attempts) drop(w http.ResponseWriter, r *http.Request, limit, bytes int
 			t.cookies.remove(w, name)
 		}
 	}
-	slices.SortFunc(attempts, func(a, b open) int { return cmp.Or(b.started.Compare(a.started), cmp.Compare(a.name, b.name)) })
+	slices.SortFunc(attempts, func(a, b open) int {
+		return cmp.Or(b.started.Compare(a.started), cmp.Compare(a.name, b.name))
+	})
 	for _, a := range attempts {
 		limit--
 		bytes -= a.size

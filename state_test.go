@@ -84,7 +84,8 @@ func TestStateFailures(t *testing.T) {
 	} {
 		s.checkFailure(get(t, browser, s.URL+"/login/callback"+query), 400, says)
 	}
-	s.checkFailure(get(t, browser, s.URL+"/login/callback?code=x&"+state), 400, "invalid_grant") // the code is redeemed
+	// the code is redeemed
+	s.checkFailure(get(t, browser, s.URL+"/login/callback?code=x&"+state), 400, "invalid_grant")
 
 	t.Run("another browser", func(t *testing.T) {
 		callback := s.decide(s.begin(browser, "/"), ada)
@@ -133,7 +134,8 @@ func TestTwoTabs(t *testing.T) {
 		callbacks := []string{s.decide(s.begin(browser, "/one"), ada), s.decide(s.begin(browser, "/two"), ada)}
 		wants := []string{"/one", "/two"}
 		for _, tab := range order {
-			if resp := get(t, browser, callbacks[tab]); resp.StatusCode != 303 || resp.Header.Get("Location") != wants[tab] {
+			resp := get(t, browser, callbacks[tab])
+			if resp.StatusCode != 303 || resp.Header.Get("Location") != wants[tab] {
 				t.Errorf("tab %d: %s to %s", tab, resp.Status, resp.Header.Get("Location"))
 			}
 		}
@@ -149,7 +151,8 @@ func TestOnlyNavigationsBegin(t *testing.T) {
 	s := newSite(t, nil)
 	for name, header := range map[string][]string{
 		"image of another site": {
-			"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "image", "Accept", "image/avif,*/*",
+			"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "image", "Accept",
+			"image/avif,*/*",
 		},
 		"image of a sibling": {"Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "image"},
 		"image of this site": {"Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "image"},
@@ -180,7 +183,8 @@ func TestScriptedLogin(t *testing.T) {
 		"same-origin": "Sign-in must be opened as a page, not requested by a script.",
 		"cross-site":  "This request came from another site",
 	} {
-		resp := get(t, s.browser(), s.URL+"/login", "Sec-Fetch-Site", site, "Sec-Fetch-Mode", "cors", "Sec-Fetch-Dest", "empty", "HX-Request", "true", "HX-Boosted", "true")
+		resp := get(t, s.browser(), s.URL+"/login", "Sec-Fetch-Site", site, "Sec-Fetch-Mode", "cors",
+			"Sec-Fetch-Dest", "empty", "HX-Request", "true", "HX-Boosted", "true")
 		checkStatus(t, site, resp, 403)
 		checkHas(t, site, resp.body, want)
 		if cookies := resp.Header["Set-Cookie"]; len(cookies) > 0 {
@@ -257,7 +261,8 @@ func TestSealedAttemptsOfAnotherShape(t *testing.T) {
 func TestLeftoverAttempts(t *testing.T) {
 	s := newSite(t, nil)
 	r := httptest.NewRequest("GET", "/login", nil)
-	foreign := []string{s.client.AttemptCookie() + "0123456789abcdeX", s.client.AttemptCookie() + "0123456789abcdef0"}
+	foreign := []string{s.client.AttemptCookie() + "0123456789abcdeX",
+		s.client.AttemptCookie() + "0123456789abcdef0"}
 	for _, name := range foreign {
 		r.AddCookie(&http.Cookie{Name: name, Value: "x"})
 	}

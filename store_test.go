@@ -27,7 +27,8 @@ func TestStoredSessionMemory(t *testing.T) {
 			store := hfoauth.NewMemoryStore()
 			before := heap()
 			for range sessions {
-				if err := store.Commit(hfoauth.StoreKey(rand.Text()), make([]byte, size), time.Now().Add(time.Hour)); err != nil {
+				err := store.Commit(hfoauth.StoreKey(rand.Text()), make([]byte, size), time.Now().Add(time.Hour))
+				if err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -179,7 +180,8 @@ func TestStore(t *testing.T) {
 		if resp := get(t, browser, s.URL+"/me"); resp.StatusCode != 503 {
 			t.Errorf("%s", resp.Status)
 		}
-		if resp := s.signIn(s.browser(), ada, "/"); resp.StatusCode != 503 || len(resp.setCookies(s.client.SessionCookie())) > 0 {
+		resp = s.signIn(s.browser(), ada, "/")
+		if resp.StatusCode != 503 || len(resp.setCookies(s.client.SessionCookie())) > 0 {
 			t.Errorf("sign-in: %s", resp.Status)
 		}
 		store.fail(nil)
@@ -268,8 +270,10 @@ func (panickingStore) Find(string) ([]byte, bool, error) { panic("a bug") }
 
 func TestPanickingStore(t *testing.T) {
 	log := &lockedBuffer{}
-	client := newClient(t, hfoauth.Config{Store: panickingStore{}, Logger: slog.New(slog.NewTextHandler(log, nil))})
-	if user := userOf(client, &http.Cookie{Name: client.SessionCookie(), Value: strings.Repeat("A", 43)}); user != nil {
+	client := newClient(t, hfoauth.Config{Store: panickingStore{},
+		Logger: slog.New(slog.NewTextHandler(log, nil))})
+	user := userOf(client, &http.Cookie{Name: client.SessionCookie(), Value: strings.Repeat("A", 43)})
+	if user != nil {
 		t.Error(user)
 	}
 	r := httptest.NewRequest("GET", "/", nil)

@@ -12,7 +12,8 @@ import (
 // the developer can configure that address or fix the provider.
 func TestProviderRedirects(t *testing.T) {
 	for _, endpoint := range []hfoauthtest.Endpoint{
-		hfoauthtest.MetadataEndpoint, hfoauthtest.TokenEndpoint, hfoauthtest.JWKSEndpoint, hfoauthtest.UserInfoEndpoint,
+		hfoauthtest.MetadataEndpoint, hfoauthtest.TokenEndpoint, hfoauthtest.JWKSEndpoint,
+		hfoauthtest.UserInfoEndpoint,
 	} {
 		t.Run(string(endpoint), func(t *testing.T) {
 			s := newSite(t, nil)
@@ -43,7 +44,8 @@ func TestProviderRedirectsWithSecrets(t *testing.T) {
 		})
 	})
 	s.signIn(s.browser(), ada, "/private")
-	if log := s.log.String(); !strings.Contains(log, "/elsewhere/[redacted]") || strings.Contains(log, "code_verifier") {
+	log := s.log.String()
+	if !strings.Contains(log, "/elsewhere/[redacted]") || strings.Contains(log, "code_verifier") {
 		t.Errorf("log = %q, want the Location without code and query", log)
 	}
 }

@@ -290,7 +290,8 @@ func (c claims) org() Org {
 		o.Plan = PlanPlus
 	}
 	for _, group := range c.objects("resourceGroups") {
-		o.ResourceGroups = append(o.ResourceGroups, ResourceGroup{group.string("sub"), group.string("name"), Role(group.string("role"))})
+		o.ResourceGroups = append(o.ResourceGroups,
+			ResourceGroup{group.string("sub"), group.string("name"), Role(group.string("role"))})
 	}
 	return o
 }

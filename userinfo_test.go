@@ -27,11 +27,13 @@ func TestUserClaims(t *testing.T) {
 	}
 	want := hfoauth.User{
 		Sub: "5dd96eb166059660ed1ee413", Username: "ada", Name: "Ada Lovelace",
-		ProfileURL: "https://huggingface.co/ada", Picture: "https://cdn.example/avatar.png", Website: "https://ada.example",
-		Email: "ada@example.com", EmailVerified: true, IsPro: true, CanPay: true, BillingMode: "postpaid",
+		ProfileURL: "https://huggingface.co/ada", Picture: "https://cdn.example/avatar.png",
+		Website: "https://ada.example",
+		Email:   "ada@example.com", EmailVerified: true, IsPro: true, CanPay: true, BillingMode: "postpaid",
 		Orgs: []hfoauth.Org{{
 			Sub: "6a", Username: "engines", Name: "Analytical Engines", Picture: "https://cdn.example/e.png",
-			Plan: hfoauth.PlanEnterprise, IsEnterprise: true, CanPay: true, Role: hfoauth.RoleAdmin, PendingSSO: true, MissingMFA: true,
+			Plan: hfoauth.PlanEnterprise, IsEnterprise: true, CanPay: true, Role: hfoauth.RoleAdmin,
+			PendingSSO: true, MissingMFA: true,
 			SecurityRestrictions: []string{"mfa", "sso", "ip", "token-policy"},
 			ResourceGroups:       []hfoauth.ResourceGroup{{Sub: "r1", Name: "group", Role: hfoauth.RoleWrite}},
 		}, {Sub: "6b", Username: "plus", Name: "Plus", Plan: hfoauth.PlanPlus, IsEnterprise: true}},
@@ -45,7 +47,8 @@ func TestUserClaims(t *testing.T) {
 	}
 	var claims, wantClaims any
 	json.Unmarshal(marshaled, &claims)
-	plainClaims := strings.Replace(adaClaims, `"isEnterprise":"plus"`, `"isEnterprise":true`, 1) // the plan says plus
+	// the plan says plus
+	plainClaims := strings.Replace(adaClaims, `"isEnterprise":"plus"`, `"isEnterprise":true`, 1)
 	json.Unmarshal([]byte(plainClaims), &wantClaims)
 	if !reflect.DeepEqual(claims, wantClaims) {
 		t.Errorf("marshaled\n%s\nwant\n%s", marshaled, plainClaims)
@@ -57,16 +60,22 @@ func TestOddClaims(t *testing.T) {
 		claims string
 		want   hfoauth.User
 	}{
-		"only sub":          {`{"sub":"1"}`, hfoauth.User{Sub: "1"}},
-		"extra":             {`{"sub":"1","new":{"a":[1]}}`, hfoauth.User{Sub: "1"}},
-		"null":              {`{"sub":"1","name":null,"orgs":null,"isPro":null}`, hfoauth.User{Sub: "1"}},
-		"numbers for text":  {`{"sub":"1","name":5,"picture":{},"isPro":1}`, hfoauth.User{Sub: "1"}},
-		"text for bool":     {`{"sub":"1","email_verified":"true","isPro":"false"}`, hfoauth.User{Sub: "1", EmailVerified: true}},
-		"orgs no array":     {`{"sub":"1","orgs":"none"}`, hfoauth.User{Sub: "1"}},
-		"odd org":           {`{"sub":"1","orgs":[5,{"sub":"2","roleInOrg":7,"securityRestrictions":"mfa"},null]}`, hfoauth.User{Sub: "1", Orgs: []hfoauth.Org{{Sub: "2", SecurityRestrictions: []string{"mfa"}}}}},
-		"one group":         {`{"sub":"1","orgs":[{"sub":"2","resourceGroups":{"sub":"3","name":"g","role":"read"}}]}`, hfoauth.User{Sub: "1", Orgs: []hfoauth.Org{{Sub: "2", ResourceGroups: []hfoauth.ResourceGroup{{Sub: "3", Name: "g", Role: "read"}}}}}},
-		"plus beside plan":  {`{"sub":"1","orgs":[{"sub":"2","plan":"team","isEnterprise":"plus"}]}`, hfoauth.User{Sub: "1", Orgs: []hfoauth.Org{{Sub: "2", IsEnterprise: true, Plan: "team"}}}},
-		"plus without plan": {`{"sub":"1","orgs":[{"sub":"2","isEnterprise":"plus"}]}`, hfoauth.User{Sub: "1", Orgs: []hfoauth.Org{{Sub: "2", IsEnterprise: true, Plan: hfoauth.PlanPlus}}}},
+		"only sub":         {`{"sub":"1"}`, hfoauth.User{Sub: "1"}},
+		"extra":            {`{"sub":"1","new":{"a":[1]}}`, hfoauth.User{Sub: "1"}},
+		"null":             {`{"sub":"1","name":null,"orgs":null,"isPro":null}`, hfoauth.User{Sub: "1"}},
+		"numbers for text": {`{"sub":"1","name":5,"picture":{},"isPro":1}`, hfoauth.User{Sub: "1"}},
+		"text for bool": {`{"sub":"1","email_verified":"true","isPro":"false"}`,
+			hfoauth.User{Sub: "1", EmailVerified: true}},
+		"orgs no array": {`{"sub":"1","orgs":"none"}`, hfoauth.User{Sub: "1"}},
+		"odd org": {`{"sub":"1","orgs":[5,{"sub":"2","roleInOrg":7,"securityRestrictions":"mfa"},null]}`,
+			hfoauth.User{Sub: "1", Orgs: []hfoauth.Org{{Sub: "2", SecurityRestrictions: []string{"mfa"}}}}},
+		"one group": {`{"sub":"1","orgs":[{"sub":"2","resourceGroups":{"sub":"3","name":"g",` +
+			`"role":"read"}}]}`, hfoauth.User{Sub: "1",
+			Orgs: []hfoauth.Org{{Sub: "2", ResourceGroups: []hfoauth.ResourceGroup{{Sub: "3", Name: "g", Role: "read"}}}}}},
+		"plus beside plan": {`{"sub":"1","orgs":[{"sub":"2","plan":"team","isEnterprise":"plus"}]}`,
+			hfoauth.User{Sub: "1", Orgs: []hfoauth.Org{{Sub: "2", IsEnterprise: true, Plan: "team"}}}},
+		"plus without plan": {`{"sub":"1","orgs":[{"sub":"2","isEnterprise":"plus"}]}`,
+			hfoauth.User{Sub: "1", Orgs: []hfoauth.Org{{Sub: "2", IsEnterprise: true, Plan: hfoauth.PlanPlus}}}},
 	}
 	for name, tt := range tests {
 		var user hfoauth.User
@@ -87,8 +96,16 @@ func TestOddClaims(t *testing.T) {
 }
 
 func TestOrgByNameOrID(t *testing.T) {
-	user := hfoauth.User{Orgs: []hfoauth.Org{{Sub: "6a", Username: "engines", Name: "acme"}, {Sub: "6b", Username: "acme", Name: "Acme"}, {Sub: "6c"}}}
-	for name, want := range map[string]string{"engines": "6a", "6a": "6a", "acme": "6b", "Acme": "", "": "", "Engines": ""} {
+	user := hfoauth.User{Orgs: []hfoauth.Org{{Sub: "6a", Username: "engines", Name: "acme"},
+		{Sub: "6b", Username: "acme", Name: "Acme"}, {Sub: "6c"}}}
+	for name, want := range map[string]string{
+		"engines": "6a",
+		"6a":      "6a",
+		"acme":    "6b",
+		"Acme":    "",
+		"":        "",
+		"Engines": "",
+	} {
 		got := ""
 		if org := user.Org(name); org != nil {
 			got = org.Sub

@@ -97,7 +97,8 @@ func TestTrustedOriginsAreOrigins(t *testing.T) {
 		"https://", "null", "http://app.example.com", "https://app.example.com?x", "",
 	} {
 		_, err := hfoauth.New(hfoauth.Config{
-			ClientID: "id", ClientSecret: strings.Repeat("secret", 5), RedirectURL: "https://api.example.com/login/callback",
+			ClientID: "id", ClientSecret: strings.Repeat("secret", 5),
+			RedirectURL:    "https://api.example.com/login/callback",
 			TrustedOrigins: []string{wrong},
 		})
 		if err == nil {

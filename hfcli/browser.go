@@ -38,7 +38,8 @@ func (c *Config) loginByBrowser(ctx context.Context) (*signIn, error) {
 	go server.Serve(listener)
 	defer shutDown(server)
 
-	fmt.Fprintf(c.Output, "To sign in, use the browser window that opens. If no window opens, open this URL:\n\n  %s\n\n", a.address())
+	fmt.Fprintf(c.Output, "To sign in, use the browser window that opens. If no window opens, "+
+		"open this URL:\n\n  %s\n\n", a.address())
 	failed := browser.open(a.address())
 	for {
 		select {
@@ -139,7 +140,8 @@ func (a *attempt) open(w http.ResponseWriter, r *http.Request) {
 	a.opened.Store(true)
 	// The name contains the port, since cookies are shared by all ports of a host
 	// (RFC 6265 section 8.5).
-	http.SetCookie(w, &http.Cookie{Name: a.cookieName(), Value: a.cookie, Path: callbackPath, HttpOnly: true, SameSite: http.SameSiteLaxMode})
+	http.SetCookie(w, &http.Cookie{Name: a.cookieName(), Value: a.cookie, Path: callbackPath,
+		HttpOnly: true, SameSite: http.SameSiteLaxMode})
 	w.Header().Set("Location", a.location)
 	w.WriteHeader(http.StatusSeeOther)
 }
@@ -157,7 +159,8 @@ func (a *attempt) callback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if a.returned.Swap(true) {
-		page(w, http.StatusBadRequest, "This sign-in is already complete", "You can close this page and return to the terminal.")
+		page(w, http.StatusBadRequest, "This sign-in is already complete",
+			"You can close this page and return to the terminal.")
 		return
 	}
 	http.SetCookie(w, &http.Cookie{Name: a.cookieName(), Path: callbackPath, MaxAge: -1})
@@ -165,7 +168,8 @@ func (a *attempt) callback(w http.ResponseWriter, r *http.Request) {
 	a.done <- outcome{signIn, err}
 	switch {
 	case err == nil:
-		page(w, http.StatusOK, "You are signed in as "+signIn.User.Username, "You can close this page and return to the terminal.")
+		page(w, http.StatusOK, "You are signed in as "+signIn.User.Username,
+			"You can close this page and return to the terminal.")
 	case errors.Is(err, hfoauth.ErrDenied):
 		page(w, http.StatusForbidden, "Sign-in cancelled", "You can close this page and return to the terminal.")
 	default:
@@ -174,7 +178,8 @@ func (a *attempt) callback(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *attempt) notBegunHere(w http.ResponseWriter) {
-	page(w, http.StatusBadRequest, "This sign-in did not start in this browser", "Open the URL that the terminal shows, and use only that browser.")
+	page(w, http.StatusBadRequest, "This sign-in did not start in this browser",
+		"Open the URL that the terminal shows, and use only that browser.")
 }
 
 // finish turns the authorization response into a sign-in.
@@ -186,7 +191,8 @@ func (a *attempt) finish(r *http.Request) (*signIn, error) {
 	if code := query.Get("error"); code != "" {
 		return nil, refusal(provider.Redact(code), provider.Redact(query.Get("error_description")))
 	}
-	token, subject, err := a.provider.Exchange(a.ctx, provider.Code{Code: query.Get("code"), Verifier: a.verifier, Nonce: a.nonce})
+	token, subject, err := a.provider.Exchange(a.ctx,
+		provider.Code{Code: query.Get("code"), Verifier: a.verifier, Nonce: a.nonce})
 	if err != nil {
 		return nil, providerError(err)
 	}

@@ -131,7 +131,8 @@ func TestBrowserAttacks(t *testing.T) {
 				r.AddCookie(&http.Cookie{Name: "hfcli-" + callback.Port(), Value: strings.Repeat("A", 52)})
 			})
 		},
-		"the browser is the user's, sent there with an invented state": func(tl *tool, address string, victim *http.Client) {
+		"the browser is the user's, sent there with an invented state": func(tl *tool, address string,
+			victim *http.Client) {
 			_, location, _ := fetch(tl.t, victim, address, nil)
 			callback := tl.approve(location, hfoauthtest.Person{Username: "grace"})
 			query := callback.Query()
@@ -145,7 +146,8 @@ func TestBrowserAttacks(t *testing.T) {
 			callback.Path, callback.RawQuery = "/login/callback", "error=access_denied"
 			tl.refused(victim, callback.String(), nil)
 		},
-		"a page of another site that names its own host 127.0.0.1": func(tl *tool, address string, victim *http.Client) {
+		"a page of another site that names its own host 127.0.0.1": func(tl *tool, address string,
+			victim *http.Client) {
 			tl.refused(victim, address, func(r *http.Request) { r.Host = "evil.example" })
 		},
 	} {
@@ -284,8 +286,9 @@ func TestBrowserCommand(t *testing.T) {
 // If there is no browser, the user gets a code.
 func TestNoBrowser(t *testing.T) {
 	for name, environment := range map[string]map[string]string{
-		"no display":                          {"BROWSER": ""},
-		"SSH":                                 {"BROWSER": "", "DISPLAY": ":0", "SSH_CONNECTION": "192.0.2.1 22 192.0.2.2 22"},
+		"no display": {"BROWSER": ""},
+		"SSH": {"BROWSER": "", "DISPLAY": ":0",
+			"SSH_CONNECTION": "192.0.2.1 22 192.0.2.2 22"},
 		"BROWSER does not exist":              {"BROWSER": "/no/such/browser"},
 		"BROWSER fails":                       {"BROWSER": "false"},
 		"xdg-open is not installed":           {"BROWSER": "", "DISPLAY": ":0", "PATH": ""},

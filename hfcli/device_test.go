@@ -147,7 +147,8 @@ func TestDeviceCompleteAddress(t *testing.T) {
 		t.Error(err)
 	}
 	for _, want := range []string{
-		"  http://127.0.0.1/device\n", "  A6MY-0314\n", "  http://127.0.0.1/device?code=A6MY-0314\n", "Do not share the code with anyone.",
+		"  http://127.0.0.1/device\n", "  A6MY-0314\n", "  http://127.0.0.1/device?code=A6MY-0314\n",
+		"Do not share the code with anyone.",
 	} {
 		if shown := tl.screen.String(); !strings.Contains(shown, want) {
 			t.Errorf("%q is not shown: %s", want, shown)

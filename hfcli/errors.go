@@ -43,7 +43,8 @@ func refusal(code, description string) error {
 	case "expired_token":
 		return ErrCodeExpired
 	case "invalid_client":
-		return fmt.Errorf("%w (a tool needs an app without a secret: register one at https://huggingface.co/settings/connected-applications)",
+		return fmt.Errorf("%w (a tool needs an app without a secret: "+
+			"register one at https://huggingface.co/settings/connected-applications)",
 			&hfoauth.ProviderError{Code: code, Description: description})
 	}
 	return &hfoauth.ProviderError{Code: code, Description: description}
@@ -55,10 +56,12 @@ func checkProviderURL(text string) error {
 	u, err := url.Parse(text)
 	if err != nil || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" ||
 		u.Scheme != "https" && !(u.Scheme == "http" && provider.Loopback(u.Hostname())) {
-		return fmt.Errorf("hfcli: Config.ProviderURL: %q is not an https URL: write it as https://host (http is allowed on localhost)", text)
+		return fmt.Errorf("hfcli: Config.ProviderURL: %q is not an https URL: "+
+			"write it as https://host (http is allowed on localhost)", text)
 	}
 	if path, ok := strings.CutSuffix(u.Path, "/openid-configuration"); ok && strings.HasSuffix(path, "/.well-known") {
-		return fmt.Errorf("hfcli: Config.ProviderURL: %q is the issuer's metadata: leave out /.well-known/openid-configuration", text)
+		return fmt.Errorf("hfcli: Config.ProviderURL: %q is the issuer's metadata: "+
+			"leave out /.well-known/openid-configuration", text)
 	}
 	return nil
 }

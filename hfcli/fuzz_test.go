@@ -47,7 +47,8 @@ func FuzzHubToken(f *testing.F) {
 		if token == "" {
 			return
 		}
-		if !strings.HasPrefix(token, "hf_") || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		if !strings.HasPrefix(token, "hf_") ||
+			strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
 			t.Errorf("%q gives the token %q", text, token)
 		}
 		if !strings.Contains(strings.NewReplacer("\r", "", "\n", "").Replace(text), token) {

@@ -179,14 +179,16 @@ func (c Config) complete() (Config, error) {
 		return c, err
 	}
 	if c.ClientID == "" {
-		return c, errors.New("hfcli: Config.ClientID is empty, and OAUTH_CLIENT_ID is not set: register an app without a secret at https://huggingface.co/settings/connected-applications")
+		return c, errors.New("hfcli: Config.ClientID is empty, and OAUTH_CLIENT_ID is not set: " +
+			"register an app without a secret at https://huggingface.co/settings/connected-applications")
 	}
 	if err := checkProviderURL(c.ProviderURL); err != nil {
 		return c, err
 	}
 	for _, scope := range c.Scopes {
 		if !validScope.MatchString(string(scope)) {
-			return c, fmt.Errorf("hfcli: Config.Scopes: %q is not a scope (RFC 6749 section 3.3): give each scope by itself", scope)
+			return c, fmt.Errorf("hfcli: Config.Scopes: %q is not a scope (RFC 6749 section 3.3): "+
+				"give each scope by itself", scope)
 		}
 	}
 	if err := tokenhosts.Check(c.TokenHosts); err != nil {

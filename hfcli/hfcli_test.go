@@ -41,7 +41,8 @@ func newTool(t *testing.T) *tool {
 	}
 	tl := &tool{t: t, hub: hfoauthtest.NewServer(t), screen: newScreen(), dir: filepath.Join(home, "tool")}
 	tl.hub.Configure(func(s *hfoauthtest.Settings) { s.DeviceInterval = time.Second })
-	app := tl.hub.RegisterApp(hfoauthtest.App{Public: true, RedirectURIs: []string{"http://127.0.0.1/login/callback"}})
+	app := tl.hub.RegisterApp(hfoauthtest.App{Public: true,
+		RedirectURIs: []string{"http://127.0.0.1/login/callback"}})
 	tl.config = hfcli.Config{Name: "tool", ClientID: app.ClientID, ProviderURL: tl.hub.URL, Output: tl.screen}
 	return tl
 }
@@ -259,7 +260,10 @@ func TestLoginAndOpen(t *testing.T) {
 // the app has another ID, or the file cannot be read.
 func TestLogoutWithoutOpen(t *testing.T) {
 	for name, breakIt := range map[string]func(*tool){
-		"expired, provider down": func(tl *tool) { tl.age(-time.Minute); tl.config.ProviderURL = "http://127.0.0.1:1" },
+		"expired, provider down": func(tl *tool) {
+			tl.age(-time.Minute)
+			tl.config.ProviderURL = "http://127.0.0.1:1"
+		},
 		"another app":            func(tl *tool) { tl.config.ClientID = "other" },
 		"no app":                 func(tl *tool) { tl.config.ClientID = "" },
 		"another version's file": func(tl *tool) { tl.change(func(kept map[string]any) { kept["version"] = 9 }) },
@@ -333,12 +337,13 @@ func TestOpenOfWhatIsNoSignIn(t *testing.T) {
 		change func(good string) string
 		want   error
 	}{
-		"as it was":           {func(good string) string { return good }, nil},
-		"empty":               {func(string) string { return "" }, hfoauth.ErrNotSignedIn},
-		"null":                {func(string) string { return "null" }, hfoauth.ErrNotSignedIn},
-		"no JSON":             {func(string) string { return "hello" }, hfoauth.ErrNotSignedIn},
-		"torn":                {func(good string) string { return good[:len(good)/2] }, hfoauth.ErrNotSignedIn},
-		"huge":                {func(good string) string { return good + strings.Repeat(" ", 2<<20) }, hfoauth.ErrNotSignedIn},
+		"as it was": {func(good string) string { return good }, nil},
+		"empty":     {func(string) string { return "" }, hfoauth.ErrNotSignedIn},
+		"null":      {func(string) string { return "null" }, hfoauth.ErrNotSignedIn},
+		"no JSON":   {func(string) string { return "hello" }, hfoauth.ErrNotSignedIn},
+		"torn":      {func(good string) string { return good[:len(good)/2] }, hfoauth.ErrNotSignedIn},
+		"huge": {func(good string) string { return good + strings.Repeat(" ", 2<<20) },
+			hfoauth.ErrNotSignedIn},
 		"other version":       {set("version", 2), hfoauth.ErrNotSignedIn},
 		"no user":             {set("user", nil), hfoauth.ErrNotSignedIn},
 		"a user without sub":  {set("user", map[string]any{"preferred_username": "ada"}), hfoauth.ErrNotSignedIn},
@@ -415,11 +420,17 @@ func TestConfigErrors(t *testing.T) {
 		"Name: \"a/b\"":    func(c *hfcli.Config) { c.Name = "a/b" },
 		"Name: \"a\\\\b\"": func(c *hfcli.Config) { c.Name = `a\b` },
 		"ClientID is empty, and OAUTH_CLIENT_ID is not set": func(c *hfcli.Config) { c.ClientID = "" },
-		"http://hub.example":                          func(c *hfcli.Config) { c.ProviderURL = "http://hub.example" },
-		"TokenHosts: \"https://api.example\"":         func(c *hfcli.Config) { c.TokenHosts = []string{"https://api.example"} },
-		"leave out /.well-known/openid-configuration": func(c *hfcli.Config) { c.ProviderURL += "/.well-known/openid-configuration" },
-		"Scopes: \"bad scope\"":                       func(c *hfcli.Config) { c.Scopes = hfoauth.Scopes{"bad scope"} },
-		"is not an https":                             func(c *hfcli.Config) { c.ProviderURL = "hub.example" },
+		"http://hub.example": func(c *hfcli.Config) { c.ProviderURL = "http://hub.example" },
+		"TokenHosts: \"https://api.example\"": func(c *hfcli.Config) {
+			c.TokenHosts = []string{"https://api.example"}
+		},
+		"leave out /.well-known/openid-configuration": func(c *hfcli.Config) {
+			c.ProviderURL += "/.well-known/openid-configuration"
+		},
+		"Scopes: \"bad scope\"": func(c *hfcli.Config) {
+			c.Scopes = hfoauth.Scopes{"bad scope"}
+		},
+		"is not an https": func(c *hfcli.Config) { c.ProviderURL = "hub.example" },
 	} {
 		tl := newTool(t)
 		change(&tl.config)

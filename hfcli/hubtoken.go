@@ -23,11 +23,14 @@ func openHubToken(ctx context.Context, config Config) (*source, error) {
 		return nil, notSignedIn("no sign-in is stored, and no token of Hugging Face's own tools was found")
 	}
 	if config.ProviderURL != hubEndpoint() {
-		return nil, notSignedIn("the token in " + origin + " is for " + hubEndpoint() + ", not for " + config.ProviderURL + ": HF_ENDPOINT decides")
+		return nil, notSignedIn("the token in " + origin + " is for " + hubEndpoint() + ", not for " +
+			config.ProviderURL + ": HF_ENDPOINT decides")
 	}
 	s := newSource(config, nil)
 	claims, err := s.provider.WhoAmI(ctx, token)
-	if e, ok := errors.AsType[*provider.Error](err); errors.Is(err, provider.ErrNoUser) || ok && (e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden) {
+	e, ok := errors.AsType[*provider.Error](err)
+	if errors.Is(err, provider.ErrNoUser) ||
+		ok && (e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden) {
 		return nil, notSignedIn("the token in " + origin + " is not a user's token, has expired or was revoked")
 	}
 	if err != nil {

@@ -39,7 +39,9 @@ func TestHubToken(t *testing.T) {
 			tl.writeToken(home+"/.cache/huggingface/token", tl.hub.UserToken("grace"))
 			tl.t.Setenv("HF_TOKEN", token)
 		},
-		"the file": func(tl *tool, home, token string) { tl.writeToken(home+"/.cache/huggingface/token", token+"\r\n") },
+		"the file": func(tl *tool, home, token string) {
+			tl.writeToken(home+"/.cache/huggingface/token", token+"\r\n")
+		},
 		"XDG_CACHE_HOME": func(tl *tool, home, token string) {
 			tl.t.Setenv("XDG_CACHE_HOME", home+"/cache")
 			tl.writeToken(home+"/cache/huggingface/token", token)
@@ -109,7 +111,8 @@ func TestHubTokenFailures(t *testing.T) {
 		"a path to something": {func(tl *tool) { tl.t.Setenv("HF_TOKEN_PATH", "/etc/passwd") }, hfoauth.ErrNotSignedIn, 0},
 		"a file that is too long": {func(tl *tool) {
 			path := filepath.Join(tl.t.TempDir(), "token")
-			if err := os.WriteFile(path, []byte(tl.hub.UserToken("ada")+strings.Repeat("\n", 16<<10)), 0o600); err != nil {
+			err := os.WriteFile(path, []byte(tl.hub.UserToken("ada")+strings.Repeat("\n", 16<<10)), 0o600)
+			if err != nil {
 				tl.t.Fatal(err)
 			}
 			tl.t.Setenv("HF_TOKEN_PATH", path)

@@ -21,7 +21,8 @@ const (
 // holds the lock.
 func tryLock(file *os.File) (bool, error) {
 	var start syscall.Overlapped
-	ok, _, err := lockFileEx.Call(file.Fd(), lockfileExclusiveLock|lockfileFailImmediately, 0, 1, 0, uintptr(unsafe.Pointer(&start)))
+	ok, _, err := lockFileEx.Call(file.Fd(), lockfileExclusiveLock|lockfileFailImmediately, 0, 1, 0,
+		uintptr(unsafe.Pointer(&start)))
 	if ok != 0 {
 		return true, nil
 	}

@@ -36,11 +36,13 @@ func (c *Config) loginByDevice(ctx context.Context) (*signIn, error) {
 	if err != nil {
 		return nil, providerError(err)
 	}
-	fmt.Fprintf(c.Output, "To sign in, open\n\n  %s\n\nin a browser on any device and enter the code\n\n  %s\n\n", device.VerificationURI, device.UserCode)
+	fmt.Fprintf(c.Output, "To sign in, open\n\n  %s\n\nin a browser on any device and enter the "+
+		"code\n\n  %s\n\n", device.VerificationURI, device.UserCode)
 	if device.VerificationURIComplete != "" {
 		fmt.Fprintf(c.Output, "or open this URL, which contains the code:\n\n  %s\n\n", device.VerificationURIComplete)
 	}
-	fmt.Fprintf(c.Output, "Do not share the code with anyone. It expires in %s.\n", device.Expiry.Sub(clock()).Round(time.Second))
+	fmt.Fprintf(c.Output, "Do not share the code with anyone. It expires in %s.\n",
+		device.Expiry.Sub(clock()).Round(time.Second))
 	token, subject, err := p.AwaitDevice(ctx, device)
 	if err != nil {
 		return nil, providerError(err)
@@ -50,10 +52,12 @@ func (c *Config) loginByDevice(ctx context.Context) (*signIn, error) {
 
 // newSignIn returns a sign-in with the token and its user, fetched from the
 // provider.
-func (c *Config) newSignIn(ctx context.Context, p *provider.Provider, token *oauth2.Token, subject string) (*signIn, error) {
+func (c *Config) newSignIn(ctx context.Context, p *provider.Provider, token *oauth2.Token,
+	subject string) (*signIn, error) {
 	now := clock()
 	user, err := fetchUser(ctx, p, token.AccessToken, subject)
-	for pause := time.Second; errors.Is(err, hfoauth.ErrProviderUnavailable) && clock().Sub(now) < userPatience; pause *= 2 {
+	for pause := time.Second; errors.Is(err, hfoauth.ErrProviderUnavailable) &&
+		clock().Sub(now) < userPatience; pause *= 2 {
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()

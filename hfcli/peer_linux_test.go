@@ -30,7 +30,8 @@ func TestSocketOwner(t *testing.T) {
 		if uid, found := hfcli.OwnerOf(strings.NewReader(table), theirs, ours); uid != 1002 || !found {
 			t.Errorf("the owner is %d, %v, want 1002 in:\n%s", uid, found, table)
 		}
-		if _, found := hfcli.OwnerOf(strings.NewReader(table), netip.MustParseAddrPort("127.0.0.1:50001"), ours); found {
+		_, found := hfcli.OwnerOf(strings.NewReader(table), netip.MustParseAddrPort("127.0.0.1:50001"), ours)
+		if found {
 			t.Errorf("a socket that does not exist has an owner in:\n%s", table)
 		}
 	}

@@ -324,8 +324,11 @@ func TestHTTPClient(t *testing.T) {
 	if resp.StatusCode != http.StatusOK {
 		t.Errorf("whoami: %s", resp.Status)
 	}
-	for _, address := range []string{elsewhere, other.URL, "https://huggingface.co.evil.example/", "http://router.huggingface.co/"} {
-		if _, err := client.Get(address); err == nil || !strings.Contains(err.Error(), "hfcli: the user's token is not sent to") {
+	for _, address := range []string{
+		elsewhere, other.URL, "https://huggingface.co.evil.example/", "http://router.huggingface.co/",
+	} {
+		_, err := client.Get(address)
+		if err == nil || !strings.Contains(err.Error(), "hfcli: the user's token is not sent to") {
 			t.Errorf("%s: %v", address, err)
 		}
 	}
@@ -350,7 +353,10 @@ func TestHTTPClient(t *testing.T) {
 func TestTokenHosts(t *testing.T) {
 	tl := newTool(t)
 	var seen string
-	api := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen = r.Header.Get("Authorization") }))
+	api := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter,
+		r *http.Request) {
+		seen = r.Header.Get("Authorization")
+	}))
 	defer api.Close()
 	tl.config.TokenHosts = []string{"127.0.0.1"}
 	session := tl.mustLogin("ada")

@@ -77,7 +77,8 @@ func decode(kept []byte) (*signIn, error) {
 	if err := json.Unmarshal(kept, s); err != nil {
 		return nil, errors.New("this version of the tool did not write it")
 	}
-	if s.Version != formatVersion || s.User == nil || s.User.Sub == "" || !sendable(s.AccessToken) || s.Expiry.Before(s.Issued) {
+	if s.Version != formatVersion || s.User == nil || s.User.Sub == "" || !sendable(s.AccessToken) ||
+		s.Expiry.Before(s.Issued) {
 		return nil, errors.New("this version of the tool did not write it")
 	}
 	return s, nil

@@ -46,7 +46,8 @@ func newSource(config Config, s *signIn) *source {
 }
 
 func (c *Config) newProvider(redirectURL string) *provider.Provider {
-	return provider.New(provider.Config{Issuer: c.ProviderURL, ClientID: c.ClientID, RedirectURL: redirectURL, Now: func() time.Time { return clock() }})
+	return provider.New(provider.Config{Issuer: c.ProviderURL, ClientID: c.ClientID,
+		RedirectURL: redirectURL, Now: func() time.Time { return clock() }})
 }
 
 // Token implements oauth2.TokenSource.
@@ -188,7 +189,8 @@ func (s *source) logout(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.hubToken != "" {
-		return fmt.Errorf("hfcli: the token in %s belongs to another tool: unset the variable or run `hf auth logout`", s.hubToken)
+		return fmt.Errorf("hfcli: the token in %s belongs to another tool: "+
+			"unset the variable or run `hf auth logout`", s.hubToken)
 	}
 	if s.signIn == nil {
 		return nil

@@ -95,7 +95,8 @@ func (s *Server) app(ctx context.Context, clientID string) (App, error) {
 	if app, ok := s.App(clientID); ok {
 		return app, nil
 	}
-	if u, err := url.Parse(clientID); err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http" && guard.Loopback(u.Hostname())) {
+	u, err := url.Parse(clientID)
+	if err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http" && guard.Loopback(u.Hostname())) {
 		return s.fetchApp(ctx, clientID)
 	}
 	return App{}, errors.New("unknown client_id")
@@ -139,7 +140,8 @@ func (s *Server) fetchApp(ctx context.Context, clientID string) (App, error) {
 	case document.ClientName == "" || len(document.RedirectURIs) == 0:
 		return App{}, errors.New("the client metadata lacks client_name or redirect_uris")
 	}
-	return App{ClientID: clientID, Public: true, Name: document.ClientName, RedirectURIs: document.RedirectURIs, Scopes: knownScopes()}, nil
+	return App{ClientID: clientID, Public: true, Name: document.ClientName,
+		RedirectURIs: document.RedirectURIs, Scopes: knownScopes()}, nil
 }
 
 // parseScopes parses a scope parameter. It returns an error unless the app may

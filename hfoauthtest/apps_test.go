@@ -24,7 +24,8 @@ func TestClientIDMetadataDocumentIsNotFetched(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
 	hub.Configure(func(s *hfoauthtest.Settings) { s.HTTPClient = &http.Client{Transport: asked{t}} })
 	for _, clientID := range []string{"http://app.example/cimd", "ftp://127.0.0.1/cimd", "https:///cimd", "cimd"} {
-		if status, _ := consent(t, hub, authorization(hfoauthtest.App{ClientID: clientID}, nil), url.Values{"user": {"ada"}}); status != 400 {
+		status, _ := consent(t, hub, authorization(hfoauthtest.App{ClientID: clientID}, nil), url.Values{"user": {"ada"}})
+		if status != 400 {
 			t.Errorf("%s: %d", clientID, status)
 		}
 	}
@@ -38,11 +39,20 @@ func TestClientIDMetadataDocumentSignIn(t *testing.T) {
 	defer app.Close()
 	hub.Configure(func(s *hfoauthtest.Settings) { s.HTTPClient = app.Client() })
 	document := func(path string) map[string]any {
-		return map[string]any{"client_id": app.URL + path, "client_name": "App", "redirect_uris": []string{redirect}, "token_endpoint_auth_method": "none"}
+		return map[string]any{"client_id": app.URL + path, "client_name": "App",
+			"redirect_uris": []string{redirect}, "token_endpoint_auth_method": "none"}
 	}
-	mux.HandleFunc("/good", func(w http.ResponseWriter, r *http.Request) { json.NewEncoder(w).Encode(document("/good")) })
-	mux.HandleFunc("/moved", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/target", http.StatusFound) })
-	mux.HandleFunc("/target", func(w http.ResponseWriter, r *http.Request) { json.NewEncoder(w).Encode(document("/moved")) })
+	mux.HandleFunc("/good", func(w http.ResponseWriter,
+		r *http.Request) {
+		json.NewEncoder(w).Encode(document("/good"))
+	})
+	mux.HandleFunc("/moved", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "/target", http.StatusFound)
+	})
+	mux.HandleFunc("/target", func(w http.ResponseWriter,
+		r *http.Request) {
+		json.NewEncoder(w).Encode(document("/moved"))
+	})
 	mux.HandleFunc("/huge", func(w http.ResponseWriter, r *http.Request) {
 		huge := document("/huge")
 		huge["logo_uri"] = strings.Repeat("x", 1<<20)
@@ -52,13 +62,18 @@ func TestClientIDMetadataDocumentSignIn(t *testing.T) {
 
 	params := authorization(hfoauthtest.App{ClientID: app.URL + "/good"}, nil)
 	_, response := consent(t, hub, params, approve)
-	status, tokens := call(t, hub.URL+"/oauth/token", "", "", url.Values{"grant_type": {"authorization_code"}, "client_id": {app.URL + "/good"},
-		"code": {response.Get("code")}, "redirect_uri": {redirect}, "code_verifier": {verifier}})
+	status, tokens := call(t, hub.URL+"/oauth/token", "", "",
+		url.Values{"grant_type": {"authorization_code"}, "client_id": {app.URL + "/good"},
+			"code": {response.Get("code")}, "redirect_uri": {redirect}, "code_verifier": {verifier}})
 	if status != 200 || tokens["access_token"] == nil {
 		t.Errorf("sign-in: %d %v", status, tokens)
 	}
-	for _, clientID := range []string{app.URL + "/moved", app.URL + "/huge", app.URL + "/missing", "http://app.example/cimd", "ftp://127.0.0.1/cimd"} {
-		if status, response := consent(t, hub, authorization(hfoauthtest.App{ClientID: clientID}, nil), approve); status != 400 || len(response) > 0 {
+	for _, clientID := range []string{
+		app.URL + "/moved", app.URL + "/huge", app.URL + "/missing", "http://app.example/cimd",
+		"ftp://127.0.0.1/cimd",
+	} {
+		status, response := consent(t, hub, authorization(hfoauthtest.App{ClientID: clientID}, nil), approve)
+		if status != 400 || len(response) > 0 {
 			t.Errorf("%s: %d %v", clientID, status, response)
 		}
 	}

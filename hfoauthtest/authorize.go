@@ -73,7 +73,8 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 	}
 	redirect := query.Get("redirect_uri")
 	if !app.allowsRedirect(redirect) {
-		s.refusePage(w, "Wrong redirect URI", redirect+" is not a redirect URI of this app. It must match a registered one exactly.")
+		s.refusePage(w, "Wrong redirect URI",
+			redirect+" is not a redirect URI of this app. It must match a registered one exactly.")
 		return
 	}
 	if problem := checkAuthorization(query, &app); problem != nil {

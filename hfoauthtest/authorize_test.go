@@ -28,15 +28,17 @@ func TestAuthorizeRefusesMore(t *testing.T) {
 		status int
 		want   string
 	}{
-		"two clients":          {confidential, func(p url.Values) { p.Add("client_id", "x") }, 400, ""},
-		"two redirects":        {confidential, func(p url.Values) { p.Add("redirect_uri", redirect) }, 400, ""},
-		"two states":           {confidential, func(p url.Values) { p.Add("state", "x") }, 302, "invalid_request"},
-		"method alone":         {confidential, func(p url.Values) { p.Del("code_challenge") }, 302, "invalid_request"},
-		"challenge alone":      {confidential, func(p url.Values) { p.Del("code_challenge_method") }, 302, "invalid_request"},
-		"short challenge":      {confidential, func(p url.Values) { p.Set("code_challenge", "x") }, 302, "invalid_request"},
-		"public without PKCE":  {public, noPKCE, 302, "invalid_request"},
-		"secret without PKCE":  {confidential, noPKCE, 303, ""},
-		"scope of other apps":  {hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{redirect}, Scopes: []string{"openid"}}), nil, 302, "invalid_scope"},
+		"two clients":   {confidential, func(p url.Values) { p.Add("client_id", "x") }, 400, ""},
+		"two redirects": {confidential, func(p url.Values) { p.Add("redirect_uri", redirect) }, 400, ""},
+		"two states":    {confidential, func(p url.Values) { p.Add("state", "x") }, 302, "invalid_request"},
+		"method alone":  {confidential, func(p url.Values) { p.Del("code_challenge") }, 302, "invalid_request"},
+		"challenge alone": {confidential, func(p url.Values) { p.Del("code_challenge_method") }, 302,
+			"invalid_request"},
+		"short challenge":     {confidential, func(p url.Values) { p.Set("code_challenge", "x") }, 302, "invalid_request"},
+		"public without PKCE": {public, noPKCE, 302, "invalid_request"},
+		"secret without PKCE": {confidential, noPKCE, 303, ""},
+		"scope of other apps": {hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{redirect},
+			Scopes: []string{"openid"}}), nil, 302, "invalid_scope"},
 		"scope in the wild":    {confidential, func(p url.Values) { p.Set("scope", "openid read-mcp") }, 303, ""},
 		"two organization IDs": {confidential, func(p url.Values) { p["orgIds"] = []string{"a", "b"} }, 303, ""},
 	} {
@@ -45,10 +47,13 @@ func TestAuthorizeRefusesMore(t *testing.T) {
 			t.Errorf("%s: %d %v, want %d %s", name, status, response, tt.status, tt.want)
 		}
 	}
-	if status, response := consent(t, hub, authorization(confidential, nil), url.Values{"user": {"nobody"}, "decision": {"approve"}}); status != 400 || len(response) > 0 {
+	status, response := consent(t, hub, authorization(confidential, nil),
+		url.Values{"user": {"nobody"}, "decision": {"approve"}})
+	if status != 400 || len(response) > 0 {
 		t.Errorf("unknown user: %d %v", status, response)
 	}
-	resp, err := browser.Do(&http.Request{Method: http.MethodDelete, URL: mustParse(t, hub.URL+"/oauth/authorize?"+authorization(confidential, nil).Encode())})
+	resp, err := browser.Do(&http.Request{Method: http.MethodDelete,
+		URL: mustParse(t, hub.URL+"/oauth/authorize?"+authorization(confidential, nil).Encode())})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +75,8 @@ func mustParse(t *testing.T, address string) *url.URL {
 func TestRedirectURIs(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
 	anywhere := hub.RegisterApp(hfoauthtest.App{})
-	loopback := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{"http://127.0.0.1/cb", "http://[::1]:80/cb"}})
+	loopback := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{"http://127.0.0.1/cb",
+		"http://[::1]:80/cb"}})
 	for _, tt := range []struct {
 		app    hfoauthtest.App
 		uri    string
@@ -110,12 +116,17 @@ func TestIssuerParameter(t *testing.T) {
 			}
 		}
 		resp, err := browser.Get(hub.URL + "/.well-known/openid-configuration")
-		if got := body(resp, err); strings.Contains(got, "authorization_response_iss_parameter_supported") != on || strings.Contains(got, "scopes_supported") {
+		got := body(resp, err)
+		if strings.Contains(got, "authorization_response_iss_parameter_supported") != on ||
+			strings.Contains(got, "scopes_supported") {
 			t.Errorf("%v: metadata %s", on, got)
 		}
 	}
 	hub.Configure(func(s *hfoauthtest.Settings) {
-		s.AuthorizationResponse = func(params url.Values) { params.Set("iss", "https://evil.example"); params.Del("state") }
+		s.AuthorizationResponse = func(params url.Values) {
+			params.Set("iss", "https://evil.example")
+			params.Del("state")
+		}
 	})
 	_, response := consent(t, hub, authorization(app, nil), adaApproves)
 	if response.Get("iss") != "https://evil.example" || response.Has("state") {
@@ -127,23 +138,28 @@ func TestIssuerParameter(t *testing.T) {
 // a code.
 func TestConsentForm(t *testing.T) {
 	shared := hfoauthtest.Org{Username: "shared"}
-	hub := hfoauthtest.NewServer(t, hfoauthtest.User{Username: "ada", Orgs: []hfoauthtest.Org{shared, {Username: "own"}}}, hfoauthtest.User{Username: "bob", Orgs: []hfoauthtest.Org{shared}})
+	hub := hfoauthtest.NewServer(t,
+		hfoauthtest.User{Username: "ada", Orgs: []hfoauthtest.Org{shared, {Username: "own"}}},
+		hfoauthtest.User{Username: "bob", Orgs: []hfoauthtest.Org{shared}})
 	app := hub.RegisterApp(hfoauthtest.App{Name: "App", RedirectURIs: []string{redirect}})
-	resp, err := browser.Get(hub.URL + "/oauth/authorize?" + authorization(app, func(p url.Values) { p.Set("orgIds", shared.ID()) }).Encode())
+	resp, err := browser.Get(hub.URL + "/oauth/authorize?" +
+		authorization(app, func(p url.Values) { p.Set("orgIds", shared.ID()) }).Encode())
 	page := body(resp, err)
 	if err != nil || resp.StatusCode != 200 {
 		t.Fatal(resp, err)
 	}
 	action := regexp.MustCompile(`action="([^"]*)"`).FindStringSubmatch(page)
 	ticked := regexp.MustCompile(`name="(org-[^"]*)" value="([^"]*)" checked`).FindAllStringSubmatch(page, -1)
-	if action == nil || len(ticked) != 2 || ticked[0][1] != "org-ada" || ticked[1][1] != "org-bob" || ticked[0][2] != shared.ID() {
+	if action == nil || len(ticked) != 2 || ticked[0][1] != "org-ada" || ticked[1][1] != "org-bob" ||
+		ticked[0][2] != shared.ID() {
 		t.Fatalf("form: %v %v", action, ticked)
 	}
 	target, err := resp.Request.URL.Parse(html.UnescapeString(action[1]))
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp, err = browser.PostForm(target.String(), url.Values{"user": {"bob"}, "org-ada": {shared.ID()}, "decision": {"approve"}})
+	resp, err = browser.PostForm(target.String(),
+		url.Values{"user": {"bob"}, "org-ada": {shared.ID()}, "decision": {"approve"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +177,9 @@ func TestConsentForm(t *testing.T) {
 func TestPagesCannotBeFramed(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
 	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{redirect}})
-	for _, path := range []string{"/oauth/authorize?" + authorization(app, nil).Encode(), "/oauth/authorize", "/oauth/device", "/"} {
+	for _, path := range []string{
+		"/oauth/authorize?" + authorization(app, nil).Encode(), "/oauth/authorize", "/oauth/device", "/",
+	} {
 		resp, err := browser.Get(hub.URL + path)
 		if err != nil {
 			t.Fatal(err)
@@ -171,14 +189,17 @@ func TestPagesCannotBeFramed(t *testing.T) {
 		_, style, _ := strings.Cut(page, "<style>")
 		style, _, _ = strings.Cut(style, "</style>")
 		hash := sha256.Sum256([]byte(style))
-		if style == "" || !strings.Contains(policy, "style-src 'sha256-"+base64.StdEncoding.EncodeToString(hash[:])+"'") {
+		if style == "" || !strings.Contains(policy,
+			"style-src 'sha256-"+base64.StdEncoding.EncodeToString(hash[:])+"'") {
 			t.Errorf("%s: the policy does not allow the style: %s", path, policy)
 		}
 		if got := resp.Header.Get("Referrer-Policy"); got != "strict-origin-when-cross-origin" {
 			t.Errorf("%s: Referrer-Policy %q", path, got)
 		}
-		if resp.Header.Get("X-Frame-Options") != "DENY" || resp.Header.Get("Cross-Origin-Opener-Policy") != "same-origin" ||
-			!strings.Contains(policy, "frame-ancestors 'none'") || strings.Contains(policy, "unsafe-inline") || strings.Contains(policy, "form-action") {
+		if resp.Header.Get("X-Frame-Options") != "DENY" ||
+			resp.Header.Get("Cross-Origin-Opener-Policy") != "same-origin" ||
+			!strings.Contains(policy, "frame-ancestors 'none'") ||
+			strings.Contains(policy, "unsafe-inline") || strings.Contains(policy, "form-action") {
 			t.Errorf("%s: %v", path, resp.Header)
 		}
 	}

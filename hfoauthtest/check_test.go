@@ -17,18 +17,25 @@ func TestUsersAreChecked(t *testing.T) {
 		users []hfoauthtest.User
 		want  string
 	}{
-		"no username":             {[]hfoauthtest.User{{Name: "Ada"}}, "user 1: username is missing"},
-		"a user twice":            {[]hfoauthtest.User{{Username: "ada"}, {Username: "grace"}, {Username: "ada"}}, "user 3: the username ada is used twice"},
-		"an org without a name":   {[]hfoauthtest.User{member(hfoauthtest.Org{Name: "Engines"})}, "user 1: ada: organization 1: username is missing"},
-		"an unknown role":         {[]hfoauthtest.User{member(hfoauthtest.Org{Username: "engines", Role: "writer"})}, `user 1: ada: organization engines: unknown role "writer": use one of admin, write, contributor, read, no_access`},
-		"that of a group":         {[]hfoauthtest.User{member(hfoauthtest.Org{Username: "engines", ResourceGroups: []hfoauthtest.ResourceGroup{{Role: "Write"}}})}, `unknown role "Write"`},
-		"an enterprise of a kind": {[]hfoauthtest.User{member(hfoauthtest.Org{Username: "engines", IsEnterprise: "minus"})}, `isEnterprise must be true, false or "plus"`},
+		"no username": {[]hfoauthtest.User{{Name: "Ada"}}, "user 1: username is missing"},
+		"a user twice": {[]hfoauthtest.User{{Username: "ada"}, {Username: "grace"}, {Username: "ada"}},
+			"user 3: the username ada is used twice"},
+		"an org without a name": {[]hfoauthtest.User{member(hfoauthtest.Org{Name: "Engines"})},
+			"user 1: ada: organization 1: username is missing"},
+		"an unknown role": {[]hfoauthtest.User{member(hfoauthtest.Org{Username: "engines",
+			Role: "writer"})},
+			`user 1: ada: organization engines: unknown role "writer": use one of admin, write, contributor, read, no_access`},
+		"that of a group": {[]hfoauthtest.User{member(hfoauthtest.Org{Username: "engines",
+			ResourceGroups: []hfoauthtest.ResourceGroup{{Role: "Write"}}})}, `unknown role "Write"`},
+		"an enterprise of a kind": {[]hfoauthtest.User{member(hfoauthtest.Org{Username: "engines",
+			IsEnterprise: "minus"})}, `isEnterprise must be true, false or "plus"`},
 	} {
 		got := failureOf(func(f *failure) { hfoauthtest.NewServer(f, tt.users...) })
 		if !strings.Contains(got, tt.want) {
 			t.Errorf("%s: NewServer fails the test with %q, want %q", name, got, tt.want)
 		}
-		if _, err := hfoauthtest.Listen("127.0.0.1:0", tt.users...); err == nil || !strings.Contains(err.Error(), tt.want) {
+		_, err := hfoauthtest.Listen("127.0.0.1:0", tt.users...)
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: Listen returns %v, want %q", name, err, tt.want)
 		}
 		hub := hfoauthtest.New("https://hub.example")
@@ -42,7 +49,8 @@ func TestUsersAreChecked(t *testing.T) {
 		}
 	}
 	hub := hfoauthtest.New("https://hub.example")
-	if got, want := panicOf(func() { hub.AddUser(hfoauthtest.User{}) }), "username is missing"; !strings.Contains(got, want) {
+	got, want := panicOf(func() { hub.AddUser(hfoauthtest.User{}) }), "username is missing"
+	if !strings.Contains(got, want) {
 		t.Errorf("AddUser panics with %q, want %q", got, want)
 	}
 	both := []hfoauthtest.User{{}, member(hfoauthtest.Org{Username: "engines", Role: "owner"})}
@@ -66,12 +74,15 @@ func TestPersonsAreChecked(t *testing.T) {
 		person hfoauthtest.Person
 		want   string // "" for no error
 	}{
-		"a typo in an organization":  {hfoauthtest.Person{Username: "ada", Orgs: []string{"enginez"}}, `Person.Orgs has "enginez", but ada is a member of engines, notes`},
-		"an organization of another": {hfoauthtest.Person{Username: "grace", Orgs: []string{"engines"}}, `Person.Orgs has "engines", but grace is a member of no organization`},
-		"an empty organization":      {hfoauthtest.Person{Username: "ada", Orgs: []string{""}}, `Person.Orgs has ""`},
-		"a typo in a user":           {hfoauthtest.Person{Username: "adda"}, `Person.Username is "adda", but there is no such user`},
-		"a typo in one who denies":   {hfoauthtest.Person{Username: "adda", Deny: true}, `no such user`},
-		"the first user's":           {hfoauthtest.Person{Orgs: []string{"notes"}}, ""},
+		"a typo in an organization": {hfoauthtest.Person{Username: "ada", Orgs: []string{"enginez"}},
+			`Person.Orgs has "enginez", but ada is a member of engines, notes`},
+		"an organization of another": {hfoauthtest.Person{Username: "grace", Orgs: []string{"engines"}},
+			`Person.Orgs has "engines", but grace is a member of no organization`},
+		"an empty organization": {hfoauthtest.Person{Username: "ada", Orgs: []string{""}}, `Person.Orgs has ""`},
+		"a typo in a user": {hfoauthtest.Person{Username: "adda"},
+			`Person.Username is "adda", but there is no such user`},
+		"a typo in one who denies": {hfoauthtest.Person{Username: "adda", Deny: true}, `no such user`},
+		"the first user's":         {hfoauthtest.Person{Orgs: []string{"notes"}}, ""},
 	} {
 		browser := hub.Browser(tt.person)
 		resp, err := browser.Get(app.URL + "/login")
@@ -83,7 +94,8 @@ func TestPersonsAreChecked(t *testing.T) {
 			t.Errorf("%s: the browser gets %v, want %q", name, err, tt.want)
 		}
 	}
-	if got, want := failureOf(func(f *failure) { hub.SignIn(f, app.URL+"/login", "adda") }), "no such user"; !strings.Contains(got, want) {
+	got, want := failureOf(func(f *failure) { hub.SignIn(f, app.URL+"/login", "adda") }), "no such user"
+	if !strings.Contains(got, want) {
 		t.Errorf("SignIn of a user who does not exist: %q, want %q", got, want)
 	}
 }

@@ -99,7 +99,8 @@ func TestOrgsInTheForm(t *testing.T) {
 	}
 	for _, name := range []string{"engine", "strangers", ""} {
 		resp := v.decides(url.Values{"user": {"ada"}, "org-ada": {"notes", name}}, nil)
-		if want := "ada is in no organization "; resp.StatusCode != 400 || !strings.Contains(resp.Header.Get("Text"), want) {
+		want := "ada is in no organization "
+		if resp.StatusCode != 400 || !strings.Contains(resp.Header.Get("Text"), want) {
 			t.Errorf("org-ada=%s: %s, want 400 with a page that says %q", name, resp.Status, want)
 		}
 	}
@@ -143,9 +144,11 @@ func TestConsentIsRemembered(t *testing.T) {
 
 func TestConsentIsForgotten(t *testing.T) {
 	for name, forget := range map[string]func(*hfoauthtest.Server){
-		"revoked":      func(hub *hfoauthtest.Server) { hub.Revoke("ada") },
-		"removed":      func(hub *hfoauthtest.Server) { hub.RemoveUser("ada") },
-		"always asked": func(hub *hfoauthtest.Server) { hub.Configure(func(s *hfoauthtest.Settings) { s.AlwaysAsk = true }) },
+		"revoked": func(hub *hfoauthtest.Server) { hub.Revoke("ada") },
+		"removed": func(hub *hfoauthtest.Server) { hub.RemoveUser("ada") },
+		"always asked": func(hub *hfoauthtest.Server) {
+			hub.Configure(func(s *hfoauthtest.Settings) { s.AlwaysAsk = true })
+		},
 	} {
 		v := newVisitor(t, hfoauthtest.NewServer(t))
 		v.decides(adaApproves, nil)
@@ -186,7 +189,8 @@ func TestDenialIsNotRemembered(t *testing.T) {
 }
 
 func TestRememberedConsentKeepsOrganizations(t *testing.T) {
-	v := newVisitor(t, hfoauthtest.NewServer(t, hfoauthtest.User{Username: "ada lovelace;", Orgs: []hfoauthtest.Org{{Username: "engines"}, {Username: "notes"}}}))
+	v := newVisitor(t, hfoauthtest.NewServer(t,
+		hfoauthtest.User{Username: "ada lovelace;", Orgs: []hfoauthtest.Org{{Username: "engines"}, {Username: "notes"}}}))
 	notes := hfoauthtest.Org{Username: "notes"}
 	v.decides(url.Values{"user": {"ada lovelace;"}, "org-ada lovelace;": {notes.ID()}}, nil)
 	orgs := v.user(v.authorize(nil))["orgs"].([]any)
@@ -253,7 +257,9 @@ func TestSwitchingAccounts(t *testing.T) {
 	if resp := v.read(v.PostForm(v.hub.URL+"/login", url.Values{"user": {"grace"}})); resp.StatusCode != 303 || resp.Header.Get("Location") != "/" {
 		t.Errorf("switch: %s to %s", resp.Status, resp.Header.Get("Location"))
 	}
-	if got := start("/logout"); !strings.Contains(got, "signed in as <strong>grace</strong>") || !strings.Contains(got, `action="/logout"`) {
+	got := start("/logout")
+	if !strings.Contains(got, "signed in as <strong>grace</strong>") ||
+		!strings.Contains(got, `action="/logout"`) {
 		t.Errorf("after the switch: %s", got)
 	}
 	if resp := v.authorize(nil); resp.StatusCode != 200 {
@@ -286,7 +292,8 @@ func TestAccountCookie(t *testing.T) {
 		"login":   v.read(v.PostForm(v.hub.URL+"/login", url.Values{"user": {"ada"}})),
 	} {
 		cookies := resp.Cookies()
-		if len(cookies) != 1 || !cookies[0].HttpOnly || cookies[0].SameSite != http.SameSiteLaxMode || cookies[0].Path != "/" {
+		if len(cookies) != 1 || !cookies[0].HttpOnly || cookies[0].SameSite != http.SameSiteLaxMode ||
+			cookies[0].Path != "/" {
 			t.Errorf("%s: cookies %v", name, cookies)
 		}
 	}
@@ -351,8 +358,10 @@ func TestPersonActsAsThemselves(t *testing.T) {
 		t.Errorf("with ada's cookie: %s", got)
 	}
 	calls := hub.Calls(hfoauthtest.AuthorizeEndpoint)
-	if got := body(browser.Get(app.URL + "/login")); got != "Hello, Grace Hopper!" || hub.Calls(hfoauthtest.AuthorizeEndpoint) != calls+1 {
-		t.Errorf("again: %s after %d calls, want one, without the page", got, hub.Calls(hfoauthtest.AuthorizeEndpoint)-calls)
+	got := body(browser.Get(app.URL + "/login"))
+	if got != "Hello, Grace Hopper!" || hub.Calls(hfoauthtest.AuthorizeEndpoint) != calls+1 {
+		t.Errorf("again: %s after %d calls, want one, without the page", got,
+			hub.Calls(hfoauthtest.AuthorizeEndpoint)-calls)
 	}
 }
 
@@ -373,7 +382,8 @@ func TestRedirectWithoutPath(t *testing.T) {
 			t.Fatal(err)
 		}
 		resp.Body.Close()
-		if got := resp.Header.Get("Location"); !strings.HasPrefix(got, want) || resp.StatusCode != http.StatusSeeOther {
+		got := resp.Header.Get("Location")
+		if !strings.HasPrefix(got, want) || resp.StatusCode != http.StatusSeeOther {
 			t.Errorf("%s: %s to %s, want 303 to %s", registered, resp.Status, got, want)
 		}
 		if got := resp.Header.Get("Location"); strings.Contains(got, "state=") {
@@ -384,9 +394,15 @@ func TestRedirectWithoutPath(t *testing.T) {
 
 func TestConsentPageExplainsScopes(t *testing.T) {
 	v := newVisitor(t, hfoauthtest.NewServer(t))
-	v.app = v.hub.RegisterApp(hfoauthtest.App{Name: "App", RedirectURIs: []string{redirect}, Scopes: []string{"openid", "email", "own-scope"}})
-	page := html.UnescapeString(v.authorize(func(p url.Values) { p.Set("scope", "openid email own-scope") }).Header.Get("Text"))
-	for _, want := range []string{"know that it is you who signed in <code>openid</code>", "see your e-mail address <code>email</code>", "<li><code>own-scope</code></li>"} {
+	v.app = v.hub.RegisterApp(hfoauthtest.App{Name: "App", RedirectURIs: []string{redirect},
+		Scopes: []string{"openid", "email", "own-scope"}})
+	page := html.UnescapeString(v.authorize(func(p url.Values) {
+		p.Set("scope", "openid email own-scope")
+	}).Header.Get("Text"))
+	for _, want := range []string{
+		"know that it is you who signed in <code>openid</code>",
+		"see your e-mail address <code>email</code>", "<li><code>own-scope</code></li>",
+	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page does not contain %q", want)
 		}
@@ -394,7 +410,8 @@ func TestConsentPageExplainsScopes(t *testing.T) {
 	if strings.Contains(page, "read-repos") {
 		t.Error("the page explains a scope that was not requested")
 	}
-	if page := v.authorize(func(p url.Values) { p.Set("scope", "") }).Header.Get("Text"); strings.Contains(page, "will be able to") {
+	page = v.authorize(func(p url.Values) { p.Set("scope", "") }).Header.Get("Text")
+	if strings.Contains(page, "will be able to") {
 		t.Error("the page explains scopes although none were requested")
 	}
 }
@@ -418,7 +435,9 @@ func TestForeignForms(t *testing.T) {
 		}
 		return v.read(browser.Do(req)).StatusCode
 	}
-	for _, path := range []string{"/oauth/authorize?" + authorization(v.app, nil).Encode(), "/login", "/logout", "/device"} {
+	for _, path := range []string{
+		"/oauth/authorize?" + authorization(v.app, nil).Encode(), "/login", "/logout", "/device",
+	} {
 		for _, tt := range []struct {
 			host    string
 			header  []string
@@ -432,7 +451,8 @@ func TestForeignForms(t *testing.T) {
 			{"127.0.0.1", nil, true},
 			{"localhost:1", nil, true},
 			{"hub.evil.example:" + port, nil, true},
-			{"hub.evil.example:" + port, []string{"Origin", "http://hub.evil.example:" + port, "Sec-Fetch-Site", "same-origin"}, true},
+			{"hub.evil.example:" + port, []string{"Origin", "http://hub.evil.example:" + port,
+				"Sec-Fetch-Site", "same-origin"}, true},
 			{"127.0.0.1:" + port, []string{"Origin", "https://evil.example"}, true},
 			{"127.0.0.1:" + port, []string{"Origin", "http://127.0.0.1:1"}, true},
 			{"127.0.0.1:" + port, []string{"Origin", "null"}, true},
@@ -451,8 +471,14 @@ func TestAuthorizeAtAnotherHost(t *testing.T) {
 	v := newVisitor(t, hfoauthtest.NewServer(t))
 	v.hub.Configure(func(s *hfoauthtest.Settings) { s.ApproveAs = "ada" })
 	_, port, _ := strings.Cut(strings.TrimPrefix(v.hub.URL, "http://"), ":")
-	for host, want := range map[string]int{"localhost:" + port: 303, "127.0.0.1:" + port: 303, "evil.example:" + port: 403, "localhost": 403} {
-		req, err := http.NewRequest(http.MethodGet, v.hub.URL+"/oauth/authorize?"+authorization(v.app, nil).Encode(), nil)
+	for host, want := range map[string]int{
+		"localhost:" + port:    303,
+		"127.0.0.1:" + port:    303,
+		"evil.example:" + port: 403,
+		"localhost":            403,
+	} {
+		req, err := http.NewRequest(http.MethodGet,
+			v.hub.URL+"/oauth/authorize?"+authorization(v.app, nil).Encode(), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -466,7 +492,12 @@ func TestAuthorizeAtAnotherHost(t *testing.T) {
 // A Server that is not on loopback accepts only the host of its issuer.
 func TestForeignFormsElsewhere(t *testing.T) {
 	hub := hfoauthtest.New("https://hub.example")
-	for host, want := range map[string]int{"hub.example": 303, "HUB.example": 303, "localhost": 403, "hub.example:1": 403} {
+	for host, want := range map[string]int{
+		"hub.example":   303,
+		"HUB.example":   303,
+		"localhost":     403,
+		"hub.example:1": 403,
+	} {
 		req, err := http.NewRequest(http.MethodPost, "https://"+host+"/login", strings.NewReader("user=ada"))
 		if err != nil {
 			t.Fatal(err)
@@ -512,14 +543,16 @@ func TestCrossOrigin(t *testing.T) {
 	}
 	for endpoint, method := range methods {
 		preflight := send(http.MethodOptions, endpoint)
-		if preflight.StatusCode != http.StatusNoContent || preflight.Header.Get("Access-Control-Allow-Methods") != method ||
+		if preflight.StatusCode != http.StatusNoContent ||
+			preflight.Header.Get("Access-Control-Allow-Methods") != method ||
 			preflight.Header.Get("Access-Control-Allow-Headers") != "Authorization, Content-Type" {
 			t.Errorf("%s: preflight %s %v", endpoint, preflight.Status, preflight.Header)
 		}
 		if calls := hub.Calls(endpoint); calls != 0 {
 			t.Errorf("%s: a preflight counts as %d calls", endpoint, calls)
 		}
-		answers := map[string]*http.Response{"preflight": preflight, "answer": send(method, endpoint), "wrong method": send(http.MethodDelete, endpoint)}
+		answers := map[string]*http.Response{"preflight": preflight, "answer": send(method, endpoint),
+			"wrong method": send(http.MethodDelete, endpoint)}
 		hub.SetFault(endpoint, hfoauthtest.Answer(500, "{}"))
 		answers["fault"] = send(method, endpoint)
 		for name, resp := range answers {

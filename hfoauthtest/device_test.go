@@ -77,7 +77,8 @@ func TestVerificationURIElsewhere(t *testing.T) {
 	for _, issuer := range []string{"https://hub.example", "https://localhost", "http://hub.example"} {
 		hub := hfoauthtest.New(issuer)
 		app := hub.RegisterApp(hfoauthtest.App{Public: true})
-		req, err := http.NewRequest(http.MethodPost, issuer+"/oauth/device", strings.NewReader("client_id="+app.ClientID))
+		req, err := http.NewRequest(http.MethodPost, issuer+"/oauth/device",
+			strings.NewReader("client_id="+app.ClientID))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -87,7 +88,9 @@ func TestVerificationURIElsewhere(t *testing.T) {
 		if want := `"verification_uri":"` + issuer + `/oauth/device"`; !strings.Contains(answer.text.String(), want) {
 			t.Errorf("%s: %s", issuer, answer.text.String())
 		}
-		for _, host := range []string{strings.TrimPrefix(strings.TrimPrefix(issuer, "http://"), "https://"), "proxied.example"} {
+		for _, host := range []string{
+			strings.TrimPrefix(strings.TrimPrefix(issuer, "http://"), "https://"), "proxied.example",
+		} {
 			req, err := http.NewRequest(http.MethodGet, "http://"+host+"/oauth/device", nil)
 			if err != nil {
 				t.Fatal(err)
@@ -118,15 +121,20 @@ func TestDeviceForm(t *testing.T) {
 	}
 	app := v.hub.RegisterApp(hfoauthtest.App{Public: true})
 	_, start := call(t, v.hub.URL+"/oauth/device", "", "", url.Values{"client_id": {app.ClientID}})
-	if resp := v.read(v.PostForm(v.hub.URL+"/device", url.Values{"user_code": {start["user_code"].(string)}, "user": {"grace"}, "decision": {"approve"}})); resp.StatusCode != 200 {
+	resp := v.read(v.PostForm(v.hub.URL+"/device",
+		url.Values{"user_code": {start["user_code"].(string)}, "user": {"grace"}, "decision": {"approve"}}))
+	if resp.StatusCode != 200 {
 		t.Errorf("approving: %s", resp.Status)
 	}
-	_, tokens := call(t, v.hub.URL+"/oauth/token", "", "", url.Values{"client_id": {app.ClientID}, "device_code": {start["device_code"].(string)},
-		"grant_type": {deviceGrant}})
+	_, tokens := call(t, v.hub.URL+"/oauth/token", "", "",
+		url.Values{"client_id": {app.ClientID}, "device_code": {start["device_code"].(string)},
+			"grant_type": {deviceGrant}})
 	if got := userInfo(t, v.hub, tokens)["preferred_username"]; got != "grace" {
 		t.Errorf("signed in as %v", got)
 	}
-	if resp := v.read(v.PostForm(v.hub.URL+"/device", url.Values{"user_code": {"AAAA-AAAA"}, "user": {"grace"}, "decision": {"approve"}})); resp.StatusCode != 400 {
+	resp = v.read(v.PostForm(v.hub.URL+"/device",
+		url.Values{"user_code": {"AAAA-AAAA"}, "user": {"grace"}, "decision": {"approve"}}))
+	if resp.StatusCode != 400 {
 		t.Errorf("an unknown code: %s", resp.Status)
 	}
 }
@@ -149,8 +157,9 @@ func TestDeviceApprovedAtOnce(t *testing.T) {
 		if err := tt.decide(start["user_code"].(string)); err != nil {
 			t.Fatal(err)
 		}
-		status, tokens := call(t, hub.URL+"/oauth/token", "", "", url.Values{"client_id": {app.ClientID}, "device_code": {start["device_code"].(string)},
-			"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}})
+		status, tokens := call(t, hub.URL+"/oauth/token", "", "",
+			url.Values{"client_id": {app.ClientID}, "device_code": {start["device_code"].(string)},
+				"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}})
 		got := tokens["error"]
 		if status == 200 {
 			got = userInfo(t, hub, tokens)["preferred_username"]
@@ -185,7 +194,8 @@ func TestDeviceOfAnotherSite(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, tokens := call(t, hub.URL+"/oauth/token", "", "", url.Values{
-		"client_id": {app.ClientID}, "device_code": {start.DeviceCode}, "grant_type": {"urn:ietf:params:oauth:grant-type:device_code"},
+		"client_id": {app.ClientID}, "device_code": {start.DeviceCode},
+		"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"},
 	})
 	if got := tokens["error"]; got != "authorization_pending" {
 		t.Errorf("the token endpoint returns the error %v, want authorization_pending", got)
@@ -200,8 +210,10 @@ func TestDeviceCodeOfAnotherApp(t *testing.T) {
 		t.Fatal(err)
 	}
 	other := hub.RegisterApp(hfoauthtest.App{Public: true})
-	if _, answer := call(t, hub.URL+"/oauth/token", "", "", url.Values{"client_id": {other.ClientID}, "device_code": {start["device_code"].(string)},
-		"grant_type": {deviceGrant}}); answer["error"] != "expired_token" {
+	_, answer := call(t, hub.URL+"/oauth/token", "", "",
+		url.Values{"client_id": {other.ClientID}, "device_code": {start["device_code"].(string)},
+			"grant_type": {deviceGrant}})
+	if answer["error"] != "expired_token" {
 		t.Errorf("%v, want expired_token", answer)
 	}
 }

@@ -19,7 +19,8 @@ func tinyApp(hub *hfoauthtest.Server) *httptest.Server {
 	app := httptest.NewServer(mux)
 	callback := app.URL + "/callback"
 	mux.HandleFunc("/login", func(w http.ResponseWriter, r *http.Request) {
-		query := url.Values{"response_type": {"code"}, "client_id": {registered.ClientID}, "redirect_uri": {callback}, "scope": {"openid profile"}}
+		query := url.Values{"response_type": {"code"}, "client_id": {registered.ClientID},
+			"redirect_uri": {callback}, "scope": {"openid profile"}}
 		http.Redirect(w, r, hub.URL+"/oauth/authorize?"+query.Encode(), http.StatusSeeOther)
 	})
 	mux.HandleFunc("/callback", func(w http.ResponseWriter, r *http.Request) {
@@ -116,7 +117,8 @@ func ExampleServer_SetFault() {
 	app := tinyApp(hub)
 	defer app.Close()
 
-	hub.SetFault(hfoauthtest.TokenEndpoint, hfoauthtest.Times(1, hfoauthtest.Answer(http.StatusServiceUnavailable, "", "Retry-After", "7")))
+	hub.SetFault(hfoauthtest.TokenEndpoint,
+		hfoauthtest.Times(1, hfoauthtest.Answer(http.StatusServiceUnavailable, "", "Retry-After", "7")))
 	browser := hub.Browser(hfoauthtest.Person{Username: "ada"})
 	defer browser.CloseIdleConnections()
 	fmt.Print(body(browser.Get(app.URL + "/login")))

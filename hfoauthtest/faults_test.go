@@ -24,7 +24,8 @@ func TestFaultsKeepTheStatus(t *testing.T) {
 		}
 		answer, err := io.ReadAll(resp.Body)
 		resp.Body.Close()
-		if err != nil || resp.StatusCode != 401 || resp.Header.Get("WWW-Authenticate") == "" || !bytes.Contains(answer, []byte("error")) {
+		if err != nil || resp.StatusCode != 401 || resp.Header.Get("WWW-Authenticate") == "" ||
+			!bytes.Contains(answer, []byte("error")) {
 			t.Errorf("%s: %s %v", name, resp.Status, err)
 		}
 		if want := 200_000; name != "trickle" && len(answer) != want {

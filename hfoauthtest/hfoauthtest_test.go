@@ -31,7 +31,10 @@ func codeForm(code string) url.Values {
 	}
 }
 
-var browser = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+var browser = &http.Client{CheckRedirect: func(*http.Request,
+	[]*http.Request) error {
+	return http.ErrUseLastResponse
+}}
 
 func challenge() string {
 	hash := sha256.Sum256([]byte(verifier))
@@ -122,7 +125,8 @@ func TestAuthorizeRefuses(t *testing.T) {
 		"no redirect":        func(p url.Values) { p.Del("redirect_uri") },
 		"redirect elsewhere": func(p url.Values) { p.Set("redirect_uri", "https://evil.example/login/callback") },
 	} {
-		if status, response := consent(t, hub, authorization(app, change), approve); status != 400 || len(response) > 0 {
+		status, response := consent(t, hub, authorization(app, change), approve)
+		if status != 400 || len(response) > 0 {
 			t.Errorf("%s: %d %v, want a page and no redirect", name, status, response)
 		}
 	}
@@ -131,12 +135,14 @@ func TestAuthorizeRefuses(t *testing.T) {
 		"invalid_scope":             func(p url.Values) { p.Set("scope", "openid everything") },
 		"invalid_request":           func(p url.Values) { p.Set("code_challenge_method", "plain") },
 	} {
-		if status, response := consent(t, hub, authorization(app, change), approve); status != 302 || response.Get("error") != want || response.Get("state") != "s" {
+		status, response := consent(t, hub, authorization(app, change), approve)
+		if status != 302 || response.Get("error") != want || response.Get("state") != "s" {
 			t.Errorf("%d %v, want %s", status, response, want)
 		}
 	}
 	status, response := consent(t, hub, authorization(app, nil), url.Values{"user": {"ada"}, "decision": {"deny"}})
-	if status != 302 || response.Get("error") != "access_denied" || response.Get("error_description") != "The user denied the request" || response.Get("state") != "s" {
+	if status != 302 || response.Get("error") != "access_denied" ||
+		response.Get("error_description") != "The user denied the request" || response.Get("state") != "s" {
 		t.Errorf("denial: %d %v", status, response)
 	}
 }
@@ -151,22 +157,29 @@ func TestTokenRefuses(t *testing.T) {
 		status     int
 		code       string
 	}{
-		"wrong secret":   {app.ClientID, "wrong", nil, 401, "invalid_client"},
-		"no secret":      {"", "", func(f url.Values) { f.Set("client_id", app.ClientID); f.Del("code_verifier") }, 401, "invalid_client"},
+		"wrong secret": {app.ClientID, "wrong", nil, 401, "invalid_client"},
+		"no secret": {"", "",
+			func(f url.Values) { f.Set("client_id", app.ClientID); f.Del("code_verifier") }, 401, "invalid_client"},
 		"unknown client": {"x", "y", nil, 401, "invalid_client"},
-		"two clients":    {app.ClientID, app.ClientSecret, func(f url.Values) { f.Set("client_id", other.ClientID) }, 401, "invalid_client"},
-		"other client":   {other.ClientID, other.ClientSecret, nil, 400, "invalid_grant"},
-		"wrong redirect": {app.ClientID, app.ClientSecret, func(f url.Values) { f.Set("redirect_uri", redirect+"?") }, 400, "invalid_grant"},
-		"wrong verifier": {app.ClientID, app.ClientSecret, func(f url.Values) { f.Set("code_verifier", "x") }, 400, "invalid_grant"},
-		"no verifier":    {app.ClientID, app.ClientSecret, func(f url.Values) { f.Del("code_verifier") }, 400, "invalid_grant"},
-		"unknown code":   {app.ClientID, app.ClientSecret, func(f url.Values) { f.Set("code", "x") }, 400, "invalid_grant"},
-		"unknown grant":  {app.ClientID, app.ClientSecret, func(f url.Values) { f.Set("grant_type", "password") }, 400, "unsupported_grant_type"},
+		"two clients": {app.ClientID, app.ClientSecret,
+			func(f url.Values) { f.Set("client_id", other.ClientID) }, 401, "invalid_client"},
+		"other client": {other.ClientID, other.ClientSecret, nil, 400, "invalid_grant"},
+		"wrong redirect": {app.ClientID, app.ClientSecret,
+			func(f url.Values) { f.Set("redirect_uri", redirect+"?") }, 400, "invalid_grant"},
+		"wrong verifier": {app.ClientID, app.ClientSecret,
+			func(f url.Values) { f.Set("code_verifier", "x") }, 400, "invalid_grant"},
+		"no verifier": {app.ClientID, app.ClientSecret, func(f url.Values) { f.Del("code_verifier") },
+			400, "invalid_grant"},
+		"unknown code": {app.ClientID, app.ClientSecret, func(f url.Values) { f.Set("code", "x") }, 400, "invalid_grant"},
+		"unknown grant": {app.ClientID, app.ClientSecret,
+			func(f url.Values) { f.Set("grant_type", "password") }, 400, "unsupported_grant_type"},
 	} {
 		form := codeForm(approved(t, hub, app))
 		if tt.change != nil {
 			tt.change(form)
 		}
-		if status, body := call(t, hub.URL+"/oauth/token", tt.id, tt.secret, form); status != tt.status || body["error"] != tt.code {
+		status, body := call(t, hub.URL+"/oauth/token", tt.id, tt.secret, form)
+		if status != tt.status || body["error"] != tt.code {
 			t.Errorf("%s: %d %v, want %d %s", name, status, body, tt.status, tt.code)
 		}
 	}
@@ -178,17 +191,20 @@ func TestTokens(t *testing.T) {
 	form := codeForm(approved(t, hub, app))
 	status, tokens := call(t, hub.URL+"/oauth/token", app.ClientID, app.ClientSecret, form)
 	access, _ := tokens["access_token"].(string)
-	if status != 200 || !strings.HasPrefix(access, "hf_oauth_") || len(access) < 300 || tokens["token_type"] != "bearer" || tokens["expires_in"] != 28800.0 || tokens["scope"] != "openid profile" {
+	if status != 200 || !strings.HasPrefix(access, "hf_oauth_") || len(access) < 300 ||
+		tokens["token_type"] != "bearer" || tokens["expires_in"] != 28800.0 || tokens["scope"] != "openid profile" {
 		t.Fatalf("%d %v", status, tokens)
 	}
 	if status, body := call(t, hub.URL+"/oauth/token", app.ClientID, app.ClientSecret, form); status != 400 || body["error"] != "invalid_grant" {
 		t.Errorf("a code works twice: %d %v", status, body)
 	}
 	status, claims := withToken(t, hub.URL+"/oauth/userinfo", access)
-	if status != 200 || claims["preferred_username"] != "ada" || claims["email"] != nil || claims["canPay"] != nil {
+	if status != 200 || claims["preferred_username"] != "ada" || claims["email"] != nil ||
+		claims["canPay"] != nil {
 		t.Errorf("userinfo without scopes for it: %d %v", status, claims)
 	}
-	if org := claims["orgs"].([]any)[0].(map[string]any); org["preferred_username"] != "engines" || org["roleInOrg"] != nil {
+	org := claims["orgs"].([]any)[0].(map[string]any)
+	if org["preferred_username"] != "engines" || org["roleInOrg"] != nil {
 		t.Errorf("an organization that was not granted: %v", org)
 	}
 	if status, _ := withToken(t, hub.URL+"/oauth/userinfo", access+"x"); status != 401 {
@@ -200,23 +216,29 @@ func TestTokens(t *testing.T) {
 	if status != 200 || renewed["refresh_token"] == tokens["refresh_token"] || renewed["access_token"] == access {
 		t.Errorf("refresh: %d %v", status, renewed)
 	}
-	if status, body := call(t, hub.URL+"/oauth/token", app.ClientID, app.ClientSecret, refresh); status != 400 || body["error"] != "invalid_grant" {
+	status, body := call(t, hub.URL+"/oauth/token", app.ClientID, app.ClientSecret, refresh)
+	if status != 400 || body["error"] != "invalid_grant" {
 		t.Errorf("a refresh token works twice: %d %v", status, body)
 	}
 	hub.Revoke("ada")
 	if status, _ := withToken(t, hub.URL+"/oauth/userinfo", access); status != 401 {
 		t.Errorf("revoked token: %d", status)
 	}
-	if calls := hub.Calls(hfoauthtest.TokenEndpoint); calls != 4 || len(hub.Requests(hfoauthtest.TokenEndpoint)) != calls {
+	calls := hub.Calls(hfoauthtest.TokenEndpoint)
+	if calls != 4 || len(hub.Requests(hfoauthtest.TokenEndpoint)) != calls {
 		t.Errorf("%d token calls recorded, want 4", calls)
 	}
 }
 
 func TestWhoAmI(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
-	for token, want := range map[string]string{hub.UserToken("ada"): "access_token", hub.AccessToken("ada", "app"): "oauth"} {
+	for token, want := range map[string]string{
+		hub.UserToken("ada"):          "access_token",
+		hub.AccessToken("ada", "app"): "oauth",
+	} {
 		status, body := withToken(t, hub.URL+"/api/whoami-v2", token)
-		if status != 200 || body["type"] != "user" || body["name"] != "ada" || body["auth"].(map[string]any)["type"] != want {
+		if status != 200 || body["type"] != "user" || body["name"] != "ada" ||
+			body["auth"].(map[string]any)["type"] != want {
 			t.Errorf("%d %v", status, body)
 		}
 	}
@@ -234,8 +256,10 @@ func TestDevice(t *testing.T) {
 	clock := time.Now()
 	hub.Configure(func(s *hfoauthtest.Settings) { s.Now = func() time.Time { return clock } })
 	start := func() (string, string) {
-		status, body := call(t, hub.URL+"/oauth/device", "", "", url.Values{"client_id": {app.ClientID}, "scope": {"openid"}})
-		if status != 200 || body["expires_in"] != 300.0 || body["interval"] != nil || body["verification_uri_complete"] != nil {
+		status, body := call(t, hub.URL+"/oauth/device", "", "",
+			url.Values{"client_id": {app.ClientID}, "scope": {"openid"}})
+		if status != 200 || body["expires_in"] != 300.0 || body["interval"] != nil ||
+			body["verification_uri_complete"] != nil {
 			t.Fatalf("%d %v", status, body)
 		}
 		return body["device_code"].(string), body["user_code"].(string)
@@ -257,7 +281,8 @@ func TestDevice(t *testing.T) {
 	if got := poll(code); got != "slow_down" {
 		t.Errorf("too fast: %v", got)
 	}
-	resp, err := browser.PostForm(hub.URL+"/device", url.Values{"user_code": {strings.ToLower(userCode)}, "user": {"ada"}, "decision": {"approve"}})
+	resp, err := browser.PostForm(hub.URL+"/device",
+		url.Values{"user_code": {strings.ToLower(userCode)}, "user": {"ada"}, "decision": {"approve"}})
 	if err != nil || resp.StatusCode != 200 {
 		t.Fatal(resp, err)
 	}
@@ -281,7 +306,8 @@ func TestDevice(t *testing.T) {
 		t.Error("an expired code was approved")
 	}
 	confidential := hub.RegisterApp(hfoauthtest.App{})
-	if status, _ := call(t, hub.URL+"/oauth/device", "", "", url.Values{"client_id": {confidential.ClientID}}); status != 401 {
+	status, _ := call(t, hub.URL+"/oauth/device", "", "", url.Values{"client_id": {confidential.ClientID}})
+	if status != 401 {
 		t.Errorf("an app with a secret that does not use it: %d", status)
 	}
 }
@@ -295,7 +321,8 @@ func TestTokenExchange(t *testing.T) {
 			"subject_token_type": {emailToken}, "scope": {scope}})
 	}
 	status, body := exchange("ada@example.com", "openid inference-api")
-	if status != 200 || body["refresh_token"] != nil || body["issued_token_type"] == nil || body["scope"] != "openid inference-api" {
+	if status != 200 || body["refresh_token"] != nil || body["issued_token_type"] == nil ||
+		body["scope"] != "openid inference-api" {
 		t.Errorf("%d %v", status, body)
 	}
 	if _, body := exchange("nobody@example.com", ""); body["error"] != "invalid_grant" {
@@ -309,8 +336,14 @@ func TestTokenExchange(t *testing.T) {
 func TestLoopbackRedirectOnAnyPort(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
 	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{"http://127.0.0.1/cb"}})
-	for uri, want := range map[string]int{"http://127.0.0.1:4567/cb": 303, "http://127.0.0.1:4567/other": 400, "http://localhost:4567/cb": 400, "https://127.0.0.1:1/cb": 400} {
-		status, _ := consent(t, hub, authorization(app, func(p url.Values) { p.Set("redirect_uri", uri) }), adaApproves)
+	for uri, want := range map[string]int{
+		"http://127.0.0.1:4567/cb":    303,
+		"http://127.0.0.1:4567/other": 400,
+		"http://localhost:4567/cb":    400,
+		"https://127.0.0.1:1/cb":      400,
+	} {
+		status, _ := consent(t, hub, authorization(app, func(p url.Values) { p.Set("redirect_uri", uri) }),
+			adaApproves)
 		if status != want {
 			t.Errorf("%s: %d, want %d", uri, status, want)
 		}
@@ -320,11 +353,15 @@ func TestLoopbackRedirectOnAnyPort(t *testing.T) {
 func TestClientIDMetadataDocument(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
 	var document map[string]any
-	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { json.NewEncoder(w).Encode(document) }))
+	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter,
+		r *http.Request) {
+		json.NewEncoder(w).Encode(document)
+	}))
 	defer app.Close()
 	clientID := app.URL + "/.well-known/oauth-cimd"
 	good := func() map[string]any {
-		return map[string]any{"client_id": clientID, "client_name": "App", "redirect_uris": []string{redirect}, "token_endpoint_auth_method": "none"}
+		return map[string]any{"client_id": clientID, "client_name": "App",
+			"redirect_uris": []string{redirect}, "token_endpoint_auth_method": "none"}
 	}
 	authorize := func(change func(url.Values)) int {
 		params := authorization(hfoauthtest.App{ClientID: clientID}, change)
@@ -335,7 +372,12 @@ func TestClientIDMetadataDocument(t *testing.T) {
 	if status := authorize(nil); status != 303 {
 		t.Errorf("good document: %d", status)
 	}
-	for name, value := range map[string]any{"client_id": app.URL, "client_name": "", "redirect_uris": []string{}, "token_endpoint_auth_method": "client_secret_basic"} {
+	for name, value := range map[string]any{
+		"client_id":                  app.URL,
+		"client_name":                "",
+		"redirect_uris":              []string{},
+		"token_endpoint_auth_method": "client_secret_basic",
+	} {
 		document = good()
 		document[name] = value
 		if status := authorize(nil); status != 400 {
@@ -353,10 +395,15 @@ func TestConsentPage(t *testing.T) {
 	}
 	defer resp.Body.Close()
 	page, _ := io.ReadAll(resp.Body)
-	if strings.Contains(string(page), "<script>") || strings.Contains(string(page), "<b>") || !strings.Contains(string(page), "Deny") {
+	if strings.Contains(string(page), "<script>") || strings.Contains(string(page), "<b>") ||
+		!strings.Contains(string(page), "Deny") {
 		t.Errorf("page: %s", page)
 	}
-	for name, want := range map[string]string{"X-Frame-Options": "DENY", "Cross-Origin-Opener-Policy": "same-origin", "Cache-Control": "no-store"} {
+	for name, want := range map[string]string{
+		"X-Frame-Options":            "DENY",
+		"Cross-Origin-Opener-Policy": "same-origin",
+		"Cache-Control":              "no-store",
+	} {
 		if got := resp.Header.Get(name); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}

@@ -78,19 +78,22 @@ func TestIDToken(t *testing.T) {
 	}
 	header, claims := parse(t, token)
 	hash := sha256.Sum256([]byte(tokens["access_token"].(string)))
-	for name, want := range map[string]any{"iss": hub.URL, "aud": app.ClientID, "azp": app.ClientID, "nonce": "n", "preferred_username": "ada",
+	for name, want := range map[string]any{"iss": hub.URL, "aud": app.ClientID, "azp": app.ClientID,
+		"nonce": "n", "preferred_username": "ada",
 		"at_hash": base64.RawURLEncoding.EncodeToString(hash[:16])} {
 		if claims[name] != want {
 			t.Errorf("%s: %v, want %v", name, claims[name], want)
 		}
 	}
-	if header["alg"] != "RS256" || claims["exp"].(float64)-claims["iat"].(float64) != 3600 || claims["orgs"] != nil {
+	if header["alg"] != "RS256" || claims["exp"].(float64)-claims["iat"].(float64) != 3600 ||
+		claims["orgs"] != nil {
 		t.Errorf("header %v, claims %v", header, claims)
 	}
 	if claims["sub"] != userInfo(t, hub, tokens)["sub"] {
 		t.Error("sub differs from that of the userinfo")
 	}
-	_, renewed := call(t, hub.URL+"/oauth/token", app.ClientID, app.ClientSecret, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {tokens["refresh_token"].(string)}})
+	_, renewed := call(t, hub.URL+"/oauth/token", app.ClientID, app.ClientSecret,
+		url.Values{"grant_type": {"refresh_token"}, "refresh_token": {tokens["refresh_token"].(string)}})
 	if _, claims := parse(t, renewed["id_token"].(string)); claims["nonce"] != nil {
 		t.Errorf("the ID token of a refresh has the nonce %v", claims["nonce"])
 	}
@@ -128,14 +131,25 @@ func TestSigningOtherwise(t *testing.T) {
 		sign func(key *rsa.PrivateKey, header, claims map[string]any) string
 		want bool
 	}{
-		"as the provider does":  {jwt.RS256, true},
-		"not at all":            {func(_ *rsa.PrivateKey, h, c map[string]any) string { return jwt.Unsigned(h, c) }, false},
-		"HS256":                 {func(_ *rsa.PrivateKey, h, c map[string]any) string { return jwt.HS256([]byte("secret"), h, c) }, false},
-		"another key, same kid": {func(_ *rsa.PrivateKey, h, c map[string]any) string { return jwt.RS256(otherKey, h, c) }, false},
-		"an unknown kid":        {func(key *rsa.PrivateKey, h, c map[string]any) string { h["kid"] = "x"; return jwt.RS256(key, h, c) }, false},
+		"as the provider does": {jwt.RS256, true},
+		"not at all":           {func(_ *rsa.PrivateKey, h, c map[string]any) string { return jwt.Unsigned(h, c) }, false},
+		"HS256": {func(_ *rsa.PrivateKey,
+			h, c map[string]any) string {
+			return jwt.HS256([]byte("secret"), h, c)
+		}, false},
+		"another key, same kid": {func(_ *rsa.PrivateKey,
+			h, c map[string]any) string {
+			return jwt.RS256(otherKey, h, c)
+		}, false},
+		"an unknown kid": {func(key *rsa.PrivateKey,
+			h, c map[string]any) string {
+			h["kid"] = "x"
+			return jwt.RS256(key, h, c)
+		}, false},
 	} {
 		hub.Configure(func(s *hfoauthtest.Settings) { s.Sign = tt.sign })
-		if token := signedIn(t, hub, "openid", url.Values{"user": {"ada"}})["id_token"].(string); verifies(t, hub, token) != tt.want {
+		token := signedIn(t, hub, "openid", url.Values{"user": {"ada"}})["id_token"].(string)
+		if verifies(t, hub, token) != tt.want {
 			t.Errorf("%s: verifies is %v, want %v", name, !tt.want, tt.want)
 		}
 	}
@@ -144,7 +158,8 @@ func TestSigningOtherwise(t *testing.T) {
 		s.IDToken = func(_, claims map[string]any) { claims["iss"] = "https://evil.example"; delete(claims, "sub") }
 	})
 	token := signedIn(t, hub, "openid", url.Values{"user": {"ada"}})["id_token"].(string)
-	if _, claims := parse(t, token); !verifies(t, hub, token) || claims["iss"] != "https://evil.example" || claims["sub"] != nil {
+	_, claims := parse(t, token)
+	if !verifies(t, hub, token) || claims["iss"] != "https://evil.example" || claims["sub"] != nil {
 		t.Errorf("changed claims: %v", claims)
 	}
 }

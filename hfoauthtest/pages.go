@@ -57,7 +57,8 @@ func (s *Server) consentPage(w http.ResponseWriter, query url.Values, app *App, 
 
 		OrgField func(username string) string
 	}{
-		app.Name, s.allUsers(), orElse(signedIn, s.firstUsername()), explain(strings.Fields(query.Get("scope"))), query["orgIds"],
+		app.Name, s.allUsers(), orElse(signedIn, s.firstUsername()),
+		explain(strings.Fields(query.Get("scope"))), query["orgIds"],
 		string(AuthorizeEndpoint) + "?" + query.Encode(), template.CSS(style), orgField,
 	}
 	pageHeaders(w)
@@ -93,7 +94,8 @@ func pageHeaders(w http.ResponseWriter) {
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src '"+styleHash+"'; base-uri 'none'; frame-ancestors 'none'")
+	h.Set("Content-Security-Policy",
+		"default-src 'none'; style-src '"+styleHash+"'; base-uri 'none'; frame-ancestors 'none'")
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Referrer-Policy", "strict-origin-when-cross-origin")

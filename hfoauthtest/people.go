@@ -39,7 +39,8 @@ func (s *Server) signedIn(r *http.Request) string {
 }
 
 func setAccount(w http.ResponseWriter, username string) {
-	http.SetCookie(w, &http.Cookie{Name: accountCookie, Value: url.QueryEscape(username), Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode})
+	http.SetCookie(w, &http.Cookie{Name: accountCookie, Value: url.QueryEscape(username), Path: "/",
+		HttpOnly: true, SameSite: http.SameSiteLaxMode})
 }
 
 // startPage shows who is signed in at the provider, and forms to switch the

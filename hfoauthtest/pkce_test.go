@@ -21,31 +21,38 @@ func TestRedeemByPKCE(t *testing.T) {
 		status    int
 		code      any
 	}{
-		"public":                      {public, nil, nil, 200, nil},
-		"public, by ID":               {public, nil, url.Values{"client_id": {public.ClientID}}, 200, nil},
-		"with a secret":               {confidential, nil, nil, 200, nil},
-		"with a secret, by ID":        {confidential, nil, url.Values{"client_id": {confidential.ClientID}}, 200, nil},
-		"another app's ID":            {public, nil, url.Values{"client_id": {confidential.ClientID}}, 400, "invalid_grant"},
-		"an unknown ID":               {public, nil, url.Values{"client_id": {"x"}}, 401, "invalid_client"},
-		"another verifier":            {confidential, nil, url.Values{"code_verifier": {verifier + "x"}}, 400, "invalid_grant"},
-		"no verifier":                 {confidential, nil, url.Values{"code_verifier": {""}}, 401, "invalid_client"},
-		"no verifier, public, by ID":  {public, nil, url.Values{"code_verifier": {""}, "client_id": {public.ClientID}}, 400, "invalid_grant"},
-		"a code without a challenge":  {confidential, noPKCE, nil, 401, "invalid_client"},
-		"a wrong secret":              {confidential, nil, url.Values{"client_id": {confidential.ClientID}, "client_secret": {"x"}}, 401, "invalid_client"},
-		"an unknown code":             {confidential, nil, url.Values{"code": {"x"}}, 400, "invalid_grant"},
-		"another redirect URI":        {confidential, nil, url.Values{"redirect_uri": {"http://localhost:1/"}}, 400, "invalid_grant"},
-		"a refresh with a verifier":   {confidential, nil, url.Values{"grant_type": {"refresh_token"}}, 401, "invalid_client"},
+		"public":               {public, nil, nil, 200, nil},
+		"public, by ID":        {public, nil, url.Values{"client_id": {public.ClientID}}, 200, nil},
+		"with a secret":        {confidential, nil, nil, 200, nil},
+		"with a secret, by ID": {confidential, nil, url.Values{"client_id": {confidential.ClientID}}, 200, nil},
+		"another app's ID":     {public, nil, url.Values{"client_id": {confidential.ClientID}}, 400, "invalid_grant"},
+		"an unknown ID":        {public, nil, url.Values{"client_id": {"x"}}, 401, "invalid_client"},
+		"another verifier": {confidential, nil, url.Values{"code_verifier": {verifier + "x"}},
+			400, "invalid_grant"},
+		"no verifier": {confidential, nil, url.Values{"code_verifier": {""}}, 401, "invalid_client"},
+		"no verifier, public, by ID": {public, nil,
+			url.Values{"code_verifier": {""}, "client_id": {public.ClientID}}, 400, "invalid_grant"},
+		"a code without a challenge": {confidential, noPKCE, nil, 401, "invalid_client"},
+		"a wrong secret": {confidential, nil,
+			url.Values{"client_id": {confidential.ClientID}, "client_secret": {"x"}}, 401, "invalid_client"},
+		"an unknown code": {confidential, nil, url.Values{"code": {"x"}}, 400, "invalid_grant"},
+		"another redirect URI": {confidential, nil,
+			url.Values{"redirect_uri": {"http://localhost:1/"}}, 400, "invalid_grant"},
+		"a refresh with a verifier": {confidential, nil, url.Values{"grant_type": {"refresh_token"}},
+			401, "invalid_client"},
 		"an exchange with a verifier": {confidential, nil, url.Values{"grant_type": {exchangeGrant}}, 401, "invalid_client"},
 		"a device with a verifier":    {confidential, nil, url.Values{"grant_type": {deviceGrant}}, 401, "invalid_client"},
-		"a device, by ID, no secret":  {confidential, nil, url.Values{"grant_type": {deviceGrant}, "client_id": {confidential.ClientID}}, 401, "invalid_client"},
-		"an unknown grant, by PKCE":   {confidential, nil, url.Values{"grant_type": {"password"}}, 401, "invalid_client"},
+		"a device, by ID, no secret": {confidential, nil,
+			url.Values{"grant_type": {deviceGrant}, "client_id": {confidential.ClientID}}, 401, "invalid_client"},
+		"an unknown grant, by PKCE": {confidential, nil, url.Values{"grant_type": {"password"}}, 401, "invalid_client"},
 	} {
 		_, response := consent(t, hub, authorization(tt.app, tt.authorize), url.Values{"user": {"ada"}})
 		form := codeForm(response.Get("code"))
 		for key, values := range tt.form {
 			form[key] = values
 		}
-		if status, answer := call(t, hub.URL+"/oauth/token", "", "", form); status != tt.status || answer["error"] != tt.code {
+		status, answer := call(t, hub.URL+"/oauth/token", "", "", form)
+		if status != tt.status || answer["error"] != tt.code {
 			t.Errorf("%s: %d %v, want %d %v", name, status, answer["error"], tt.status, tt.code)
 		}
 	}
@@ -55,8 +62,11 @@ func TestRedeemByPKCE(t *testing.T) {
 func TestVerifierWithoutChallenge(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
 	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{redirect}})
-	_, response := consent(t, hub, authorization(app, func(p url.Values) { p.Del("code_challenge"); p.Del("code_challenge_method") }), url.Values{"user": {"ada"}})
-	if status, answer := redeem(t, hub, app, response.Get("code")); status != 400 || answer["error"] != "invalid_grant" {
+	_, response := consent(t, hub,
+		authorization(app, func(p url.Values) { p.Del("code_challenge"); p.Del("code_challenge_method") }),
+		url.Values{"user": {"ada"}})
+	status, answer := redeem(t, hub, app, response.Get("code"))
+	if status != 400 || answer["error"] != "invalid_grant" {
 		t.Errorf("%d %v", status, answer)
 	}
 }
@@ -99,7 +109,11 @@ func TestScopesOfDeviceAndExchange(t *testing.T) {
 		}
 		return tokens["scope"]
 	}
-	for scope, want := range map[string]string{"": "openid profile jobs", "openid jobs": "openid jobs", "openid email": "invalid_scope"} {
+	for scope, want := range map[string]string{
+		"":             "openid profile jobs",
+		"openid jobs":  "openid jobs",
+		"openid email": "invalid_scope",
+	} {
 		if got := device(scope); got != want {
 			t.Errorf("device with scope %q: %v, want %s", scope, got, want)
 		}

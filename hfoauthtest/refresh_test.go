@@ -92,7 +92,8 @@ func TestAborted(t *testing.T) {
 	r := newRenewal(t, false)
 	r.hub.SetFault(hfoauthtest.TokenEndpoint, hfoauthtest.Times(1, hfoauthtest.Aborted()))
 	status, answer := r.refresh(r.tokens)
-	if status != 400 || answer["error"] != "invalid_grant" || answer["error_description"] != "This operation was aborted" {
+	if status != 400 || answer["error"] != "invalid_grant" ||
+		answer["error_description"] != "This operation was aborted" {
 		t.Errorf("%d %v", status, answer)
 	}
 	if status, answer := r.refresh(r.tokens); status != 200 {
@@ -102,8 +103,14 @@ func TestAborted(t *testing.T) {
 
 func TestWhoAmIHook(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
-	hub.Configure(func(s *hfoauthtest.Settings) { s.WhoAmI = func(answer map[string]any) { answer["type"] = "robot" } })
-	for name, token := range map[string]string{"user": hub.UserToken("ada"), "organization": hub.OrgToken("engines"), "app": hub.AppToken("x")} {
+	hub.Configure(func(s *hfoauthtest.Settings) {
+		s.WhoAmI = func(answer map[string]any) { answer["type"] = "robot" }
+	})
+	for name, token := range map[string]string{
+		"user":         hub.UserToken("ada"),
+		"organization": hub.OrgToken("engines"),
+		"app":          hub.AppToken("x"),
+	} {
 		if got := whoAmI(t, hub, token)["type"]; got != "robot" {
 			t.Errorf("%s: type %v", name, got)
 		}

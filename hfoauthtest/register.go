@@ -60,7 +60,8 @@ func (m *registration) complete() *oauthError {
 	}
 	for _, uri := range m.RedirectURIs {
 		if !registrable(uri) {
-			return badRequest("invalid_redirect_uri", uri+" must be an absolute https URL, an http URL on loopback or a URI with the app's own scheme, without a fragment")
+			return badRequest("invalid_redirect_uri", uri+" must be an absolute https URL, "+
+				"an http URL on loopback or a URI with the app's own scheme, without a fragment")
 		}
 	}
 	m.AuthMethod = orElse(m.AuthMethod, "client_secret_basic")
@@ -83,7 +84,8 @@ func (m *registration) complete() *oauthError {
 	}
 	asked := strings.Fields(m.Scope)
 	known := knownScopes()
-	m.Scope = strings.Join(slices.DeleteFunc(asked, func(scope string) bool { return !slices.Contains(known, scope) }), " ")
+	m.Scope = strings.Join(slices.DeleteFunc(asked,
+		func(scope string) bool { return !slices.Contains(known, scope) }), " ")
 	return nil
 }
 

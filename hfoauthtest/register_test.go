@@ -40,9 +40,11 @@ func TestServerMetadata(t *testing.T) {
 		}
 		return document
 	}
-	openid, oauth := document("/.well-known/openid-configuration"), document("/.well-known/oauth-authorization-server")
+	openid := document("/.well-known/openid-configuration")
+	oauth := document("/.well-known/oauth-authorization-server")
 	has(t, "RFC 8414", oauth, map[string]any{
-		"issuer": hub.URL, "registration_endpoint": hub.URL + "/oauth/register", "client_id_metadata_document_supported": true, "token_endpoint": hub.URL + "/oauth/token",
+		"issuer": hub.URL, "registration_endpoint": hub.URL + "/oauth/register",
+		"client_id_metadata_document_supported": true, "token_endpoint": hub.URL + "/oauth/token",
 	})
 	for _, name := range []string{"registration_endpoint", "client_id_metadata_document_supported"} {
 		if value, ok := openid[name]; ok {
@@ -60,10 +62,13 @@ func TestMetadata(t *testing.T) {
 	resp, err := browser.Get(hub.URL + "/.well-known/openid-configuration")
 	want := `{"authorization_endpoint":"URL/oauth/authorize","code_challenge_methods_supported":["S256"],` +
 		`"device_authorization_endpoint":"URL/oauth/device",` +
-		`"grant_types_supported":["authorization_code","refresh_token","urn:ietf:params:oauth:grant-type:device_code","urn:ietf:params:oauth:grant-type:token-exchange"],` +
-		`"id_token_signing_alg_values_supported":["RS256"],"issuer":"URL","jwks_uri":"URL/oauth/jwks","response_types_supported":["code"],` +
+		`"grant_types_supported":["authorization_code","refresh_token",` +
+		`"urn:ietf:params:oauth:grant-type:device_code","urn:ietf:params:oauth:grant-type:token-exchange"],` +
+		`"id_token_signing_alg_values_supported":["RS256"],"issuer":"URL","jwks_uri":"URL/oauth/jwks",` +
+		`"response_types_supported":["code"],` +
 		`"subject_types_supported":["public"],"token_endpoint":"URL/oauth/token",` +
-		`"token_endpoint_auth_methods_supported":["client_secret_basic","client_secret_post"],"userinfo_endpoint":"URL/oauth/userinfo"}`
+		`"token_endpoint_auth_methods_supported":["client_secret_basic","client_secret_post"],` +
+		`"userinfo_endpoint":"URL/oauth/userinfo"}`
 	if got := strings.TrimSpace(body(resp, err)); got != strings.ReplaceAll(want, "URL", hub.URL) {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -72,8 +77,14 @@ func TestMetadata(t *testing.T) {
 // An app that registered itself signs a user in.
 func TestRegisteredApp(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
-	for method, secret := range map[string]bool{"none": false, "client_secret_basic": true, "client_secret_post": true, "": true} {
-		metadata := map[string]any{"client_name": "Robot", "redirect_uris": []string{redirect}, "scope": "openid profile made-up"}
+	for method, secret := range map[string]bool{
+		"none":                false,
+		"client_secret_basic": true,
+		"client_secret_post":  true,
+		"":                    true,
+	} {
+		metadata := map[string]any{"client_name": "Robot", "redirect_uris": []string{redirect},
+			"scope": "openid profile made-up"}
 		if method != "" {
 			metadata["token_endpoint_auth_method"] = method
 		}
@@ -82,28 +93,35 @@ func TestRegisteredApp(t *testing.T) {
 			t.Fatalf("%q: %d %v", method, status, answer)
 		}
 		has(t, method, answer, map[string]any{"client_name": "Robot", "scope": "openid profile"})
-		if want := method; want != "" && answer["token_endpoint_auth_method"] != want || want == "" && answer["token_endpoint_auth_method"] != "client_secret_basic" {
+		want := method
+		if want != "" && answer["token_endpoint_auth_method"] != want ||
+			want == "" && answer["token_endpoint_auth_method"] != "client_secret_basic" {
 			t.Errorf("%q: token_endpoint_auth_method %v", method, answer["token_endpoint_auth_method"])
 		}
 		if secret && !slices.Contains(hub.Secrets(), answer["client_secret"].(string)) {
 			t.Errorf("%q: the secret is not among the secrets", method)
 		}
 		if (answer["client_secret"] != nil) != secret || (answer["client_secret_expires_at"] == 0.0) != secret {
-			t.Errorf("%q: secret %v that expires at %v", method, answer["client_secret"], answer["client_secret_expires_at"])
+			t.Errorf("%q: secret %v that expires at %v", method, answer["client_secret"],
+				answer["client_secret_expires_at"])
 		}
 		app := hfoauthtest.App{ClientID: answer["client_id"].(string)}
 		_, response := consent(t, hub, authorization(app, func(p url.Values) {
 			p.Add("resource", "https://mcp.example/a")
 			p.Add("resource", "https://mcp.example/b")
 		}), url.Values{"user": {"grace"}})
-		form := url.Values{"grant_type": {"authorization_code"}, "code": {response.Get("code")}, "redirect_uri": {redirect}, "code_verifier": {verifier}, "client_id": {app.ClientID}}
+		form := url.Values{"grant_type": {"authorization_code"}, "code": {response.Get("code")},
+			"redirect_uri": {redirect}, "code_verifier": {verifier}, "client_id": {app.ClientID}}
 		if secret {
 			form.Set("client_secret", answer["client_secret"].(string))
 		}
-		if status, tokens := call(t, hub.URL+"/oauth/token", "", "", form); status != 200 || userInfo(t, hub, tokens)["preferred_username"] != "grace" {
+		status, tokens := call(t, hub.URL+"/oauth/token", "", "", form)
+		if status != 200 || userInfo(t, hub, tokens)["preferred_username"] != "grace" {
 			t.Errorf("%q: %d %v", method, status, tokens)
 		}
-		if status, response := consent(t, hub, authorization(app, func(p url.Values) { p.Set("scope", "openid email") }), url.Values{"user": {"grace"}}); status != 302 || response.Get("error") != "invalid_scope" {
+		status, response = consent(t, hub,
+			authorization(app, func(p url.Values) { p.Set("scope", "openid email") }), url.Values{"user": {"grace"}})
+		if status != 302 || response.Get("error") != "invalid_scope" {
 			t.Errorf("%q: a scope that was not registered: %d %v", method, status, response)
 		}
 	}
@@ -121,21 +139,29 @@ func TestRegisteredApp(t *testing.T) {
 
 func TestRegisterRefuses(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
-	for _, uri := range []string{"", "/login/callback", "http://app.example/cb", "https://app.example/cb#", "https://app.example/cb#a", "https:///cb", "javascript:alert(1)", "data:text/html,x", "%zz"} {
-		if status, answer := register(t, hub, map[string]any{"redirect_uris": []string{redirect, uri}}); status != 400 || answer["error"] != "invalid_redirect_uri" {
+	for _, uri := range []string{
+		"", "/login/callback", "http://app.example/cb", "https://app.example/cb#",
+		"https://app.example/cb#a", "https:///cb", "javascript:alert(1)", "data:text/html,x", "%zz",
+	} {
+		status, answer := register(t, hub, map[string]any{"redirect_uris": []string{redirect, uri}})
+		if status != 400 || answer["error"] != "invalid_redirect_uri" {
 			t.Errorf("redirect URI %q: %d %v", uri, status, answer)
 		}
 	}
-	for _, uri := range []string{"http://localhost:1234/callback", "http://127.0.0.1/cb", "http://[::1]:1/cb", "cursor://anysphere.cursor-mcp/oauth/callback", "com.example.app:/cb"} {
+	for _, uri := range []string{
+		"http://localhost:1234/callback", "http://127.0.0.1/cb", "http://[::1]:1/cb",
+		"cursor://anysphere.cursor-mcp/oauth/callback", "com.example.app:/cb",
+	} {
 		if status, answer := register(t, hub, map[string]any{"redirect_uris": []string{uri}}); status != 201 {
 			t.Errorf("redirect URI %q: %d %v", uri, status, answer)
 		}
 	}
 	for name, metadata := range map[string]map[string]any{
-		"no redirect":          {},
-		"empty redirects":      {"redirect_uris": []string{}},
-		"method":               {"redirect_uris": []string{redirect}, "token_endpoint_auth_method": "private_key_jwt"},
-		"grant":                {"redirect_uris": []string{redirect}, "grant_types": []string{"authorization_code", "password"}},
+		"no redirect":     {},
+		"empty redirects": {"redirect_uris": []string{}},
+		"method":          {"redirect_uris": []string{redirect}, "token_endpoint_auth_method": "private_key_jwt"},
+		"grant": {"redirect_uris": []string{redirect},
+			"grant_types": []string{"authorization_code", "password"}},
 		"response":             {"redirect_uris": []string{redirect}, "response_types": []string{"code", "token"}},
 		"a text for redirects": {"redirect_uris": redirect},
 	} {

@@ -91,7 +91,9 @@ func New(issuer string, users ...User) *Server {
 	}
 	_, s.host, _ = strings.Cut(s.URL, "://")
 	s.SetUsers(users...)
-	for _, grants := range []**expiring.Map[string, *grant]{&s.codes, &s.access, &s.refresh, &s.usedRefresh, &s.devices, &s.consents, &s.signs} {
+	for _, grants := range []**expiring.Map[string, *grant]{
+		&s.codes, &s.access, &s.refresh, &s.usedRefresh, &s.devices, &s.consents, &s.signs,
+	} {
 		*grants = expiring.New[string, *grant](maxGrants, maxGrants)
 	}
 	s.registered = expiring.New[string, *App](maxGrants, maxGrants)
@@ -130,7 +132,8 @@ func Listen(address string, users ...User) (*Server, error) {
 	bound := listener.Addr().(*net.TCPAddr)
 	if !bound.IP.IsLoopback() {
 		listener.Close()
-		return nil, fmt.Errorf("hfoauthtest: %s is not on loopback, and anyone who can reach this server may sign in as anyone: use 127.0.0.1", address)
+		return nil, fmt.Errorf("hfoauthtest: %s is not on loopback, "+
+			"and anyone who can reach this server may sign in as anyone: use 127.0.0.1", address)
 	}
 	name, _ := guard.SplitPort(address)
 	s := New("http://"+net.JoinHostPort(name, strconv.Itoa(bound.Port)), users...)

@@ -53,7 +53,8 @@ func (s *Server) SignIn(t TB, loginURL, username string) *http.Client {
 		t.Fatalf("signing in at %s ended with %s%s", loginURL, resp.Status, gist(resp))
 	}
 	if !s.reachedCallback(resp) {
-		t.Fatalf("%s signed nobody in: use the URL that starts a sign-in, such as %s", loginURL, withPath(loginURL, "/login"))
+		t.Fatalf("%s signed nobody in: use the URL that starts a sign-in, such as %s", loginURL,
+			withPath(loginURL, "/login"))
 	}
 	return browser
 }

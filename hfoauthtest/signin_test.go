@@ -67,7 +67,10 @@ func TestSignInFails(t *testing.T) {
 		t.Errorf("the app failed: %s", got)
 	}
 	// The connection is closed during a request whose URL contains a code.
-	drops := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
+	drops := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter,
+		*http.Request) {
+		panic(http.ErrAbortHandler)
+	}))
 	defer drops.Close()
 	leaks := httptest.NewServer(http.RedirectHandler(drops.URL+"/callback?code=c0de", http.StatusSeeOther))
 	defer leaks.Close()
@@ -87,7 +90,8 @@ func TestSignInNeedsACallback(t *testing.T) {
 	defer app.Close()
 	for _, path := range []string{"/public", "/elsewhere", "/provider"} {
 		got := failureOf(func(f *failure) { hub.SignIn(f, app.URL+path, "ada") })
-		if want := "signed nobody in: use the URL that starts a sign-in, such as " + app.URL + "/login"; !strings.HasSuffix(got, want) {
+		want := "signed nobody in: use the URL that starts a sign-in, such as " + app.URL + "/login"
+		if !strings.HasSuffix(got, want) {
 			t.Errorf("%s: the message is %q, want %q at its end", path, got, want)
 		}
 	}
@@ -97,8 +101,10 @@ func TestSignInNeedsACallback(t *testing.T) {
 func TestSignInFailsInFewWords(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
 	for name, tt := range map[string]struct{ kind, body, want string }{
-		"a page": {"text/html; charset=utf-8", "<!DOCTYPE html><html><head><title>Oops &amp; sorry</title><style>main { color: red }</style></head>" +
-			"<body><script>let x = 1 < 2</script><main>\n<h1>It is\n broken</h1><p>Try &lt;later&gt;.</p></main></body></html>", ": Oops & sorry: It is broken Try <later>."},
+		"a page": {"text/html; charset=utf-8",
+			"<!DOCTYPE html><html><head><title>Oops &amp; sorry</title><style>main { color: red }</style></head>" +
+				"<body><script>let x = 1 < 2</script><main>\n<h1>It is\n broken</h1><p>Try " +
+				"&lt;later&gt;.</p></main></body></html>", ": Oops & sorry: It is broken Try <later>."},
 		"a page without a title": {"text/html", "<p>No.</p>", ": No."},
 		"JSON":                   {"application/json", `{"error":"<no>"}`, `: {"error":"<no>"}`},
 		"a long page":            {"text/html", "<p>" + strings.Repeat("word ", 1000), " wor…"},
@@ -112,7 +118,8 @@ func TestSignInFailsInFewWords(t *testing.T) {
 		got := failureOf(func(f *failure) { hub.SignIn(f, app.URL, "ada") })
 		app.Close()
 		if !strings.HasSuffix(got, tt.want) || len(got) > 700 {
-			t.Errorf("%s: the message is %q (%d bytes), want at most 700 with %q at the end", name, got, len(got), tt.want)
+			t.Errorf("%s: the message is %q (%d bytes), want at most 700 with %q at the end", name, got,
+				len(got), tt.want)
 		}
 	}
 }
@@ -137,7 +144,8 @@ func TestSignInWithoutStartPage(t *testing.T) {
 	app := httptest.NewServer(mux)
 	defer app.Close()
 	authorize := func(callback string) http.Handler {
-		query := url.Values{"response_type": {"code"}, "client_id": {registered.ClientID}, "redirect_uri": {app.URL + callback}}
+		query := url.Values{"response_type": {"code"}, "client_id": {registered.ClientID},
+			"redirect_uri": {app.URL + callback}}
 		return http.RedirectHandler(hub.URL+"/oauth/authorize?"+query.Encode(), http.StatusSeeOther)
 	}
 	mux.Handle("/login", authorize("/callback"))
@@ -148,7 +156,14 @@ func TestSignInWithoutStartPage(t *testing.T) {
 	mux.Handle("/forbidden", authorize("/refuses"))
 	mux.Handle("/refuses", http.RedirectHandler("/no", http.StatusSeeOther))
 	mux.HandleFunc("/no", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusForbidden) })
-	for path, fails := range map[string]bool{"/login": false, "/wrong": true, "/elsewhere": true, "/twice": true, "/forbidden": true, "/missing": true} {
+	for path, fails := range map[string]bool{
+		"/login":     false,
+		"/wrong":     true,
+		"/elsewhere": true,
+		"/twice":     true,
+		"/forbidden": true,
+		"/missing":   true,
+	} {
 		func() {
 			defer func() {
 				if (recover() != nil) != fails {
@@ -175,14 +190,18 @@ func TestPersonOnlyAnswersThePage(t *testing.T) {
 	if calls := hub.Calls(hfoauthtest.AuthorizeEndpoint); calls != 1 || resp.StatusCode != 200 {
 		t.Errorf("HEAD: %s after %d calls, want one", resp.Status, calls)
 	}
-	if resp, err := browser.Get(hub.URL + "/"); body(resp, err) == "" || hub.Calls(hfoauthtest.AuthorizeEndpoint) != 1 {
+	resp, err = browser.Get(hub.URL + "/")
+	if body(resp, err) == "" || hub.Calls(hfoauthtest.AuthorizeEndpoint) != 1 {
 		t.Errorf("the start page was treated as a consent page: %v", err)
 	}
 }
 
 func TestPersonTransport(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
-	app := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "over TLS") }))
+	app := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter,
+		r *http.Request) {
+		fmt.Fprint(w, "over TLS")
+	}))
 	defer app.Close()
 	browser := hub.Browser(hfoauthtest.Person{Transport: app.Client().Transport})
 	if got := body(browser.Get(app.URL)); got != "over TLS" {
@@ -192,11 +211,15 @@ func TestPersonTransport(t *testing.T) {
 
 func TestServedOverTLS(t *testing.T) {
 	var hub *hfoauthtest.Server
-	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { hub.ServeHTTP(w, r) }))
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter,
+		r *http.Request) {
+		hub.ServeHTTP(w, r)
+	}))
 	defer server.Close()
 	hub = hfoauthtest.New(server.URL + "/")
 	defer hub.Close()
-	if got := body(server.Client().Get(hub.URL + "/.well-known/openid-configuration")); !strings.Contains(got, `"issuer":"`+server.URL+`"`) {
+	got := body(server.Client().Get(hub.URL + "/.well-known/openid-configuration"))
+	if !strings.Contains(got, `"issuer":"`+server.URL+`"`) {
 		t.Errorf("metadata: %s", got)
 	}
 	if hub.Secrets() != nil {

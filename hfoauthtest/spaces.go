@@ -39,7 +39,9 @@ func (s *Server) spacePage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	pageHeaders(w)
-	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src '"+styleHash+"'; frame-src https://"+app.SpaceHost+"; base-uri 'none'; frame-ancestors 'none'")
+	w.Header().Set("Content-Security-Policy",
+		"default-src 'none'; style-src '"+styleHash+"'; frame-src https://"+app.SpaceHost+
+			"; base-uri 'none'; frame-ancestors 'none'")
 	spaceTemplate.Execute(w, struct {
 		App, Host string
 		Style     template.CSS

@@ -17,7 +17,8 @@ import (
 func TestRedirectURIsOfSpace(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
 	space := hub.RegisterApp(hfoauthtest.App{SpaceHost: "ada-app.hf.space"})
-	both := hub.RegisterApp(hfoauthtest.App{SpaceHost: "ada-app.hf.space", RedirectURIs: []string{"http://localhost/cb"}})
+	both := hub.RegisterApp(hfoauthtest.App{SpaceHost: "ada-app.hf.space",
+		RedirectURIs: []string{"http://localhost/cb"}})
 	local := hub.RegisterApp(hfoauthtest.App{SpaceHost: "localhost:7860", RedirectURIs: []string{}})
 	for _, tt := range []struct {
 		app    hfoauthtest.App
@@ -54,8 +55,14 @@ func TestRedirectURIsOfSpace(t *testing.T) {
 func TestPrivateSpace(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
 	clock := newClock(hub)
-	handler := hub.PrivateSpace(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.URL.RawQuery) }))
-	for name, start := range map[string]func(http.Handler) *httptest.Server{"http": httptest.NewServer, "https": httptest.NewTLSServer} {
+	handler := hub.PrivateSpace(http.HandlerFunc(func(w http.ResponseWriter,
+		r *http.Request) {
+		fmt.Fprint(w, r.URL.RawQuery)
+	}))
+	for name, start := range map[string]func(http.Handler) *httptest.Server{
+		"http":  httptest.NewServer,
+		"https": httptest.NewTLSServer,
+	} {
 		space := start(handler)
 		defer space.Close()
 		client := space.Client()
@@ -90,7 +97,9 @@ func TestPrivateSpace(t *testing.T) {
 		if resp.StatusCode != 200 || rest != "a=b" || !slices.Contains(hub.Secrets(), sign) {
 			t.Errorf("%s: signed: %s with query %s", name, resp.Status, query)
 		}
-		if cookie := resp.Cookies()[0]; cookie.Name != "spaces-jwt" || cookie.Secure != (name == "https") || cookie.Partitioned != (name == "https") || !cookie.HttpOnly {
+		cookie := resp.Cookies()[0]
+		if cookie.Name != "spaces-jwt" || cookie.Secure != (name == "https") ||
+			cookie.Partitioned != (name == "https") || !cookie.HttpOnly {
 			t.Errorf("%s: cookie %v", name, cookie)
 		}
 		clock.advance(23 * time.Hour)
@@ -112,15 +121,19 @@ func TestSpacePage(t *testing.T) {
 	hub.RegisterApp(hfoauthtest.App{Name: "Ada's <app>", SpaceHost: "localhost:17443"})
 	resp, err := http.Get(hub.URL + "/spaces/LOCALHOST:17443")
 	page := body(resp, err)
-	for _, want := range []string{`<h1>Ada&#39;s &lt;app&gt;</h1>`, `src="https://localhost:17443/"`, "allow-popups-to-escape-sandbox"} {
+	for _, want := range []string{
+		`<h1>Ada&#39;s &lt;app&gt;</h1>`, `src="https://localhost:17443/"`, "allow-popups-to-escape-sandbox",
+	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page of a Space lacks %q: %s", want, page)
 		}
 	}
-	if got, want := resp.Header.Get("Content-Security-Policy"), "frame-src https://localhost:17443;"; !strings.Contains(got, want) {
+	got, want := resp.Header.Get("Content-Security-Policy"), "frame-src https://localhost:17443;"
+	if !strings.Contains(got, want) {
 		t.Errorf("policy %q, want %q in it", got, want)
 	}
-	if resp, err := http.Get(hub.URL + "/spaces/evil.example"); err != nil || resp.StatusCode != http.StatusBadRequest {
+	resp, err = http.Get(hub.URL + "/spaces/evil.example")
+	if err != nil || resp.StatusCode != http.StatusBadRequest {
 		t.Errorf("the page of an unknown Space: %v %v, want 400", resp.Status, err)
 	}
 }

@@ -114,7 +114,8 @@ func (s *Server) redeemCode(r *http.Request, app *App) (*grant, *oauthError) {
 	}
 	verifier := r.PostForm.Get("code_verifier")
 	challenge := sha256.Sum256([]byte(verifier))
-	if (g.challenge != "" || verifier != "") && subtle.ConstantTimeCompare([]byte(encode(challenge[:])), []byte(g.challenge)) != 1 {
+	if (g.challenge != "" || verifier != "") &&
+		subtle.ConstantTimeCompare([]byte(encode(challenge[:])), []byte(g.challenge)) != 1 {
 		return nil, badRequest("invalid_grant", "code_verifier does not match code_challenge")
 	}
 	return g, nil

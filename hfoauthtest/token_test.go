@@ -36,7 +36,9 @@ func TestLifetimes(t *testing.T) {
 	if status, answer := redeem(t, hub, app, code); status != 400 || answer["error"] != "invalid_grant" {
 		t.Errorf("an expired code: %d %v", status, answer)
 	}
-	hub.Configure(func(s *hfoauthtest.Settings) { s.AccessTokenLifetime, s.IDTokenLifetime = time.Minute, time.Second })
+	hub.Configure(func(s *hfoauthtest.Settings) {
+		s.AccessTokenLifetime, s.IDTokenLifetime = time.Minute, time.Second
+	})
 	_, tokens := redeem(t, hub, app, approved(t, hub, app))
 	_, claims := parse(t, tokens["id_token"].(string))
 	if tokens["expires_in"] != 60.0 || claims["exp"].(float64)-claims["iat"].(float64) != 1 {
@@ -60,7 +62,8 @@ func TestTokenHeaders(t *testing.T) {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
-	if resp.StatusCode != 401 || !strings.HasPrefix(resp.Header.Get("WWW-Authenticate"), "Basic ") || resp.Header.Get("Cache-Control") != "no-store" {
+	if resp.StatusCode != 401 || !strings.HasPrefix(resp.Header.Get("WWW-Authenticate"), "Basic ") ||
+		resp.Header.Get("Cache-Control") != "no-store" {
 		t.Errorf("invalid client: %s %v", resp.Status, resp.Header)
 	}
 	resp, err = browser.Get(hub.URL + "/oauth/token")
@@ -83,7 +86,8 @@ func TestTokenHeaders(t *testing.T) {
 
 func TestClientAuthentication(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
-	app := hub.RegisterApp(hfoauthtest.App{ClientID: "id with &: /", ClientSecret: "s%ecret:+ ö", RedirectURIs: []string{redirect}})
+	app := hub.RegisterApp(hfoauthtest.App{ClientID: "id with &: /", ClientSecret: "s%ecret:+ ö",
+		RedirectURIs: []string{redirect}})
 	public := hub.RegisterApp(hfoauthtest.App{Public: true, RedirectURIs: []string{redirect}})
 	for name, tt := range map[string]struct {
 		app        hfoauthtest.App
@@ -92,22 +96,28 @@ func TestClientAuthentication(t *testing.T) {
 		status     int
 		code       any
 	}{
-		"Basic":                  {app, app.ClientID, app.ClientSecret, nil, 200, nil},
-		"Basic and the ID":       {app, app.ClientID, app.ClientSecret, url.Values{"client_id": {app.ClientID}}, 200, nil},
-		"post":                   {app, "", "", url.Values{"client_id": {app.ClientID}, "client_secret": {app.ClientSecret}}, 200, nil},
-		"both":                   {app, app.ClientID, app.ClientSecret, url.Values{"client_secret": {app.ClientSecret}}, 400, "invalid_request"},
-		"public":                 {public, "", "", url.Values{"client_id": {public.ClientID}}, 200, nil},
-		"public with a secret":   {public, "", "", url.Values{"client_id": {public.ClientID}, "client_secret": {"x"}}, 401, "invalid_client"},
-		"a wrong secret":         {app, app.ClientID, "x", nil, 401, "invalid_client"},
-		"a wrong secret in post": {app, "", "", url.Values{"client_id": {app.ClientID}, "client_secret": {"x"}}, 401, "invalid_client"},
+		"Basic":            {app, app.ClientID, app.ClientSecret, nil, 200, nil},
+		"Basic and the ID": {app, app.ClientID, app.ClientSecret, url.Values{"client_id": {app.ClientID}}, 200, nil},
+		"post": {app, "", "",
+			url.Values{"client_id": {app.ClientID}, "client_secret": {app.ClientSecret}}, 200, nil},
+		"both": {app, app.ClientID, app.ClientSecret,
+			url.Values{"client_secret": {app.ClientSecret}}, 400, "invalid_request"},
+		"public": {public, "", "", url.Values{"client_id": {public.ClientID}}, 200, nil},
+		"public with a secret": {public, "", "",
+			url.Values{"client_id": {public.ClientID}, "client_secret": {"x"}}, 401, "invalid_client"},
+		"a wrong secret": {app, app.ClientID, "x", nil, 401, "invalid_client"},
+		"a wrong secret in post": {app, "", "",
+			url.Values{"client_id": {app.ClientID}, "client_secret": {"x"}}, 401, "invalid_client"},
 		"an ID without a secret": {app, app.ClientID, "", nil, 401, "invalid_client"},
-		"public, other verifier": {public, "", "", url.Values{"client_id": {public.ClientID}, "code_verifier": {"x"}}, 400, "invalid_grant"},
+		"public, other verifier": {public, "", "",
+			url.Values{"client_id": {public.ClientID}, "code_verifier": {"x"}}, 400, "invalid_grant"},
 	} {
 		form := codeForm(approved(t, hub, tt.app))
 		for key, values := range tt.form {
 			form[key] = values
 		}
-		if status, answer := call(t, hub.URL+"/oauth/token", tt.id, tt.secret, form); status != tt.status || answer["error"] != tt.code {
+		status, answer := call(t, hub.URL+"/oauth/token", tt.id, tt.secret, form)
+		if status != tt.status || answer["error"] != tt.code {
 			t.Errorf("%s: %d %v, want %d %v", name, status, answer["error"], tt.status, tt.code)
 		}
 	}
@@ -156,19 +166,24 @@ func TestTokenExchangeForMembers(t *testing.T) {
 		change(form)
 		return form
 	}
-	status, answer := call(t, hub.URL+"/oauth/token", engines.ClientID, engines.ClientSecret, form(func(url.Values) {}))
-	if status != 200 || answer["id_token"] == nil || answer["refresh_token"] != nil || userInfo(t, hub, answer)["preferred_username"] != "ada" {
+	status, answer := call(t, hub.URL+"/oauth/token", engines.ClientID, engines.ClientSecret,
+		form(func(url.Values) {}))
+	if status != 200 || answer["id_token"] == nil || answer["refresh_token"] != nil ||
+		userInfo(t, hub, answer)["preferred_username"] != "ada" {
 		t.Errorf("a member: %d %v", status, answer)
 	}
 	for want, change := range map[string]func(url.Values){
 		"invalid_grant":   func(f url.Values) { f.Set("subject_token", "grace@example.com") },
 		"invalid_request": func(f url.Values) { f.Set("subject_token_type", "x") },
 	} {
-		if _, answer := call(t, hub.URL+"/oauth/token", engines.ClientID, engines.ClientSecret, form(change)); answer["error"] != want {
+		_, answer := call(t, hub.URL+"/oauth/token", engines.ClientID, engines.ClientSecret, form(change))
+		if answer["error"] != want {
 			t.Errorf("%v, want %s", answer, want)
 		}
 	}
-	if _, answer := call(t, hub.URL+"/oauth/token", "", "", form(func(f url.Values) { f.Set("client_id", public.ClientID) })); answer["error"] != "invalid_client" {
+	_, answer = call(t, hub.URL+"/oauth/token", "", "",
+		form(func(f url.Values) { f.Set("client_id", public.ClientID) }))
+	if answer["error"] != "invalid_client" {
 		t.Errorf("a public app: %v", answer)
 	}
 }
@@ -181,9 +196,14 @@ func TestTokenExchangeNeedsAVerifiedAddress(t *testing.T) {
 		hfoauthtest.User{Username: "without", EmailVerified: true, Orgs: engines},
 		hfoauthtest.User{Username: "verified", Email: "v@example.com", EmailVerified: true, Orgs: engines})
 	app := hub.RegisterApp(hfoauthtest.App{Org: "engines"})
-	for email, want := range map[string]any{"u@example.com": "invalid_grant", "": "invalid_grant", "v@example.com": nil} {
-		_, answer := call(t, hub.URL+"/oauth/token", app.ClientID, app.ClientSecret, url.Values{"grant_type": {exchangeGrant},
-			"subject_token": {email}, "subject_token_type": {emailToken}})
+	for email, want := range map[string]any{
+		"u@example.com": "invalid_grant",
+		"":              "invalid_grant",
+		"v@example.com": nil,
+	} {
+		_, answer := call(t, hub.URL+"/oauth/token", app.ClientID, app.ClientSecret,
+			url.Values{"grant_type": {exchangeGrant},
+				"subject_token": {email}, "subject_token_type": {emailToken}})
 		if answer["error"] != want {
 			t.Errorf("%q: %v, want %v", email, answer, want)
 		}
@@ -194,7 +214,8 @@ func TestDeviceRefuses(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
 	app := hub.RegisterApp(hfoauthtest.App{})
 	inForm := url.Values{"client_id": {app.ClientID}, "client_secret": {app.ClientSecret}}
-	if status, answer := call(t, hub.URL+"/oauth/device", "", "", inForm); status != 401 || answer["error"] != "invalid_client" {
+	status, answer := call(t, hub.URL+"/oauth/device", "", "", inForm)
+	if status != 401 || answer["error"] != "invalid_client" {
 		t.Errorf("a secret in the form: %d %v", status, answer)
 	}
 	start := func() (device, user string) {
@@ -234,7 +255,8 @@ func TestDeviceRefuses(t *testing.T) {
 		t.Errorf("%d of concurrent polls were granted, want one", granted.Load())
 	}
 	device, user = start()
-	resp, err := browser.PostForm(hub.URL+"/device", url.Values{"user_code": {user}, "user": {"ada"}, "decision": {"perhaps"}})
+	resp, err := browser.PostForm(hub.URL+"/device",
+		url.Values{"user_code": {user}, "user": {"ada"}, "decision": {"perhaps"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -247,7 +269,8 @@ func TestDeviceRefuses(t *testing.T) {
 func TestWhoAmITellsWhatWasGranted(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
 	_, own := withToken(t, hub.URL+"/api/whoami-v2", hub.UserToken("ada"))
-	if own["email"] != "ada@example.com" || own["canPay"] != true || own["orgs"].([]any)[0].(map[string]any)["roleInOrg"] != "admin" {
+	if own["email"] != "ada@example.com" || own["canPay"] != true ||
+		own["orgs"].([]any)[0].(map[string]any)["roleInOrg"] != "admin" {
 		t.Errorf("own token: %v", own)
 	}
 	_, app := withToken(t, hub.URL+"/api/whoami-v2", hub.AccessToken("ada", "app"))
@@ -269,13 +292,17 @@ func TestSecretsAndRequests(t *testing.T) {
 	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{redirect}})
 	code := approved(t, hub, app)
 	_, tokens := redeem(t, hub, app, code)
-	for _, secret := range []any{code, verifier, app.ClientSecret, tokens["access_token"], tokens["refresh_token"], tokens["id_token"], hub.UserToken("ada"), hub.OrgToken("engines")} {
+	for _, secret := range []any{
+		code, verifier, app.ClientSecret, tokens["access_token"], tokens["refresh_token"],
+		tokens["id_token"], hub.UserToken("ada"), hub.OrgToken("engines"),
+	} {
 		if !slices.Contains(hub.Secrets(), secret.(string)) {
 			t.Errorf("Secrets lacks %v", secret)
 		}
 	}
 	request := hub.Requests(hfoauthtest.TokenEndpoint)[0]
-	if !strings.HasPrefix(request.Header.Get("Authorization"), "Basic ") || request.Form.Get("code") != code || request.Method != http.MethodPost {
+	if !strings.HasPrefix(request.Header.Get("Authorization"), "Basic ") ||
+		request.Form.Get("code") != code || request.Method != http.MethodPost {
 		t.Errorf("request: %v", request)
 	}
 	if n := len(hub.Requests(hfoauthtest.UserInfoEndpoint)); n != 0 {

@@ -279,6 +279,8 @@ func (s *Server) avatar(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "image/svg+xml")
 	w.Header().Set("Content-Security-Policy", "default-src 'none'")
 	w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin")
-	fmt.Fprintf(w, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64"><rect width="64" height="64" fill="#b45309"/>`+
-		`<text x="32" y="43" font-family="sans-serif" font-size="32" text-anchor="middle" fill="#fff">%s</text></svg>`, html.EscapeString(string(letter)))
+	fmt.Fprintf(w, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64"><rect width="64" `+
+		`height="64" fill="#b45309"/>`+
+		`<text x="32" y="43" font-family="sans-serif" font-size="32" text-anchor="middle" `+
+		`fill="#fff">%s</text></svg>`, html.EscapeString(string(letter)))
 }

@@ -41,8 +41,10 @@ func userInfo(t *testing.T, hub *hfoauthtest.Server, tokens map[string]any) map[
 func TestClaimsFollowScopesAndOrganizations(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
 	engines := hfoauthtest.DefaultUsers()[0].Orgs[0]
-	claims := userInfo(t, hub, signedIn(t, hub, "openid profile email read-billing", url.Values{"user": {"ada"}, "org-ada": {engines.ID()}}))
-	for name, want := range map[string]any{"email": "ada@example.com", "email_verified": true, "canPay": true, "billingMode": "postpaid",
+	claims := userInfo(t, hub, signedIn(t, hub, "openid profile email read-billing",
+		url.Values{"user": {"ada"}, "org-ada": {engines.ID()}}))
+	for name, want := range map[string]any{"email": "ada@example.com", "email_verified": true,
+		"canPay": true, "billingMode": "postpaid",
 		"isPro": true, "website": "https://ada.example", "picture": hub.URL + "/avatars/ada"} {
 		if claims[name] != want {
 			t.Errorf("%s: %v, want %v", name, claims[name], want)
@@ -72,7 +74,9 @@ func TestIDTokenClaims(t *testing.T) {
 			t.Errorf("the ID token has %s: %v", name, value)
 		}
 	}
-	for _, name := range []string{"name", "preferred_username", "profile", "picture", "website", "email", "email_verified"} {
+	for _, name := range []string{
+		"name", "preferred_username", "profile", "picture", "website", "email", "email_verified",
+	} {
 		if _, ok := claims[name]; !ok {
 			t.Errorf("the ID token has no %s", name)
 		}
@@ -85,7 +89,8 @@ func TestDefaultUsersCouldExist(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
 	for _, user := range hfoauthtest.DefaultUsers() {
 		claims := userInfo(t, hub, signedIn(t, hub, "openid email", url.Values{"user": {user.Username}}))
-		if claims["picture"] != hub.URL+"/avatars/"+user.Username || claims["email"] == "" || claims["email_verified"] != true {
+		if claims["picture"] != hub.URL+"/avatars/"+user.Username || claims["email"] == "" ||
+			claims["email_verified"] != true {
 			t.Errorf("%s: %v", user.Username, claims)
 		}
 		for _, org := range claims["orgs"].([]any) {
@@ -99,8 +104,14 @@ func TestDefaultUsersCouldExist(t *testing.T) {
 
 func TestPictures(t *testing.T) {
 	hub := hfoauthtest.NewServer(t,
-		hfoauthtest.User{Username: "a/b"}, hfoauthtest.User{Username: "own", Picture: "https://pictures.example/own"}, hfoauthtest.User{Username: "local", Picture: "/avatars/other"})
-	for username, want := range map[string]string{"a/b": hub.URL + "/avatars/a%2Fb", "own": "https://pictures.example/own", "local": hub.URL + "/avatars/other"} {
+		hfoauthtest.User{Username: "a/b"},
+		hfoauthtest.User{Username: "own", Picture: "https://pictures.example/own"},
+		hfoauthtest.User{Username: "local", Picture: "/avatars/other"})
+	for username, want := range map[string]string{
+		"a/b":   hub.URL + "/avatars/a%2Fb",
+		"own":   "https://pictures.example/own",
+		"local": hub.URL + "/avatars/other",
+	} {
 		if got := userInfo(t, hub, signedIn(t, hub, "openid", url.Values{"user": {username}}))["picture"]; got != want {
 			t.Errorf("%s: %v, want %s", username, got, want)
 		}
@@ -111,14 +122,17 @@ func TestPictures(t *testing.T) {
 // not granted.
 func TestReadMemberships(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
-	tokens := signedIn(t, hub, "openid read-memberships", url.Values{"user": {"ada"}, "org-ada": {hfoauthtest.Org{Username: "notes"}.ID()}})
+	tokens := signedIn(t, hub, "openid read-memberships",
+		url.Values{"user": {"ada"}, "org-ada": {hfoauthtest.Org{Username: "notes"}.ID()}})
 	orgs := userInfo(t, hub, tokens)["orgs"].([]any)
 	engines, notes := orgs[0].(map[string]any), orgs[1].(map[string]any)
 	has(t, "engines", engines, map[string]any{"roleInOrg": "admin", "pendingSSO": false, "missingMFA": false})
-	hasNames(t, "engines", engines, "sub", "name", "preferred_username", "picture", "plan", "isEnterprise", "roleInOrg", "pendingSSO", "missingMFA")
+	hasNames(t, "engines", engines, "sub", "name", "preferred_username", "picture", "plan",
+		"isEnterprise", "roleInOrg", "pendingSSO", "missingMFA")
 	has(t, "notes", notes, map[string]any{"roleInOrg": "read", "canPay": false})
 	for i, role := range []string{"admin", "read"} {
-		if got := whoAmI(t, hub, tokens["access_token"].(string))["orgs"].([]any)[i].(map[string]any)["roleInOrg"]; got != role {
+		got := whoAmI(t, hub, tokens["access_token"].(string))["orgs"].([]any)[i].(map[string]any)["roleInOrg"]
+		if got != role {
 			t.Errorf("whoami: organization %d has the role %v, want %s", i, got, role)
 		}
 	}
@@ -126,10 +140,14 @@ func TestReadMemberships(t *testing.T) {
 
 // For a granted organization, the claims say what keeps a member out.
 func TestRestrictedOrganization(t *testing.T) {
-	org := hfoauthtest.Org{Username: "a/b", Role: "write", PendingSSO: true, MissingMFA: true, SecurityRestrictions: []string{"mfa", "sso"}}
+	org := hfoauthtest.Org{Username: "a/b", Role: "write", PendingSSO: true, MissingMFA: true,
+		SecurityRestrictions: []string{"mfa", "sso"}}
 	hub := hfoauthtest.NewServer(t, hfoauthtest.User{Username: "ada", Orgs: []hfoauthtest.Org{org}})
-	claims := userInfo(t, hub, signedIn(t, hub, "openid", url.Values{"user": {"ada"}, "org-ada": {org.ID()}}))["orgs"].([]any)[0].(map[string]any)
-	has(t, "organization", claims, map[string]any{"roleInOrg": "write", "pendingSSO": true, "missingMFA": true, "picture": hub.URL + "/avatars/a%2Fb"})
+	claims := userInfo(t, hub, signedIn(t, hub, "openid",
+		url.Values{"user": {"ada"}, "org-ada": {org.ID()}}))["orgs"].([]any)[0].(map[string]any)
+	has(t, "organization", claims,
+		map[string]any{"roleInOrg": "write", "pendingSSO": true, "missingMFA": true,
+			"picture": hub.URL + "/avatars/a%2Fb"})
 	if got := fmt.Sprint(claims["securityRestrictions"]); got != "[mfa sso]" {
 		t.Errorf("securityRestrictions %s", got)
 	}
@@ -145,7 +163,9 @@ func TestOddClaims(t *testing.T) {
 	})
 	claims := userInfo(t, hub, signedIn(t, hub, "openid", url.Values{"user": {"odd"}}))
 	org := claims["orgs"].([]any)[0].(map[string]any)
-	if plan, told := org["plan"]; claims["isPro"] != "yes" || claims["extra"] != 1.0 || org["isEnterprise"] != "plus" || !told || plan != nil {
+	plan, told := org["plan"]
+	if claims["isPro"] != "yes" || claims["extra"] != 1.0 || org["isEnterprise"] != "plus" || !told ||
+		plan != nil {
 		t.Errorf("claims: %v", claims)
 	}
 }
@@ -188,7 +208,8 @@ func TestUsersComeAndGo(t *testing.T) {
 	}
 	wait.Wait()
 	for i := range 20 {
-		if status, _ := withToken(t, hub.URL+"/oauth/userinfo", hub.AccessToken(fmt.Sprint("user-", i), "app")); status != 200 {
+		status, _ := withToken(t, hub.URL+"/oauth/userinfo", hub.AccessToken(fmt.Sprint("user-", i), "app"))
+		if status != 200 {
 			t.Errorf("user %d, added concurrently: %d", i, status)
 		}
 	}
@@ -211,7 +232,8 @@ func TestAvatar(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if kind, drawn := resp.Header.Get("Content-Type"), body(resp, nil); kind != "image/svg+xml" || !strings.Contains(drawn, "&lt;</text>") {
+	kind, drawn := resp.Header.Get("Content-Type"), body(resp, nil)
+	if kind != "image/svg+xml" || !strings.Contains(drawn, "&lt;</text>") {
 		t.Errorf("%s: %s", kind, drawn)
 	}
 }

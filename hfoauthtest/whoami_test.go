@@ -46,22 +46,31 @@ func TestWhoAmIOfUserToken(t *testing.T) {
 	now := time.Date(2026, 12, 24, 8, 0, 0, 5e6, time.UTC)
 	hub.Configure(func(s *hfoauthtest.Settings) { s.Now = func() time.Time { return now } })
 	answer := whoAmI(t, hub, hub.UserToken("alan"))
-	hasNames(t, "alan", answer, "type", "id", "name", "fullname", "email", "emailVerified", "canPay", "isPro", "periodEnd", "avatarUrl", "billingMode", "orgs", "auth")
-	has(t, "alan", answer, map[string]any{"type": "user", "id": hfoauthtest.User{Username: "alan"}.ID(), "name": "alan", "fullname": "alan",
-		"email": "alan@example.com", "emailVerified": true, "canPay": false, "isPro": false, "periodEnd": nil, "avatarUrl": "/avatars/alan", "billingMode": "prepaid"})
+	hasNames(t, "alan", answer, "type", "id", "name", "fullname", "email", "emailVerified", "canPay",
+		"isPro", "periodEnd", "avatarUrl", "billingMode", "orgs", "auth")
+	has(t, "alan", answer, map[string]any{"type": "user",
+		"id": hfoauthtest.User{Username: "alan"}.ID(), "name": "alan", "fullname": "alan",
+		"email": "alan@example.com", "emailVerified": true, "canPay": false, "isPro": false,
+		"periodEnd": nil, "avatarUrl": "/avatars/alan", "billingMode": "prepaid"})
 	auth := answer["auth"].(map[string]any)
 	hasNames(t, "auth", auth, "type", "accessToken")
 	has(t, "auth", auth, map[string]any{"type": "access_token"})
 	accessToken := auth["accessToken"].(map[string]any)
 	hasNames(t, "accessToken", accessToken, "displayName", "role", "createdAt")
-	has(t, "accessToken", accessToken, map[string]any{"displayName": "hfoauthtest", "role": "write", "createdAt": "2026-12-24T08:00:00.005Z"})
+	has(t, "accessToken", accessToken,
+		map[string]any{"displayName": "hfoauthtest", "role": "write", "createdAt": "2026-12-24T08:00:00.005Z"})
 
 	ada := whoAmI(t, hub, hub.UserToken("ada"))
-	has(t, "ada", ada, map[string]any{"isPro": true, "periodEnd": float64(time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC).Unix()), "billingMode": "postpaid", "canPay": true})
+	has(t, "ada", ada, map[string]any{"isPro": true,
+		"periodEnd":   float64(time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC).Unix()),
+		"billingMode": "postpaid", "canPay": true})
 	org := ada["orgs"].([]any)[0].(map[string]any)
-	hasNames(t, "organization", org, "type", "id", "name", "fullname", "avatarUrl", "isEnterprise", "email", "canPay", "periodEnd", "roleInOrg")
-	has(t, "organization", org, map[string]any{"type": "org", "id": hfoauthtest.Org{Username: "engines"}.ID(), "name": "engines", "fullname": "Analytical Engines",
-		"avatarUrl": "/avatars/engines", "isEnterprise": true, "email": nil, "canPay": true, "periodEnd": nil, "roleInOrg": "admin"})
+	hasNames(t, "organization", org, "type", "id", "name", "fullname", "avatarUrl", "isEnterprise",
+		"email", "canPay", "periodEnd", "roleInOrg")
+	has(t, "organization", org, map[string]any{"type": "org", "id": hfoauthtest.Org{Username: "engines"}.ID(),
+		"name": "engines", "fullname": "Analytical Engines",
+		"avatarUrl": "/avatars/engines", "isEnterprise": true, "email": nil, "canPay": true,
+		"periodEnd": nil, "roleInOrg": "admin"})
 }
 
 func TestWhoAmIOfAppsToken(t *testing.T) {
@@ -74,12 +83,15 @@ func TestWhoAmIOfAppsToken(t *testing.T) {
 	hasNames(t, "auth", auth, "type", "expiresAt")
 	has(t, "auth", auth, map[string]any{"type": "oauth", "expiresAt": "2026-12-24T16:00:00.000Z"})
 	org := answer["orgs"].([]any)[0].(map[string]any)
-	hasNames(t, "an organization that was not granted", org, "type", "id", "name", "fullname", "avatarUrl", "isEnterprise")
+	hasNames(t, "an organization that was not granted", org, "type", "id", "name", "fullname",
+		"avatarUrl", "isEnterprise")
 
 	answer = whoAmI(t, hub, hub.AccessToken("ada", "app", "openid", "profile", "email", "read-billing"))
-	has(t, "with scopes", answer, map[string]any{"email": "ada@example.com", "emailVerified": true, "canPay": true, "billingMode": "postpaid"})
+	has(t, "with scopes", answer, map[string]any{"email": "ada@example.com", "emailVerified": true,
+		"canPay": true, "billingMode": "postpaid"})
 
-	granted := signedIn(t, hub, "openid", url.Values{"user": {"ada"}, "org-ada": {hfoauthtest.Org{Username: "notes"}.ID()}})
+	granted := signedIn(t, hub, "openid",
+		url.Values{"user": {"ada"}, "org-ada": {hfoauthtest.Org{Username: "notes"}.ID()}})
 	orgs := whoAmI(t, hub, granted["access_token"].(string))["orgs"].([]any)
 	if role := orgs[0].(map[string]any)["roleInOrg"]; role != nil {
 		t.Errorf("engines was not granted: %v", role)
@@ -92,8 +104,10 @@ func TestWhoAmIOfAppsToken(t *testing.T) {
 func TestWhoAmIOfOthers(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
 	org := whoAmI(t, hub, hub.OrgToken("engines"))
-	hasNames(t, "organization", org, "type", "id", "name", "fullname", "avatarUrl", "isEnterprise", "email", "canPay", "periodEnd", "auth")
-	has(t, "organization", org, map[string]any{"type": "org", "id": hfoauthtest.Org{Username: "engines"}.ID(), "name": "engines", "fullname": "Analytical Engines", "email": nil})
+	hasNames(t, "organization", org, "type", "id", "name", "fullname", "avatarUrl", "isEnterprise",
+		"email", "canPay", "periodEnd", "auth")
+	has(t, "organization", org, map[string]any{"type": "org", "id": hfoauthtest.Org{Username: "engines"}.ID(),
+		"name": "engines", "fullname": "Analytical Engines", "email": nil})
 	has(t, "its auth", org["auth"].(map[string]any), map[string]any{"type": "access_token"})
 	if got := whoAmI(t, hub, hub.OrgToken("unknown"))["name"]; got != "unknown" {
 		t.Errorf("an organization without members: %v", got)

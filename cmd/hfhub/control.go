@@ -91,7 +91,8 @@ func (c *control) handler() http.Handler {
 		})
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		answer(w, http.StatusNotFound, map[string]string{"error": "unknown request " + r.Method + " " + r.URL.Path + ": see docs/hfhub.md"})
+		answer(w, http.StatusNotFound,
+			map[string]string{"error": "unknown request " + r.Method + " " + r.URL.Path + ": see docs/hfhub.md"})
 	})
 	return c.guarded(mux)
 }
@@ -106,7 +107,8 @@ func (c *control) guarded(next http.Handler) http.Handler {
 		scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 		if !strings.EqualFold(scheme, "Bearer") || subtle.ConstantTimeCompare([]byte(token), []byte(c.token)) != 1 {
 			w.Header().Set("WWW-Authenticate", "Bearer")
-			answer(w, http.StatusUnauthorized, map[string]string{"error": "send the header Authorization: Bearer $HFHUB_CONTROL_TOKEN"})
+			answer(w, http.StatusUnauthorized,
+				map[string]string{"error": "send the header Authorization: Bearer $HFHUB_CONTROL_TOKEN"})
 			return
 		}
 		next.ServeHTTP(w, r)

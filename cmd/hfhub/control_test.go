@@ -40,7 +40,9 @@ func (h *hub) does(path string, form url.Values) map[string]any {
 // get sends a GET request with a token to the stand-in.
 func (h *hub) get(path, token string) (int, map[string]any) {
 	h.t.Helper()
-	resp, text := h.send("GET", h.url()+path, "", func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+token) })
+	resp, text := h.send("GET", h.url()+path, "", func(r *http.Request) {
+		r.Header.Set("Authorization", "Bearer "+token)
+	})
 	var answer map[string]any
 	if err := json.Unmarshal([]byte(text), &answer); err != nil {
 		h.t.Fatalf("%s: %v: %s", path, err, text)
@@ -75,7 +77,8 @@ func TestControlDevice(t *testing.T) {
 	}
 	device, user := begin()
 	h.does("/device/approve", url.Values{"user_code": {user}, "user": {"grace"}})
-	if _, who := h.get("/oauth/userinfo", poll(device)["access_token"].(string)); who["preferred_username"] != "grace" {
+	_, who := h.get("/oauth/userinfo", poll(device)["access_token"].(string))
+	if who["preferred_username"] != "grace" {
 		t.Errorf("approved for grace: %v", who)
 	}
 	device, user = begin()
@@ -112,11 +115,13 @@ func TestControlTokens(t *testing.T) {
 		{url.Values{"kind": {"org"}, "name": {"engines"}}, "org", "engines", true, "access_token"},
 		{url.Values{"kind": {"app"}, "name": {"robot"}}, "app", "robot", false, "access_token"},
 		{url.Values{"kind": {"oauth"}, "name": {"ada"}, "client_id": {app}}, "user", "ada", false, "oauth"},
-		{url.Values{"kind": {"oauth"}, "name": {"ada"}, "client_id": {app}, "scope": {"openid email"}}, "user", "ada", true, "oauth"},
+		{url.Values{"kind": {"oauth"}, "name": {"ada"}, "client_id": {app}, "scope": {"openid email"}},
+			"user", "ada", true, "oauth"},
 	} {
 		_, who := h.get("/api/whoami-v2", h.does("/tokens", tt.form)["token"].(string))
 		_, email := who["email"]
-		if who["type"] != tt.kind || who["name"] != tt.name || email != tt.email || who["auth"].(map[string]any)["type"] != tt.authType {
+		if who["type"] != tt.kind || who["name"] != tt.name || email != tt.email ||
+			who["auth"].(map[string]any)["type"] != tt.authType {
 			t.Errorf("%v: %v", tt.form, who)
 		}
 	}
@@ -126,12 +131,15 @@ func TestControlTokens(t *testing.T) {
 		"client_id is missing":            {"kind": {"oauth"}, "name": {"ada"}},
 
 		`there is no user "nobody": use one of ada, grace, alan`: {"kind": {"user"}, "name": {"nobody"}},
-		`there is no user "engines"`:                             {"kind": {"oauth"}, "name": {"engines"}, "client_id": {app}},
-		`there is no app "x": use $OAUTH_CLIENT_ID`:              {"kind": {"oauth"}, "name": {"ada"}, "client_id": {"x"}},
-		`the app may not request the scope "e-mail"`:             {"kind": {"oauth"}, "name": {"ada"}, "client_id": {app}, "scope": {"openid e-mail"}},
-		`there is no organization "ada"`:                         {"kind": {"org"}, "name": {"ada"}},
+		`there is no user "engines"`: {"kind": {"oauth"}, "name": {"engines"},
+			"client_id": {app}},
+		`there is no app "x": use $OAUTH_CLIENT_ID`: {"kind": {"oauth"}, "name": {"ada"}, "client_id": {"x"}},
+		`the app may not request the scope "e-mail"`: {"kind": {"oauth"}, "name": {"ada"},
+			"client_id": {app}, "scope": {"openid e-mail"}},
+		`there is no organization "ada"`: {"kind": {"org"}, "name": {"ada"}},
 	} {
-		if status, answer := h.control("POST", "/tokens", form); status != 400 || !strings.Contains(answer.(map[string]any)["error"].(string), want) {
+		status, answer := h.control("POST", "/tokens", form)
+		if status != 400 || !strings.Contains(answer.(map[string]any)["error"].(string), want) {
 			t.Errorf("%v: %d %v, want %s", form, status, answer, want)
 		}
 	}
@@ -146,9 +154,10 @@ func TestControlTokens(t *testing.T) {
 		}
 	}
 	// An app that registered itself is known as well.
-	_, text := h.send("POST", h.url()+"/oauth/register", `{"redirect_uris":["http://localhost/callback"]}`, func(r *http.Request) {
-		r.Header.Set("Content-Type", "application/json")
-	})
+	_, text := h.send("POST", h.url()+"/oauth/register",
+		`{"redirect_uris":["http://localhost/callback"]}`, func(r *http.Request) {
+			r.Header.Set("Content-Type", "application/json")
+		})
 	var registered struct {
 		ClientID string `json:"client_id"`
 	}
@@ -176,7 +185,8 @@ func TestControlKeys(t *testing.T) {
 
 func TestControlClock(t *testing.T) {
 	h := newControlled(t)
-	token := h.does("/tokens", url.Values{"kind": {"oauth"}, "name": {"ada"}, "client_id": {h.env["OAUTH_CLIENT_ID"]}})["token"].(string)
+	token := h.does("/tokens", url.Values{"kind": {"oauth"}, "name": {"ada"},
+		"client_id": {h.env["OAUTH_CLIENT_ID"]}})["token"].(string)
 	answer := h.does("/clock", url.Values{"advance": {"7h59m"}})
 	now, err := time.Parse(time.RFC3339, answer["now"].(string))
 	if ahead := time.Until(now); err != nil || ahead < 7*time.Hour+58*time.Minute || ahead > 8*time.Hour {
@@ -234,7 +244,8 @@ func TestControlRequests(t *testing.T) {
 		t.Fatalf("%d token requests", len(one))
 	}
 	request := one[0].(map[string]any)
-	if request["endpoint"] != "token" || request["method"] != "POST" || request["form"].(map[string]any)["grant_type"].([]any)[0] != "authorization_code" ||
+	if request["endpoint"] != "token" || request["method"] != "POST" ||
+		request["form"].(map[string]any)["grant_type"].([]any)[0] != "authorization_code" ||
 		request["header"].(map[string]any)["Content-Type"] == nil {
 		t.Errorf("%v", request)
 	}
@@ -283,7 +294,8 @@ func TestControlIsGuarded(t *testing.T) {
 				}
 			})
 			if resp.StatusCode != tt.want {
-				t.Errorf("%s with %q at %s with %q: %s, want %d", method, tt.authorization, tt.host, tt.header, resp.Status, tt.want)
+				t.Errorf("%s with %q at %s with %q: %s, want %d", method, tt.authorization, tt.host, tt.header,
+					resp.Status, tt.want)
 			}
 			if got := resp.Header.Get("Access-Control-Allow-Origin"); got != "" {
 				t.Errorf("%s: pages of %s may read the response", method, got)

@@ -41,13 +41,15 @@ func TestCurlExamples(t *testing.T) {
 			continue
 		}
 		cmd := exec.Command("sh", "-eu", "-c", strings.ReplaceAll(block[1], "A6MY-0314", device.UserCode))
-		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HFHUB_CONTROL_URL=" + h.env["HFHUB_CONTROL_URL"], "HFHUB_CONTROL_TOKEN=" + h.env["HFHUB_CONTROL_TOKEN"]}
+		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HFHUB_CONTROL_URL=" + h.env["HFHUB_CONTROL_URL"],
+			"HFHUB_CONTROL_TOKEN=" + h.env["HFHUB_CONTROL_TOKEN"]}
 		out, err := cmd.CombinedOutput()
 		if err != nil {
 			t.Errorf("%v: %s\n%s", err, out, block[1])
 		}
 		examples += strings.Count(block[1], "curl ")
-		if answers := strings.Count(strings.TrimSpace(string(out)), "\n") + 1; answers != strings.Count(block[1], "curl ") {
+		answers := strings.Count(strings.TrimSpace(string(out)), "\n") + 1
+		if answers != strings.Count(block[1], "curl ") {
 			t.Errorf("%d responses: %s", answers, out)
 		}
 	}

@@ -28,7 +28,8 @@ var endpoints = map[string]hfoauthtest.Endpoint{
 func parseEndpoint(name string) (hfoauthtest.Endpoint, error) {
 	endpoint, ok := endpoints[name]
 	if !ok {
-		return "", fmt.Errorf("unknown endpoint %q: use one of %s", name, strings.Join(slices.Sorted(maps.Keys(endpoints)), ", "))
+		return "", fmt.Errorf("unknown endpoint %q: use one of %s", name,
+			strings.Join(slices.Sorted(maps.Keys(endpoints)), ", "))
 	}
 	return endpoint, nil
 }
@@ -95,7 +96,8 @@ func parseKind(text string) (hfoauthtest.Fault, error) {
 	}
 	status, err := strconv.Atoi(kind)
 	if err != nil || status < 200 || status > 599 {
-		return nil, fmt.Errorf("%q is not a fault: give a status such as 503, or drop, cut, aborted, delay:2s, trickle:100ms, huge:20000000", text)
+		return nil, fmt.Errorf("%q is not a fault: give a status such as 503, or drop, cut, aborted, "+
+			"delay:2s, trickle:100ms, huge:20000000", text)
 	}
 	return hfoauthtest.Answer(status, answerBody(status, argument)), nil
 }

@@ -123,7 +123,8 @@ func (h *hub) url() string { return h.env["OPENID_PROVIDER_URL"] }
 // redirects.
 func (h *hub) authorize() *http.Response {
 	h.t.Helper()
-	query := url.Values{"response_type": {"code"}, "client_id": {h.env["OAUTH_CLIENT_ID"]}, "scope": {h.env["OAUTH_SCOPES"]},
+	query := url.Values{"response_type": {"code"}, "client_id": {h.env["OAUTH_CLIENT_ID"]},
+		"scope":        {h.env["OAUTH_SCOPES"]},
 		"redirect_uri": {h.env["OAUTH_REDIRECT_URL"]}}
 	resp, _ := h.send("GET", h.url()+"/oauth/authorize?"+query.Encode(), "", nil)
 	return resp
@@ -136,8 +137,9 @@ func (h *hub) token(resp *http.Response) map[string]any {
 	if err != nil {
 		h.t.Fatalf("%s is not a redirect", resp.Status)
 	}
-	form := url.Values{"grant_type": {"authorization_code"}, "code": {location.Query().Get("code")}, "redirect_uri": {h.env["OAUTH_REDIRECT_URL"]},
-		"client_id": {h.env["OAUTH_CLIENT_ID"]}, "client_secret": {h.env["OAUTH_CLIENT_SECRET"]}}
+	form := url.Values{"grant_type": {"authorization_code"}, "code": {location.Query().Get("code")},
+		"redirect_uri": {h.env["OAUTH_REDIRECT_URL"]},
+		"client_id":    {h.env["OAUTH_CLIENT_ID"]}, "client_secret": {h.env["OAUTH_CLIENT_SECRET"]}}
 	_, text := h.send("POST", h.url()+"/oauth/token", form.Encode(), nil)
 	var tokens map[string]any
 	if err := json.Unmarshal([]byte(text), &tokens); err != nil {
@@ -146,7 +148,10 @@ func (h *hub) token(resp *http.Response) map[string]any {
 	return tokens
 }
 
-var noRedirects = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+var noRedirects = &http.Client{CheckRedirect: func(*http.Request,
+	[]*http.Request) error {
+	return http.ErrUseLastResponse
+}}
 
 // send sends a form and returns the response and its body.
 func (h *hub) send(method, address, form string, change func(*http.Request)) (*http.Response, string) {
@@ -212,7 +217,8 @@ func TestExitCode(t *testing.T) {
 // The command's flags are not parsed by hfhub, and its standard output contains
 // nothing of hfhub's.
 func TestCommandLine(t *testing.T) {
-	_, stdout, stderr := ended(t, nil, "-scopes", "email", "--", "sh", "-c", `echo "$@"; echo oops >&2`, "x", "-h", "-users", "--", "a b")
+	_, stdout, stderr := ended(t, nil, "-scopes", "email", "--", "sh", "-c",
+		`echo "$@"; echo oops >&2`, "x", "-h", "-users", "--", "a b")
 	if stdout != "-h -users -- a b\n" {
 		t.Errorf("stdout is %q", stdout)
 	}
@@ -231,7 +237,9 @@ func TestCommandReadsStdin(t *testing.T) {
 
 // Signals sent to hfhub are forwarded to the command, which decides what to do.
 func TestSignalsArePassedOn(t *testing.T) {
-	for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2} {
+	for _, s := range []syscall.Signal{
+		syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2,
+	} {
 		script := fmt.Sprintf(`trap 'echo caught; exit 9' %d; echo ready; while :; do sleep 0.02; done`, s)
 		cmd := command(nil, "--", "sh", "-c", script)
 		stdout, err := cmd.StdoutPipe()
@@ -324,23 +332,32 @@ func seen(t *testing.T, env []string, args ...string) map[string]string {
 
 func TestEnvironment(t *testing.T) {
 	address := "127.0.0.1:" + freePort(t)
-	stale := []string{"OAUTH_CLIENT_ID=id", "OAUTH_CLIENT_SECRET=secret", "OAUTH_SCOPES=jobs", "OAUTH_REDIRECT_URL=http://localhost:1/cb",
-		"OPENID_PROVIDER_URL=http://" + address, "SPACE_HOST=stale.hf.space", "HFHUB_CONTROL_URL=stale", "HFHUB_CONTROL_TOKEN=stale"}
+	stale := []string{"OAUTH_CLIENT_ID=id", "OAUTH_CLIENT_SECRET=secret", "OAUTH_SCOPES=jobs",
+		"OAUTH_REDIRECT_URL=http://localhost:1/cb",
+		"OPENID_PROVIDER_URL=http://" + address, "SPACE_HOST=stale.hf.space", "HFHUB_CONTROL_URL=stale",
+		"HFHUB_CONTROL_TOKEN=stale"}
 	const none = "\x00"
 	for name, tt := range map[string]struct {
 		env, args []string
 		want      map[string]string
 	}{
-		"alone": {nil, nil, map[string]string{"OAUTH_SCOPES": "openid profile", "OAUTH_REDIRECT_URL": "http://localhost:7860/login/callback",
-			"SPACE_HOST": none, "HFHUB_CONTROL_URL": none, "HFHUB_CONTROL_TOKEN": none}},
-		"a port": {[]string{"PORT=3000"}, nil, map[string]string{"OAUTH_REDIRECT_URL": "http://localhost:3000/login/callback"}},
-		"variables": {stale, nil, map[string]string{"OAUTH_CLIENT_ID": "id", "OAUTH_CLIENT_SECRET": "secret", "OAUTH_SCOPES": "jobs",
-			"OAUTH_REDIRECT_URL": "http://localhost:1/cb", "OPENID_PROVIDER_URL": "http://" + address, "SPACE_HOST": none,
+		"alone": {nil, nil, map[string]string{"OAUTH_SCOPES": "openid profile",
+			"OAUTH_REDIRECT_URL": "http://localhost:7860/login/callback",
+			"SPACE_HOST":         none, "HFHUB_CONTROL_URL": none, "HFHUB_CONTROL_TOKEN": none}},
+		"a port": {[]string{"PORT=3000"}, nil,
+			map[string]string{"OAUTH_REDIRECT_URL": "http://localhost:3000/login/callback"}},
+		"variables": {stale, nil, map[string]string{"OAUTH_CLIENT_ID": "id",
+			"OAUTH_CLIENT_SECRET": "secret", "OAUTH_SCOPES": "jobs",
+			"OAUTH_REDIRECT_URL": "http://localhost:1/cb", "OPENID_PROVIDER_URL": "http://" + address,
+			"SPACE_HOST":        none,
 			"HFHUB_CONTROL_URL": none, "HFHUB_CONTROL_TOKEN": none}},
-		"flags": {stale, []string{"-client-id", "other", "-client-secret", "better", "-scopes", "email", "-redirect", "http://localhost:2/cb", "-addr", "localhost:0"},
-			map[string]string{"OAUTH_CLIENT_ID": "other", "OAUTH_CLIENT_SECRET": "better", "OAUTH_SCOPES": "email", "OAUTH_REDIRECT_URL": "http://localhost:2/cb"}},
+		"flags": {stale, []string{"-client-id", "other", "-client-secret", "better", "-scopes", "email",
+			"-redirect", "http://localhost:2/cb", "-addr", "localhost:0"},
+			map[string]string{"OAUTH_CLIENT_ID": "other", "OAUTH_CLIENT_SECRET": "better",
+				"OAUTH_SCOPES": "email", "OAUTH_REDIRECT_URL": "http://localhost:2/cb"}},
 		"public": {stale, []string{"-public"}, map[string]string{"OAUTH_CLIENT_ID": "id", "OAUTH_CLIENT_SECRET": none}},
-		"space":  {stale, []string{"-space", "ada-app.hf.space"}, map[string]string{"SPACE_HOST": "ada-app.hf.space", "OAUTH_REDIRECT_URL": none}},
+		"space": {stale, []string{"-space", "ada-app.hf.space"},
+			map[string]string{"SPACE_HOST": "ada-app.hf.space", "OAUTH_REDIRECT_URL": none}},
 		"others": {[]string{"SPACE_ID=ada/app", "A=b=c"}, nil, map[string]string{"SPACE_ID": "ada/app", "A": "b=c"}},
 	} {
 		got := seen(t, tt.env, tt.args...)
@@ -351,11 +368,13 @@ func TestEnvironment(t *testing.T) {
 			}
 		}
 	}
-	if got := seen(t, stale, "-addr", "localhost:0")["OPENID_PROVIDER_URL"]; !regexp.MustCompile(`^http://localhost:\d+$`).MatchString(got) {
+	got := seen(t, stale, "-addr", "localhost:0")["OPENID_PROVIDER_URL"]
+	if !regexp.MustCompile(`^http://localhost:\d+$`).MatchString(got) {
 		t.Errorf("OPENID_PROVIDER_URL is %q, want the host that was given", got)
 	}
 	control := seen(t, stale, "-control", "127.0.0.1:0")
-	if !strings.HasPrefix(control["HFHUB_CONTROL_URL"], "http://127.0.0.1:") || len(control["HFHUB_CONTROL_TOKEN"]) < 20 {
+	if !strings.HasPrefix(control["HFHUB_CONTROL_URL"], "http://127.0.0.1:") ||
+		len(control["HFHUB_CONTROL_TOKEN"]) < 20 {
 		t.Errorf("control: %q %q", control["HFHUB_CONTROL_URL"], control["HFHUB_CONTROL_TOKEN"])
 	}
 }
@@ -400,8 +419,10 @@ func TestWhatHfhubSays(t *testing.T) {
 func TestNameFlag(t *testing.T) {
 	for want, args := range map[string][]string{"Sign in to Your app": nil, "Sign in to Engines": {"-name", "Engines"}} {
 		h := start(t, nil, args...)
-		query := url.Values{"response_type": {"code"}, "client_id": {h.env["OAUTH_CLIENT_ID"]}, "redirect_uri": {h.env["OAUTH_REDIRECT_URL"]}, "scope": {"openid"}}
-		if _, text := h.send("GET", h.url()+"/oauth/authorize?"+query.Encode(), "", func(*http.Request) {}); !strings.Contains(text, want) {
+		query := url.Values{"response_type": {"code"}, "client_id": {h.env["OAUTH_CLIENT_ID"]},
+			"redirect_uri": {h.env["OAUTH_REDIRECT_URL"]}, "scope": {"openid"}}
+		_, text := h.send("GET", h.url()+"/oauth/authorize?"+query.Encode(), "", func(*http.Request) {})
+		if !strings.Contains(text, want) {
 			t.Errorf("%q: the consent page lacks %q: %s", args, want, text)
 		}
 	}
@@ -418,31 +439,47 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		code      int
 		want      string
 	}{
-		"unknown flag":              {nil, []string{"-wat"}, 2, "hfhub -h lists the flags"},
-		"all interfaces":            {nil, []string{"-addr", "0.0.0.0:9999"}, 2, "use 127.0.0.1, or confirm with -anyone"},
-		"the network":               {nil, []string{"-addr", "192.0.2.1:9999"}, 2, "anyone who can reach it may sign in as anyone"},
-		"a name of the network":     {nil, []string{"-addr", "hub.example:9999"}, 2, "anyone who can reach it may sign in as anyone"},
-		"no host":                   {nil, []string{"-addr", ":9999"}, 2, "anyone who can reach it may sign in as anyone"},
-		"no port":                   {nil, []string{"-addr", "localhost"}, 2, "give a host and a port"},
-		"-as for all":               {nil, []string{"-addr", "192.0.2.1:9999", "-anyone-may-sign-in-as-anyone", "-as", "ada"}, 2, "use an address on loopback"},
-		"-as without the flag":      {nil, []string{"-addr", "192.0.2.1:9999", "-as", "ada"}, 2, "use an address on loopback"},
-		"-control for all":          {nil, []string{"-addr", "192.0.2.1:9999", "-anyone-may-sign-in-as-anyone", "-control", "127.0.0.1:0"}, 2, "use an address on loopback"},
-		"-control beyond":           {nil, []string{"-control", "192.0.2.1:9998"}, 2, "give an address on loopback"},
-		"-control on all":           {nil, []string{"-control", ":9998"}, 2, "give an address on loopback"},
-		"-control beyond, the flag": {nil, []string{"-control", "0.0.0.0:9998", "-anyone-may-sign-in-as-anyone"}, 2, "give an address on loopback"},
-		"-control without a port":   {nil, []string{"-control", "localhost"}, 2, "give an address on loopback"},
-		"no usable address":         {nil, []string{"-addr", "0.0.0.0:9999", "-anyone-may-sign-in-as-anyone"}, 2, "give the address that others use"},
-		"no usable port":            {nil, []string{"-addr", "192.0.2.1:0", "-anyone-may-sign-in-as-anyone"}, 2, "give the address that others use"},
-		"a flag too many":           {nil, []string{"-anyone-may-sign-in-as-anyone"}, 2, "omit the flag"},
-		"taken":                     {nil, []string{"-addr", taken.Addr().String()}, 1, "choose another address with -addr"},
-		"-control taken":            {nil, []string{"-control", taken.Addr().String()}, 1, "choose another address with -control"},
-		"the real provider":         {[]string{"OPENID_PROVIDER_URL=https://huggingface.co"}, nil, 2, "unset it, or choose an address with -addr"},
-		"a path":                    {[]string{"OPENID_PROVIDER_URL=http://localhost:9999/x"}, nil, 2, "unset it, or choose an address with -addr"},
-		"elsewhere":                 {[]string{"OPENID_PROVIDER_URL=http://192.0.2.1:9999"}, nil, 2, "unset it, or choose an address with -addr"},
-		"of no organization":        {nil, []string{"-org", "nosuch"}, 2, "-org nosuch: unknown organization: use one of engines, notes"},
-		"as nobody":                 {nil, []string{"-as", "nobody"}, 2, "unknown user: use one of ada, grace, alan"},
-		"public with a secret":      {nil, []string{"-public", "-client-secret", "x"}, 2, "exclude each other"},
-		"space and redirect":        {nil, []string{"-space", "a.hf.space", "-redirect", "http://localhost/"}, 2, "exclude each other"},
+		"unknown flag":   {nil, []string{"-wat"}, 2, "hfhub -h lists the flags"},
+		"all interfaces": {nil, []string{"-addr", "0.0.0.0:9999"}, 2, "use 127.0.0.1, or confirm with -anyone"},
+		"the network": {nil, []string{"-addr", "192.0.2.1:9999"}, 2,
+			"anyone who can reach it may sign in as anyone"},
+		"a name of the network": {nil, []string{"-addr", "hub.example:9999"}, 2,
+			"anyone who can reach it may sign in as anyone"},
+		"no host": {nil, []string{"-addr", ":9999"}, 2, "anyone who can reach it may sign in as anyone"},
+		"no port": {nil, []string{"-addr", "localhost"}, 2, "give a host and a port"},
+		"-as for all": {nil,
+			[]string{"-addr", "192.0.2.1:9999", "-anyone-may-sign-in-as-anyone", "-as", "ada"}, 2,
+			"use an address on loopback"},
+		"-as without the flag": {nil, []string{"-addr", "192.0.2.1:9999", "-as", "ada"}, 2,
+			"use an address on loopback"},
+		"-control for all": {nil,
+			[]string{"-addr", "192.0.2.1:9999", "-anyone-may-sign-in-as-anyone", "-control", "127.0.0.1:0"},
+			2, "use an address on loopback"},
+		"-control beyond": {nil, []string{"-control", "192.0.2.1:9998"}, 2, "give an address on loopback"},
+		"-control on all": {nil, []string{"-control", ":9998"}, 2, "give an address on loopback"},
+		"-control beyond, the flag": {nil, []string{"-control", "0.0.0.0:9998", "-anyone-may-sign-in-as-anyone"},
+			2, "give an address on loopback"},
+		"-control without a port": {nil, []string{"-control", "localhost"}, 2, "give an address on loopback"},
+		"no usable address": {nil, []string{"-addr", "0.0.0.0:9999", "-anyone-may-sign-in-as-anyone"}, 2,
+			"give the address that others use"},
+		"no usable port": {nil, []string{"-addr", "192.0.2.1:0", "-anyone-may-sign-in-as-anyone"}, 2,
+			"give the address that others use"},
+		"a flag too many": {nil, []string{"-anyone-may-sign-in-as-anyone"}, 2, "omit the flag"},
+		"taken":           {nil, []string{"-addr", taken.Addr().String()}, 1, "choose another address with -addr"},
+		"-control taken": {nil, []string{"-control", taken.Addr().String()}, 1,
+			"choose another address with -control"},
+		"the real provider": {[]string{"OPENID_PROVIDER_URL=https://huggingface.co"}, nil, 2,
+			"unset it, or choose an address with -addr"},
+		"a path": {[]string{"OPENID_PROVIDER_URL=http://localhost:9999/x"}, nil, 2,
+			"unset it, or choose an address with -addr"},
+		"elsewhere": {[]string{"OPENID_PROVIDER_URL=http://192.0.2.1:9999"}, nil, 2,
+			"unset it, or choose an address with -addr"},
+		"of no organization": {nil, []string{"-org", "nosuch"}, 2,
+			"-org nosuch: unknown organization: use one of engines, notes"},
+		"as nobody":            {nil, []string{"-as", "nobody"}, 2, "unknown user: use one of ada, grace, alan"},
+		"public with a secret": {nil, []string{"-public", "-client-secret", "x"}, 2, "exclude each other"},
+		"space and redirect": {nil,
+			[]string{"-space", "a.hf.space", "-redirect", "http://localhost/"}, 2, "exclude each other"},
 		"space with a scheme":       {nil, []string{"-space", "https://a.hf.space"}, 2, "give only the host"},
 		"a relative redirect":       {nil, []string{"-redirect", "/login/callback"}, 2, "give a complete URL"},
 		"a negative lifetime":       {nil, []string{"-token", "-1s"}, 2, "give a positive duration, such as 10s or 8h"},
@@ -498,7 +535,8 @@ func TestConsentFlags(t *testing.T) {
 			t.Fatal(err)
 		}
 		browser := &http.Client{Jar: jar, CheckRedirect: noRedirects.CheckRedirect}
-		query := url.Values{"response_type": {"code"}, "client_id": {h.env["OAUTH_CLIENT_ID"]}, "redirect_uri": {h.env["OAUTH_REDIRECT_URL"]}}
+		query := url.Values{"response_type": {"code"}, "client_id": {h.env["OAUTH_CLIENT_ID"]},
+			"redirect_uri": {h.env["OAUTH_REDIRECT_URL"]}}
 		address := h.url() + "/oauth/authorize?" + query.Encode()
 		status := func(resp *http.Response, err error) int {
 			if err != nil {
@@ -518,7 +556,10 @@ func TestConsentFlags(t *testing.T) {
 }
 
 func TestRegisteredRedirect(t *testing.T) {
-	for redirect, want := range map[string]int{"http://localhost:4000/cb": http.StatusSeeOther, "http://localhost:4000/other": http.StatusBadRequest} {
+	for redirect, want := range map[string]int{
+		"http://localhost:4000/cb":    http.StatusSeeOther,
+		"http://localhost:4000/other": http.StatusBadRequest,
+	} {
 		h := start(t, nil, "-as", "ada", "-redirect", "http://localhost:4000/cb")
 		h.env["OAUTH_REDIRECT_URL"] = redirect
 		if got := h.authorize().StatusCode; got != want {
@@ -580,10 +621,17 @@ func TestOrgFlag(t *testing.T) {
 	if err := os.WriteFile(file, []byte(users), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for org, want := range map[string]string{"": "invalid_client", "engines": "", "notes": "", "strangers": "invalid_grant"} {
+	for org, want := range map[string]string{
+		"":          "invalid_client",
+		"engines":   "",
+		"notes":     "",
+		"strangers": "invalid_grant",
+	} {
 		h := start(t, nil, "-users", file, "-org", org)
-		form := url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:token-exchange"}, "subject_token": {"ada@example.com"},
-			"subject_token_type": {"urn:huggingface:token-type:user-email"}, "client_id": {h.env["OAUTH_CLIENT_ID"]}, "client_secret": {h.env["OAUTH_CLIENT_SECRET"]}}
+		form := url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:token-exchange"},
+			"subject_token":      {"ada@example.com"},
+			"subject_token_type": {"urn:huggingface:token-type:user-email"},
+			"client_id":          {h.env["OAUTH_CLIENT_ID"]}, "client_secret": {h.env["OAUTH_CLIENT_SECRET"]}}
 		_, text := h.send("POST", h.url()+"/oauth/token", form.Encode(), nil)
 		var answer struct{ Error string }
 		if err := json.Unmarshal([]byte(text), &answer); err != nil || answer.Error != want {
@@ -611,7 +659,8 @@ func TestListenForAnyone(t *testing.T) {
 	if resp.StatusCode != http.StatusOK {
 		t.Errorf("metadata: %s", resp.Status)
 	}
-	if _, _, err := listen(&options{anyone: true, addr: address}); err == nil || !strings.Contains(err.Error(), "choose another address with -addr") {
+	_, _, err = listen(&options{anyone: true, addr: address})
+	if err == nil || !strings.Contains(err.Error(), "choose another address with -addr") {
 		t.Errorf("address in use: %v", err)
 	}
 }

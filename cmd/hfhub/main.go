@@ -100,7 +100,8 @@ func serve(o *options, stdout, stderr io.Writer) (int, error) {
 func introduce(w io.Writer, o *options, url string, app hfoauthtest.App) {
 	for scope := range strings.FieldsFuncSeq(o.scopes, func(r rune) bool { return r == ' ' || r == ',' }) {
 		if !slices.Contains(app.Scopes, scope) {
-			fmt.Fprintf(w, "hfhub: warning: unknown scope %s, which hfhub answers with invalid_scope: it knows %s\n", scope, strings.Join(app.Scopes, " "))
+			fmt.Fprintf(w, "hfhub: warning: unknown scope %s, which hfhub answers with invalid_scope: it knows %s\n",
+				scope, strings.Join(app.Scopes, " "))
 		}
 	}
 	fmt.Fprintf(w, "hfhub: stand-in for huggingface.co at %s\n", url)

@@ -125,8 +125,10 @@ func (o *options) complete(getenv func(string) string) error {
 		return nil
 	}
 	u, err := url.Parse(provider)
-	if err != nil || u.Scheme != "http" || u.Port() == "" || strings.Trim(u.Path, "/") != "" || !guard.Loopback(u.Hostname()) {
-		return fmt.Errorf("OPENID_PROVIDER_URL is %s, but hfhub serves only on loopback: unset it, or choose an address with -addr 127.0.0.1:9999", provider)
+	if err != nil || u.Scheme != "http" || u.Port() == "" || strings.Trim(u.Path, "/") != "" ||
+		!guard.Loopback(u.Hostname()) {
+		return fmt.Errorf("OPENID_PROVIDER_URL is %s, but hfhub serves only on loopback: "+
+			"unset it, or choose an address with -addr 127.0.0.1:9999", provider)
 	}
 	o.addr = u.Host
 	return nil
@@ -143,7 +145,8 @@ func (o *options) check() error {
 	beyond := o.addr != "" && !guard.Loopback(host)
 	switch {
 	case beyond && o.settings.ApproveAs != "":
-		fail("-as with -addr %s would sign in everyone on the network as %s: use an address on loopback", o.addr, o.settings.ApproveAs)
+		fail("-as with -addr %s would sign in everyone on the network as %s: use an address on loopback",
+			o.addr, o.settings.ApproveAs)
 	case beyond && o.control != "":
 		fail("-control with -addr %s is refused: use an address on loopback", o.addr)
 	case beyond && !o.anyone:
@@ -173,7 +176,8 @@ func (o *options) check() error {
 		fail("-as and -ask exclude each other")
 	}
 	users := o.accounts()
-	if as := o.settings.ApproveAs; as != "" && !slices.ContainsFunc(users, func(u hfoauthtest.User) bool { return u.Username == as }) {
+	as := o.settings.ApproveAs
+	if as != "" && !slices.ContainsFunc(users, func(u hfoauthtest.User) bool { return u.Username == as }) {
 		fail("-as %s: unknown user: use one of %s", as, usernames(users))
 	}
 	if org := o.app.Org; org != "" && !slices.ContainsFunc(users, func(u hfoauthtest.User) bool {

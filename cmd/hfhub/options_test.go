@@ -33,12 +33,17 @@ func TestHelp(t *testing.T) {
 }
 
 func TestParseFault(t *testing.T) {
-	for _, text := range []string{"503", "200:{}", "drop", "cut", "aborted", "delay:2s", "trickle:1ms", "huge:1000", "503*3", "delay:2s*1"} {
+	for _, text := range []string{
+		"503", "200:{}", "drop", "cut", "aborted", "delay:2s", "trickle:1ms", "huge:1000", "503*3", "delay:2s*1",
+	} {
 		if fault, err := parseFault(text); err != nil || fault == nil {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
-	for _, text := range []string{"", "wat", "99", "600", "delay", "delay:x", "delay:-1s", "trickle:0s", "huge", "huge:0", "huge:x", "503*0", "503*x", "503*"} {
+	for _, text := range []string{
+		"", "wat", "99", "600", "delay", "delay:x", "delay:-1s", "trickle:0s", "huge", "huge:0", "huge:x",
+		"503*0", "503*x", "503*",
+	} {
 		if _, err := parseFault(text); err == nil {
 			t.Errorf("%q is accepted as a fault", text)
 		}

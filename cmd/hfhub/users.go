@@ -66,7 +66,8 @@ func decodeUsers(r io.Reader) ([]hfoauthtest.User, error) {
 func explained(err error, text []byte) error {
 	line := func(offset int64) int { return 1 + bytes.Count(text[:min(offset, int64(len(text)))], []byte("\n")) }
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return fmt.Errorf("line %d: %s must be %s, not %s", line(wrong.Offset), cmp.Or(memberOf(wrong.Field), "the document"), kindOf(wrong.Type), wrong.Value)
+		return fmt.Errorf("line %d: %s must be %s, not %s", line(wrong.Offset),
+			cmp.Or(memberOf(wrong.Field), "the document"), kindOf(wrong.Type), wrong.Value)
 	}
 	if wrong, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return fmt.Errorf("line %d: %w", line(wrong.Offset), err)

@@ -36,7 +36,11 @@ func readSchema(t *testing.T) schema {
 // The schema has exactly the fields of the types.
 func TestSchemaNamesTheFields(t *testing.T) {
 	s := readSchema(t)
-	for name, kind := range map[string]any{"user": hfoauthtest.User{}, "org": hfoauthtest.Org{}, "resourceGroup": hfoauthtest.ResourceGroup{}} {
+	for name, kind := range map[string]any{
+		"user":          hfoauthtest.User{},
+		"org":           hfoauthtest.Org{},
+		"resourceGroup": hfoauthtest.ResourceGroup{},
+	} {
 		var fields []string
 		for _, field := range reflect.VisibleFields(reflect.TypeOf(kind)) {
 			fields = append(fields, strings.ToLower(field.Name[:1])+field.Name[1:])
@@ -98,10 +102,12 @@ func TestDecodeUsers(t *testing.T) {
 		t.Fatal(err)
 	}
 	emmy := users[0]
-	if emmy.Username != "emmy" || !emmy.EmailVerified || !emmy.IsPro || emmy.BillingMode != "postpaid" || len(emmy.Orgs) != 2 {
+	if emmy.Username != "emmy" || !emmy.EmailVerified || !emmy.IsPro ||
+		emmy.BillingMode != "postpaid" || len(emmy.Orgs) != 2 {
 		t.Errorf("%+v", emmy)
 	}
-	if org := emmy.Orgs[0]; org.Role != "admin" || org.IsEnterprise != true || org.ResourceGroups[0].Role != "write" {
+	org := emmy.Orgs[0]
+	if org.Role != "admin" || org.IsEnterprise != true || org.ResourceGroups[0].Role != "write" {
 		t.Errorf("%+v", org)
 	}
 	if org := emmy.Orgs[1]; !org.PendingSSO || org.SecurityRestrictions[0] != "sso" {
@@ -149,13 +155,15 @@ func TestUsersFlag(t *testing.T) {
 	if err != nil || usernames(o.users) != "emmy, david" {
 		t.Errorf("%v %v", o, err)
 	}
-	if _, err := parse([]string{"-users", file, "-as", "ada"}, noEnvironment); err == nil || !strings.Contains(err.Error(), "use one of emmy, david") {
+	_, err = parse([]string{"-users", file, "-as", "ada"}, noEnvironment)
+	if err == nil || !strings.Contains(err.Error(), "use one of emmy, david") {
 		t.Errorf("as a user that is not in the file: %v", err)
 	}
 	if err := os.WriteFile(file, []byte("{}"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := parse([]string{"-users", file}, noEnvironment); err == nil || !strings.Contains(err.Error(), "-example prints an example") {
+	_, err = parse([]string{"-users", file}, noEnvironment)
+	if err == nil || !strings.Contains(err.Error(), "-example prints an example") {
 		t.Errorf("an empty file: %v", err)
 	}
 }

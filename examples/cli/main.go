@@ -27,7 +27,8 @@ const usage = "usage: cli [-device] [-hub-token] login | whoami | logout …"
 
 func main() {
 	log.SetFlags(0)
-	tool := hfcli.Config{Name: "hfoauth-example-cli", ClientID: os.Getenv("OAUTH_CLIENT_ID"), ProviderURL: os.Getenv("OPENID_PROVIDER_URL")}
+	tool := hfcli.Config{Name: "hfoauth-example-cli", ClientID: os.Getenv("OAUTH_CLIENT_ID"),
+		ProviderURL: os.Getenv("OPENID_PROVIDER_URL")}
 	flag.BoolVar(&tool.Device, "device", false, "sign in with a code on another device")
 	flag.BoolVar(&tool.HubToken, "hub-token", false, "without a sign-in, use HF_TOKEN or the token of `hf auth login`")
 	flag.Parse()

@@ -45,7 +45,8 @@ type machine struct {
 func newMachine(t *testing.T, env ...string) *machine {
 	t.Helper()
 	home := t.TempDir()
-	return &machine{t, append([]string{"HOME=" + home, "XDG_CONFIG_HOME=" + home, "PATH=" + os.Getenv("PATH"), "BROWSER=true"}, env...)}
+	return &machine{t, append([]string{"HOME=" + home, "XDG_CONFIG_HOME=" + home,
+		"PATH=" + os.Getenv("PATH"), "BROWSER=true"}, env...)}
 }
 
 // newHub returns a machine whose program is registered at a provider.
@@ -53,8 +54,10 @@ func newHub(t *testing.T) (*hfoauthtest.Server, *machine) {
 	t.Helper()
 	hub := hfoauthtest.NewServer(t)
 	hub.Configure(func(c *hfoauthtest.Settings) { c.DeviceInterval = time.Second })
-	app := hub.RegisterApp(hfoauthtest.App{Public: true, RedirectURIs: []string{"http://127.0.0.1/login/callback"}})
-	return hub, newMachine(t, "OAUTH_CLIENT_ID="+app.ClientID, "OPENID_PROVIDER_URL="+hub.URL, "HF_ENDPOINT="+hub.URL)
+	app := hub.RegisterApp(hfoauthtest.App{Public: true,
+		RedirectURIs: []string{"http://127.0.0.1/login/callback"}})
+	return hub, newMachine(t, "OAUTH_CLIENT_ID="+app.ClientID, "OPENID_PROVIDER_URL="+hub.URL,
+		"HF_ENDPOINT="+hub.URL)
 }
 
 // screen is what a program prints while it runs.
@@ -140,7 +143,8 @@ const (
 func TestBrowser(t *testing.T) {
 	hub, m := newHub(t)
 	m.fails("not signed in: no sign-in is stored\nRun: cli login", nil, "whoami")
-	m.prints("Signed in as ada.", func(s *screen) { hub.SignIn(t, s.find(address), "ada").CloseIdleConnections() }, "login")
+	m.prints("Signed in as ada.",
+		func(s *screen) { hub.SignIn(t, s.find(address), "ada").CloseIdleConnections() }, "login")
 	m.prints("ada (\"Ada Lovelace\") with the scopes", nil, "whoami")
 	m.prints("The Hub says: ada", nil, "whoami")
 	m.prints("", nil, "logout")
@@ -177,7 +181,8 @@ func TestHubToken(t *testing.T) {
 // Several processes share one sign-in.
 func TestAtOnce(t *testing.T) {
 	hub, m := newHub(t)
-	m.prints("Signed in as ada.", func(s *screen) { hub.SignIn(t, s.find(address), "ada").CloseIdleConnections() }, "login")
+	m.prints("Signed in as ada.",
+		func(s *screen) { hub.SignIn(t, s.find(address), "ada").CloseIdleConnections() }, "login")
 	var running sync.WaitGroup
 	for range 4 {
 		running.Go(func() { m.prints("The Hub says: ada", nil, "whoami") })

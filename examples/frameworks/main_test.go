@@ -55,7 +55,8 @@ func start(t *testing.T, path, framework string, env ...string) (address string)
 }
 
 // send sends a request as a browser that opens a page; header has names and values.
-func send(t *testing.T, client *http.Client, method, address string, header ...string) (*http.Response, string) {
+func send(t *testing.T, client *http.Client, method, address string,
+	header ...string) (*http.Response, string) {
 	t.Helper()
 	req, err := http.NewRequest(method, address, nil)
 	if err != nil {
@@ -86,7 +87,8 @@ func TestFrameworks(t *testing.T) {
 	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{"http://localhost/login/callback"}})
 	for framework := range frameworks {
 		t.Run(framework, func(t *testing.T) {
-			address := start(t, program, framework, "OAUTH_CLIENT_ID="+app.ClientID, "OAUTH_CLIENT_SECRET="+app.ClientSecret, "OPENID_PROVIDER_URL="+hub.URL)
+			address := start(t, program, framework, "OAUTH_CLIENT_ID="+app.ClientID,
+				"OAUTH_CLIENT_SECRET="+app.ClientSecret, "OPENID_PROVIDER_URL="+hub.URL)
 			testApp(t, hub, address)
 		})
 	}
@@ -97,7 +99,8 @@ func testApp(t *testing.T, hub *hfoauthtest.Server, address string) {
 	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	stranger := &http.Client{CheckRedirect: stay}
 	resp, home := send(t, stranger, "GET", address+"/")
-	if resp.StatusCode != 200 || !strings.Contains(home, `href="/login"`) || !strings.Contains(resp.Header.Get("Content-Security-Policy"), "script-src 'self'") {
+	if resp.StatusCode != 200 || !strings.Contains(home, `href="/login"`) ||
+		!strings.Contains(resp.Header.Get("Content-Security-Policy"), "script-src 'self'") {
 		t.Errorf("home: %s %v %s", resp.Status, resp.Header, home)
 	}
 	files := regexp.MustCompile(`(?:script src|stylesheet" href)="([^"]*)"`).FindAllStringSubmatch(home, -1)
@@ -109,28 +112,35 @@ func testApp(t *testing.T, hub *hfoauthtest.Server, address string) {
 			t.Errorf("%s: %s", file[1], resp.Status)
 		}
 	}
-	if resp, body := send(t, stranger, "GET", address+"/private?a=b"); resp.StatusCode != 303 || resp.Header.Get("Location") != "/login?next=%2Fprivate%3Fa%3Db" || strings.Contains(body, "Hello") {
+	resp, body := send(t, stranger, "GET", address+"/private?a=b")
+	if resp.StatusCode != 303 || resp.Header.Get("Location") != "/login?next=%2Fprivate%3Fa%3Db" ||
+		strings.Contains(body, "Hello") {
 		t.Errorf("private page, signed out: %s %s %s", resp.Status, resp.Header.Get("Location"), body)
 	}
-	if resp, body := send(t, stranger, "GET", address+"/private", "Accept", "application/json"); resp.StatusCode != 401 || !strings.HasPrefix(body, `{"error":`) || strings.Contains(body, "Hello") {
+	resp, body = send(t, stranger, "GET", address+"/private", "Accept", "application/json")
+	if resp.StatusCode != 401 || !strings.HasPrefix(body, `{"error":`) || strings.Contains(body, "Hello") {
 		t.Errorf("private page as JSON, signed out: %s %s", resp.Status, body)
 	}
-	if resp, _ := send(t, stranger, "POST", address+"/login/frame/check", "Sec-Fetch-Site", "same-origin"); resp.StatusCode != 200 {
+	resp, _ = send(t, stranger, "POST", address+"/login/frame/check", "Sec-Fetch-Site", "same-origin")
+	if resp.StatusCode != 200 {
 		t.Errorf("POST below /login/frame/: %s", resp.Status)
 	}
 
 	browser := hub.SignIn(t, address+"/login?next=/private", "ada")
 	browser.CheckRedirect = stay
-	if resp, page := send(t, browser, "GET", address+"/private"); resp.StatusCode != 200 || !strings.Contains(page, "Hello, Ada Lovelace") {
+	resp, page := send(t, browser, "GET", address+"/private")
+	if resp.StatusCode != 200 || !strings.Contains(page, "Hello, Ada Lovelace") {
 		t.Errorf("private page: %s %s", resp.Status, page)
 	}
 	if resp, _ := send(t, browser, "GET", address+"/logout"); resp.StatusCode != 405 {
 		t.Errorf("GET /logout: %s", resp.Status)
 	}
-	if resp, _ := send(t, browser, "POST", address+"/logout", "Sec-Fetch-Site", "cross-site"); resp.StatusCode != 403 {
+	resp, _ = send(t, browser, "POST", address+"/logout", "Sec-Fetch-Site", "cross-site")
+	if resp.StatusCode != 403 {
 		t.Errorf("cross-site sign-out: %s", resp.Status)
 	}
-	if resp, _ := send(t, browser, "POST", address+"/logout"); resp.StatusCode != 303 || resp.Header.Get("Location") != "/" {
+	resp, _ = send(t, browser, "POST", address+"/logout")
+	if resp.StatusCode != 303 || resp.Header.Get("Location") != "/" {
 		t.Errorf("sign-out: %s %s", resp.Status, resp.Header.Get("Location"))
 	}
 	if resp, _ := send(t, browser, "GET", address+"/private"); resp.StatusCode != 401 {

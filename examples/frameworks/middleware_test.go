@@ -103,14 +103,18 @@ func TestLayers(t *testing.T) {
 		}
 	})
 	t.Run("CORS", func(t *testing.T) {
-		resp, _ := send(t, visitor, "OPTIONS", address+"/private", "Origin", frontEnd, "Access-Control-Request-Method", "POST")
+		resp, _ := send(t, visitor, "OPTIONS", address+"/private", "Origin", frontEnd,
+			"Access-Control-Request-Method", "POST")
 		if got := resp.Header.Get("Access-Control-Allow-Origin"); got != frontEnd {
 			t.Errorf("preflight of the front end allows %q", got)
 		}
-		if resp, body := send(t, browser, "POST", address+"/private", "Origin", frontEnd, "Sec-Fetch-Site", "cross-site"); resp.StatusCode != 200 {
+		resp, body := send(t, browser, "POST", address+"/private", "Origin", frontEnd, "Sec-Fetch-Site", "cross-site")
+		if resp.StatusCode != 200 {
 			t.Errorf("POST of the front end: %s %s", resp.Status, body)
 		}
-		if resp, _ := send(t, browser, "POST", address+"/private", "Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site"); resp.StatusCode != 403 {
+		resp, _ = send(t, browser, "POST", address+"/private", "Origin", "https://evil.example",
+			"Sec-Fetch-Site", "cross-site")
+		if resp.StatusCode != 403 {
 			t.Errorf("POST of another site: %s", resp.Status)
 		}
 	})
@@ -140,7 +144,8 @@ func TestLayers(t *testing.T) {
 	})
 	t.Run("sign-out needs no token", func(t *testing.T) {
 		browser.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-		if resp, _ := send(t, browser, "POST", address+"/logout", "Sec-Fetch-Site", "same-origin"); resp.StatusCode != 303 {
+		resp, _ := send(t, browser, "POST", address+"/logout", "Sec-Fetch-Site", "same-origin")
+		if resp.StatusCode != 303 {
 			t.Errorf("sign-out: %s", resp.Status)
 		}
 	})
@@ -154,7 +159,8 @@ func TestCSRFAroundMount(t *testing.T) {
 	server := httptest.NewUnstartedServer(nil)
 	address := "http://" + server.Listener.Addr().String()
 	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{address + "/login/callback"}})
-	client, err := hfoauth.New(hfoauth.Config{ClientID: app.ClientID, ClientSecret: app.ClientSecret, ProviderURL: hub.URL, RedirectURL: address + "/login/callback"})
+	client, err := hfoauth.New(hfoauth.Config{ClientID: app.ClientID, ClientSecret: app.ClientSecret,
+		ProviderURL: hub.URL, RedirectURL: address + "/login/callback"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,14 +181,17 @@ func TestCSRFAroundMount(t *testing.T) {
 	if resp, _ := send(t, browser, "POST", address+"/feedback"); resp.StatusCode != http.StatusForbidden {
 		t.Errorf("a form without its token: %s", resp.Status)
 	}
-	if resp, body := send(t, browser, "POST", address+"/login/frame/check", "Sec-Fetch-Site", "same-origin"); resp.StatusCode != http.StatusOK {
+	resp, body := send(t, browser, "POST", address+"/login/frame/check", "Sec-Fetch-Site", "same-origin")
+	if resp.StatusCode != http.StatusOK {
 		t.Errorf("the iframe's request: %s %s", resp.Status, body)
 	}
 	send(t, browser, "POST", address+"/logout")
-	if resp, _ := send(t, browser, "GET", address+"/private", "Accept", "application/json"); resp.StatusCode != http.StatusUnauthorized {
+	resp, _ = send(t, browser, "GET", address+"/private", "Accept", "application/json")
+	if resp.StatusCode != http.StatusUnauthorized {
 		t.Errorf("after sign-out: %s", resp.Status)
 	}
-	if resp, _ := send(t, browser, "POST", address+"/logout", "Sec-Fetch-Site", "cross-site"); resp.StatusCode != http.StatusForbidden {
+	resp, _ = send(t, browser, "POST", address+"/logout", "Sec-Fetch-Site", "cross-site")
+	if resp.StatusCode != http.StatusForbidden {
 		t.Errorf("sign-out by another site: %s", resp.Status)
 	}
 }

@@ -32,7 +32,10 @@ func newView(client *hfoauth.Client, r *http.Request) view {
 func withHeaders(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
-		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' https: http://127.0.0.1:* http://localhost:*; form-action 'self'; base-uri 'none'; frame-ancestors 'self' https://huggingface.co")
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; "+
+			"script-src 'self'; connect-src 'self'; "+
+			"img-src 'self' https: http://127.0.0.1:* http://localhost:*; form-action 'self'; "+
+			"base-uri 'none'; frame-ancestors 'self' https://huggingface.co")
 		next.ServeHTTP(w, r)
 	})
 }

@@ -123,7 +123,8 @@ func newSite(t *testing.T) *site {
 
 func register(hub *hfoauthtest.Server) (env []string) {
 	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{"http://localhost/login/callback"}})
-	return []string{"OAUTH_CLIENT_ID=" + app.ClientID, "OAUTH_CLIENT_SECRET=" + app.ClientSecret, "OPENID_PROVIDER_URL=" + hub.URL}
+	return []string{"OAUTH_CLIENT_ID=" + app.ClientID, "OAUTH_CLIENT_SECRET=" + app.ClientSecret,
+		"OPENID_PROVIDER_URL=" + hub.URL}
 }
 
 // signIn signs in a user who grants orgs, and returns their browser, which follows
@@ -142,7 +143,8 @@ func (s *site) signIn(username string, orgs ...string) *http.Client {
 func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // do sends a request with header lines ("Accept", "text/html", …).
-func (s *site) do(browser *http.Client, method, path string, body io.Reader, header ...string) (*http.Response, string) {
+func (s *site) do(browser *http.Client, method, path string, body io.Reader,
+	header ...string) (*http.Response, string) {
 	s.Helper()
 	req, err := http.NewRequest(method, s.URL+path, body)
 	if err != nil {
@@ -170,7 +172,8 @@ func (s *site) get(browser *http.Client, path string) (status int, body string) 
 }
 
 // post uploads a file that the browser declares to be a PNG.
-func (s *site) post(browser *http.Client, path, caption string, data []byte, header ...string) (*http.Response, string) {
+func (s *site) post(browser *http.Client, path, caption string, data []byte,
+	header ...string) (*http.Response, string) {
 	s.Helper()
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
@@ -248,8 +251,10 @@ func TestWithoutConfiguration(t *testing.T) {
 		t.Fatal(err)
 	}
 	signedIn.Body.Close()
-	if resp, page := s.post(browser, "/pictures", "a loom of numbers", pngPicture); resp.StatusCode != http.StatusOK ||
-		!strings.Contains(page, `alt="a loom of numbers"`) || !strings.Contains(page, `href="/albums/engines"`) || !strings.Contains(page, `action="/logout"`) {
+	resp, page = s.post(browser, "/pictures", "a loom of numbers", pngPicture)
+	if resp.StatusCode != http.StatusOK ||
+		!strings.Contains(page, `alt="a loom of numbers"`) || !strings.Contains(page, `href="/albums/engines"`) ||
+		!strings.Contains(page, `action="/logout"`) {
 		t.Errorf("start page: %s %s", resp.Status, page)
 	}
 }
@@ -293,14 +298,17 @@ func TestOnlyOnesOwn(t *testing.T) {
 		return fmt.Sprint(resp.Status, resp.Header, body)
 	}
 	nobodys := "/pictures/" + strings.Repeat("A", 26)
-	if got, want := answer("GET", hers, "If-None-Match", resp.Header.Get("ETag")), answer("GET", nobodys); got != want || !strings.HasPrefix(got, "404") {
+	got, want := answer("GET", hers, "If-None-Match", resp.Header.Get("ETag")), answer("GET", nobodys)
+	if got != want || !strings.HasPrefix(got, "404") {
 		t.Errorf("not hers: %s, missing: %s", got, want)
 	}
-	if got, want := answer("POST", hers+"/delete"), answer("POST", nobodys+"/delete"); got != want || !strings.HasPrefix(got, "404") {
+	got, want = answer("POST", hers+"/delete"), answer("POST", nobodys+"/delete")
+	if got != want || !strings.HasPrefix(got, "404") {
 		t.Errorf("deleting what is not hers: %s, missing: %s", got, want)
 	}
 
-	if resp, _ := s.do(ada, "POST", hers+"/delete", nil); resp.StatusCode != http.StatusSeeOther || resp.Header.Get("Location") != "/" {
+	resp, _ = s.do(ada, "POST", hers+"/delete", nil)
+	if resp.StatusCode != http.StatusSeeOther || resp.Header.Get("Location") != "/" {
 		t.Errorf("deleting: %s", resp.Status)
 	}
 	if status, _ := s.get(ada, hers); status != http.StatusNotFound {
@@ -342,7 +350,9 @@ func TestWhoMayAsk(t *testing.T) {
 	} {
 		send := func() (*http.Response, string) { return s.do(c.browser, "GET", c.path, nil, c.header...) }
 		if c.method == "POST" {
-			send = func() (*http.Response, string) { return s.post(c.browser, c.path, "forged", pngPicture, c.header...) }
+			send = func() (*http.Response, string) {
+				return s.post(c.browser, c.path, "forged", pngPicture, c.header...)
+			}
 		}
 		resp, _ := send()
 		if resp.StatusCode != c.status || resp.Header.Get("Location") != c.location {
@@ -406,7 +416,8 @@ func TestUploads(t *testing.T) {
 			}
 		}
 	}
-	resp, _ := s.do(ada, "POST", "/pictures", strings.NewReader("caption=a"), "Content-Type", "application/x-www-form-urlencoded")
+	resp, _ := s.do(ada, "POST", "/pictures", strings.NewReader("caption=a"), "Content-Type",
+		"application/x-www-form-urlencoded")
 	if resp.StatusCode != http.StatusBadRequest {
 		t.Errorf("another kind of form: %s", resp.Status)
 	}
@@ -420,7 +431,8 @@ func TestAsManyAsAllowed(t *testing.T) {
 	}
 	last := s.add(ada, "/albums/engines", "/albums/engines", "a mill")
 	for _, path := range []string{"/pictures", "/albums/engines"} {
-		if resp, page := s.post(ada, path, "one more", pngPicture); resp.StatusCode != http.StatusConflict || !strings.Contains(page, "You have 100 pictures") {
+		resp, page := s.post(ada, path, "one more", pngPicture)
+		if resp.StatusCode != http.StatusConflict || !strings.Contains(page, "You have 100 pictures") {
 			t.Errorf("POST %s: %s", path, resp.Status)
 		}
 	}
@@ -433,7 +445,8 @@ func TestAlbum(t *testing.T) {
 	s := newSite(t)
 	s.hub.AddUser(hfoauthtest.User{Username: "babbage", Orgs: []hfoauthtest.Org{{Username: "engines"}}})
 	s.hub.AddUser(hfoauthtest.User{Username: "mallory", Orgs: []hfoauthtest.Org{{Username: "rivals", Name: "engines"}}})
-	s.hub.AddUser(hfoauthtest.User{Username: "menabrea", Orgs: []hfoauthtest.Org{{Username: "engines", PendingSSO: true}}})
+	s.hub.AddUser(hfoauthtest.User{Username: "menabrea",
+		Orgs: []hfoauthtest.Org{{Username: "engines", PendingSSO: true}}})
 	ada, babbage := s.signIn("ada", "engines"), s.signIn("babbage", "engines")
 	private := s.add(ada, "/pictures", "/", "her own")
 	shared := s.add(ada, "/albums/engines", "/albums/engines", "the mill")
@@ -441,7 +454,8 @@ func TestAlbum(t *testing.T) {
 	if status, body := s.get(babbage, shared); status != http.StatusOK || body != string(pngPicture) {
 		t.Errorf("a member's look: %d", status)
 	}
-	if _, page := s.get(babbage, "/albums/engines"); !strings.Contains(page, shared) || !strings.Contains(page, ", by ada") || strings.Contains(page, private) {
+	_, page := s.get(babbage, "/albums/engines")
+	if !strings.Contains(page, shared) || !strings.Contains(page, ", by ada") || strings.Contains(page, private) {
 		t.Errorf("album: %s", page)
 	}
 	if _, page := s.get(babbage, "/"); strings.Contains(page, shared) {
@@ -456,16 +470,19 @@ func TestAlbum(t *testing.T) {
 	if _, page := s.get(ada, "/albums/notes"); strings.Contains(page, shared) {
 		t.Errorf("in another album: %s", page)
 	}
-	if _, page := s.get(ada, "/"); !strings.Contains(page, shared) || !strings.Contains(page, "in the album of Analytical Engines") {
+	_, page = s.get(ada, "/")
+	if !strings.Contains(page, shared) || !strings.Contains(page, "in the album of Analytical Engines") {
 		t.Errorf("ada's own: %s", page)
 	}
 
 	for username, orgs := range map[string][]string{"grace": nil, "mallory": {"rivals"}, "menabrea": {"engines"}} {
 		outsider := s.signIn(username, orgs...)
-		if status, page := s.get(outsider, "/albums/engines"); status != http.StatusForbidden || strings.Contains(page, "mill") {
+		status, page := s.get(outsider, "/albums/engines")
+		if status != http.StatusForbidden || strings.Contains(page, "mill") {
 			t.Errorf("%s opens the album: %d", username, status)
 		}
-		if resp, _ := s.post(outsider, "/albums/engines", "forged", pngPicture); resp.StatusCode != http.StatusForbidden {
+		resp, _ := s.post(outsider, "/albums/engines", "forged", pngPicture)
+		if resp.StatusCode != http.StatusForbidden {
 			t.Errorf("%s adds to the album: %s", username, resp.Status)
 		}
 		if status, _ := s.get(outsider, shared); status != http.StatusNotFound {
@@ -477,7 +494,8 @@ func TestAlbum(t *testing.T) {
 	theirs := s.add(babbage, "/albums/engines", "/albums/engines", "a cog")
 	s.hub.AddUser(hfoauthtest.User{Username: "babbage"})
 	babbage = s.signIn("babbage")
-	if _, page := s.get(babbage, "/"); !strings.Contains(page, theirs) || !strings.Contains(page, "an organization you left") {
+	_, page = s.get(babbage, "/")
+	if !strings.Contains(page, theirs) || !strings.Contains(page, "an organization you left") {
 		t.Errorf("after leaving: %s", page)
 	}
 	if status, _ := s.get(babbage, shared); status != http.StatusNotFound {
@@ -507,7 +525,8 @@ func TestNamesChangeHands(t *testing.T) {
 	if _, page := s.get(countess, "/"); !strings.Contains(page, private) || !strings.Contains(page, shared) {
 		t.Errorf("under the new name: %s", page)
 	}
-	if _, page := s.get(countess, "/albums/mills"); !strings.Contains(page, shared) || !strings.Contains(page, ", by countess") {
+	_, page := s.get(countess, "/albums/mills")
+	if !strings.Contains(page, shared) || !strings.Contains(page, ", by countess") {
 		t.Errorf("the album under the new name: %s", page)
 	}
 	for _, path := range []string{"/", "/albums/engines"} {

@@ -126,7 +126,10 @@ func (g *gallery) show(w http.ResponseWriter, r *http.Request, status int, p pag
 	p.Assets, p.Button = g.client.ButtonAssets(), g.client.Button(r, hfoauth.ButtonOptions{Next: "/"})
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' https: http://127.0.0.1:* http://localhost:*; form-action 'self'; base-uri 'none'; frame-ancestors 'self' https://huggingface.co")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; "+
+		"script-src 'self'; connect-src 'self'; "+
+		"img-src 'self' https: http://127.0.0.1:* http://localhost:*; form-action 'self'; "+
+		"base-uri 'none'; frame-ancestors 'self' https://huggingface.co")
 	w.WriteHeader(status)
 	if err := pages.ExecuteTemplate(w, "gallery.html", p); err != nil {
 		log.Print(err)
@@ -181,7 +184,8 @@ func (g *gallery) upload(w http.ResponseWriter, r *http.Request, v visit) {
 		err = g.store.add(r.Context(), p)
 	}
 	if errors.Is(err, errFull) {
-		err = &refusal{http.StatusConflict, fmt.Sprintf("You have %d pictures, and there is no room for more. Delete one first.", maxPictures)}
+		err = &refusal{http.StatusConflict,
+			fmt.Sprintf("You have %d pictures, and there is no room for more. Delete one first.", maxPictures)}
 	}
 	if refused, ok := errors.AsType[*refusal](err); ok {
 		g.show(w, r, refused.status, page{visit: v, Caption: p.Caption, Problem: refused.text})
@@ -206,8 +210,9 @@ var (
 	errIncomplete = &refusal{http.StatusBadRequest, "The upload did not arrive complete. Try again."}
 	errNoFile     = &refusal{http.StatusBadRequest, "Choose a picture."}
 	errCaption    = &refusal{http.StatusBadRequest, fmt.Sprintf("Write a caption of up to %d letters.", maxCaption)}
-	errTooLarge   = &refusal{http.StatusRequestEntityTooLarge, fmt.Sprintf("A picture may have no more than %d MiB.", maxPicture>>20)}
-	errType       = &refusal{http.StatusUnsupportedMediaType, "This is not a PNG, JPEG, GIF or WebP picture."}
+	errTooLarge   = &refusal{http.StatusRequestEntityTooLarge,
+		fmt.Sprintf("A picture may have no more than %d MiB.", maxPicture>>20)}
+	errType = &refusal{http.StatusUnsupportedMediaType, "This is not a PNG, JPEG, GIF or WebP picture."}
 )
 
 var pictureTypes = map[string]bool{"image/png": true, "image/jpeg": true, "image/gif": true, "image/webp": true}

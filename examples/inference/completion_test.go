@@ -22,7 +22,9 @@ func TestDeltas(t *testing.T) {
 		complete           bool
 	}{
 		{"complete", piece("One, ") + piece("two") + "data: [DONE]\n\n", "One, two", true},
-		{"comments, events and usage", ": ping\n\nevent: x\n" + piece("One") + `data: {"choices":[],"usage":{}}` + "\n\ndata: [DONE]\n\n", "One", true},
+		{"comments, events and usage",
+			": ping\n\nevent: x\n" + piece("One") + `data: {"choices":[],"usage":{}}` + "\n\ndata: [DONE]\n\n",
+			"One", true},
 		{"carriage returns, no space", strings.ReplaceAll(piece("One"), "\n", "\r\n") + "data:[DONE]\r\n\r\n", "One", true},
 		{"after the end", piece("One") + "data: [DONE]\n\n" + piece("two"), "One", true},
 		{"cut", piece("One, ") + `data: {"choi`, "One, ", false},

@@ -46,7 +46,8 @@ func newRouter(t *testing.T, hub *hfoauthtest.Server) *router {
 	ro.answer = ro.stream
 	ro.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var request completionRequest
-		if err := json.NewDecoder(r.Body).Decode(&request); err != nil || r.URL.Path != "/v1/chat/completions" || !request.Stream {
+		err := json.NewDecoder(r.Body).Decode(&request)
+		if err != nil || r.URL.Path != "/v1/chat/completions" || !request.Stream {
 			http.Error(w, "bad request", http.StatusBadRequest)
 			return
 		}
@@ -110,8 +111,10 @@ func start(t *testing.T, hub *hfoauthtest.Server, ro *router) (address string) {
 	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{"http://localhost/login/callback"}})
 	ctx, cancel := context.WithCancel(context.Background())
 	command := exec.CommandContext(ctx, path)
-	command.Env = []string{"PATH=" + os.Getenv("PATH"), "PORT=" + port, "ROUTER_URL=" + ro.URL + "/v1", "MODEL=test/model",
-		"OAUTH_CLIENT_ID=" + app.ClientID, "OAUTH_CLIENT_SECRET=" + app.ClientSecret, "OPENID_PROVIDER_URL=" + hub.URL}
+	command.Env = []string{"PATH=" + os.Getenv("PATH"), "PORT=" + port, "ROUTER_URL=" + ro.URL + "/v1",
+		"MODEL=test/model",
+		"OAUTH_CLIENT_ID=" + app.ClientID, "OAUTH_CLIENT_SECRET=" + app.ClientSecret,
+		"OPENID_PROVIDER_URL=" + hub.URL}
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +178,8 @@ func TestInference(t *testing.T) {
 	if status, page := body(t, resp, err); status != 200 || !strings.Contains(page, "<textarea") {
 		t.Errorf("chat: %d %s", status, page)
 	}
-	if got, want := scopes(hub), []string{"openid profile", "openid profile inference-api"}; !slices.Equal(got, want) {
+	got, want := scopes(hub), []string{"openid profile", "openid profile inference-api"}
+	if !slices.Equal(got, want) {
 		t.Errorf("asked for %q, want %q", got, want)
 	}
 
@@ -195,7 +199,8 @@ func TestInference(t *testing.T) {
 		}
 		ro.proceed <- struct{}{} // the first piece arrived before the second was sent
 		rest, err := io.ReadAll(reader)
-		if err != nil || !strings.Contains(string(rest), "you asked: why?") || !strings.Contains(string(rest), "</html>") || strings.Contains(string(rest), "broke off") {
+		if err != nil || !strings.Contains(string(rest), "you asked: why?") ||
+			!strings.Contains(string(rest), "</html>") || strings.Contains(string(rest), "broke off") {
 			t.Errorf("%v: %s", err, rest)
 		}
 		if billed := <-ro.billed; billed != "ada" {

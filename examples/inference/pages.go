@@ -54,7 +54,9 @@ func (a *app) show(w http.ResponseWriter, r *http.Request, status int, name stri
 	p.Model, p.Assets, p.Button = a.model, a.client.ButtonAssets(), a.client.Button(r, hfoauth.ButtonOptions{Next: "/"})
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src https: http://127.0.0.1:* http://localhost:*; form-action 'self'; base-uri 'none'; frame-ancestors 'self' https://huggingface.co")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; "+
+		"script-src 'self'; connect-src 'self'; img-src https: http://127.0.0.1:* http://localhost:*; "+
+		"form-action 'self'; base-uri 'none'; frame-ancestors 'self' https://huggingface.co")
 	w.WriteHeader(status)
 	if err := pages.ExecuteTemplate(w, name, p); err != nil {
 		log.Print(err)
@@ -108,7 +110,8 @@ func (a *app) answer(w http.ResponseWriter, r *http.Request) {
 }
 
 // ask posts the prompt to the router. If that fails, problem tells the user why.
-func (a *app) ask(r *http.Request, api *http.Client, prompt string) (stream io.ReadCloser, problem string, status int) {
+func (a *app) ask(r *http.Request, api *http.Client, prompt string) (stream io.ReadCloser,
+	problem string, status int) {
 	body, err := json.Marshal(completionRequest{Model: a.model, Messages: []message{{"user", prompt}}, Stream: true})
 	if err != nil {
 		return nil, "This cannot be asked.", http.StatusBadRequest

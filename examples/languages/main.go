@@ -52,7 +52,8 @@ func routes(client *hfoauth.Client) http.Handler {
 	mux := http.NewServeMux()
 	client.Mount(mux)
 	mux.Handle("GET /style.css", http.FileServerFS(files))
-	mux.Handle("GET /private", client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { home(w, r, client) })))
+	mux.Handle("GET /private",
+		client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { home(w, r, client) })))
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { home(w, r, client) })
 	return mux
 }
@@ -70,7 +71,9 @@ func home(w http.ResponseWriter, r *http.Request, client *hfoauth.Client) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "private, no-store")
 	w.Header().Set("Vary", "Accept-Language")
-	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src https: http://127.0.0.1:* http://localhost:*; form-action 'self'; base-uri 'none'; frame-ancestors 'self' https://huggingface.co")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; "+
+		"script-src 'self'; connect-src 'self'; img-src https: http://127.0.0.1:* http://localhost:*; "+
+		"form-action 'self'; base-uri 'none'; frame-ancestors 'self' https://huggingface.co")
 	err = homePage.Execute(w, map[string]any{
 		"Lang":      languageOf(r).tag,
 		"Direction": languageOf(r).direction,

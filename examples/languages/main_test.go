@@ -83,9 +83,11 @@ func TestLanguages(t *testing.T) {
 	server.Start()
 	defer server.Close()
 	for accept, wants := range map[string][]string{
-		"fr-CA, en;q=0.5": {`lang="fr" dir="ltr"`, "Se connecter avec Hugging Face", "Ce lien de connexion a expiré", "Rouvrez-le."},
-		"ar":              {`lang="ar" dir="rtl"`, "تسجيل الدخول عبر Hugging Face", "انتهت صلاحية رابط", "افتحها من جديد."},
-		"de, en;q=0.9":    {`lang="en" dir="ltr"`, "Sign in with Hugging Face", "This sign-in link has expired", "Open it again."},
+		"fr-CA, en;q=0.5": {`lang="fr" dir="ltr"`, "Se connecter avec Hugging Face",
+			"Ce lien de connexion a expiré", "Rouvrez-le."},
+		"ar": {`lang="ar" dir="rtl"`, "تسجيل الدخول عبر Hugging Face", "انتهت صلاحية رابط", "افتحها من جديد."},
+		"de, en;q=0.9": {`lang="en" dir="ltr"`, "Sign in with Hugging Face",
+			"This sign-in link has expired", "Open it again."},
 	} {
 		said := ""
 		for _, path := range []string{"/", "/login/callback", "/login/frame/text"} {

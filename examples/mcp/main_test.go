@@ -75,14 +75,16 @@ func (s *site) api(w http.ResponseWriter, r *http.Request) {
 	}
 	switch r.URL.Path {
 	case "/api/models":
-		fmt.Fprintf(w, `[{"id":"%s/engine"},{"id":"%s/loom of %s"}]`, r.FormValue("author"), r.FormValue("author"), user.Name)
+		fmt.Fprintf(w, `[{"id":"%s/engine"},{"id":"%s/loom of %s"}]`, r.FormValue("author"),
+			r.FormValue("author"), user.Name)
 	case "/v1/chat/completions":
 		var asked struct {
 			Model    string
 			Messages []message
 		}
 		json.NewDecoder(r.Body).Decode(&asked)
-		fmt.Fprintf(w, `{"choices":[{"message":{"role":"assistant","content":"%s says to %s: %s"}}]}`, asked.Model, user.Name, asked.Messages[0].Content)
+		fmt.Fprintf(w, `{"choices":[{"message":{"role":"assistant","content":"%s says to %s: %s"}}]}`,
+			asked.Model, user.Name, asked.Messages[0].Content)
 	}
 }
 
@@ -118,7 +120,8 @@ func (p *person) connect() error {
 		p.t.Fatal(err)
 	}
 	client := mcp.NewClient(&mcp.Implementation{Name: "client", Version: "1"}, nil)
-	p.session, err = client.Connect(p.t.Context(), &mcp.StreamableClientTransport{Endpoint: p.URL + "/mcp", OAuthHandler: handler}, nil)
+	p.session, err = client.Connect(p.t.Context(),
+		&mcp.StreamableClientTransport{Endpoint: p.URL + "/mcp", OAuthHandler: handler}, nil)
 	if err == nil {
 		p.t.Cleanup(func() { p.session.Close() })
 	}
@@ -151,7 +154,8 @@ func (p *person) consent(_ context.Context, args *auth.AuthorizationArgs) (*auth
 		return nil, fmt.Errorf("the provider does not send the browser back: %s", resp.Status)
 	}
 	query := callback.Query()
-	return &auth.AuthorizationResult{Code: query.Get("code"), State: query.Get("state"), Iss: query.Get("iss")}, nil
+	return &auth.AuthorizationResult{Code: query.Get("code"), State: query.Get("state"),
+		Iss: query.Get("iss")}, nil
 }
 
 // tool calls a tool, which must succeed, and returns its text.
@@ -191,7 +195,8 @@ func TestTools(t *testing.T) {
 	ada.says("ada/engine\nada/loom of ada", "my_models", nil)
 	ada.says("a-model says to ada: Who wove it?", "ask", map[string]any{"prompt": "Who wove it?"})
 	ada.says("b-model says to ada: x", "ask", map[string]any{"prompt": "x", "model": "b-model"})
-	if len(ada.consents) != 1 || !slices.Contains(ada.consents[0], "inference-api") || !slices.Contains(ada.consents[0], "openid") {
+	if len(ada.consents) != 1 || !slices.Contains(ada.consents[0], "inference-api") ||
+		!slices.Contains(ada.consents[0], "openid") {
 		t.Errorf("consents for %v, want one with inference-api", ada.consents)
 	}
 	if got := s.hub.Calls(hfoauthtest.RegisterEndpoint); got != 1 {
@@ -242,7 +247,8 @@ func (s *site) post(token, mcpSession, body string) *http.Response {
 }
 
 const (
-	initialize = `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"x","version":"1"}}}`
+	initialize = `{"jsonrpc":"2.0","id":1,"method":"initialize",` +
+		`"params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"x","version":"1"}}}`
 	callWhoAmI = `{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"whoami","arguments":{}}}`
 )
 
@@ -250,7 +256,8 @@ const (
 func TestMCPSessionOfAnother(t *testing.T) {
 	s := newSite(t)
 	scopes := []string{"openid", "profile", "inference-api"}
-	adas, graces := s.hub.AccessToken("ada", "any-app", scopes...), s.hub.AccessToken("grace", "another-app", scopes...)
+	adas := s.hub.AccessToken("ada", "any-app", scopes...)
+	graces := s.hub.AccessToken("grace", "another-app", scopes...)
 	begun := s.post(adas, "", initialize)
 	id := begun.Header.Get("Mcp-Session-Id")
 	if begun.StatusCode != http.StatusOK || id == "" {
@@ -293,11 +300,14 @@ func TestMissingScope(t *testing.T) {
 	ada.withoutAt = 0
 	ada.mustConnect()
 	ada.says("ada", "whoami", nil)
-	if len(ada.consents) != 2 || slices.Contains(ada.consents[0], "inference-api") || !slices.Contains(ada.consents[1], "inference-api") {
+	if len(ada.consents) != 2 || slices.Contains(ada.consents[0], "inference-api") ||
+		!slices.Contains(ada.consents[1], "inference-api") {
 		t.Errorf("consents for %v, want one without and one with inference-api", ada.consents)
 	}
 	resp := s.post(s.hub.AccessToken("ada", "any-app"), "", initialize)
-	if challenge := resp.Header.Get("WWW-Authenticate"); resp.StatusCode != http.StatusForbidden || !strings.Contains(challenge, `error="insufficient_scope", scope="openid profile inference-api"`) {
+	challenge := resp.Header.Get("WWW-Authenticate")
+	if resp.StatusCode != http.StatusForbidden ||
+		!strings.Contains(challenge, `error="insufficient_scope", scope="openid profile inference-api"`) {
 		t.Errorf("%s with the challenge %s", resp.Status, challenge)
 	}
 }
@@ -305,7 +315,8 @@ func TestMissingScope(t *testing.T) {
 // A token that expires is renewed by the client, without the person.
 func TestRenewal(t *testing.T) {
 	s := newSite(t)
-	s.hub.Configure(func(c *hfoauthtest.Settings) { c.AccessTokenLifetime = 5 * time.Second }) // expired at once, for x/oauth2
+	// expired at once, for x/oauth2
+	s.hub.Configure(func(c *hfoauthtest.Settings) { c.AccessTokenLifetime = 5 * time.Second })
 	ada := s.person("ada")
 	ada.mustConnect()
 	ada.says("ada", "whoami", nil)
@@ -334,10 +345,15 @@ func TestRenewal(t *testing.T) {
 // Requests without a valid token get 401 with the address of the metadata.
 func TestUnauthorized(t *testing.T) {
 	s := newSite(t)
-	for name, token := range map[string]string{"none": "", "invented": "hf_oauth_x", "of the user's settings": s.hub.UserToken("ada")} {
+	for name, token := range map[string]string{
+		"none":                   "",
+		"invented":               "hf_oauth_x",
+		"of the user's settings": s.hub.UserToken("ada"),
+	} {
 		resp := s.post(token, "", initialize)
 		challenge := resp.Header.Get("WWW-Authenticate")
-		if want := `resource_metadata="` + s.URL + `/.well-known/oauth-protected-resource/mcp"`; resp.StatusCode != http.StatusUnauthorized || !strings.Contains(challenge, want) {
+		want := `resource_metadata="` + s.URL + `/.well-known/oauth-protected-resource/mcp"`
+		if resp.StatusCode != http.StatusUnauthorized || !strings.Contains(challenge, want) {
 			t.Errorf("%s: %s with the challenge %s, want %s", name, resp.Status, challenge, want)
 		}
 	}

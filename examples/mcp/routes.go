@@ -39,7 +39,8 @@ func routes(client *hfoauth.Client, server *mcp.Server) http.Handler {
 func withUser(next http.Handler) http.Handler {
 	return auth.RequireBearerToken(func(ctx context.Context, _ string, _ *http.Request) (*auth.TokenInfo, error) {
 		session := hfoauth.SessionFromContext(ctx)
-		return &auth.TokenInfo{UserID: session.User.Sub, Expiration: session.Expiry, Extra: map[string]any{"hfoauth": session}}, nil
+		return &auth.TokenInfo{UserID: session.User.Sub, Expiration: session.Expiry,
+			Extra: map[string]any{"hfoauth": session}}, nil
 	}, nil)(next)
 }
 

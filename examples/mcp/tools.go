@@ -84,7 +84,8 @@ func (t *tools) ask(ctx context.Context, req *mcp.CallToolRequest, q question) (
 }
 
 // call sends a request with the token of the user who calls the tool.
-func call(ctx context.Context, req *mcp.CallToolRequest, method string, address *url.URL, body []byte, answer any) error {
+func call(ctx context.Context, req *mcp.CallToolRequest, method string, address *url.URL,
+	body []byte, answer any) error {
 	request, err := http.NewRequestWithContext(ctx, method, address.String(), bytes.NewReader(body))
 	if err != nil {
 		return err

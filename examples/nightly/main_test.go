@@ -26,7 +26,8 @@ type site struct {
 func newSite(t *testing.T) *site {
 	t.Helper()
 	s := &site{t: t, hub: hfoauthtest.NewServer(t)}
-	s.hub.Configure(func(c *hfoauthtest.Settings) { c.ReuseDetection = true }) // a refresh token used twice ends the sign-in
+	// a refresh token used twice ends the sign-in
+	s.hub.Configure(func(c *hfoauthtest.Settings) { c.ReuseDetection = true })
 	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		req, _ := http.NewRequest(http.MethodGet, s.hub.URL+"/oauth/userinfo", nil)
 		req.Header.Set("Authorization", r.Header.Get("Authorization"))

@@ -78,7 +78,9 @@ func (a *app) home(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "private, no-store")
-	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' https:; form-action 'self'; base-uri 'none'; frame-ancestors 'self' https://huggingface.co")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; "+
+		"script-src 'self'; connect-src 'self'; img-src 'self' https:; form-action 'self'; "+
+		"base-uri 'none'; frame-ancestors 'self' https://huggingface.co")
 	if err := homePage.Execute(w, page); err != nil {
 		log.Print(err)
 	}

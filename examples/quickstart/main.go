@@ -39,7 +39,8 @@ func run() error {
 	defer endStandIn()
 	var config hfoauth.Config
 	if weak(os.Getenv("OAUTH_CLIENT_SECRET")) {
-		log.Print("no client secret, or one that is too weak to make a key of: sessions are sealed with a key that lasts until this program ends")
+		log.Print("no client secret, or one that is too weak to make a key of: " +
+			"sessions are sealed with a key that lasts until this program ends")
 		key := make([]byte, 32)
 		rand.Read(key)
 		config.SessionKeys = [][]byte{key}
@@ -71,7 +72,8 @@ func routes(client *hfoauth.Client) http.Handler {
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { home(w, r, client) })
 	mux.Handle("GET /style.css", http.FileServerFS(files))
 	mux.HandleFunc("GET /me", func(w http.ResponseWriter, r *http.Request) { me(w, r, client) })
-	mux.Handle("GET /private", client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { private(w, r, client) })))
+	mux.Handle("GET /private",
+		client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { private(w, r, client) })))
 	return mux
 }
 
@@ -98,7 +100,9 @@ func private(w http.ResponseWriter, r *http.Request, client *hfoauth.Client) {
 func show(w http.ResponseWriter, r *http.Request, client *hfoauth.Client, user *hfoauth.User, note string) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src https: http://127.0.0.1:* http://localhost:*; form-action 'self'; base-uri 'none'; frame-ancestors 'self' https://huggingface.co")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; "+
+		"script-src 'self'; connect-src 'self'; img-src https: http://127.0.0.1:* http://localhost:*; "+
+		"form-action 'self'; base-uri 'none'; frame-ancestors 'self' https://huggingface.co")
 	err := homePage.Execute(w, struct {
 		User   *hfoauth.User
 		Note   string

@@ -124,7 +124,9 @@ func TestWithoutConfiguration(t *testing.T) {
 	if signedIn.Request.URL.String() != address+"/private" || signedIn.StatusCode != 200 {
 		t.Errorf("ended at %s with %s", signedIn.Request.URL, signedIn.Status)
 	}
-	if _, page := read(t, browser, request(t, "GET", address+"/", "text/html")); !strings.Contains(page, "Hello, Ada Lovelace") || !strings.Contains(page, "Analytical Engines") || !strings.Contains(page, `action="/logout"`) {
+	_, page = read(t, browser, request(t, "GET", address+"/", "text/html"))
+	if !strings.Contains(page, "Hello, Ada Lovelace") ||
+		!strings.Contains(page, "Analytical Engines") || !strings.Contains(page, `action="/logout"`) {
 		t.Errorf("start page: %s", page)
 	}
 }
@@ -135,18 +137,24 @@ func TestRoutes(t *testing.T) {
 	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{"http://localhost/login/callback"}})
 	address, _ := start(t, program(t), "OAUTH_CLIENT_ID="+app.ClientID, "OAUTH_CLIENT_SECRET="+app.ClientSecret,
 		"OAUTH_SCOPES=openid profile email read-billing", "OPENID_PROVIDER_URL="+hub.URL)
-	stay := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	stay := &http.Client{CheckRedirect: func(*http.Request,
+		[]*http.Request) error {
+		return http.ErrUseLastResponse
+	}}
 
-	if _, page := read(t, stay, request(t, "GET", address+"/", "text/html")); !strings.Contains(page, "Sign in with Hugging Face") || !strings.Contains(page, `href="/login"`) {
+	_, page := read(t, stay, request(t, "GET", address+"/", "text/html"))
+	if !strings.Contains(page, "Sign in with Hugging Face") || !strings.Contains(page, `href="/login"`) {
 		t.Errorf("start page: %s", page)
 	}
 	if resp, body := read(t, stay, request(t, "GET", address+"/me", "*/*")); resp.StatusCode != 401 || body != `{"error":"not signed in"}`+"\n" {
 		t.Errorf("/me: %s %s", resp.Status, body)
 	}
-	if resp, _ := read(t, stay, request(t, "GET", address+"/private", "text/html")); resp.StatusCode != 303 || resp.Header.Get("Location") != "/login?next=%2Fprivate" {
+	resp, _ := read(t, stay, request(t, "GET", address+"/private", "text/html"))
+	if resp.StatusCode != 303 || resp.Header.Get("Location") != "/login?next=%2Fprivate" {
 		t.Errorf("/private: %s %s", resp.Status, resp.Header.Get("Location"))
 	}
-	if resp, _ := read(t, stay, request(t, "GET", address+"/private", "application/json")); resp.StatusCode != 401 {
+	resp, _ = read(t, stay, request(t, "GET", address+"/private", "application/json"))
+	if resp.StatusCode != 401 {
 		t.Errorf("/private without HTML: %s", resp.Status)
 	}
 	if resp, _ := read(t, stay, request(t, "GET", address+"/logout", "*/*")); resp.StatusCode != 405 {
@@ -159,7 +167,10 @@ func TestRoutes(t *testing.T) {
 	if err := json.Unmarshal([]byte(body), &user); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"sub", "name", "preferred_username", "picture", "profile", "email", "email_verified", "isPro", "canPay", "orgs"} {
+	for _, name := range []string{
+		"sub", "name", "preferred_username", "picture", "profile", "email", "email_verified", "isPro",
+		"canPay", "orgs",
+	} {
 		if _, ok := user[name]; !ok {
 			t.Errorf("/me lacks %s: %s", name, body)
 		}
@@ -170,7 +181,8 @@ func TestRoutes(t *testing.T) {
 		t.Errorf("cross-site sign-out: %s", resp.Status)
 	}
 	browser.CheckRedirect = stay.CheckRedirect
-	if resp, _ := read(t, browser, request(t, "POST", address+"/logout", "text/html")); resp.StatusCode != 303 || resp.Header.Get("Location") != "/" {
+	resp, _ = read(t, browser, request(t, "POST", address+"/logout", "text/html"))
+	if resp.StatusCode != 303 || resp.Header.Get("Location") != "/" {
 		t.Errorf("sign-out: %s %s", resp.Status, resp.Header.Get("Location"))
 	}
 	if resp, _ := read(t, browser, request(t, "GET", address+"/me", "*/*")); resp.StatusCode != 401 {
@@ -179,7 +191,8 @@ func TestRoutes(t *testing.T) {
 }
 
 func TestStartsWhileTheProviderIsAway(t *testing.T) {
-	address, _ := start(t, program(t), "OAUTH_CLIENT_ID=id", "OAUTH_CLIENT_SECRET=0123456789abcdefghijklmnopqrstuv", "OPENID_PROVIDER_URL=http://127.0.0.1:1")
+	address, _ := start(t, program(t), "OAUTH_CLIENT_ID=id",
+		"OAUTH_CLIENT_SECRET=0123456789abcdefghijklmnopqrstuv", "OPENID_PROVIDER_URL=http://127.0.0.1:1")
 	resp, page := read(t, http.DefaultClient, request(t, "GET", address+"/login", "text/html"))
 	if resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" || !strings.Contains(page, "Try again") {
 		t.Errorf("%s %s", resp.Status, page)
@@ -191,7 +204,10 @@ func TestInASpace(t *testing.T) {
 	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{"https://ada-app.hf.space/login/callback"}})
 	address, _ := start(t, program(t), "OAUTH_CLIENT_ID="+app.ClientID, "OAUTH_CLIENT_SECRET="+app.ClientSecret,
 		"OPENID_PROVIDER_URL="+hub.URL, "SPACE_HOST=ada-app.hf.space,app.example")
-	stay := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	stay := &http.Client{CheckRedirect: func(*http.Request,
+		[]*http.Request) error {
+		return http.ErrUseLastResponse
+	}}
 	resp, _ := read(t, stay, request(t, "GET", address+"/login", "text/html"))
 	location, err := resp.Location()
 	if err != nil {

@@ -120,7 +120,8 @@ func TestWeak(t *testing.T) {
 		if got := weak(secret); got != want {
 			t.Errorf("weak(%q) = %v, want %v", secret, got, want)
 		}
-		_, err := hfoauth.New(hfoauth.Config{ClientID: "id", ClientSecret: secret, RedirectURL: "http://localhost:7860/login/callback"})
+		_, err := hfoauth.New(hfoauth.Config{ClientID: "id", ClientSecret: secret,
+			RedirectURL: "http://localhost:7860/login/callback"})
 		if got := err != nil; got != want {
 			t.Errorf("New with the secret %q: %v, but weak says %v", secret, err, want)
 		}
@@ -130,8 +131,12 @@ func TestWeak(t *testing.T) {
 // The program logs that it made a key: sessions in cookies do not outlive it.
 func TestWeakSecretIsLogged(t *testing.T) {
 	path := program(t)
-	for secret, want := range map[string]bool{"secret": true, "oauth_app_secret_0123456789abcdefghijklmnopqrstuvwx": false} {
-		_, output := start(t, path, "OAUTH_CLIENT_ID=id", "OAUTH_CLIENT_SECRET="+secret, "OPENID_PROVIDER_URL=http://127.0.0.1:1")
+	for secret, want := range map[string]bool{
+		"secret": true,
+		"oauth_app_secret_0123456789abcdefghijklmnopqrstuvwx": false,
+	} {
+		_, output := start(t, path, "OAUTH_CLIENT_ID=id", "OAUTH_CLIENT_SECRET="+secret,
+			"OPENID_PROVIDER_URL=http://127.0.0.1:1")
 		printed, err := os.ReadFile(output)
 		if err != nil {
 			t.Fatal(err)

@@ -76,10 +76,13 @@ func run(t *testing.T, command *exec.Cmd, line func(string)) {
 func startRedis(t *testing.T) (url string) {
 	t.Helper()
 	port := freePort(t)
-	run(t, exec.Command("redis-server", "--bind", "127.0.0.1", "--port", port, "--dir", t.TempDir()), func(string) {})
+	run(t, exec.Command("redis-server", "--bind", "127.0.0.1", "--port", port, "--dir", t.TempDir()),
+		func(string) {})
 	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + port})
 	defer client.Close()
-	eventually(t, "Redis answers (make setup installs it)", func() bool { return client.Ping(context.Background()).Err() == nil })
+	eventually(t, "Redis answers (make setup installs it)", func() bool {
+		return client.Ping(context.Background()).Err() == nil
+	})
 	return "redis://127.0.0.1:" + port
 }
 
@@ -102,7 +105,8 @@ func startSite(t *testing.T) *site {
 	app := s.hub.RegisterApp(hfoauthtest.App{})
 	command := exec.Command(path, "-kill", "1s")
 	command.Env = []string{"PATH=" + os.Getenv("PATH"), "PORT=" + port, "REDIS_URL=" + startRedis(t),
-		"OAUTH_CLIENT_ID=" + app.ClientID, "OAUTH_CLIENT_SECRET=" + app.ClientSecret, "OPENID_PROVIDER_URL=" + s.hub.URL}
+		"OAUTH_CLIENT_ID=" + app.ClientID, "OAUTH_CLIENT_SECRET=" + app.ClientSecret,
+		"OPENID_PROVIDER_URL=" + s.hub.URL}
 	run(t, command, func(line string) {
 		if strings.HasPrefix(line, "killing") {
 			s.killed.Add(1)
@@ -150,7 +154,8 @@ func TestEverySignInCompletes(t *testing.T) {
 	browsers := make([]*http.Client, signIns)
 	for i := range browsers {
 		<-pace.C
-		user := hfoauthtest.User{Username: fmt.Sprintf("ada-%d", i%10), Name: "Ada Lovelace"} // a user has 100 sessions at most
+		// a user has 100 sessions at most
+		user := hfoauthtest.User{Username: fmt.Sprintf("ada-%d", i%10), Name: "Ada Lovelace"}
 		s.hub.AddUser(user)
 		browsers[i] = s.hub.Browser(hfoauthtest.Person{Username: user.Username})
 		work.Go(func() {

@@ -26,7 +26,8 @@ func serveReplica(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	client, err := hfoauth.New(hfoauth.Config{Store: goredisstore.New(redis.NewClient(options))}) // all that replicas need
+	// all that replicas need
+	client, err := hfoauth.New(hfoauth.Config{Store: goredisstore.New(redis.NewClient(options))})
 	if err != nil {
 		return err
 	}
@@ -72,7 +73,9 @@ func home(w http.ResponseWriter, r *http.Request, client *hfoauth.Client) {
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src https: http://127.0.0.1:* http://localhost:*; form-action 'self'; base-uri 'none'; frame-ancestors 'self' https://huggingface.co")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; "+
+		"script-src 'self'; connect-src 'self'; img-src https: http://127.0.0.1:* http://localhost:*; "+
+		"form-action 'self'; base-uri 'none'; frame-ancestors 'self' https://huggingface.co")
 	err = homePage.Execute(w, struct {
 		User           *hfoauth.User
 		Process        int

@@ -63,11 +63,13 @@ func start(t *testing.T, env ...string) (address string) {
 func startWith(t *testing.T, hub *hfoauthtest.Server) (address string) {
 	t.Helper()
 	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{"http://localhost/login/callback"}})
-	return start(t, "OAUTH_CLIENT_ID="+app.ClientID, "OAUTH_CLIENT_SECRET="+app.ClientSecret, "OPENID_PROVIDER_URL="+hub.URL)
+	return start(t, "OAUTH_CLIENT_ID="+app.ClientID, "OAUTH_CLIENT_SECRET="+app.ClientSecret,
+		"OPENID_PROVIDER_URL="+hub.URL)
 }
 
 // send sends a request as the front end does; header has names and values.
-func send(t *testing.T, client *http.Client, method, address, input string, header ...string) (*http.Response, string) {
+func send(t *testing.T, client *http.Client, method, address, input string,
+	header ...string) (*http.Response, string) {
 	t.Helper()
 	req, err := http.NewRequest(method, address, strings.NewReader(input))
 	if err != nil {
@@ -107,7 +109,9 @@ func TestSignedOut(t *testing.T) {
 	} {
 		resp, body := send(t, http.DefaultClient, test.method, address+test.path, `{"text":"hello"}`)
 		var answer struct{ Error string }
-		if err := json.Unmarshal([]byte(body), &answer); err != nil || answer.Error == "" || resp.StatusCode != 401 || resp.Header.Get("Content-Type") != "application/json" {
+		err := json.Unmarshal([]byte(body), &answer)
+		if err != nil || answer.Error == "" || resp.StatusCode != 401 ||
+			resp.Header.Get("Content-Type") != "application/json" {
 			t.Errorf("%s %s: %s %s, %v", test.method, test.path, resp.Status, body, err)
 		}
 	}
@@ -150,7 +154,8 @@ func TestNotes(t *testing.T) {
 		text        string // of the note, or in the error
 	}{
 		{"a note", `{"text":" Buy <b>milk</b>\n"}`, 201, "Buy <b>milk</b>"},
-		{"as long as may be", `{"text":"` + strings.Repeat(`\ud83d\ude00`, maxText) + `"}`, 201, strings.Repeat("😀", maxText)},
+		{"as long as may be", `{"text":"` + strings.Repeat(`\ud83d\ude00`, maxText) + `"}`, 201,
+			strings.Repeat("😀", maxText)},
 		{"too long", `{"text":"` + strings.Repeat("é", maxText+1) + `"}`, 422, "500 characters"},
 		{"far too long", `{"text":"` + strings.Repeat("x", 1<<20) + `"}`, 400, "Send JSON"},
 		{"only spaces", `{"text":" \n"}`, 422, "Write something"},
@@ -164,7 +169,9 @@ func TestNotes(t *testing.T) {
 			if err := json.Unmarshal([]byte(body), &answer); err != nil || resp.StatusCode != test.status {
 				t.Fatalf("%s %v: %s", resp.Status, err, body)
 			}
-			if created := test.status == 201; created != (answer.Text == test.text) || created != (answer.ID != "") || !created && !strings.Contains(answer.Error, test.text) {
+			created := test.status == 201
+			if created != (answer.Text == test.text) || created != (answer.ID != "") ||
+				!created && !strings.Contains(answer.Error, test.text) {
 				t.Errorf("%+v", answer)
 			}
 		})
@@ -182,8 +189,11 @@ func TestNotes(t *testing.T) {
 		t.Errorf("grace deletes ada's note: %s", resp.Status)
 	}
 	for _, attack := range []struct{ method, address string }{{"POST", address + "/api/notes"}, {"DELETE", first}} {
-		for _, header := range [][]string{{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://evil.example"}} {
-			if resp, _ := send(t, ada, attack.method, attack.address, `{"text":"forged"}`, header...); resp.StatusCode != 403 {
+		for _, header := range [][]string{
+			{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://evil.example"},
+		} {
+			resp, _ := send(t, ada, attack.method, attack.address, `{"text":"forged"}`, header...)
+			if resp.StatusCode != 403 {
 				t.Errorf("%s with %q: %s", attack.method, header, resp.Status)
 			}
 		}
@@ -191,18 +201,21 @@ func TestNotes(t *testing.T) {
 	if got := len(list(t, ada, address)); got != 2 {
 		t.Errorf("%d notes after requests of other sites", got)
 	}
-	if resp, _ := send(t, ada, "DELETE", first, "", "Sec-Fetch-Site", "same-origin"); resp.StatusCode != 204 || len(list(t, ada, address)) != 1 {
+	resp, _ = send(t, ada, "DELETE", first, "", "Sec-Fetch-Site", "same-origin")
+	if resp.StatusCode != 204 || len(list(t, ada, address)) != 1 {
 		t.Errorf("DELETE: %s", resp.Status)
 	}
 
 	for range maxNotes - 1 {
 		send(t, ada, "POST", address+"/api/notes", `{"text":"one more"}`)
 	}
-	if resp, body := send(t, ada, "POST", address+"/api/notes", `{"text":"too many"}`); resp.StatusCode != 409 || !strings.Contains(body, "100 notes") || len(list(t, ada, address)) != maxNotes {
+	resp, body := send(t, ada, "POST", address+"/api/notes", `{"text":"too many"}`)
+	if resp.StatusCode != 409 || !strings.Contains(body, "100 notes") || len(list(t, ada, address)) != maxNotes {
 		t.Errorf("the note after the last: %s %s", resp.Status, body)
 	}
 
-	if resp, _ := send(t, ada, "POST", address+"/logout", ""); resp.StatusCode != 200 || resp.Request.URL.Path != "/" {
+	resp, _ = send(t, ada, "POST", address+"/logout", "")
+	if resp.StatusCode != 200 || resp.Request.URL.Path != "/" {
 		t.Errorf("sign-out: %s at %s", resp.Status, resp.Request.URL)
 	}
 	if resp, _ := send(t, ada, "POST", address+"/api/notes", `{"text":"too late"}`); resp.StatusCode != 401 {
@@ -215,7 +228,10 @@ func TestFrontEnd(t *testing.T) {
 	address := start(t)
 	resp, page := send(t, http.DefaultClient, "GET", address+"/", "")
 	policy := resp.Header.Get("Content-Security-Policy")
-	for _, directive := range []string{"default-src 'none'", "script-src 'self'", "style-src 'self'", "connect-src 'self'", "form-action 'self'", "base-uri 'none'", "frame-ancestors 'self' https://huggingface.co"} {
+	for _, directive := range []string{
+		"default-src 'none'", "script-src 'self'", "style-src 'self'", "connect-src 'self'",
+		"form-action 'self'", "base-uri 'none'", "frame-ancestors 'self' https://huggingface.co",
+	} {
 		if !strings.Contains(policy+";", directive+";") {
 			t.Errorf("policy lacks %s: %s", directive, policy)
 		}
@@ -224,7 +240,8 @@ func TestFrontEnd(t *testing.T) {
 		t.Errorf("policy: %s", policy)
 	}
 	// What the policy would block.
-	if inline := regexp.MustCompile(`<style|<script[^>]*>[^<]|\son[a-z]+=|\sstyle=|javascript:`).FindString(page); inline != "" {
+	inline := regexp.MustCompile(`<style|<script[^>]*>[^<]|\son[a-z]+=|\sstyle=|javascript:`).FindString(page)
+	if inline != "" {
 		t.Errorf("inline: %q", inline)
 	}
 
@@ -245,8 +262,12 @@ func TestFrontEnd(t *testing.T) {
 		}
 	}
 
-	stay := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	if resp, _ := send(t, stay, "GET", address+"/login?next=/", ""); resp.StatusCode != 303 || !strings.Contains(resp.Header.Get("Location"), "/oauth/authorize?") {
+	stay := &http.Client{CheckRedirect: func(*http.Request,
+		[]*http.Request) error {
+		return http.ErrUseLastResponse
+	}}
+	resp, _ = send(t, stay, "GET", address+"/login?next=/", "")
+	if resp.StatusCode != 303 || !strings.Contains(resp.Header.Get("Location"), "/oauth/authorize?") {
 		t.Errorf("sign-in: %s %s", resp.Status, resp.Header.Get("Location"))
 	}
 }

@@ -33,7 +33,10 @@ func routes(client *hfoauth.Client) http.Handler {
 func index(w http.ResponseWriter, client *hfoauth.Client) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' https: http://127.0.0.1:* http://localhost:*; form-action 'self'; base-uri 'none'; frame-ancestors 'self' https://huggingface.co")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; "+
+		"script-src 'self'; connect-src 'self'; "+
+		"img-src 'self' https: http://127.0.0.1:* http://localhost:*; form-action 'self'; "+
+		"base-uri 'none'; frame-ancestors 'self' https://huggingface.co")
 	if err := indexPage.Execute(w, client.ButtonAssets()); err != nil {
 		log.Print(err)
 	}

@@ -66,7 +66,8 @@ type socketStream struct{ conn *websocket.Conn }
 
 func openSocket(t *testing.T, client *http.Client, address string) follower {
 	t.Helper()
-	conn, resp, err := websocket.Dial(t.Context(), address+"/api/socket", &websocket.DialOptions{HTTPClient: client})
+	conn, resp, err := websocket.Dial(t.Context(), address+"/api/socket",
+		&websocket.DialOptions{HTTPClient: client})
 	if err != nil {
 		t.Fatal(err, resp)
 	}
@@ -90,7 +91,8 @@ func (s socketStream) end(t *testing.T) {
 	}
 }
 
-var streams = map[string]func(*testing.T, *http.Client, string) follower{"EventSource": openEvents, "WebSocket": openSocket}
+var streams = map[string]func(*testing.T, *http.Client, string) follower{"EventSource": openEvents,
+	"WebSocket": openSocket}
 
 // A stream shows the changes of its user, made anywhere, and ends when the
 // user signs out in another tab.
@@ -121,12 +123,14 @@ func TestStreamsNeedAUser(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
 	address := startWith(t, hub)
 	for _, path := range []string{"/api/events", "/api/socket"} {
-		if resp, body := send(t, http.DefaultClient, "GET", address+path, ""); resp.StatusCode != http.StatusUnauthorized {
+		resp, body := send(t, http.DefaultClient, "GET", address+path, "")
+		if resp.StatusCode != http.StatusUnauthorized {
 			t.Errorf("%s: %s: %s", path, resp.Status, body)
 		}
 	}
 	ada := hub.SignIn(t, address+"/login", "ada")
-	_, resp, err := websocket.Dial(t.Context(), address+"/api/socket", &websocket.DialOptions{HTTPClient: ada, HTTPHeader: http.Header{"Origin": {"https://evil.example"}}})
+	_, resp, err := websocket.Dial(t.Context(), address+"/api/socket",
+		&websocket.DialOptions{HTTPClient: ada, HTTPHeader: http.Header{"Origin": {"https://evil.example"}}})
 	if err == nil || resp == nil || resp.StatusCode != http.StatusForbidden {
 		t.Errorf("a page of another site opens a WebSocket: %v", err)
 	}

@@ -64,7 +64,9 @@ func home(w http.ResponseWriter, r *http.Request, client *hfoauth.Client) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	hub := os.Getenv("OPENID_PROVIDER_URL") // https://huggingface.co in a Space, a stand-in on a laptop
-	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src https: "+hub+"; form-action 'self'; base-uri 'none'; frame-ancestors 'self' https://huggingface.co "+hub)
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; "+
+		"script-src 'self'; connect-src 'self'; img-src https: "+hub+
+		"; form-action 'self'; base-uri 'none'; frame-ancestors 'self' https://huggingface.co "+hub)
 	err = homePage.Execute(w, struct {
 		User           *hfoauth.User
 		Assets, Button template.HTML

@@ -100,7 +100,8 @@ func TestDockerfile(t *testing.T) {
 // build runs the Dockerfile's own build command.
 func build(t *testing.T) string {
 	t.Helper()
-	match := regexp.MustCompile(`(?m)^RUN (CGO_ENABLED=0 go build .*) -o /app \.$`).FindStringSubmatch(read(t, "Dockerfile"))
+	match := regexp.MustCompile(`(?m)^RUN (CGO_ENABLED=0 go build .*) -o /app \.$`).FindStringSubmatch(read(t,
+		"Dockerfile"))
 	if match == nil {
 		t.Fatal("Dockerfile does not build the app")
 	}
@@ -126,7 +127,8 @@ func (s *space) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.URL.Host == spaceHost {
 		req = req.Clone(req.Context())
 		req.Host = spaceHost
-		req.URL = &url.URL{Scheme: "http", Host: "127.0.0.1:" + s.port, Path: req.URL.Path, RawQuery: req.URL.RawQuery}
+		req.URL = &url.URL{Scheme: "http", Host: "127.0.0.1:" + s.port, Path: req.URL.Path,
+			RawQuery: req.URL.RawQuery}
 	}
 	return http.DefaultTransport.RoundTrip(req)
 }
@@ -189,7 +191,8 @@ func TestSpace(t *testing.T) {
 	listener.Close()
 	s := &space{T: t, path: build(t), port: port, env: []string{
 		"PORT=" + port,
-		"SPACE_ID=ada/app", "SPACE_HOST=" + spaceHost + ",app.example", "SPACE_AUTHOR_NAME=ada", "SPACE_REPO_NAME=app",
+		"SPACE_ID=ada/app", "SPACE_HOST=" + spaceHost + ",app.example", "SPACE_AUTHOR_NAME=ada",
+		"SPACE_REPO_NAME=app",
 		"OAUTH_CLIENT_ID=" + app.ClientID, "OAUTH_CLIENT_SECRET=" + app.ClientSecret,
 		"OAUTH_SCOPES=openid profile " + strings.Join(front.Scopes, " "), "OPENID_PROVIDER_URL=" + hub.URL,
 	}}
@@ -199,7 +202,9 @@ func TestSpace(t *testing.T) {
 	if resp.StatusCode != 200 || !strings.Contains(page, "data-hfoauth-login") {
 		t.Errorf("signed out: %s %s", resp.Status, page)
 	}
-	if policy := resp.Header.Get("Content-Security-Policy"); strings.Contains(policy, "unsafe") || !strings.Contains(policy, "frame-ancestors 'self' https://huggingface.co "+hub.URL) {
+	policy := resp.Header.Get("Content-Security-Policy")
+	if strings.Contains(policy, "unsafe") ||
+		!strings.Contains(policy, "frame-ancestors 'self' https://huggingface.co "+hub.URL) {
 		t.Errorf("policy %q", policy)
 	}
 
@@ -209,7 +214,8 @@ func TestSpace(t *testing.T) {
 	}
 	signedIn := func(when string) {
 		t.Helper()
-		if _, page := s.home(browser); !strings.Contains(page, "Hello, Ada Lovelace") || !strings.Contains(page, "ada@example.com") {
+		_, page := s.home(browser)
+		if !strings.Contains(page, "Hello, Ada Lovelace") || !strings.Contains(page, "ada@example.com") {
 			t.Errorf("%s: %s", when, page)
 		}
 	}

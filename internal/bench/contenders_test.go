@@ -55,7 +55,8 @@ func newGoOIDC(tb testing.TB, p *provider) contender {
 	login := func(w http.ResponseWriter, r *http.Request) {
 		state, nonce := rand.Text(), rand.Text()
 		for name, value := range map[string]string{"state": state, "nonce": nonce} {
-			http.SetCookie(w, &http.Cookie{Name: name, Value: value, Path: "/", MaxAge: 600, Secure: true, HttpOnly: true})
+			http.SetCookie(w, &http.Cookie{Name: name, Value: value, Path: "/", MaxAge: 600, Secure: true,
+				HttpOnly: true})
 		}
 		http.Redirect(w, r, config.AuthCodeURL(state, oidc.Nonce(nonce)), http.StatusFound)
 	}
@@ -96,7 +97,8 @@ func newGoOIDC(tb testing.TB, p *provider) contender {
 		finish(w, r, sessions, user, token)
 	}
 
-	return contender{"x/oauth2 + go-oidc + gorilla/sessions", routes(http.HandlerFunc(login), http.HandlerFunc(callback)), sessions.user}
+	return contender{"x/oauth2 + go-oidc + gorilla/sessions",
+		routes(http.HandlerFunc(login), http.HandlerFunc(callback)), sessions.user}
 }
 
 // newZitadel uses zitadel/oidc's handlers with PKCE, and its cookie handler for the
@@ -109,7 +111,8 @@ func newZitadel(tb testing.TB, p *provider) contender {
 		tb.Fatal(err)
 	}
 	sessions := newZitadelKeeper()
-	signedIn := func(w http.ResponseWriter, r *http.Request, tokens *zitadel.Tokens[*zitadel.IDTokenClaims], _ string, _ rp.RelyingParty, user *person) {
+	signedIn := func(w http.ResponseWriter, r *http.Request,
+		tokens *zitadel.Tokens[*zitadel.IDTokenClaims], _ string, _ rp.RelyingParty, user *person) {
 		finish(w, r, sessions, *user, tokens.Token)
 	}
 	return contender{"zitadel/oidc", routes(
@@ -121,7 +124,8 @@ func newZitadel(tb testing.TB, p *provider) contender {
 // newGoth uses goth's OpenID Connect provider. goth keeps its providers and its store
 // in package variables, so the latest call wins.
 func newGoth(tb testing.TB, p *provider) contender {
-	provider, err := openidConnect.New(clientID, clientSecret, appURL+callbackPath, p.URL+"/.well-known/openid-configuration", scopes...)
+	provider, err := openidConnect.New(clientID, clientSecret, appURL+callbackPath,
+		p.URL+"/.well-known/openid-configuration", scopes...)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -145,7 +149,8 @@ func newGoth(tb testing.TB, p *provider) contender {
 			http.Error(w, "claims are not valid", http.StatusBadGateway)
 			return
 		}
-		finish(w, r, sessions, *user, &oauth2.Token{AccessToken: found.AccessToken, RefreshToken: found.RefreshToken, Expiry: found.ExpiresAt})
+		finish(w, r, sessions, *user, &oauth2.Token{AccessToken: found.AccessToken,
+			RefreshToken: found.RefreshToken, Expiry: found.ExpiresAt})
 	}
 	return contender{"goth", routes(http.HandlerFunc(login), http.HandlerFunc(callback)), sessions.user}
 }
@@ -163,7 +168,8 @@ func personFromClaims(claims map[string]any) (*person, error) {
 
 // finish keeps the session of a user who signed in and sends them home.
 func finish(w http.ResponseWriter, r *http.Request, sessions keeper, user person, token *oauth2.Token) {
-	s := &session{User: user, AccessToken: token.AccessToken, RefreshToken: token.RefreshToken, Expiry: token.Expiry}
+	s := &session{User: user, AccessToken: token.AccessToken, RefreshToken: token.RefreshToken,
+		Expiry: token.Expiry}
 	if err := sessions.keep(w, r, s); err != nil {
 		http.Error(w, "session was not kept", http.StatusInternalServerError)
 		return

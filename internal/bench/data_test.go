@@ -91,7 +91,8 @@ func hexID(random *rand.Rand) string {
 }
 
 func avatar(random *rand.Rand) string {
-	return "https://cdn-avatars.huggingface.co/v1/production/uploads/" + hexID(random) + "/" + letters(random, 21) + ".png"
+	return "https://cdn-avatars.huggingface.co/v1/production/uploads/" + hexID(random) + "/" +
+		letters(random, 21) + ".png"
 }
 
 func letters(random *rand.Rand, n int) string {

@@ -13,7 +13,8 @@ func BenchmarkLogin(b *testing.B) {
 	for _, c := range contenders(b, p) {
 		b.Run(c.name, func(b *testing.B) {
 			tab := browser{}
-			if location := beginSignIn(c, tab); !strings.HasPrefix(location, p.URL+"/oauth/authorize?") { // fetches metadata
+			// fetches metadata
+			if location := beginSignIn(c, tab); !strings.HasPrefix(location, p.URL+"/oauth/authorize?") {
 				b.Fatalf("redirected to %q", location)
 			}
 			r := browser{}.get(loginPath)

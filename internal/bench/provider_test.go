@@ -124,7 +124,8 @@ func (p *provider) tokenAnswer(tb testing.TB, nonce string) []byte {
 	user := &p.session.User
 	signature, err := p.signer.Sign(mustJSON(tb, idToken{
 		Issuer: p.URL, Audience: clientID, IssuedAt: now.Unix(), Expiry: now.Add(time.Hour).Unix(), Nonce: nonce,
-		Sub: user.Sub, Name: user.Name, Username: user.Username, Profile: user.Profile, Picture: user.Picture, Email: user.Email,
+		Sub: user.Sub, Name: user.Name, Username: user.Username, Profile: user.Profile,
+		Picture: user.Picture, Email: user.Email,
 	}))
 	if err != nil {
 		tb.Fatal(err)
@@ -161,7 +162,8 @@ func (p *provider) serveToken(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	kept, ok := p.grants.LoadAndDelete(r.PostFormValue("code"))
-	if !ok || r.PostFormValue("redirect_uri") != appURL+callbackPath || r.PostFormValue("grant_type") != "authorization_code" {
+	if !ok || r.PostFormValue("redirect_uri") != appURL+callbackPath ||
+		r.PostFormValue("grant_type") != "authorization_code" {
 		http.Error(w, `{"error":"invalid_grant"}`, http.StatusBadRequest)
 		return
 	}

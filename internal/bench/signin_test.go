@@ -158,7 +158,8 @@ func benchmarkCalls(b *testing.B, p *provider) {
 		}
 		b.StartTimer()
 		form := url.Values{
-			"grant_type": {"authorization_code"}, "code": {callback.Query().Get("code")}, "redirect_uri": {appURL + callbackPath},
+			"grant_type": {"authorization_code"}, "code": {callback.Query().Get("code")},
+			"redirect_uri": {appURL + callbackPath},
 		}
 		token, _ := http.NewRequest(http.MethodPost, p.URL+"/oauth/token", strings.NewReader(form.Encode()))
 		token.Header.Set("Content-Type", "application/x-www-form-urlencoded")

@@ -22,14 +22,16 @@ type client struct {
 	wrongSecret string // what it says then; empty if it sends none
 }
 
-var openIDClient = client{name: "openid-client", program: "openidclient.mjs", idToken: true, userinfo: true, refresh: true, wrongSecret: "CHALLENGE"}
+var openIDClient = client{name: "openid-client", program: "openidclient.mjs", idToken: true,
+	userinfo: true, refresh: true, wrongSecret: "CHALLENGE"}
 
 var clients = []client{
 	{name: "huggingface.js", program: "huggingfacejs.mjs", userinfo: true},
 	{name: "Auth.js", program: "authjs.mjs", idToken: true, wrongSecret: "CHALLENGE"},
 	openIDClient,
 	{name: "MCP SDK", program: "mcp.mjs", refresh: true},
-	{name: "authlib", program: "authlib_starlette.py", idToken: true, userinfo: true, refresh: true, wrongSecret: "invalid_client"},
+	{name: "authlib", program: "authlib_starlette.py", idToken: true, userinfo: true, refresh: true,
+		wrongSecret: "invalid_client"},
 }
 
 // start starts a provider and the client's web app. change may change the
@@ -107,7 +109,8 @@ func TestClientIsDeniedOnDevice(t *testing.T) {
 	if err := hub.DenyDevice(code); err != nil {
 		t.Fatal(err)
 	}
-	if status, body := app.open(app.browser, "POST", "/token"); status != http.StatusBadRequest || !strings.Contains(body, "access_denied") {
+	status, body := app.open(app.browser, "POST", "/token")
+	if status != http.StatusBadRequest || !strings.Contains(body, "access_denied") {
 		t.Errorf("status %d: %s; want 400 and access_denied", status, body)
 	}
 }
@@ -142,7 +145,8 @@ func TestClientIsDenied(t *testing.T) {
 			hub, app := c.start(t, nil)
 			browser := hub.Browser(hfoauthtest.Person{Username: "ada", Deny: true})
 			defer browser.CloseIdleConnections()
-			if status, body := app.open(browser, "GET", "/login"); status != http.StatusBadRequest || !strings.Contains(body, "access_denied") {
+			status, body := app.open(browser, "GET", "/login")
+			if status != http.StatusBadRequest || !strings.Contains(body, "access_denied") {
 				t.Errorf("status %d: %s; want 400 and access_denied", status, body)
 			}
 		})
@@ -158,7 +162,8 @@ func TestClientWithWrongSecret(t *testing.T) {
 			hub, app := c.start(t, func(app *hfoauthtest.App) { app.ClientSecret = "wrong" })
 			browser := hub.Browser(hfoauthtest.Person{Username: "ada"})
 			defer browser.CloseIdleConnections()
-			if status, body := app.open(browser, "GET", "/login"); status != http.StatusBadRequest || !strings.Contains(body, c.wrongSecret) {
+			status, body := app.open(browser, "GET", "/login")
+			if status != http.StatusBadRequest || !strings.Contains(body, c.wrongSecret) {
 				t.Errorf("status %d: %s; want 400 and %s", status, body, c.wrongSecret)
 			}
 		})
@@ -186,7 +191,8 @@ func (c client) check(t *testing.T, hub *hfoauthtest.Server, user hfoauthtest.Us
 	equal(t, "scope", a.Scope, scopes)
 }
 
-func checkClaims(t *testing.T, of string, hub *hfoauthtest.Server, user hfoauthtest.User, claims map[string]any) {
+func checkClaims(t *testing.T, of string, hub *hfoauthtest.Server, user hfoauthtest.User,
+	claims map[string]any) {
 	t.Helper()
 	for name, want := range map[string]any{
 		"sub":                user.ID(),

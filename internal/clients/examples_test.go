@@ -49,7 +49,8 @@ func beginWithAuthJS(t *testing.T, app *web, browser *http.Client) *http.Respons
 	if token == nil {
 		t.Fatalf("no form on the page: %s", page)
 	}
-	resp, err := browser.PostForm(app.url+"/auth/signin/huggingface", url.Values{"csrfToken": {token[1]}, "callbackUrl": {app.url + "/"}})
+	resp, err := browser.PostForm(app.url+"/auth/signin/huggingface",
+		url.Values{"csrfToken": {token[1]}, "callbackUrl": {app.url + "/"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +76,8 @@ func (e example) check(t *testing.T, app *web, browser *http.Client, user hfoaut
 		t.Errorf("before the sign-in /private answers %d, want 401", status)
 	}
 	e.begin(t, app, browser).Body.Close()
-	if _, home := app.open(browser, "GET", "/"); !strings.Contains(home, "Hello, "+cmp.Or(user.Name, user.Username)+" ("+user.Username+")") {
+	_, home := app.open(browser, "GET", "/")
+	if !strings.Contains(home, "Hello, "+cmp.Or(user.Name, user.Username)+" ("+user.Username+")") {
 		t.Errorf("the start page does not greet %s: %s", user.Username, home)
 	}
 	status, private := app.open(browser, "GET", "/private")

@@ -30,10 +30,13 @@ func startMCPExample(t *testing.T, hub *hfoauthtest.Server) string {
 	_, port, _ := net.SplitHostPort(listener.Addr().String())
 	listener.Close()
 	address := "http://localhost:" + port
-	app := hub.RegisterApp(hfoauthtest.App{Name: "MCP server", RedirectURIs: []string{address + "/login/callback"}})
+	app := hub.RegisterApp(hfoauthtest.App{Name: "MCP server",
+		RedirectURIs: []string{address + "/login/callback"}})
 	server := exec.Command(program)
-	server.Env = append(os.Environ(), "PORT="+port, "OAUTH_CLIENT_ID="+app.ClientID, "OAUTH_CLIENT_SECRET="+app.ClientSecret,
-		"OAUTH_REDIRECT_URL="+address+"/login/callback", "OPENID_PROVIDER_URL="+hub.URL, "OAUTH_SCOPES=", "SPACE_HOST=")
+	server.Env = append(os.Environ(), "PORT="+port, "OAUTH_CLIENT_ID="+app.ClientID,
+		"OAUTH_CLIENT_SECRET="+app.ClientSecret,
+		"OAUTH_REDIRECT_URL="+address+"/login/callback", "OPENID_PROVIDER_URL="+hub.URL, "OAUTH_SCOPES=",
+		"SPACE_HOST=")
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
 	}

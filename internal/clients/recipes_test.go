@@ -35,7 +35,8 @@ func TestRecipes(t *testing.T) {
 			t.Fatal(err)
 		}
 		cmd := exec.Command("node", program)
-		cmd.Env = append(os.Environ(), "OPENID_PROVIDER_URL="+hub.URL, "OAUTH_CLIENT_ID="+app.ClientID, "OAUTH_CLIENT_SECRET="+app.ClientSecret, "OAUTH_SCOPES="+scopes)
+		cmd.Env = append(os.Environ(), "OPENID_PROVIDER_URL="+hub.URL, "OAUTH_CLIENT_ID="+app.ClientID,
+			"OAUTH_CLIENT_SECRET="+app.ClientSecret, "OAUTH_SCOPES="+scopes)
 		out, err := cmd.CombinedOutput()
 		if err != nil {
 			t.Errorf("%v: %s\n%s", err, out, block[1])

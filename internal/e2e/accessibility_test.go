@@ -38,7 +38,9 @@ func (b *browser) axe(ctx context.Context) []string {
 	}
 	var result string
 	b.run(ctx, chromedp.Evaluate(string(script)+"; 1", nil),
-		chromedp.Evaluate(`axe.run(document, {resultTypes: ["violations"]}).then((r) => JSON.stringify(r.violations.map((v) => v.id + ": " + v.nodes.map((n) => n.html + " " + n.failureSummary).join("; "))))`, &result, awaitPromise))
+		chromedp.Evaluate(`axe.run(document, {resultTypes: `+
+			`["violations"]}).then((r) => JSON.stringify(r.violations.map((v) => v.id + ": `+
+			`" + v.nodes.map((n) => n.html + " " + n.failureSummary).join("; "))))`, &result, awaitPromise))
 	var violations []string
 	if err := json.Unmarshal([]byte(result), &violations); err != nil {
 		b.t.Fatal(err)

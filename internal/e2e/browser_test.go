@@ -104,20 +104,21 @@ func launch(t *testing.T, profile, hosts string) context.Context {
 	if err != nil {
 		t.Fatal(err)
 	}
-	allocator, stopAllocator := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(path),
-		chromedp.UserDataDir(profile),
-		chromedp.Env("TMPDIR="+profile),
-		chromedp.NoSandbox,
-		chromedp.DisableGPU,
-		chromedp.IgnoreCertErrors,
-		chromedp.Flag("disable-quic", true),
-		chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("disable-popup-blocking", false),
-		chromedp.Flag("disable-features", "Translate"),
-		chromedp.Flag("host-resolver-rules", hosts),
-		chromedp.WSURLReadTimeout(time.Minute),
-	)...)
+	allocator, stopAllocator := chromedp.NewExecAllocator(context.Background(),
+		append(chromedp.DefaultExecAllocatorOptions[:],
+			chromedp.ExecPath(path),
+			chromedp.UserDataDir(profile),
+			chromedp.Env("TMPDIR="+profile),
+			chromedp.NoSandbox,
+			chromedp.DisableGPU,
+			chromedp.IgnoreCertErrors,
+			chromedp.Flag("disable-quic", true),
+			chromedp.Flag("disable-component-update", true),
+			chromedp.Flag("disable-popup-blocking", false),
+			chromedp.Flag("disable-features", "Translate"),
+			chromedp.Flag("host-resolver-rules", hosts),
+			chromedp.WSURLReadTimeout(time.Minute),
+		)...)
 	browser, stop := chromedp.NewContext(allocator)
 	ctx, cancel := context.WithTimeout(browser, 2*time.Minute)
 	t.Cleanup(func() {
@@ -134,7 +135,8 @@ func (b *browser) mustWatch(ctx context.Context) {
 		return
 	}
 	var err error
-	if !eventually(func() bool { err = enable(ctx); return err == nil }) { // a page that navigates refuses at first
+	// a page that navigates refuses at first
+	if !eventually(func() bool { err = enable(ctx); return err == nil }) {
 		b.t.Fatal(err)
 	}
 }
@@ -198,7 +200,8 @@ func (b *browser) click(ctx context.Context, selector string) {
 	b.t.Helper()
 	script := ofDocument(selector) + `.click()`
 	b.until("click on "+selector, func() bool {
-		return chromedp.Run(ctx, chromedp.Evaluate(script, nil, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithUserGesture(true) })) == nil
+		return chromedp.Run(ctx, chromedp.Evaluate(script, nil,
+			func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithUserGesture(true) })) == nil
 	})
 }
 

@@ -25,7 +25,8 @@ func TestButtons(t *testing.T) {
 	server := httptest.NewServer(mux)
 	defer server.Close()
 	app := hub.RegisterApp(hfoauthtest.App{})
-	client, err := hfoauth.New(hfoauth.Config{ClientID: app.ClientID, ClientSecret: app.ClientSecret, ProviderURL: hub.URL, RedirectURL: server.URL + "/login/callback"})
+	client, err := hfoauth.New(hfoauth.Config{ClientID: app.ClientID, ClientSecret: app.ClientSecret,
+		ProviderURL: hub.URL, RedirectURL: server.URL + "/login/callback"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +38,8 @@ func TestButtons(t *testing.T) {
 				buttons = append(buttons, client.Button(r, hfoauth.ButtonOptions{Size: size, Theme: theme}))
 			}
 		}
-		w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; form-action 'self'; img-src "+hub.URL)
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; "+
+			"style-src 'self'; connect-src 'self'; form-action 'self'; img-src "+hub.URL)
 		buttonsPage.Execute(w, map[string]any{"Assets": client.ButtonAssets(), "Buttons": buttons})
 	})
 
@@ -70,6 +72,7 @@ func TestButtons(t *testing.T) {
 // buttonHeights returns the heights of the buttons of one theme.
 func (b *browser) buttonHeights() (heights []float64) {
 	b.t.Helper()
-	b.run(b.ctx, chromedp.Evaluate(`[...document.querySelectorAll(".hfoauth-button")].slice(0, 4).map((e) => e.getBoundingClientRect().height)`, &heights))
+	b.run(b.ctx, chromedp.Evaluate(`[...document.querySelectorAll(".hfoauth-button")].slice(0, `+
+		`4).map((e) => e.getBoundingClientRect().height)`, &heights))
 	return heights
 }

@@ -30,7 +30,9 @@ func deploy(t *testing.T, example string) *deployment {
 	t.Helper()
 	throwaway := certificate(t)
 	trusted := filepath.Join(t.TempDir(), "certificate.pem")
-	if err := os.WriteFile(trusted, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: throwaway.Certificate[0]}), 0o644); err != nil {
+	err := os.WriteFile(trusted,
+		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: throwaway.Certificate[0]}), 0o644)
+	if err != nil {
 		t.Fatal(err)
 	}
 	var hub *hfoauthtest.Server
@@ -49,12 +51,15 @@ func deploy(t *testing.T, example string) *deployment {
 		})
 	})
 	d.site = "https://app.test:" + appPort
-	registered := hub.RegisterApp(hfoauthtest.App{Name: "Quickstart", RedirectURIs: []string{d.site + "/login/callback"}})
-	d.program = newProgramAt(t, example, "https://localhost:"+hubPort, registered, "OAUTH_REDIRECT_URL="+d.site+"/login/callback", "SSL_CERT_FILE="+trusted)
+	registered := hub.RegisterApp(hfoauthtest.App{Name: "Quickstart",
+		RedirectURIs: []string{d.site + "/login/callback"}})
+	d.program = newProgramAt(t, example, "https://localhost:"+hubPort, registered,
+		"OAUTH_REDIRECT_URL="+d.site+"/login/callback", "SSL_CERT_FILE="+trusted)
 	d.program.hub = hub
 	d.page = "127.0.0.1:" + serveTLS(t, throwaway, func(string) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			fmt.Fprintf(w, `<!DOCTYPE html><html lang="en"><head><title>Hub</title></head><body><iframe title="Space" width="700" height="500" sandbox="%s" src="%s/"></iframe></body></html>`, sandbox, d.site)
+			fmt.Fprintf(w, `<!DOCTYPE html><html lang="en"><head><title>Hub</title></head><body><iframe `+
+				`title="Space" width="700" height="500" sandbox="%s" src="%s/"></iframe></body></html>`, sandbox, d.site)
 		})
 	})
 	return d

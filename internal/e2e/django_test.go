@@ -21,7 +21,8 @@ func newDjangoSite(t *testing.T, secret string, env ...string) *djangoSite {
 	return &djangoSite{newSite(t, secret, "/token/", func(s *site) http.Handler {
 		port := freePort(t)
 		provider := newBackground(t, []string{port}, append(env,
-			"PYTHONDONTWRITEBYTECODE=1", "PORT="+port, "ISSUER="+s.issuer, "REDIRECT_URI="+s.redirectURL(), "CLIENT_SECRET="+rightSecret, "DATA="+t.TempDir(),
+			"PYTHONDONTWRITEBYTECODE=1", "PORT="+port, "ISSUER="+s.issuer, "REDIRECT_URI="+s.redirectURL(),
+			"CLIENT_SECRET="+rightSecret, "DATA="+t.TempDir(),
 			fmt.Sprintf("TOKEN_LIFETIME=%d", int(shortLife.Seconds())),
 		), "/usr/bin/python3", "testdata/django_provider.py")
 		return provider.handler()

@@ -25,7 +25,10 @@ func (b *browser) fits(ctx context.Context) {
 		b.t.Errorf("%s is %d px wide", b.location(ctx), width)
 	}
 	var broken []string
-	b.run(ctx, chromedp.Evaluate(`[...document.querySelectorAll(".hfoauth-button span:last-child")].filter((e) => e.textContent === "Sign in with Hugging Face" && e.getBoundingClientRect().height > 1.5 * parseFloat(getComputedStyle(e).fontSize)).map((e) => e.outerHTML)`, &broken))
+	b.run(ctx, chromedp.Evaluate(`[...document.querySelectorAll(".hfoauth-button `+
+		`span:last-child")].filter((e) => e.textContent === "Sign in with Hugging Face" && `+
+		`e.getBoundingClientRect().height > 1.5 * parseFloat(getComputedStyle(e).fontSize)).map((e) => `+
+		`e.outerHTML)`, &broken))
 	for _, label := range broken {
 		b.t.Errorf("%s: more than one line: %s", b.location(ctx), label)
 	}

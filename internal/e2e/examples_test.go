@@ -39,7 +39,8 @@ func TestExampleGallery(t *testing.T) {
 	b.run(b.ctx, chromedp.Click("[data-hfoauth-login]"))
 	b.approve(b.ctx)
 	b.says(b.ctx, "No pictures yet")
-	b.run(b.ctx, chromedp.SetUploadFiles("#picture", []string{picture}), chromedp.SendKeys("#caption", "The engine, drawn"),
+	b.run(b.ctx, chromedp.SetUploadFiles("#picture", []string{picture}),
+		chromedp.SendKeys("#caption", "The engine, drawn"),
 		chromedp.Click("main form button"), chromedp.WaitVisible("figure"))
 	b.says(b.ctx, "The engine, drawn")
 	b.looks(b.ctx, "picture")
@@ -65,9 +66,11 @@ func TestExampleInference(t *testing.T) {
 	b.looks(b.ctx, "signed-out")
 	b.run(b.ctx, chromedp.Click("[data-hfoauth-login]"))
 	b.approve(b.ctx)
-	b.run(b.ctx, chromedp.WaitVisible(`a[href="/chat"]`), chromedp.Click(`a[href="/chat"]`)) // now the scope is asked for
+	// now the scope is asked for
+	b.run(b.ctx, chromedp.WaitVisible(`a[href="/chat"]`), chromedp.Click(`a[href="/chat"]`))
 	b.approve(b.ctx)
-	b.run(b.ctx, chromedp.WaitVisible("#prompt"), chromedp.SendKeys("#prompt", "What does the engine do?"), chromedp.Click("main form[action='/chat'] button"))
+	b.run(b.ctx, chromedp.WaitVisible("#prompt"), chromedp.SendKeys("#prompt", "What does the engine do?"),
+		chromedp.Click("main form[action='/chat'] button"))
 	b.says(b.ctx, "It weaves algebraic patterns.")
 	b.looks(b.ctx, "answer")
 }
@@ -91,14 +94,16 @@ func TestExampleSPA(t *testing.T) {
 	b.looks(b.ctx, "signed-out")
 	b.run(b.ctx, chromedp.Click("#sign-in"))
 	b.approve(b.ctx)
-	b.run(b.ctx, chromedp.WaitVisible("#text"), chromedp.SendKeys("#text", "First note"), chromedp.Click("#write button"))
+	b.run(b.ctx, chromedp.WaitVisible("#text"), chromedp.SendKeys("#text", "First note"),
+		chromedp.Click("#write button"))
 	b.says(b.ctx, "Added.")
 	b.looks(b.ctx, "note")
 
 	// This tab notices by itself that the user signed out in another tab.
 	b.run(b.ctx, chromedp.SendKeys("#text", "Second note"))
 	other := b.newTab()
-	b.run(other, chromedp.Navigate(q.URL+"/"), chromedp.WaitVisible("#sign-out button"), chromedp.Click("#sign-out button"), chromedp.WaitVisible("#sign-in"))
+	b.run(other, chromedp.Navigate(q.URL+"/"), chromedp.WaitVisible("#sign-out button"),
+		chromedp.Click("#sign-out button"), chromedp.WaitVisible("#sign-in"))
 	b.says(b.ctx, "what you wrote is kept")
 	b.looks(b.ctx, "session-ended")
 	b.run(b.ctx, chromedp.Click("#sign-in")) // consent is remembered

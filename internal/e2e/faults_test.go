@@ -129,7 +129,9 @@ func TestFaults(t *testing.T) {
 		{"no answer", hfoauthtest.Drop(), 503},
 		{"empty answer", hfoauthtest.Answer(200, ""), 502},
 	}
-	for _, endpoint := range []hfoauthtest.Endpoint{hfoauthtest.TokenEndpoint, hfoauthtest.JWKSEndpoint, hfoauthtest.UserInfoEndpoint} {
+	for _, endpoint := range []hfoauthtest.Endpoint{
+		hfoauthtest.TokenEndpoint, hfoauthtest.JWKSEndpoint, hfoauthtest.UserInfoEndpoint,
+	} {
 		t.Run(string(endpoint), func(t *testing.T) {
 			t.Parallel()
 			q := newQuickstart(t)
@@ -213,7 +215,8 @@ func TestUnreachableProviders(t *testing.T) {
 		"TLS error":          untrusted.URL,
 	} {
 		t.Run(name, func(t *testing.T) {
-			q := newProgramAt(t, "quickstart", issuer, hfoauthtest.App{ClientID: "id", ClientSecret: "oauth_app_secret_for_an_outage"})
+			q := newProgramAt(t, "quickstart", issuer,
+				hfoauthtest.App{ClientID: "id", ClientSecret: "oauth_app_secret_for_an_outage"})
 			start := time.Now()
 			resp, err := http.Get(q.URL + "/login")
 			if err != nil {
@@ -229,8 +232,15 @@ func TestUnreachableProviders(t *testing.T) {
 
 func TestClocks(t *testing.T) {
 	q := newQuickstart(t)
-	for difference, want := range map[time.Duration]int{59 * time.Second: 200, -59 * time.Second: 200, 10 * time.Minute: 502, -10 * time.Minute: 502} {
-		q.hub.Configure(func(c *hfoauthtest.Settings) { c.Now = func() time.Time { return time.Now().Add(difference) } })
+	for difference, want := range map[time.Duration]int{
+		59 * time.Second:  200,
+		-59 * time.Second: 200,
+		10 * time.Minute:  502,
+		-10 * time.Minute: 502,
+	} {
+		q.hub.Configure(func(c *hfoauthtest.Settings) {
+			c.Now = func() time.Time { return time.Now().Add(difference) }
+		})
 		if status, page, _ := q.signIn(q.hub, nil); status != want {
 			t.Errorf("clock off by %s: %d %s", difference, status, page)
 		}
@@ -260,7 +270,8 @@ func TestRotations(t *testing.T) {
 		t.Errorf("old session after the keys were rotated: %d", got)
 	}
 	q.kill()
-	q.app = q.hub.RegisterApp(hfoauthtest.App{ClientID: q.app.ClientID, ClientSecret: "oauth_app_secret_that_is_new"})
+	q.app = q.hub.RegisterApp(hfoauthtest.App{ClientID: q.app.ClientID,
+		ClientSecret: "oauth_app_secret_that_is_new"})
 	q.env = append(q.env, "OAUTH_CLIENT_SECRET=oauth_app_secret_that_is_new")
 	q.start()
 	if got := status(); got != 401 {

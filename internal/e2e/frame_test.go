@@ -35,7 +35,8 @@ import (
 )
 
 // The permissions that the Hub gives the iframe of a Space.
-const sandbox = "allow-downloads allow-forms allow-modals allow-popups allow-popups-to-escape-sandbox allow-same-origin allow-scripts allow-storage-access-by-user-activation"
+const sandbox = "allow-downloads allow-forms allow-modals allow-popups " +
+	"allow-popups-to-escape-sandbox allow-same-origin allow-scripts allow-storage-access-by-user-activation"
 
 // space is an app in an iframe on a page of the provider, over https, on
 // another site.
@@ -126,9 +127,11 @@ func newSpace(t *testing.T, options spaceOptions) *space {
 	if options.loopback {
 		hubHost, appHost = "127.0.0.1:"+port, "localhost:"+port
 	}
-	s := &space{provider: "https://" + hubHost, app: "https://" + appHost, sibling: "https://sibling." + appHost, log: &recorder{}}
+	s := &space{provider: "https://" + hubHost, app: "https://" + appHost,
+		sibling: "https://sibling." + appHost, log: &recorder{}}
 	s.hub = hfoauthtest.New(s.provider)
-	registered := s.hub.RegisterApp(hfoauthtest.App{Name: "A Space", RedirectURIs: []string{s.app + "/login/callback"}})
+	registered := s.hub.RegisterApp(hfoauthtest.App{Name: "A Space",
+		RedirectURIs: []string{s.app + "/login/callback"}})
 	config := hfoauth.Config{
 		ClientID:     registered.ClientID,
 		ClientSecret: registered.ClientSecret,
@@ -159,8 +162,9 @@ func newSpace(t *testing.T, options spaceOptions) *space {
 		site = s.hub.PrivateSpace(site)
 	}
 	handlers := map[string]http.Handler{
-		appHost:              site,
-		hubHost:              s.log.requests(withOpenerPolicy(cmp.Or(options.hubOpenerPolicy, "same-origin"), s.hubPages())),
+		appHost: site,
+		hubHost: s.log.requests(withOpenerPolicy(cmp.Or(options.hubOpenerPolicy, "same-origin"),
+			s.hubPages())),
 		"evil.test:" + port:  s.log.requests(s.evilPages()),
 		"sibling." + appHost: s.siblingPages(),
 	}
@@ -210,7 +214,8 @@ func app(client *hfoauth.Client) http.Handler {
 			if user, err := client.UserFromRequest(r); err == nil {
 				name = user.Username
 			}
-			w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; form-action 'self'; img-src https:")
+			w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; "+
+				"style-src 'self'; connect-src 'self'; form-action 'self'; img-src https:")
 			appPage.Execute(w, map[string]any{
 				"Assets": client.ButtonAssets(),
 				"Button": client.Button(r, hfoauth.ButtonOptions{}),
@@ -228,7 +233,8 @@ func app(client *hfoauth.Client) http.Handler {
 		ownPage.Execute(w, map[string]any{"Assets": client.ButtonAssets(), "Name": name, "Next": r.FormValue("next")})
 	})
 	mux.Handle("GET /plain", client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprintf(w, `<!DOCTYPE html><html lang="en"><title>Plain</title><body><p>Secrets of %s<form method="post" action="/logout"><input type="hidden" name="next" value="/"><button>Sign out</button></form>`,
+		fmt.Fprintf(w, `<!DOCTYPE html><html lang="en"><title>Plain</title><body><p>Secrets of %s<form `+
+			`method="post" action="/logout"><input type="hidden" name="next" value="/"><button>Sign out</button></form>`,
 			hfoauth.UserFromContext(r.Context()).Username)
 	})))
 	mux.Handle("GET /socket", client.RequireUser(http.HandlerFunc(acceptWebSocket)))
@@ -300,7 +306,8 @@ func (s *space) hubPages() http.Handler {
 		return func(w http.ResponseWriter, r *http.Request) {
 			fmt.Fprint(w, `<!DOCTYPE html><html lang="en"><head><title>Hub</title></head><body>`)
 			for _, path := range paths {
-				fmt.Fprintf(w, `<iframe title="Space" width="700" height="260" sandbox="%s" src="%s"></iframe>`, sandbox, s.app+path)
+				fmt.Fprintf(w, `<iframe title="Space" width="700" height="260" sandbox="%s" src="%s"></iframe>`,
+					sandbox, s.app+path)
 			}
 			fmt.Fprint(w, `</body></html>`)
 		}
@@ -329,7 +336,8 @@ func (s *space) hubPages() http.Handler {
 // siblingPages set a cookie for the app's domain by a script.
 func (s *space) siblingPages() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprintf(w, `<!DOCTYPE html><title>Sibling</title><script>document.cookie = %q</script>`, r.FormValue("cookie"))
+		fmt.Fprintf(w, `<!DOCTYPE html><title>Sibling</title><script>document.cookie = %q</script>`,
+			r.FormValue("cookie"))
 	})
 }
 
@@ -337,7 +345,8 @@ func (s *space) siblingPages() http.Handler {
 func (s *space) evilPages() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /form", func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprintf(w, `<!DOCTYPE html><form method="post" action="%s/login/frame/popup"><input name="challenge" value="%s"><button>Win a prize</button></form>`,
+		fmt.Fprintf(w, `<!DOCTYPE html><form method="post" action="%s/login/frame/popup"><input `+
+			`name="challenge" value="%s"><button>Win a prize</button></form>`,
 			s.app, strings.Repeat("A", 43))
 	})
 	mux.HandleFunc("GET /socket", func(w http.ResponseWriter, r *http.Request) { openSocket(w, s.app) })
@@ -367,7 +376,10 @@ func (s *space) consent(b *browser, decision string) context.Context {
 }
 
 func eachCookiePolicy(t *testing.T, test func(t *testing.T, blocked bool)) {
-	for name, blocked := range map[string]bool{"third-party cookies allowed": false, "third-party cookies blocked": true} {
+	for name, blocked := range map[string]bool{
+		"third-party cookies allowed": false,
+		"third-party cookies blocked": true,
+	} {
 		t.Run(name, func(t *testing.T) { test(t, blocked) })
 	}
 }
@@ -397,7 +409,9 @@ func TestSignInInsideTheIframe(t *testing.T) {
 		b.screenshot(popup, "consent")
 		b.click(popup, `button[value=approve]`)
 		b.says(frame, "Start page of ada")
-		b.until("the tab closes", func() bool { return b.open("page", s.app) == 0 && b.open("page", s.provider+"/oauth") == 0 })
+		b.until("the tab closes", func() bool {
+			return b.open("page", s.app) == 0 && b.open("page", s.provider+"/oauth") == 0
+		})
 		b.screenshot(b.ctx, "after")
 		b.run(b.ctx, chromedp.Reload())
 		frame = b.attach("iframe", s.app+"/")
@@ -419,7 +433,9 @@ func TestSignInInsideTheIframeWithOpenerPolicies(t *testing.T) {
 			b.click(frame, "[data-hfoauth-login]")
 			s.consent(b, "approve")
 			b.says(frame, "Start page of ada")
-			b.until("the tab closes", func() bool { return b.open("page", s.app) == 0 && b.open("page", s.provider+"/oauth") == 0 })
+			b.until("the tab closes", func() bool {
+				return b.open("page", s.app) == 0 && b.open("page", s.provider+"/oauth") == 0
+			})
 		})
 	}
 }
@@ -506,10 +522,14 @@ func TestDeniedInsideTheIframeAndTriedAgain(t *testing.T) {
 // A page that browsers let wait, as those in the background, asks at once when
 // the user comes back to it.
 func TestIframeAsksOnFocus(t *testing.T) {
-	for _, event := range []string{`window.dispatchEvent(new Event("focus"))`, `document.dispatchEvent(new Event("visibilitychange", {bubbles: true}))`} {
+	for _, event := range []string{
+		`window.dispatchEvent(new Event("focus"))`,
+		`document.dispatchEvent(new Event("visibilitychange", {bubbles: true}))`,
+	} {
 		t.Run(event, func(t *testing.T) {
 			s, b, frame := openSpace(t, spaceOptions{}, true)
-			b.run(frame, chromedp.Evaluate(`(() => { const wait = window.setTimeout; window.setTimeout = (f, ms) => wait(f, ms < 1000 ? ms : 1e9); })()`, nil))
+			b.run(frame, chromedp.Evaluate(`(() => { const wait = window.setTimeout; `+
+				`window.setTimeout = (f, ms) => wait(f, ms < 1000 ? ms : 1e9); })()`, nil))
 			b.click(frame, "[data-hfoauth-login]")
 			s.consent(b, "approve")
 			b.until("the iframe is signed in", func() bool {
@@ -535,7 +555,8 @@ func TestPopupClosedHalfway(t *testing.T) {
 func TestPopupBlocked(t *testing.T) {
 	eachCookiePolicy(t, func(t *testing.T, blocked bool) {
 		s, b, frame := openSpace(t, spaceOptions{}, blocked)
-		b.run(frame, chromedp.Evaluate(`document.querySelector("[data-hfoauth-login]").click()`, nil)) // nobody's gesture: blocked
+		// nobody's gesture: blocked
+		b.run(frame, chromedp.Evaluate(`document.querySelector("[data-hfoauth-login]").click()`, nil))
 		b.says(frame, "Didn't see it? Open it again.")
 		if n := b.open("page", s.app) + b.open("page", s.provider+"/oauth"); n > 0 {
 			t.Errorf("%d tabs open", n)
@@ -614,7 +635,8 @@ func TestOwnButton(t *testing.T) {
 		"a part":       {"/own?next=%2Fown#chat", "/own?next=%2Fown#chat"},
 		"script":       {"javascript:document.body.textContent='pwned'", "/"},
 		"another site": {"https://evil.test/form", "/"},
-		"two slashes":  {"/.//evil.test/form", "/evil.test/form"}, // a path of the app, cleaned by its mux, which has no such page
+		// a path of the app, cleaned by its mux, which has no such page
+		"two slashes": {"/.//evil.test/form", "/evil.test/form"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSpace(t, spaceOptions{})

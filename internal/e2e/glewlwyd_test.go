@@ -84,13 +84,15 @@ func (g *glewlwydSite) configure(api string) {
 		})
 	}
 	g.must(admin, "POST", api+"/user/", map[string]any{
-		"username": "ada", "name": "Ada Lovelace", "email": "ada@example.com", "password": adasPassword, "enabled": true,
-		"scope": []string{"openid", "profile", "email", "offline_access", "g_profile"},
+		"username": "ada", "name": "Ada Lovelace", "email": "ada@example.com", "password": adasPassword,
+		"enabled": true,
+		"scope":   []string{"openid", "profile", "email", "offline_access", "g_profile"},
 	})
 	g.must(admin, "POST", api+"/client/", map[string]any{
 		"client_id": "web", "name": "An app", "confidential": true, "password": plainSecret, "enabled": true,
 		"redirect_uri": []string{g.redirectURL()}, "scope": []string{},
-		"authorization_type": []string{"code", "refresh_token"}, "token_endpoint_auth_method": []string{"client_secret_basic"},
+		"authorization_type":         []string{"code", "refresh_token"},
+		"token_endpoint_auth_method": []string{"client_secret_basic"},
 	})
 }
 
@@ -105,7 +107,8 @@ func rsaKey(t *testing.T) (private, public string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})),
+	return string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY",
+			Bytes: x509.MarshalPKCS1PrivateKey(key)})),
 		string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
 }
 
@@ -143,7 +146,8 @@ func (g *glewlwydSite) must(person *http.Client, method, address string, body an
 func (g *glewlwydSite) answer(person *http.Client, password string) (status int, body string) {
 	g.t.Helper()
 	page := g.begin(person).Request.URL
-	if status, _ := g.call(person, "POST", g.api+"/auth", map[string]any{"username": "ada", "password": password}); status == http.StatusOK {
+	status, _ := g.call(person, "POST", g.api+"/auth", map[string]any{"username": "ada", "password": password})
+	if status == http.StatusOK {
 		g.must(person, "PUT", g.api+"/auth/grant/web", map[string]any{"scope": "openid profile email offline_access"})
 	}
 	next, err := url.Parse(page.Query().Get("callback_url"))
@@ -184,7 +188,8 @@ func TestGlewlwydForgetsTheUser(t *testing.T) {
 		var tokens []struct {
 			Hash string `json:"token_hash"`
 		}
-		if err := json.Unmarshal([]byte(s.must(person, "GET", s.api+"/oidc/token", nil)), &tokens); err != nil || len(tokens) != 1 {
+		err := json.Unmarshal([]byte(s.must(person, "GET", s.api+"/oidc/token", nil)), &tokens)
+		if err != nil || len(tokens) != 1 {
 			t.Fatalf("%d refresh tokens, %v", len(tokens), err)
 		}
 		s.must(person, "DELETE", s.api+"/oidc/token/"+url.PathEscape(tokens[0].Hash), nil)

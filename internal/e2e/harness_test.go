@@ -111,7 +111,8 @@ func TestBrowsersShareNothing(t *testing.T) {
 }
 
 func TestAxeFindsProblems(t *testing.T) {
-	port := newPages(t, map[string]string{"/": `<!DOCTYPE html><html><head><title>Page</title></head><body><main><h1>Page</h1>
+	port := newPages(t,
+		map[string]string{"/": `<!DOCTYPE html><html><head><title>Page</title></head><body><main><h1>Page</h1>
 		<img src="data:,"><input><button></button><p style="color: #bbb; background: #fff">pale</p></main></body></html>`})
 	b := newBrowser(t, browserOptions{})
 	b.run(b.ctx, chromedp.Navigate("http://one.test:"+port+"/"))

@@ -42,7 +42,8 @@ func TestHuggingFaceJSSignsIn(t *testing.T) {
 
 // The page runs as examples/hfhub/README.md says.
 func TestHuggingFaceJSAtHFHub(t *testing.T) {
-	page := runProgram(t, []string{build(t, "cmd/hfhub"), "--", "node", "../../examples/hfhub/page/server.mjs"}, "", hfoauthtest.App{})
+	page := runProgram(t, []string{build(t, "cmd/hfhub"), "--", "node",
+		"../../examples/hfhub/page/server.mjs"}, "", hfoauthtest.App{})
 	defer page.end() // and with hfhub the page
 	b := newBrowser(t, browserOptions{})
 	b.run(b.ctx, chromedp.Navigate(page.URL+"/"), chromedp.WaitVisible("#sign-in"))
@@ -63,7 +64,8 @@ func TestHuggingFaceJSIsDenied(t *testing.T) {
 // failed.
 func TestHuggingFaceJSReadsErrors(t *testing.T) {
 	hub, address := jsPage(t)
-	hub.SetFault(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(400, `{"error":"invalid_grant","error_description":"too late"}`))
+	hub.SetFault(hfoauthtest.TokenEndpoint,
+		hfoauthtest.Answer(400, `{"error":"invalid_grant","error_description":"too late"}`))
 	b := newBrowser(t, browserOptions{})
 	b.expect("400") // Chromium notes the status of what was fetched
 	b.signInAs(address, "ada", "approve")

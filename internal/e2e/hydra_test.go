@@ -95,10 +95,12 @@ func (h *hydraSite) call(method, path string, body any) (redirectTo string) {
 
 // decide answers the page that the browser reached, "login" or "consent", with
 // "accept" or "reject", and returns where that leads.
-func (h *hydraSite) decide(person *http.Client, page *http.Response, kind, decision string, body any) *http.Response {
+func (h *hydraSite) decide(person *http.Client, page *http.Response, kind, decision string,
+	body any) *http.Response {
 	h.t.Helper()
 	challenge := page.Request.URL.Query().Get(kind + "_challenge")
-	next := h.call("PUT", "/oauth2/auth/requests/"+kind+"/"+decision+"?"+kind+"_challenge="+url.QueryEscape(challenge), body)
+	next := h.call("PUT", "/oauth2/auth/requests/"+kind+"/"+decision+"?"+kind+"_challenge="+
+		url.QueryEscape(challenge), body)
 	resp, err := person.Get(next)
 	if err != nil {
 		h.t.Fatal(err)

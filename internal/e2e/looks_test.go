@@ -56,9 +56,11 @@ func TestLooks(t *testing.T) {
 			open("done", "/login/frame/done")
 			open("signed-out", "/logout")
 			open("pause", "/private")
-			b.run(b.ctx, chromedp.Navigate(q.URL+"/login"), chromedp.WaitVisible(`button[value=deny]`), chromedp.Click(`button[value=deny]`), chromedp.WaitVisible("a.hfoauth-primary"))
+			b.run(b.ctx, chromedp.Navigate(q.URL+"/login"), chromedp.WaitVisible(`button[value=deny]`),
+				chromedp.Click(`button[value=deny]`), chromedp.WaitVisible("a.hfoauth-primary"))
 			b.looksEverywhere(b.ctx, language+"-denied")
-			b.run(b.ctx, chromedp.Navigate(q.URL+"/login"), chromedp.WaitVisible(`button[value=approve]`), chromedp.Click(`button[value=approve]`))
+			b.run(b.ctx, chromedp.Navigate(q.URL+"/login"), chromedp.WaitVisible(`button[value=approve]`),
+				chromedp.Click(`button[value=approve]`))
 			b.until("signed in", func() bool { return strings.Contains(b.html(b.ctx), "hfoauth-user") })
 			open("signed-in", "/")
 			open("sign-out", "/logout")
@@ -78,9 +80,11 @@ func TestTwoClients(t *testing.T) {
 	site := strings.Replace(server.URL, "127.0.0.1", "localhost", 1)
 	var clients []*hfoauth.Client
 	for _, prefix := range []string{"", "/guests"} {
-		app := hub.RegisterApp(hfoauthtest.App{Name: "Client at " + prefix + "/", RedirectURIs: []string{site + prefix + "/login/callback"}})
+		app := hub.RegisterApp(hfoauthtest.App{Name: "Client at " + prefix + "/",
+			RedirectURIs: []string{site + prefix + "/login/callback"}})
 		client, err := hfoauth.New(hfoauth.Config{
-			ClientID: app.ClientID, ClientSecret: app.ClientSecret, ProviderURL: hub.URL, RedirectURL: site + prefix + "/login/callback",
+			ClientID: app.ClientID, ClientSecret: app.ClientSecret, ProviderURL: hub.URL,
+			RedirectURL: site + prefix + "/login/callback",
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -100,7 +104,8 @@ func TestTwoClients(t *testing.T) {
 		`a[href^="/login"]`: site + "/login/callback", `a[href^="/guests/login"]`: site + "/guests/login/callback",
 		"#first": site + "/login/callback", "#second": site + "/guests/login/callback",
 	} {
-		b.run(b.ctx, chromedp.Navigate(site+"/"), chromedp.Click(selector), chromedp.WaitVisible(`button[value=approve]`))
+		b.run(b.ctx, chromedp.Navigate(site+"/"), chromedp.Click(selector),
+			chromedp.WaitVisible(`button[value=approve]`))
 		address, err := url.Parse(b.location(b.ctx))
 		if err != nil {
 			t.Fatal(err)

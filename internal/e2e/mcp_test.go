@@ -30,22 +30,26 @@ func TestExampleMCP(t *testing.T) {
 	defer desktop.Close()
 	handler, err := auth.NewAuthorizationCodeHandler(&auth.AuthorizationCodeHandlerConfig{
 		DynamicClientRegistrationConfig: &auth.DynamicClientRegistrationConfig{Metadata: &oauthex.ClientRegistrationMetadata{
-			ClientName: "An MCP client", RedirectURIs: []string{desktop.URL + "/callback"}, TokenEndpointAuthMethod: "none",
+			ClientName: "An MCP client", RedirectURIs: []string{desktop.URL + "/callback"},
+			TokenEndpointAuthMethod: "none",
 		}},
-		AuthorizationCodeFetcher: func(_ context.Context, args *auth.AuthorizationArgs) (*auth.AuthorizationResult, error) {
+		AuthorizationCodeFetcher: func(_ context.Context,
+			args *auth.AuthorizationArgs) (*auth.AuthorizationResult, error) {
 			b.run(b.ctx, chromedp.Navigate(args.URL))
 			b.says(b.ctx, "An MCP client")
 			b.approve(b.ctx)
 			b.says(b.ctx, "Go back to your client.")
 			query := <-returned
-			return &auth.AuthorizationResult{Code: query.Get("code"), State: query.Get("state"), Iss: query.Get("iss")}, nil
+			return &auth.AuthorizationResult{Code: query.Get("code"), State: query.Get("state"),
+				Iss: query.Get("iss")}, nil
 		},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	client := mcp.NewClient(&mcp.Implementation{Name: "client", Version: "1"}, nil)
-	session, err := client.Connect(t.Context(), &mcp.StreamableClientTransport{Endpoint: q.URL + "/mcp", OAuthHandler: handler}, nil)
+	session, err := client.Connect(t.Context(),
+		&mcp.StreamableClientTransport{Endpoint: q.URL + "/mcp", OAuthHandler: handler}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,8 +19,10 @@ func newPanvaSite(t *testing.T, secret string) *panvaSite {
 	p := &panvaSite{}
 	p.site = newSite(t, secret, "/token", func(s *site) http.Handler {
 		port := freePort(t)
-		p.provider = newBackground(t, []string{port}, []string{"PORT=" + port, "ISSUER=" + s.issuer, "REDIRECT_URI=" + s.redirectURL(), "CLIENT_SECRET=" + rightSecret,
-			fmt.Sprintf("TOKEN_LIFETIME=%d", int(shortLife.Seconds()))}, "node", "testdata/oidcprovider.mjs")
+		p.provider = newBackground(t, []string{port},
+			[]string{"PORT=" + port, "ISSUER=" + s.issuer, "REDIRECT_URI=" + s.redirectURL(),
+				"CLIENT_SECRET=" + rightSecret,
+				fmt.Sprintf("TOKEN_LIFETIME=%d", int(shortLife.Seconds()))}, "node", "testdata/oidcprovider.mjs")
 		return p.provider.handler()
 	})
 	return p
@@ -59,7 +61,8 @@ func TestOIDCProviderSignIn(t *testing.T) {
 
 func TestOIDCProviderForgetsTheUser(t *testing.T) {
 	s := newPanvaSite(t, rightSecret)
-	s.checkForgotten(s.signIn, func(*http.Client) { s.provider.restart() }, http.StatusUnauthorized, "not signed in")
+	s.checkForgotten(s.signIn, func(*http.Client) { s.provider.restart() }, http.StatusUnauthorized,
+		"not signed in")
 }
 
 func TestOIDCProviderRefusesTheClient(t *testing.T) {

@@ -38,7 +38,8 @@ const (
 )
 
 func TestOtherBrowsers(t *testing.T) {
-	summary := []string{"what each browser did (" + version("firefox-esr") + ", " + version("WebKitWebDriver") + "):"}
+	summary := []string{"what each browser did (" + version("firefox-esr") + ", " +
+		version("WebKitWebDriver") + "):"}
 	for name, test := range map[string]struct {
 		start func(t *testing.T) otherBrowser
 		ends  string
@@ -47,8 +48,10 @@ func TestOtherBrowsers(t *testing.T) {
 		"Firefox, third-party cookies blocked": {func(t *testing.T) otherBrowser {
 			return newFirefox(t, `user_pref("network.cookie.cookieBehavior", 1);`)
 		}, told},
-		"WebKit":                                {func(t *testing.T) otherBrowser { return newWebKit(t) }, remembered},
-		"WebKit, tracking prevention as Safari": {func(t *testing.T) otherBrowser { return newWebKit(t, "--enable-itp") }, told},
+		"WebKit": {func(t *testing.T) otherBrowser { return newWebKit(t) }, remembered},
+		"WebKit, tracking prevention as Safari": {func(t *testing.T) otherBrowser {
+			return newWebKit(t, "--enable-itp")
+		}, told},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSpace(t, spaceOptions{loopback: true})
@@ -69,9 +72,13 @@ func TestOtherBrowsers(t *testing.T) {
 				done = append(done, what)
 			}
 			b.open(s.provider + "/spaces/app")
-			happens("the iframe shows the start page", func() bool { return strings.Contains(b.text(s.app), "Start page of nobody") })
+			happens("the iframe shows the start page", func() bool {
+				return strings.Contains(b.text(s.app), "Start page of nobody")
+			})
 			happens("its button opens a tab", func() bool { return b.click(s.app, "[data-hfoauth-login]") })
-			happens("the user consents there", func() bool { return b.click(s.provider+"/oauth/authorize", "button[value=approve]") })
+			happens("the user consents there", func() bool {
+				return b.click(s.provider+"/oauth/authorize", "button[value=approve]")
+			})
 			outcome := "the iframe is signed in"
 			if test.ends == told {
 				outcome = "the iframe says that the browser does not let it"
@@ -80,7 +87,9 @@ func TestOtherBrowsers(t *testing.T) {
 			happens("the tab closes", func() bool { return b.tabs() == 1 })
 			if test.ends == remembered {
 				happens("its button signs out", func() bool { return b.click(s.app, "form button") })
-				happens("the iframe is signed out", func() bool { return strings.Contains(b.text(s.app), "Start page of nobody") })
+				happens("the iframe is signed out", func() bool {
+					return strings.Contains(b.text(s.app), "Start page of nobody")
+				})
 			}
 		})
 	}
@@ -109,7 +118,8 @@ func newFirefox(t *testing.T, preferences string) *firefox {
 	if err := os.WriteFile(filepath.Join(profile, "user.js"), []byte(preferences), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	command := exec.Command("firefox-esr", "--headless", "--no-remote", "--profile", profile, "--remote-debugging-port", "0")
+	command := exec.Command("firefox-esr", "--headless", "--no-remote", "--profile", profile,
+		"--remote-debugging-port", "0")
 	stderr, err := command.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -124,7 +134,8 @@ func newFirefox(t *testing.T, preferences string) *firefox {
 		t.Fatal(err)
 	}
 	f := &firefox{t: t, conn: conn}
-	f.call("session.new", map[string]any{"capabilities": map[string]any{"alwaysMatch": map[string]any{"acceptInsecureCerts": true}}}, nil)
+	f.call("session.new",
+		map[string]any{"capabilities": map[string]any{"alwaysMatch": map[string]any{"acceptInsecureCerts": true}}}, nil)
 	return f
 }
 
@@ -167,7 +178,8 @@ func (f *firefox) contexts() []firefoxContext {
 }
 
 func (f *firefox) open(address string) {
-	f.call("browsingContext.navigate", map[string]any{"context": f.contexts()[0].Context, "url": address, "wait": "complete"}, nil)
+	f.call("browsingContext.navigate",
+		map[string]any{"context": f.contexts()[0].Context, "url": address, "wait": "complete"}, nil)
 }
 
 func (f *firefox) tabs() int { return len(f.contexts()) }
@@ -179,7 +191,8 @@ func (f *firefox) evaluate(prefix, expression string) string {
 			continue
 		}
 		var answer struct{ Result struct{ Value any } }
-		f.call("script.evaluate", map[string]any{"expression": expression, "target": map[string]any{"context": all[0].Context},
+		f.call("script.evaluate", map[string]any{"expression": expression,
+			"target":       map[string]any{"context": all[0].Context},
 			"awaitPromise": true, "userActivation": true}, &answer)
 		return fmt.Sprint(answer.Result.Value)
 	}
@@ -212,13 +225,17 @@ func newWebKit(t *testing.T, arguments ...string) *webKit {
 	_, port, _ := net.SplitHostPort(listener.Addr().String())
 	listener.Close()
 	command := exec.Command("xvfb-run", "--auto-servernum", "WebKitWebDriver", "--port="+port)
-	command.Env = append(os.Environ(), "HOME="+t.TempDir(), "DBUS_SESSION_BUS_ADDRESS=disabled:", "GTK_A11Y=none", "NO_AT_BRIDGE=1", "WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS=1", "WEBKIT_DISABLE_COMPOSITING_MODE=1")
+	command.Env = append(os.Environ(), "HOME="+t.TempDir(), "DBUS_SESSION_BUS_ADDRESS=disabled:",
+		"GTK_A11Y=none", "NO_AT_BRIDGE=1", "WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS=1",
+		"WEBKIT_DISABLE_COMPOSITING_MODE=1")
 	start(t, command)
 	w := &webKit{t: t, driver: "http://127.0.0.1:" + port}
 	var session struct{ SessionID string }
 	if !eventually(func() bool {
-		return w.call("POST", "/session", map[string]any{"capabilities": map[string]any{"alwaysMatch": map[string]any{"acceptInsecureCerts": true,
-			"webkitgtk:browserOptions": map[string]any{"binary": browsers[0], "args": append([]string{"--automation"}, arguments...)}}}}, &session)
+		return w.call("POST", "/session",
+			map[string]any{"capabilities": map[string]any{"alwaysMatch": map[string]any{"acceptInsecureCerts": true,
+				"webkitgtk:browserOptions": map[string]any{"binary": browsers[0],
+					"args": append([]string{"--automation"}, arguments...)}}}}, &session)
 	}) {
 		t.Fatal("WebKit does not start")
 	}
@@ -266,7 +283,8 @@ func (w *webKit) enter(prefix string) bool {
 		if strings.HasPrefix(w.evaluate("location.href"), prefix) {
 			return true
 		}
-		if w.call("POST", w.session+"/frame", map[string]any{"id": 0}, nil) && strings.HasPrefix(w.evaluate("location.href"), prefix) {
+		if w.call("POST", w.session+"/frame", map[string]any{"id": 0}, nil) &&
+			strings.HasPrefix(w.evaluate("location.href"), prefix) {
 			return true
 		}
 	}
@@ -274,7 +292,8 @@ func (w *webKit) enter(prefix string) bool {
 }
 
 func (w *webKit) evaluate(expression string) (value string) {
-	w.call("POST", w.session+"/execute/sync", map[string]any{"script": "return String(" + expression + ")", "args": []any{}}, &value)
+	w.call("POST", w.session+"/execute/sync",
+		map[string]any{"script": "return String(" + expression + ")", "args": []any{}}, &value)
 	return value
 }
 
@@ -287,7 +306,8 @@ func (w *webKit) text(prefix string) string {
 
 func (w *webKit) click(prefix, selector string) bool {
 	var element map[string]string
-	if !w.enter(prefix) || !w.call("POST", w.session+"/element", map[string]any{"using": "css selector", "value": selector}, &element) {
+	if !w.enter(prefix) || !w.call("POST", w.session+"/element",
+		map[string]any{"using": "css selector", "value": selector}, &element) {
 		return false
 	}
 	for _, id := range element {

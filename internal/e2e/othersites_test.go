@@ -35,7 +35,8 @@ func (b *browser) cookies(address string) map[string]string {
 func (s *space) signInAt(b *browser, name string) {
 	b.t.Helper()
 	b.run(b.ctx, chromedp.Navigate(s.app+"/"), chromedp.Click("[data-hfoauth-login]"),
-		chromedp.WaitVisible(`[name=user]`), chromedp.SetValue(`[name=user]`, name), chromedp.Click(`button[value=approve]`))
+		chromedp.WaitVisible(`[name=user]`), chromedp.SetValue(`[name=user]`, name),
+		chromedp.Click(`button[value=approve]`))
 	b.says(b.ctx, "Start page of "+name)
 }
 

@@ -34,7 +34,9 @@ func TestPrivateSpaceInsideTheIframe(t *testing.T) {
 			if address := b.location(frame); strings.Count(address, "__sign") != 1 { // for the next sign-in
 				t.Errorf("the iframe continues at %s, want __sign there once", address)
 			}
-			b.until("the tab closes", func() bool { return b.open("page", s.app) == 0 && b.open("page", s.provider+"/oauth") == 0 })
+			b.until("the tab closes", func() bool {
+				return b.open("page", s.app) == 0 && b.open("page", s.provider+"/oauth") == 0
+			})
 			if log := s.log.String(); strings.Contains(log, "__sign") {
 				t.Errorf("requests to the provider, and the app's log: %s", log)
 			}

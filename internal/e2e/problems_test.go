@@ -39,7 +39,8 @@ func enable(ctx context.Context) error {
 func (p *problems) watchNew(browser context.Context) {
 	chromedp.ListenBrowser(browser, func(event any) {
 		created, ok := event.(*target.EventTargetCreated)
-		if !ok || (created.TargetInfo.Type != "page" && created.TargetInfo.Type != "iframe") || !p.first(created.TargetInfo.TargetID) {
+		if !ok || (created.TargetInfo.Type != "page" && created.TargetInfo.Type != "iframe") ||
+			!p.first(created.TargetInfo.TargetID) {
 			return
 		}
 		go func() {

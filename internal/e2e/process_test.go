@@ -79,7 +79,8 @@ func newQuickstart(t *testing.T, env ...string) *program {
 func newProgram(t *testing.T, example string, env ...string) *program {
 	t.Helper()
 	hub := hfoauthtest.NewServer(t)
-	app := hub.RegisterApp(hfoauthtest.App{Name: "Quickstart", RedirectURIs: []string{"http://localhost/login/callback"}})
+	app := hub.RegisterApp(hfoauthtest.App{Name: "Quickstart",
+		RedirectURIs: []string{"http://localhost/login/callback"}})
 	q := newProgramAt(t, example, hub.URL, app, env...)
 	q.hub = hub
 	return q

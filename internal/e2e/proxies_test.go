@@ -48,14 +48,16 @@ location /tools/ {
 }`, app))}
 	},
 	"Caddy keeps the prefix": func(t *testing.T, app, port string) []string {
-		return []string{"/usr/bin/caddy", "run", "--adapter", "caddyfile", "--config", caddyConfiguration(t, port, fmt.Sprintf(`
+		return []string{"/usr/bin/caddy", "run", "--adapter", "caddyfile", "--config",
+			caddyConfiguration(t, port, fmt.Sprintf(`
 redir /tools /tools/
 handle /tools/* {
 	reverse_proxy %s
 }`, app))}
 	},
 	"Caddy strips the prefix": func(t *testing.T, app, port string) []string {
-		return []string{"/usr/bin/caddy", "run", "--adapter", "caddyfile", "--config", caddyConfiguration(t, port, fmt.Sprintf(`
+		return []string{"/usr/bin/caddy", "run", "--adapter", "caddyfile", "--config",
+			caddyConfiguration(t, port, fmt.Sprintf(`
 redir /tools /tools/
 handle_path /tools/* {
 	reverse_proxy %s
@@ -88,8 +90,12 @@ func newProxied(t *testing.T, hub *hfoauthtest.Server, name string) (site string
 	if strings.Contains(name, "strips") {
 		prefix = ""
 	}
-	mux.HandleFunc("GET "+prefix+"/{$}", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "start page") })
-	private := client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "private "+r.Method) }))
+	mux.HandleFunc("GET "+prefix+"/{$}",
+		func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "start page") })
+	private := client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter,
+		r *http.Request) {
+		io.WriteString(w, "private "+r.Method)
+	}))
 	mux.Handle("GET "+prefix+"/private", private)
 	mux.Handle("POST "+prefix+"/private", private)
 	mux.HandleFunc("GET "+prefix+"/button", func(w http.ResponseWriter, r *http.Request) {
@@ -108,7 +114,8 @@ func TestProxiesInChromium(t *testing.T) {
 			site := newProxied(t, hfoauthtest.NewServer(t), name)
 			b := newBrowser(t, browserOptions{})
 			b.run(b.ctx, chromedp.Navigate(site+"/button"), chromedp.Click("[data-hfoauth-login]"),
-				chromedp.WaitVisible(`[name=user]`), chromedp.SetValue(`[name=user]`, "ada"), chromedp.Click(`button[value=approve]`))
+				chromedp.WaitVisible(`[name=user]`), chromedp.SetValue(`[name=user]`, "ada"),
+				chromedp.Click(`button[value=approve]`))
 			b.says(b.ctx, "Sign out")
 			if got, want := b.location(b.ctx), site+"/button"; got != want {
 				t.Errorf("after sign-in at %s, want %s", got, want)

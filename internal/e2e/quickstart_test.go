@@ -40,14 +40,16 @@ func TestQuickstart(t *testing.T) {
 	b.expect("403")
 	b.screenshot(b.ctx, "denied")
 	b.accessible(b.ctx)
-	b.run(b.ctx, chromedp.Click(`a.hfoauth-primary`), chromedp.WaitVisible(`button[value=approve]`), chromedp.Click(`button[value=approve]`))
+	b.run(b.ctx, chromedp.Click(`a.hfoauth-primary`), chromedp.WaitVisible(`button[value=approve]`),
+		chromedp.Click(`button[value=approve]`))
 	b.says(b.ctx, "Hello, Ada Lovelace")
 	b.screenshot(b.ctx, "signed-in")
 	b.accessible(b.ctx)
 	b.run(b.ctx, chromedp.Reload())
 	b.says(b.ctx, "Hello, Ada Lovelace")
 	b.run(b.ctx, chromedp.Evaluate(`history.back()`, nil))
-	b.says(b.ctx, "This sign-in link has expired or was already used") // the provider remembers consent, and the state was used
+	// the provider remembers consent, and the state was used
+	b.says(b.ctx, "This sign-in link has expired or was already used")
 	b.run(b.ctx, chromedp.Navigate(q.URL+"/private"))
 	b.says(b.ctx, "Only signed-in users see this page")
 	b.run(b.ctx, chromedp.Click("form button"))
@@ -59,7 +61,8 @@ func TestQuickstart(t *testing.T) {
 func TestQuickstartPrivateAndBack(t *testing.T) {
 	q := newQuickstart(t)
 	b := newBrowser(t, browserOptions{})
-	b.run(b.ctx, chromedp.Navigate(q.URL+"/private"), chromedp.WaitVisible(`button[value=approve]`), chromedp.Click(`button[value=approve]`))
+	b.run(b.ctx, chromedp.Navigate(q.URL+"/private"), chromedp.WaitVisible(`button[value=approve]`),
+		chromedp.Click(`button[value=approve]`))
 	b.says(b.ctx, "Only signed-in users see this page")
 	if location := b.location(b.ctx); location != q.URL+"/private" {
 		t.Errorf("ended at %s", location)
@@ -69,7 +72,8 @@ func TestQuickstartPrivateAndBack(t *testing.T) {
 func TestQuickstartOn127001(t *testing.T) {
 	q := newQuickstart(t)
 	b := newBrowser(t, browserOptions{})
-	b.run(b.ctx, chromedp.Navigate("http://127.0.0.1:"+q.port+"/login"), chromedp.WaitVisible(`button[value=approve]`), chromedp.Click(`button[value=approve]`))
+	b.run(b.ctx, chromedp.Navigate("http://127.0.0.1:"+q.port+"/login"),
+		chromedp.WaitVisible(`button[value=approve]`), chromedp.Click(`button[value=approve]`))
 	b.says(b.ctx, "Hello, Ada Lovelace")
 }
 
@@ -130,15 +134,18 @@ func TestQuickstartCallbackInAnotherBrowser(t *testing.T) {
 	other.expect("400")
 	other.screenshot(other.ctx, "state")
 	other.accessible(other.ctx)
-	other.run(other.ctx, chromedp.Click(`a.hfoauth-primary`), chromedp.WaitVisible(`button[value=approve]`), chromedp.Click(`button[value=approve]`))
+	other.run(other.ctx, chromedp.Click(`a.hfoauth-primary`),
+		chromedp.WaitVisible(`button[value=approve]`), chromedp.Click(`button[value=approve]`))
 	other.says(other.ctx, "Hello, Ada Lovelace")
 }
 
 func TestQuickstartWithoutScript(t *testing.T) {
 	q := newQuickstart(t)
 	b := newBrowser(t, browserOptions{noScript: true})
-	b.run(b.ctx, chromedp.Navigate(q.URL+"/"), chromedp.Click("[data-hfoauth-login]"), chromedp.Click(`button[value=approve]`),
-		chromedp.WaitVisible(`form[action="/logout"]`), chromedp.Click(`form button`), chromedp.WaitVisible("[data-hfoauth-login]"))
+	b.run(b.ctx, chromedp.Navigate(q.URL+"/"), chromedp.Click("[data-hfoauth-login]"),
+		chromedp.Click(`button[value=approve]`),
+		chromedp.WaitVisible(`form[action="/logout"]`), chromedp.Click(`form button`),
+		chromedp.WaitVisible("[data-hfoauth-login]"))
 }
 
 func TestQuickstartByKeyboard(t *testing.T) {
@@ -194,17 +201,20 @@ func TestQuickstartSmallAndDark(t *testing.T) {
 func TestQuickstartOverHTTPS(t *testing.T) {
 	d := deploy(t, "quickstart")
 	b := newBrowser(t, browserOptions{})
-	b.run(b.ctx, chromedp.Navigate(d.site+"/private"), chromedp.WaitVisible(`button[value=deny]`), chromedp.Click(`button[value=deny]`))
+	b.run(b.ctx, chromedp.Navigate(d.site+"/private"), chromedp.WaitVisible(`button[value=deny]`),
+		chromedp.Click(`button[value=deny]`))
 	b.says(b.ctx, "Sign-in cancelled")
 	b.expect("403")
-	b.run(b.ctx, chromedp.Click(`a.hfoauth-primary`), chromedp.WaitVisible(`button[value=approve]`), chromedp.Click(`button[value=approve]`))
+	b.run(b.ctx, chromedp.Click(`a.hfoauth-primary`), chromedp.WaitVisible(`button[value=approve]`),
+		chromedp.Click(`button[value=approve]`))
 	b.says(b.ctx, "Only signed-in users see this page")
 	var cookies []*network.Cookie
 	b.run(b.ctx, chromedp.ActionFunc(func(ctx context.Context) (err error) {
 		cookies, err = network.GetCookies().WithURLs([]string{d.site}).Do(ctx)
 		return err
 	}))
-	if len(cookies) != 1 || !strings.HasPrefix(cookies[0].Name, "__Host-hfoauth-") || !cookies[0].Secure || !cookies[0].HTTPOnly {
+	if len(cookies) != 1 || !strings.HasPrefix(cookies[0].Name, "__Host-hfoauth-") ||
+		!cookies[0].Secure || !cookies[0].HTTPOnly {
 		t.Errorf("cookies %+v", cookies)
 	}
 	b.run(b.ctx, chromedp.Reload())

@@ -38,7 +38,8 @@ CacheSocache shmcb
 CacheEnable socache /
 ProxyPass / %[2]s/
 `, port, app, t.TempDir()))
-	newBackground(t, []string{port}, nil, "/usr/sbin/apache2", "-d", "/usr/lib/apache2", "-f", configuration, "-X") // a single process, which a kill ends
+	// a single process, which a kill ends
+	newBackground(t, []string{port}, nil, "/usr/sbin/apache2", "-d", "/usr/lib/apache2", "-f", configuration, "-X")
 	return "http://127.0.0.1:" + port
 }
 
@@ -93,7 +94,10 @@ func writeFile(t *testing.T, name, text string) (path string) {
 
 // A shared cache in front of the app gives no user another user's session or page.
 func TestSharedCaches(t *testing.T) {
-	for name, start := range map[string]func(*testing.T, string) string{"Apache": startApache, "nginx": startNginx} {
+	for name, start := range map[string]func(*testing.T, string) string{
+		"Apache": startApache,
+		"nginx":  startNginx,
+	} {
 		t.Run(name, func(t *testing.T) {
 			mux := http.NewServeMux()
 			app := httptest.NewServer(mux)
@@ -114,14 +118,19 @@ func TestSharedCaches(t *testing.T) {
 				fmt.Fprintf(w, "page of %s", hfoauth.UserFromContext(r.Context()).Username)
 			})
 			mux.Handle("GET /public", client.RequireUser(withHeader("Cache-Control", "public, max-age=600", show)))
-			mux.Handle("GET /silent", client.RequireUser(withHeader("Last-Modified", "Mon, 01 Jan 2024 00:00:00 GMT", show)))
+			mux.Handle("GET /silent",
+				client.RequireUser(withHeader("Last-Modified", "Mon, 01 Jan 2024 00:00:00 GMT", show)))
 			asked := 0
-			mux.Handle("GET /control", withHeader("Cache-Control", "public, max-age=600", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				asked++
-				io.WriteString(w, "control")
-			})))
+			mux.Handle("GET /control", withHeader("Cache-Control", "public, max-age=600",
+				http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					asked++
+					io.WriteString(w, "control")
+				})))
 
-			stranger := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+			stranger := &http.Client{CheckRedirect: func(*http.Request,
+				[]*http.Request) error {
+				return http.ErrUseLastResponse
+			}}
 			for range 3 {
 				fetch(t, stranger, site+"/control")
 			}
@@ -152,7 +161,8 @@ func TestSharedCaches(t *testing.T) {
 			}) {
 				t.Fatal("the session was not renewed")
 			}
-			if resp, body := fetch(t, stranger, page); len(resp.Header["Set-Cookie"]) > 0 || strings.Contains(body, "ada") {
+			resp, body := fetch(t, stranger, page)
+			if len(resp.Header["Set-Cookie"]) > 0 || strings.Contains(body, "ada") {
 				t.Errorf("everyone gets cookies %v: %s", resp.Header["Set-Cookie"], body)
 			}
 		})

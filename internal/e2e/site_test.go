@@ -186,7 +186,8 @@ func (s *site) renews(person *http.Client) {
 		}
 		return s.tokens.Load() > calls
 	})
-	if after := s.home(person); !after.Expiry.After(before.Expiry) || !after.Refresh || after.User.Sub != before.User.Sub {
+	after := s.home(person)
+	if !after.Expiry.After(before.Expiry) || !after.Refresh || after.User.Sub != before.User.Sub {
 		s.t.Errorf("after the refresh: %+v, before: %+v", after, before)
 	}
 }
@@ -240,7 +241,8 @@ func (s *site) checkWrongSecret(signIn act, code string) {
 func (s *site) checkDenied(deny, signIn act) {
 	s.t.Helper()
 	person := s.person()
-	if status, body := deny(person); status != http.StatusForbidden || !strings.Contains(body, "Sign-in cancelled") {
+	status, body := deny(person)
+	if status != http.StatusForbidden || !strings.Contains(body, "Sign-in cancelled") {
 		s.t.Errorf("%d %s", status, body)
 	}
 	s.checkSignInAfter(person, signIn)

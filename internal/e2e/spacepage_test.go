@@ -19,7 +19,8 @@ func TestSpacePageOfTheStandIn(t *testing.T) {
 		mux := http.NewServeMux()
 		host := "localhost:" + serveTLS(t, certificate(t), func(string) http.Handler { return mux })
 		app := hub.RegisterApp(hfoauthtest.App{Name: "My Space", SpaceHost: host})
-		client, err := hfoauth.New(hfoauth.Config{ClientID: app.ClientID, ClientSecret: app.ClientSecret, ProviderURL: hub.URL, SpaceHost: host})
+		client, err := hfoauth.New(hfoauth.Config{ClientID: app.ClientID, ClientSecret: app.ClientSecret,
+			ProviderURL: hub.URL, SpaceHost: host})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -29,7 +30,8 @@ func TestSpacePageOfTheStandIn(t *testing.T) {
 			if user, err := client.UserFromRequest(r); err == nil {
 				name = user.Username
 			}
-			fmt.Fprintf(w, `<!DOCTYPE html><html lang="en"><head><title>App</title>%s</head><body>Start page of %s. %s</body></html>`,
+			fmt.Fprintf(w, `<!DOCTYPE html><html lang="en"><head><title>App</title>%s</head><body>Start page `+
+				`of %s. %s</body></html>`,
 				client.ButtonAssets(), name, client.Button(r, hfoauth.ButtonOptions{}))
 		})
 		b := newBrowser(t, browserOptions{blockThirdParty: blocked})

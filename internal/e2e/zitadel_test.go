@@ -39,7 +39,8 @@ func zitadelProvider(t *testing.T, issuer string, store *storage.Storage) http.H
 		CryptoKey:             sha256.Sum256([]byte("test")),
 		CodeMethodS256:        true,
 		GrantTypeRefreshToken: true,
-	}, shortLived{store}, op.StaticIssuer(issuer), op.WithAllowInsecure(), op.WithLogger(slog.New(slog.DiscardHandler)))
+	}, shortLived{store}, op.StaticIssuer(issuer), op.WithAllowInsecure(),
+		op.WithLogger(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +79,8 @@ func (s shortLived) CreateAccessToken(ctx context.Context, request op.TokenReque
 	return id, time.Now().Add(shortLife), err
 }
 
-func (s shortLived) CreateAccessAndRefreshTokens(ctx context.Context, request op.TokenRequest, current string) (string, string, time.Time, error) {
+func (s shortLived) CreateAccessAndRefreshTokens(ctx context.Context, request op.TokenRequest,
+	current string) (string, string, time.Time, error) {
 	id, refresh, _, err := s.Storage.CreateAccessAndRefreshTokens(ctx, request, current)
 	return id, refresh, time.Now().Add(shortLife), err
 }

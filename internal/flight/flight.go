@@ -76,7 +76,8 @@ func (g *Group[K, V]) Running(key K) bool {
 // Do returns the cached result of key, or waits for the call in progress, or
 // calls fn, which returns until when to cache its result. The call continues
 // when ctx ends: others may wait for it, and its effects cannot be undone.
-func (g *Group[K, V]) Do(ctx context.Context, key K, fn func(context.Context) (value V, until time.Time, err error)) (V, error) {
+func (g *Group[K, V]) Do(ctx context.Context, key K,
+	fn func(context.Context) (value V, until time.Time, err error)) (V, error) {
 	g.mu.Lock()
 	if r, ok := g.results.Get(key, g.now()); ok {
 		g.mu.Unlock()

@@ -33,7 +33,8 @@ func (l bearerLoad) run() error {
 	}
 	defer hub.Close()
 	app := hub.RegisterApp(hfoauthtest.App{})
-	client, err := hfoauth.New(hfoauth.Config{ClientID: app.ClientID, ClientSecret: app.ClientSecret, ProviderURL: hub.URL, RedirectURL: "http://localhost/login/callback"})
+	client, err := hfoauth.New(hfoauth.Config{ClientID: app.ClientID, ClientSecret: app.ClientSecret,
+		ProviderURL: hub.URL, RedirectURL: "http://localhost/login/callback"})
 	if err != nil {
 		return err
 	}
@@ -50,12 +51,14 @@ func (l bearerLoad) run() error {
 	if failures > 0 {
 		return fmt.Errorf("%d tokens were refused", failures)
 	}
-	fmt.Printf("%d tokens verified, 32 at a time: p99 %s, %d calls to userinfo\n", l.tokens, first.p99, hub.Calls(hfoauthtest.UserInfoEndpoint))
+	fmt.Printf("%d tokens verified, 32 at a time: p99 %s, %d calls to userinfo\n", l.tokens, first.p99,
+		hub.Calls(hfoauthtest.UserInfoEndpoint))
 
 	n := int(float64(l.rate) * l.duration.Seconds())
 	took, rate, failures := l.send(handler, requests, n, 256)
 	calls := hub.Calls(hfoauthtest.UserInfoEndpoint)
-	fmt.Printf("%d requests, %.0f per second of %d wanted: %d failed, p50 %s, p99 %s, maximum %s\n", n, rate, l.rate, failures, took.p50, took.p99, took.largest)
+	fmt.Printf("%d requests, %.0f per second of %d wanted: %d failed, p50 %s, p99 %s, maximum %s\n", n,
+		rate, l.rate, failures, took.p50, took.p99, took.largest)
 	fmt.Printf("%d calls to userinfo in all; the heap grew by %d KiB with these tokens\n", calls, (heap()-before)/1024)
 	runtime.KeepAlive(client)
 	switch {
@@ -71,7 +74,8 @@ type latencies struct{ p50, p99, largest time.Duration }
 
 // send sends n requests, each when it is due, and measures from that time on, so
 // that the wait for earlier requests counts.
-func (l bearerLoad) send(handler http.Handler, requests []*http.Request, n, parallel int) (took latencies, rate float64, failures int64) {
+func (l bearerLoad) send(handler http.Handler, requests []*http.Request,
+	n, parallel int) (took latencies, rate float64, failures int64) {
 	all := make([]time.Duration, n)
 	var next, failed atomic.Int64
 	var workers sync.WaitGroup

@@ -67,7 +67,8 @@ func run(signIns, requests, parallel int) error {
 		defer browsers[i].CloseIdleConnections()
 		return get(browsers[i], app.url+"/login?next=/me")
 	})
-	fmt.Printf("%d sign-ins, %d at a time: %d failed, %.0f per second\n", signIns, parallel, failures, float64(signIns)/took.Seconds())
+	fmt.Printf("%d sign-ins, %d at a time: %d failed, %.0f per second\n", signIns, parallel, failures,
+		float64(signIns)/took.Seconds())
 	if failures > 0 {
 		return errors.New("sign-ins failed")
 	}
@@ -88,7 +89,8 @@ func run(signIns, requests, parallel int) error {
 		if memory[tenth], err = app.memory(); err != nil {
 			return err
 		}
-		fmt.Printf("requests, tenth %d: %.0f per second, quickstart uses %d KiB\n", tenth, float64(requests/10)/took.Seconds(), memory[tenth])
+		fmt.Printf("requests, tenth %d: %.0f per second, quickstart uses %d KiB\n", tenth,
+			float64(requests/10)/took.Seconds(), memory[tenth])
 	}
 	discoveries, keys := hub.Calls(hfoauthtest.MetadataEndpoint), hub.Calls(hfoauthtest.JWKSEndpoint)
 	fmt.Printf("%d discovery calls, %d JWKS calls\n", discoveries, keys)
@@ -161,7 +163,8 @@ func startQuickstart(hub *hfoauthtest.Server) (*quickstart, error) {
 	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{"http://localhost/login/callback"}})
 	ctx, cancel := context.WithCancel(context.Background())
 	q := &quickstart{url: "http://localhost:" + port, command: exec.CommandContext(ctx, program)}
-	q.command.Env = []string{"PORT=" + port, "OAUTH_CLIENT_ID=" + app.ClientID, "OAUTH_CLIENT_SECRET=" + app.ClientSecret, "OPENID_PROVIDER_URL=" + hub.URL}
+	q.command.Env = []string{"PORT=" + port, "OAUTH_CLIENT_ID=" + app.ClientID,
+		"OAUTH_CLIENT_SECRET=" + app.ClientSecret, "OPENID_PROVIDER_URL=" + hub.URL}
 	q.command.Stderr = os.Stderr
 	q.stop = func() {
 		cancel()

@@ -106,7 +106,8 @@ func (t *trial) compile(ctx context.Context, work, dir, overlay string) (string,
 
 // test runs a suite until a test fails.
 func (t *trial) test(ctx context.Context, s suite, binary, overlay string) (string, error) {
-	return t.run(ctx, s.dir, overlay, binary, "-test.failfast", "-test.run="+s.run, fmt.Sprint("-test.timeout=", t.timeout))
+	return t.run(ctx, s.dir, overlay, binary, "-test.failfast", "-test.run="+s.run,
+		fmt.Sprint("-test.timeout=", t.timeout))
 }
 
 // run runs a program in a folder. Go commands that it starts use the overlay as

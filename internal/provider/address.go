@@ -30,7 +30,8 @@ var errInside = errors.New("is an address of this machine or its network link, b
 
 func inside(addr netip.Addr) bool {
 	addr = addr.Unmap()
-	return addr.IsLoopback() || addr.IsUnspecified() || addr.IsLinkLocalUnicast() || addr.IsLinkLocalMulticast() || addr.IsInterfaceLocalMulticast()
+	return addr.IsLoopback() || addr.IsUnspecified() || addr.IsLinkLocalUnicast() ||
+		addr.IsLinkLocalMulticast() || addr.IsInterfaceLocalMulticast()
 }
 
 // oddAddress matches hosts that some resolvers accept as an IPv4 address even

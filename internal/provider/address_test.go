@@ -16,10 +16,14 @@ import (
 // itself is inside.
 func TestEndpointsInside(t *testing.T) {
 	for host, want := range map[string]bool{
-		"0.0.0.0": false, "[::]": false, "127.0.0.1": false, "127.1": false, "0x7f000001": false, "0x7f.1": false, "2130706433": false, "0177.0.0.1": false,
-		"127.0.0.1.": false, "10.0.0.08": false, "1.2.3.4.5": false, "[::1]": false, "[::ffff:127.0.0.1]": false, "[::ffff:169.254.169.254]": false,
-		"169.254.169.254": false, "[fe80::1]": false, "[ff02::1]": false, "224.0.0.1": false, "localhost": false, "x.localhost": false,
-		"hub.example": true, "10.0.0.8": true, "192.168.1.1": true, "[fd00::1]": true, "192.0.2.1": true, "1.example": true, "0x.example": true, "hub-127.example.1com": true,
+		"0.0.0.0": false, "[::]": false, "127.0.0.1": false, "127.1": false, "0x7f000001": false,
+		"0x7f.1": false, "2130706433": false, "0177.0.0.1": false,
+		"127.0.0.1.": false, "10.0.0.08": false, "1.2.3.4.5": false, "[::1]": false,
+		"[::ffff:127.0.0.1]": false, "[::ffff:169.254.169.254]": false,
+		"169.254.169.254": false, "[fe80::1]": false, "[ff02::1]": false, "224.0.0.1": false,
+		"localhost": false, "x.localhost": false,
+		"hub.example": true, "10.0.0.8": true, "192.168.1.1": true, "[fd00::1]": true, "192.0.2.1": true,
+		"1.example": true, "0x.example": true, "hub-127.example.1com": true,
 	} {
 		body := strings.Replace(good, "https://hub.example/t", "https://"+host+"/t", 1)
 		p := newProvider(issuer, func(*http.Request) (*http.Response, error) { return answer(200, body), nil })
@@ -40,7 +44,10 @@ func TestEndpointsInside(t *testing.T) {
 
 // A name may resolve to an address inside: our transport does not connect there.
 func TestNameThatLeadsInside(t *testing.T) {
-	metadata := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Write([]byte(good)) }))
+	metadata := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter,
+		r *http.Request) {
+		w.Write([]byte(good))
+	}))
 	defer metadata.Close()
 	use := func(change func(*http.Transport)) *Provider {
 		base := metadata.Client().Transport.(*http.Transport).Clone()
@@ -50,7 +57,8 @@ func TestNameThatLeadsInside(t *testing.T) {
 		if base.DialContext != nil {
 			dial = base.DialContext
 		}
-		base.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) { // as if the name resolved to it
+		// as if the name resolved to it
+		base.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return dial(ctx, network, metadata.Listener.Addr().String())
 		}
 		change(base)

@@ -35,7 +35,8 @@ func (p *Provider) StartDevice(ctx context.Context, scope string) (*Device, erro
 	}
 	endpoint := meta.oidc.Endpoint()
 	if endpoint.DeviceAuthURL == "" {
-		return nil, invalid("device", errors.New("the metadata has no device_authorization_endpoint: this provider does not support device login"))
+		return nil, invalid("device", errors.New("the metadata has no device_authorization_endpoint: "+
+			"this provider does not support device login"))
 	}
 	config := oauth2.Config{ClientID: p.config.ClientID, Scopes: []string{scope}, Endpoint: endpoint}
 	answer, err := config.DeviceAuth(oidc.ClientContext(ctx, p.basicAuth()))
@@ -52,7 +53,8 @@ func (p *Provider) StartDevice(ctx context.Context, scope string) (*Device, erro
 	if interval <= 0 {
 		interval = defaultInterval
 	}
-	return &Device{answer.DeviceCode, answer.UserCode, answer.VerificationURI, answer.VerificationURIComplete, answer.Expiry, interval}, nil
+	return &Device{answer.DeviceCode, answer.UserCode, answer.VerificationURI,
+		answer.VerificationURIComplete, answer.Expiry, interval}, nil
 }
 
 // maxShown limits each value shown on a terminal, in bytes.
@@ -87,7 +89,8 @@ func (p *Provider) AwaitDevice(ctx context.Context, device *Device) (token *oaut
 	if err != nil {
 		return nil, "", err
 	}
-	ctx, cancel := context.WithDeadlineCause(ctx, device.Expiry, &Error{Kind: Refused, Endpoint: "token", Code: "expired_token", Err: context.DeadlineExceeded})
+	ctx, cancel := context.WithDeadlineCause(ctx, device.Expiry,
+		&Error{Kind: Refused, Endpoint: "token", Code: "expired_token", Err: context.DeadlineExceeded})
 	defer cancel()
 	timer := time.NewTimer(device.interval)
 	defer timer.Stop()
@@ -133,7 +136,8 @@ func (p *Provider) basicAuth() *http.Client {
 		return p.client
 	}
 	client := *p.client
-	client.Transport = basicTransport{client.Transport, url.QueryEscape(p.config.ClientID), url.QueryEscape(p.config.ClientSecret)}
+	client.Transport = basicTransport{client.Transport, url.QueryEscape(p.config.ClientID),
+		url.QueryEscape(p.config.ClientSecret)}
 	return &client
 }
 

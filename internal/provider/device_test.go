@@ -44,13 +44,15 @@ func TestDeviceAnswer(t *testing.T) {
 	} {
 		p := newProvider(issuer, func(r *http.Request) (*http.Response, error) {
 			if r.Method == http.MethodGet {
-				return answer(200, strings.Replace(good, "{", `{"device_authorization_endpoint":"https://hub.example/d",`, 1)), nil
+				return answer(200, strings.Replace(good, "{",
+					`{"device_authorization_endpoint":"https://hub.example/d",`, 1)), nil
 			}
 			return answer(200, `{"device_code":"x","user_code":"`+tt.userCode+`","verification_uri":"`+tt.uri+
 				`","verification_uri_complete":"`+tt.complete+`","expires_in":300}`), nil
 		})
 		device, err := p.StartDevice(t.Context(), "openid")
-		if tt.ok && (err != nil || device.UserCode != tt.userCode || device.VerificationURI != tt.uri || device.VerificationURIComplete != tt.complete) {
+		if tt.ok && (err != nil || device.UserCode != tt.userCode || device.VerificationURI != tt.uri ||
+			device.VerificationURIComplete != tt.complete) {
 			t.Errorf("%s: %+v, %v", name, device, err)
 		}
 		var e *Error
@@ -60,7 +62,8 @@ func TestDeviceAnswer(t *testing.T) {
 	}
 }
 
-const deviceAnswer = `{"device_code":"the-device-code","user_code":"AAAA-BBBB","verification_uri":"https://hub.example/device","expires_in":600,"interval":2}`
+const deviceAnswer = `{"device_code":"the-device-code","user_code":"AAAA-BBBB",` +
+	`"verification_uri":"https://hub.example/device","expires_in":600,"interval":2}`
 
 // RFC 8628 section 3.1: the exact parameters of the request.
 func TestDeviceRequest(t *testing.T) {
@@ -132,14 +135,16 @@ func TestDevicePolls(t *testing.T) {
 		err      string // part of the error
 		kind     Kind
 	}{
-		"approved at once":    {"2", []string{"ok"}, []time.Duration{2}, "", 0},
-		"approved later":      {"2", []string{pending, pending, "ok"}, []time.Duration{2, 4, 6}, "", 0},
-		"interval of 0":       {"0", []string{pending, "ok"}, []time.Duration{5, 10}, "", 0},
-		"negative interval":   {"-1", []string{pending, "ok"}, []time.Duration{5, 10}, "", 0},
-		"slow down":           {"2", []string{`{"error":"slow_down"}`, pending, "ok"}, []time.Duration{2, 9, 16}, "", 0},
-		"slow down twice":     {"2", []string{`{"error":"slow_down"}`, `{"error":"slow_down"}`, "ok"}, []time.Duration{2, 9, 21}, "", 0},
-		"outage":              {"2", []string{"", "ok"}, []time.Duration{2, 9}, "", 0},
-		"denied":              {"2", []string{pending, `{"error":"access_denied"}`}, []time.Duration{2, 4}, "access_denied", Refused},
+		"approved at once":  {"2", []string{"ok"}, []time.Duration{2}, "", 0},
+		"approved later":    {"2", []string{pending, pending, "ok"}, []time.Duration{2, 4, 6}, "", 0},
+		"interval of 0":     {"0", []string{pending, "ok"}, []time.Duration{5, 10}, "", 0},
+		"negative interval": {"-1", []string{pending, "ok"}, []time.Duration{5, 10}, "", 0},
+		"slow down":         {"2", []string{`{"error":"slow_down"}`, pending, "ok"}, []time.Duration{2, 9, 16}, "", 0},
+		"slow down twice": {"2", []string{`{"error":"slow_down"}`, `{"error":"slow_down"}`, "ok"},
+			[]time.Duration{2, 9, 21}, "", 0},
+		"outage": {"2", []string{"", "ok"}, []time.Duration{2, 9}, "", 0},
+		"denied": {"2", []string{pending, `{"error":"access_denied"}`},
+			[]time.Duration{2, 4}, "access_denied", Refused},
 		"expired there":       {"2", []string{`{"error":"expired_token"}`}, []time.Duration{2}, "expired_token", Refused},
 		"nonsense":            {"2", []string{"<html>"}, []time.Duration{2}, "token endpoint", Invalid},
 		"expired by our time": {"250", []string{pending}, []time.Duration{250, 500}, "expired_token", Refused},
@@ -174,7 +179,8 @@ func TestDevicePolls(t *testing.T) {
 				t.Errorf("%s: polls after %d s, want %d", name, polls, tt.want)
 			}
 			want := url.Values{
-				"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}, "device_code": {"the-device-code"}, "client_id": {clientID},
+				"grant_type":  {"urn:ietf:params:oauth:grant-type:device_code"},
+				"device_code": {"the-device-code"}, "client_id": {clientID},
 			}
 			for _, r := range h.received("/t") {
 				if !reflect.DeepEqual(r.form, want) {
@@ -235,7 +241,8 @@ func TestDeviceErrorsShowNoSecrets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, p := newHub(func(c *Config) { c.Now = time.Now })
 		h.answers("/d", 200, deviceAnswer)
-		h.answers("/t", 400, `{"error":"access_denied","error_description":"no the-device-code, no `+clientSecret+`"}`)
+		h.answers("/t", 400, `{"error":"access_denied","error_description":"no the-device-code, no `+
+			clientSecret+`"}`)
 		device, err := p.StartDevice(t.Context(), "openid")
 		if err != nil {
 			t.Fatal(err)

@@ -154,7 +154,8 @@ func (p *Provider) parseMetadata(body []byte) (*metadata, error) {
 	// OpenID Connect Discovery 1.0 section 4.3: the issuers must be identical,
 	// otherwise one provider could impersonate another.
 	if document.IssuerURL != p.config.Issuer {
-		return nil, fmt.Errorf("the metadata has the issuer %q, but the provider is configured as %q", document.IssuerURL, p.config.Issuer)
+		return nil, fmt.Errorf("the metadata has the issuer %q, but the provider is configured as %q",
+			document.IssuerURL, p.config.Issuer)
 	}
 	for name, endpoint := range map[string]string{
 		"authorization_endpoint": document.AuthURL,
@@ -220,7 +221,8 @@ func (p *Provider) get(ctx context.Context, endpoint, address, accessToken strin
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return nil, &Error{Kind: Invalid, Endpoint: endpoint, Status: resp.StatusCode, Err: fmt.Errorf("status %s", resp.Status)}
+		return nil, &Error{Kind: Invalid, Endpoint: endpoint, Status: resp.StatusCode,
+			Err: fmt.Errorf("status %s", resp.Status)}
 	}
 	return io.ReadAll(resp.Body)
 }

@@ -18,7 +18,8 @@ type transport func(*http.Request) (*http.Response, error)
 func (t transport) RoundTrip(r *http.Request) (*http.Response, error) { return t(r) }
 
 func answer(status int, body string) *http.Response {
-	return &http.Response{StatusCode: status, Status: fmt.Sprint(status), Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}
+	return &http.Response{StatusCode: status, Status: fmt.Sprint(status), Header: http.Header{},
+		Body: io.NopCloser(strings.NewReader(body))}
 }
 
 func newProvider(issuer string, t transport) *Provider {
@@ -27,7 +28,9 @@ func newProvider(issuer string, t transport) *Provider {
 
 const (
 	issuer = "https://hub.example"
-	good   = `{"issuer":"https://hub.example","authorization_endpoint":"https://hub.example/a","token_endpoint":"https://hub.example/t","userinfo_endpoint":"https://hub.example/u","jwks_uri":"https://hub.example/j"}`
+	good   = `{"issuer":"https://hub.example","authorization_endpoint":"https://hub.example/a",` +
+		`"token_endpoint":"https://hub.example/t","userinfo_endpoint":"https://hub.example/u",` +
+		`"jwks_uri":"https://hub.example/j"}`
 )
 
 func TestMetadata(t *testing.T) {
@@ -47,22 +50,32 @@ func TestMetadata(t *testing.T) {
 		"opaque endpoint":          {issuer, with("https://hub.example/j", "https:j"), "jwks_uri"},
 		"ftp endpoint":             {issuer, with("https://hub.example/j", "ftp://hub.example/j"), "jwks_uri"},
 		"endpoint by another name": {issuer, with("https://hub.example/j", "HTTP://hub.example/j"), "jwks_uri"},
-		"loopback issuer, by ftp":  {"http://127.0.0.1:1", strings.Replace(strings.ReplaceAll(good, "https://hub.example", "http://127.0.0.1:1"), "http://127.0.0.1:1/t", "ftp://127.0.0.1:1/t", 1), "token_endpoint"},
-		"relative endpoint":        {issuer, with("https://hub.example/a", "/a"), "authorization_endpoint"},
-		"missing endpoint":         {issuer, with("token_endpoint", "other"), "token_endpoint"},
-		"bad device endpoint":      {issuer, with("{", `{"device_authorization_endpoint":"http://x/",`), "device_authorization_endpoint"},
-		"no object":                {issuer, `[]`, "cannot unmarshal"},
-		"no JSON":                  {issuer, `<html>`, "invalid character"},
-		"loopback issuer":          {"http://127.0.0.1:1", strings.ReplaceAll(good, "https://hub.example", "http://127.0.0.1:1"), ""},
-		"loopback issuer, outside": {"http://127.0.0.1:1", strings.Replace(strings.ReplaceAll(good, "https://hub.example", "http://127.0.0.1:1"), "http://127.0.0.1:1/t", "http://evil.example/t", 1), "token_endpoint"},
+		"loopback issuer, by ftp": {"http://127.0.0.1:1",
+			strings.Replace(strings.ReplaceAll(good, "https://hub.example", "http://127.0.0.1:1"),
+				"http://127.0.0.1:1/t", "ftp://127.0.0.1:1/t", 1), "token_endpoint"},
+		"relative endpoint": {issuer, with("https://hub.example/a", "/a"), "authorization_endpoint"},
+		"missing endpoint":  {issuer, with("token_endpoint", "other"), "token_endpoint"},
+		"bad device endpoint": {issuer, with("{", `{"device_authorization_endpoint":"http://x/",`),
+			"device_authorization_endpoint"},
+		"no object": {issuer, `[]`, "cannot unmarshal"},
+		"no JSON":   {issuer, `<html>`, "invalid character"},
+		"loopback issuer": {"http://127.0.0.1:1",
+			strings.ReplaceAll(good, "https://hub.example", "http://127.0.0.1:1"), ""},
+		"loopback issuer, outside": {"http://127.0.0.1:1",
+			strings.Replace(strings.ReplaceAll(good, "https://hub.example", "http://127.0.0.1:1"),
+				"http://127.0.0.1:1/t", "http://evil.example/t", 1), "token_endpoint"},
 	} {
-		p := newProvider(tt.issuer, func(r *http.Request) (*http.Response, error) { return answer(200, tt.body), nil })
+		p := newProvider(tt.issuer, func(r *http.Request) (*http.Response,
+			error) {
+			return answer(200, tt.body), nil
+		})
 		err := p.Ready(t.Context())
 		if tt.problem == "" && err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		var e *Error
-		if tt.problem != "" && (!errors.As(err, &e) || e.Kind != Invalid || !strings.Contains(err.Error(), tt.problem)) {
+		if tt.problem != "" && (!errors.As(err, &e) || e.Kind != Invalid ||
+			!strings.Contains(err.Error(), tt.problem)) {
 			t.Errorf("%s: %v, want %q", name, err, tt.problem)
 		}
 	}
@@ -82,7 +95,8 @@ func TestDiscoveryPauses(t *testing.T) {
 		})
 		for range 3600 {
 			var e *Error
-			if err := p.Ready(t.Context()); !errors.As(err, &e) || e.Kind != Unavailable || e.RetryAfter <= 0 || e.RetryAfter > maxPause {
+			err := p.Ready(t.Context())
+			if !errors.As(err, &e) || e.Kind != Unavailable || e.RetryAfter <= 0 || e.RetryAfter > maxPause {
 				t.Fatalf("%v", err)
 			}
 			time.Sleep(time.Second)

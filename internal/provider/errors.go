@@ -52,8 +52,9 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.Err }
 
 var (
-	errIssuerParameter = errors.New("the iss parameter of the authorization response is missing or is not this provider's issuer (RFC 9207)")
-	errTooLarge        = fmt.Errorf("response is larger than %d bytes", maxAnswer)
+	errIssuerParameter = errors.New("the iss parameter of the authorization response is missing or is " +
+		"not this provider's issuer (RFC 9207)")
+	errTooLarge = fmt.Errorf("response is larger than %d bytes", maxAnswer)
 )
 
 func invalid(endpoint string, err error) error {
@@ -73,7 +74,8 @@ func classify(endpoint string, err error, secrets ...string) error {
 	}
 	var redirect *redirectError
 	if errors.As(err, &redirect) {
-		return &Error{Kind: Invalid, Endpoint: endpoint, Status: redirect.code, Err: errors.New(Redact(redirect.Error(), secrets...))}
+		return &Error{Kind: Invalid, Endpoint: endpoint, Status: redirect.code,
+			Err: errors.New(Redact(redirect.Error(), secrets...))}
 	}
 	var answer *oauth2.RetrieveError
 	if errors.As(err, &answer) {
@@ -95,10 +97,13 @@ func classify(endpoint string, err error, secrets ...string) error {
 func refused(endpoint string, answer *oauth2.RetrieveError, secrets []string) error {
 	status := answer.Response.StatusCode
 	if answer.ErrorCode == "" {
-		return &Error{Kind: Invalid, Endpoint: endpoint, Status: status, Err: fmt.Errorf("status %d without an OAuth error code", status)}
+		return &Error{Kind: Invalid, Endpoint: endpoint, Status: status,
+			Err: fmt.Errorf("status %d without an OAuth error code", status)}
 	}
-	if answer.ErrorCode == "invalid_grant" && strings.Contains(strings.ToLower(answer.ErrorDescription), abortedOperation) {
-		return &Error{Kind: Unavailable, Endpoint: endpoint, Status: status, Err: errors.New("the provider aborted the request after its own time limit")}
+	if answer.ErrorCode == "invalid_grant" &&
+		strings.Contains(strings.ToLower(answer.ErrorDescription), abortedOperation) {
+		return &Error{Kind: Unavailable, Endpoint: endpoint, Status: status,
+			Err: errors.New("the provider aborted the request after its own time limit")}
 	}
 	return &Error{
 		Kind:        Refused,
@@ -118,7 +123,8 @@ const abortedOperation = "operation was aborted"
 // registeredCodes are the error codes of RFC 6749 section 5.2, RFC 8628
 // section 3.5 and RFC 8693 section 2.2.2.
 var registeredCodes = []string{
-	"invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope",
+	"invalid_request", "invalid_client", "invalid_grant", "unauthorized_client",
+	"unsupported_grant_type", "invalid_scope",
 	"authorization_pending", "slow_down", "access_denied", "expired_token", "invalid_target",
 }
 

@@ -16,7 +16,9 @@ import (
 
 func TestClassify(t *testing.T) {
 	refusal := func(code, description string) error {
-		return fmt.Errorf("oauth2: %w", &oauth2.RetrieveError{Response: &http.Response{StatusCode: 400}, ErrorCode: code, ErrorDescription: description})
+		return fmt.Errorf("oauth2: %w",
+			&oauth2.RetrieveError{Response: &http.Response{StatusCode: 400}, ErrorCode: code,
+				ErrorDescription: description})
 	}
 	address := func(err error) error {
 		return &url.Error{Op: "Get", URL: "https://hub.example/u?token=hf_secret", Err: err}
@@ -25,15 +27,19 @@ func TestClassify(t *testing.T) {
 		err  error
 		want Error
 	}{
-		"status":           {address(&statusError{code: 503, retryAfter: 7 * time.Second}), Error{Kind: Unavailable, Status: 503, RetryAfter: 7 * time.Second}},
-		"network":          {address(errors.New("connection refused")), Error{Kind: Unavailable}},
-		"deadline":         {context.DeadlineExceeded, Error{Kind: Unavailable}},
-		"canceled":         {fmt.Errorf("x: %w", context.Canceled), Error{Kind: Unavailable}},
-		"large":            {address(errTooLarge), Error{Kind: Invalid}},
-		"refusal":          {refusal("invalid_grant", "used"), Error{Kind: Refused, Status: 400, Code: "invalid_grant", Description: "used"}},
+		"status": {address(&statusError{code: 503, retryAfter: 7 * time.Second}),
+			Error{Kind: Unavailable, Status: 503, RetryAfter: 7 * time.Second}},
+		"network":  {address(errors.New("connection refused")), Error{Kind: Unavailable}},
+		"deadline": {context.DeadlineExceeded, Error{Kind: Unavailable}},
+		"canceled": {fmt.Errorf("x: %w", context.Canceled), Error{Kind: Unavailable}},
+		"large":    {address(errTooLarge), Error{Kind: Invalid}},
+		"refusal": {refusal("invalid_grant", "used"),
+			Error{Kind: Refused, Status: 400, Code: "invalid_grant", Description: "used"}},
 		"refusal, no code": {refusal("", "used"), Error{Kind: Invalid, Status: 400}},
 		"other":            {errors.New("cannot parse"), Error{Kind: Invalid}},
-		"ours":             {fmt.Errorf("x: %w", &Error{Kind: Refused, Status: 418, Code: "c", Err: errors.New("x")}), Error{Kind: Refused, Status: 418, Code: "c"}},
+		"ours": {fmt.Errorf("x: %w",
+			&Error{Kind: Refused, Status: 418, Code: "c", Err: errors.New("x")}),
+			Error{Kind: Refused, Status: 418, Code: "c"}},
 	} {
 		err := classify("userinfo", tt.err)
 		var got *Error
@@ -45,7 +51,8 @@ func TestClassify(t *testing.T) {
 			t.Errorf("%s: %+v, want %+v", name, got, tt.want)
 		}
 		if got.Code != tt.want.Code || got.Description != tt.want.Description {
-			t.Errorf("%s: code %q and description %q, want %q and %q", name, got.Code, got.Description, tt.want.Code, tt.want.Description)
+			t.Errorf("%s: code %q and description %q, want %q and %q", name, got.Code, got.Description,
+				tt.want.Code, tt.want.Description)
 		}
 		if strings.Contains(err.Error(), "hf_secret") {
 			t.Errorf("%s: %q shows the URL", name, err)
@@ -59,9 +66,11 @@ func TestClassify(t *testing.T) {
 func TestErrorTexts(t *testing.T) {
 	cause := errors.New("a\nb\x1b[31m")
 	for want, e := range map[string]*Error{
-		`token endpoint returned error "invalid_grant": used`: {Kind: Refused, Endpoint: "token", Code: "invalid_grant", Description: "used", Err: cause},
-		`token endpoint returned error "invalid_grant"`:       {Kind: Refused, Endpoint: "token", Code: "invalid_grant", Err: cause},
-		`userinfo endpoint is unavailable: a b [31m`:          {Kind: Unavailable, Endpoint: "userinfo", Err: cause},
+		`token endpoint returned error "invalid_grant": used`: {Kind: Refused, Endpoint: "token",
+			Code: "invalid_grant", Description: "used", Err: cause},
+		`token endpoint returned error "invalid_grant"`: {Kind: Refused, Endpoint: "token",
+			Code: "invalid_grant", Err: cause},
+		`userinfo endpoint is unavailable: a b [31m`: {Kind: Unavailable, Endpoint: "userinfo", Err: cause},
 	} {
 		if got := e.Error(); got != want {
 			t.Errorf("%q, want %q", got, want)
@@ -74,7 +83,9 @@ func TestErrorTexts(t *testing.T) {
 }
 
 func TestRedactedTextIsShort(t *testing.T) {
-	for _, text := range []string{strings.Repeat("a", 10_000), strings.Repeat("€", 1000), strings.Repeat("a", 199) + "€€"} {
+	for _, text := range []string{
+		strings.Repeat("a", 10_000), strings.Repeat("€", 1000), strings.Repeat("a", 199) + "€€",
+	} {
 		got := Redact(text)
 		if len(got) > 210 || !utf8.ValidString(got) {
 			t.Errorf("%d bytes: %q", len(got), got)

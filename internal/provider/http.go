@@ -83,7 +83,8 @@ type redirectError struct {
 }
 
 func (e *redirectError) Error() string {
-	return fmt.Sprintf("status %d %s: redirects to %s, which is not followed", e.code, http.StatusText(e.code), e.location)
+	return fmt.Sprintf("status %d %s: redirects to %s, which is not followed", e.code,
+		http.StatusText(e.code), e.location)
 }
 
 // withoutQuery removes the parts of a Location that may repeat what we sent.

@@ -197,7 +197,8 @@ func TestOwnTransport(t *testing.T) {
 			t.Errorf("%s: the program's default transport was modified", name)
 		}
 		if base.MaxIdleConnsPerHost != 64 || base.DisableKeepAlives {
-			t.Errorf("%s: %d idle connections, keep-alives off: %v", name, base.MaxIdleConnsPerHost, base.DisableKeepAlives)
+			t.Errorf("%s: %d idle connections, keep-alives off: %v", name, base.MaxIdleConnsPerHost,
+				base.DisableKeepAlives)
 		}
 	}
 	if checked.proxied.Proxy == nil || unchecked.Proxy == nil {

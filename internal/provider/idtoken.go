@@ -74,7 +74,8 @@ func (p *Provider) checkIDToken(token *oidc.IDToken) error {
 
 func (p *Provider) clockError(what string, when time.Time) error {
 	now := p.config.Now()
-	return fmt.Errorf("it %s at %s, but this machine's clock shows %s: compare it with the provider's clock (is NTP running?)",
+	return fmt.Errorf("it %s at %s, but this machine's clock shows %s: "+
+		"compare it with the provider's clock (is NTP running?)",
 		what, when.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
 }
 

@@ -35,7 +35,8 @@ func TestAuthorizationURL(t *testing.T) {
 		"code_challenge_method": {"S256"},
 	}
 	for range 2 { // the second time from the cache
-		u := authorizationURL(t, p, AuthorizationRequest{Scope: "openid profile", State: "the-state", Nonce: "the-nonce", Verifier: verifier})
+		u := authorizationURL(t, p, AuthorizationRequest{Scope: "openid profile", State: "the-state",
+			Nonce: "the-nonce", Verifier: verifier})
 		if got := u.Query(); !reflect.DeepEqual(got, want) {
 			t.Errorf("parameters %v, want %v", got, want)
 		}
@@ -81,7 +82,8 @@ func TestAuthorizationRequestsAreApart(t *testing.T) {
 func TestAuthorizationEndpointWithAQuery(t *testing.T) {
 	h, p := newHub()
 	h.metadata["authorization_endpoint"] = issuer + "/a?tenant=1"
-	query := authorizationURL(t, p, AuthorizationRequest{Scope: "openid", State: "s", Nonce: "n", Verifier: "v"}).Query()
+	query := authorizationURL(t, p,
+		AuthorizationRequest{Scope: "openid", State: "s", Nonce: "n", Verifier: "v"}).Query()
 	if query.Get("tenant") != "1" || query.Get("client_id") != clientID {
 		t.Errorf("parameters %v", query)
 	}
@@ -118,9 +120,11 @@ func TestCheckIssuer(t *testing.T) {
 func TestLoopback(t *testing.T) {
 	for host, want := range map[string]bool{
 		"localhost": true, "LOCALHOST": true, "localhost.": true, "x.localhost": true, "X.LocalHost.": true,
-		"127.0.0.1": true, "127.0.0.2": true, "127.255.255.255": true, "::1": true, "::ffff:127.0.0.1": true, "0:0:0:0:0:0:0:1": true,
-		"": false, "mylocalhost": false, "localhost.example": false, "localhost.evil.example": false, "127.0.0.1.evil.example": false,
-		"128.0.0.1": false, "10.0.0.1": false, "::2": false, "hub.example": false,
+		"127.0.0.1": true, "127.0.0.2": true, "127.255.255.255": true, "::1": true,
+		"::ffff:127.0.0.1": true, "0:0:0:0:0:0:0:1": true,
+		"": false, "mylocalhost": false, "localhost.example": false, "localhost.evil.example": false,
+		"127.0.0.1.evil.example": false,
+		"128.0.0.1":              false, "10.0.0.1": false, "::2": false, "hub.example": false,
 	} {
 		if got := Loopback(host); got != want {
 			t.Errorf("Loopback(%q) = %v, want %v", host, got, want)

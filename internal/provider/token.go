@@ -34,7 +34,8 @@ func (p *Provider) Exchange(ctx context.Context, code Code) (token *oauth2.Token
 
 // SignIn is like Exchange, and fetches the userinfo with the new access token
 // while the ID token is verified. The caller must compare its sub with subject.
-func (p *Provider) SignIn(ctx context.Context, code Code) (token *oauth2.Token, subject string, userInfo []byte, err error) {
+func (p *Provider) SignIn(ctx context.Context, code Code) (token *oauth2.Token, subject string,
+	userInfo []byte, err error) {
 	meta, token, err := p.redeem(ctx, code)
 	if err != nil {
 		return nil, "", nil, err
@@ -77,7 +78,8 @@ func (p *Provider) redeem(ctx context.Context, code Code) (*metadata, *oauth2.To
 
 // checkExchange verifies the ID token returned for a code and returns its
 // subject.
-func (p *Provider) checkExchange(ctx context.Context, meta *metadata, token *oauth2.Token, code Code) (subject string, err error) {
+func (p *Provider) checkExchange(ctx context.Context, meta *metadata, token *oauth2.Token,
+	code Code) (subject string, err error) {
 	raw, ok := token.Extra("id_token").(string)
 	if !ok {
 		return "", invalid("token", errors.New("the response has no id_token"))
@@ -129,7 +131,8 @@ func (p *Provider) subject(ctx context.Context, meta *metadata, token *oauth2.To
 	if !errors.As(err, &e) || e.Kind != Unavailable {
 		return "", err
 	}
-	unsigned := oidc.NewVerifier(p.config.Issuer, nil, &oidc.Config{ClientID: p.config.ClientID, InsecureSkipSignatureCheck: true,
+	unsigned := oidc.NewVerifier(p.config.Issuer, nil, &oidc.Config{
+		ClientID: p.config.ClientID, InsecureSkipSignatureCheck: true,
 		SupportedSigningAlgs: []string{oidc.RS256}, Now: p.config.Now})
 	if idToken, err = unsigned.Verify(ctx, raw); err != nil {
 		return "", invalid("token", err)

@@ -23,7 +23,8 @@ var grants = map[string]struct {
 			token, _, err := p.Exchange(t.Context(), Code{Code: "the-code", Verifier: "the-verifier", Nonce: "nonce"})
 			return token, err
 		},
-		url.Values{"grant_type": {"authorization_code"}, "code": {"the-code"}, "redirect_uri": {redirectURL}, "code_verifier": {"the-verifier"}},
+		url.Values{"grant_type": {"authorization_code"}, "code": {"the-code"},
+			"redirect_uri": {redirectURL}, "code_verifier": {"the-verifier"}},
 	},
 	"refresh": {
 		func(t *testing.T, p *Provider) (*oauth2.Token, error) {
@@ -234,7 +235,8 @@ func TestRefusalsShowNoSecrets(t *testing.T) {
 			for _, name := range []string{"code", "code_verifier", "refresh_token", "device_code"} {
 				said = append(said, r.form.Get(name), "again "+r.form.Get(name))
 			}
-			resp := jsonAnswer(map[string]any{"error": "weird " + strings.Join(said, " "), "error_description": strings.Join(said, " ")})
+			resp := jsonAnswer(map[string]any{"error": "weird " + strings.Join(said, " "),
+				"error_description": strings.Join(said, " ")})
 			resp.StatusCode = 400
 			return resp, nil
 		}
@@ -255,7 +257,9 @@ func TestRefusalsShowNoSecrets(t *testing.T) {
 // A registered error code is not redacted even if it contains a secret, since
 // callers act on it.
 func TestErrorCodesAreNotRedacted(t *testing.T) {
-	for _, code := range []string{"invalid_grant", "authorization_pending", "slow_down", "expired_token", "access_denied", "invalid_client"} {
+	for _, code := range []string{
+		"invalid_grant", "authorization_pending", "slow_down", "expired_token", "access_denied", "invalid_client",
+	} {
 		h, p := newHub()
 		h.answers("/t", 400, `{"error":"`+code+`","error_description":"no x, no id, no d, no grant"}`)
 		for _, secret := range []string{"x", "d", "grant", "down", "token", "i"} {
@@ -285,7 +289,8 @@ func TestUserInfoRequest(t *testing.T) {
 	if got := r.URL.String(); got != issuer+"/u" {
 		t.Errorf("sent to %s, want nothing in the URL", got)
 	}
-	if discovery := h.received("/.well-known/openid-configuration")[0]; discovery.Header.Get("Authorization") != "" {
+	discovery := h.received("/.well-known/openid-configuration")[0]
+	if discovery.Header.Get("Authorization") != "" {
 		t.Errorf("discovery sends Authorization %q", discovery.Header.Get("Authorization"))
 	}
 	for _, status := range []int{201, 204, 302, 401, 403, 404} {

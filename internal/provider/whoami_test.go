@@ -26,7 +26,8 @@ func TestWhoAmI(t *testing.T) {
 		"empty ID":     {`{"type":"user","id":""}`, "", ErrNoUser},
 		"no type":      {`{"id":"5dd9"}`, "", ErrNoUser},
 		"little is known": {`{"type":"user","id":"5dd9","name":"a/b?c","avatarUrl":"","emailVerified":false}`,
-			`{"sub":"5dd9","preferred_username":"a/b?c","profile":"https://hub.example/a%2Fb%3Fc","email_verified":false,"orgs":[]}`, nil},
+			`{"sub":"5dd9","preferred_username":"a/b?c","profile":"https://hub.example/a%2Fb%3Fc",` +
+				`"email_verified":false,"orgs":[]}`, nil},
 	} {
 		p := newProvider(issuer, func(*http.Request) (*http.Response, error) { return answer(200, tt.body), nil })
 		got, err := p.WhoAmI(t.Context(), "hf_x")

@@ -190,7 +190,8 @@ func (k *Keeper[S]) EndUser(ctx context.Context, user string) error {
 		return err
 	}
 	if err := k.endListed(ctx, user, next); err != nil {
-		k.config.Logger.WarnContext(ctx, "hfoauth: a user is signed out, and the list of sessions is ended later", "error", err, "sub", user)
+		k.config.Logger.WarnContext(ctx, "hfoauth: a user is signed out, and the list of sessions is ended later",
+			"error", err, "sub", user)
 		k.backlog.add(fmt.Sprintf("end sessions before epoch %x", next.mark), next.until, func(ctx context.Context) error {
 			return k.endListed(unlimited(ctx), user, next)
 		})

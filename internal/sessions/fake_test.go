@@ -93,7 +93,8 @@ func (f *fakeStore) Delete(key string) error { return f.DeleteCtx(context.Backgr
 // swapping is a fakeStore that can compare and swap.
 type swapping struct{ *fakeStore }
 
-func (f swapping) SwapCtx(ctx context.Context, key string, old, next []byte, expiry time.Time) (swapped bool, err error) {
+func (f swapping) SwapCtx(ctx context.Context, key string, old, next []byte,
+	expiry time.Time) (swapped bool, err error) {
 	err = f.call(ctx, "swap", key, func() {
 		current, _ := f.get(key)
 		if swapped = same(current, old); !swapped {

@@ -50,7 +50,11 @@ func TestEveryKindIsBounded(t *testing.T) {
 			e, _ = w.startWith(k, data{fmt.Sprint(i), "token 1"}, time.Now().Add(maxAge))
 			k.EndEntry(t.Context(), e)
 		}
-		for name, n := range map[string]int{"opened": k.opened.Len(), "latest": k.latest.Len(), "ended": k.ended.Len()} {
+		for name, n := range map[string]int{
+			"opened": k.opened.Len(),
+			"latest": k.latest.Len(),
+			"ended":  k.ended.Len(),
+		} {
 			if n > 10 || n == 0 {
 				t.Errorf("%d %s are kept, want at most 10 and some", n, name)
 			}

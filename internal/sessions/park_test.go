@@ -96,7 +96,9 @@ func TestClaimSurvivesTheStore(t *testing.T) {
 			}
 		}
 	}()
-	for _, call := range []string{"find parked", "find session", "find epoch", "find ended", "swap parked", "commit parked"} {
+	for _, call := range []string{
+		"find parked", "find session", "find epoch", "find ended", "swap parked", "commit parked",
+	} {
 		failures[call] = 0
 		for _, after := range []bool{false, true} {
 			withStores(t, func(t *testing.T, w *world) {

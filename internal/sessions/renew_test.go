@@ -356,10 +356,12 @@ func TestCalls(t *testing.T) {
 		check("renewal",
 			[]string{"swap lease", "find session", "find epoch", "find session", "swap session", "swap lease"},
 			[]string{"find lease", "commit lease", "find lease", "find ended", "find session", "find epoch",
-				"find ended", "find session", "find session", "commit session", "find session", "find lease", "delete lease"})
+				"find ended", "find session", "find session", "commit session", "find session", "find lease",
+				"delete lease"})
 		k.End(t.Context(), value)
 		check("sign-out",
 			[]string{"find session", "commit session", "find list", "swap list"},
-			[]string{"find ended", "find session", "commit ended", "delete session", "find list", "find list", "delete list"})
+			[]string{"find ended", "find session", "commit ended", "delete session", "find list",
+				"find list", "delete list"})
 	})
 }

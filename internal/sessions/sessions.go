@@ -443,12 +443,14 @@ func (k *Keeper[S]) Copy(ctx context.Context, e *Entry[S], data S, expiry time.T
 // memory of this process if it does not fit.
 func (k *Keeper[S]) place(ctx context.Context, e *Entry[S]) error {
 	plain := k.encode(e)
-	if value := base64.RawURLEncoding.EncodeToString(k.config.InCookie.Seal(plain, k.config.Context)); len(value) <= k.maxValue(e) {
+	value := base64.RawURLEncoding.EncodeToString(k.config.InCookie.Seal(plain, k.config.Context))
+	if len(value) <= k.maxValue(e) {
 		e.Value, e.key, e.sealed = value, "", nil
 		k.remember(e)
 		return nil
 	}
-	k.config.Logger.WarnContext(ctx, "hfoauth: session does not fit in a cookie and is kept in the memory of this process: with several replicas, set Config.Store",
+	k.config.Logger.WarnContext(ctx, "hfoauth: session does not fit in a cookie and is kept in the "+
+		"memory of this process: with several replicas, set Config.Store",
 		"sub", e.User, "bytes", len(plain))
 	e.Value = newStoredValue()
 	e.key = keyOf("session", e.Value)

@@ -137,11 +137,13 @@ func TestEndOfARefusedSession(t *testing.T) {
 		if err := k.End(t.Context(), value); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := k.Renew(t.Context(), e, data{"ada", "token 2"}, time.Now().Add(maxAge)); !errors.Is(err, ErrEnded) {
+		_, err := k.Renew(t.Context(), e, data{"ada", "token 2"}, time.Now().Add(maxAge))
+		if !errors.Is(err, ErrEnded) {
 			t.Errorf("renewed after its end: %v", err)
 		}
 		if w.store != nil {
-			if _, err := other.Renew(t.Context(), e, data{"ada", "token 2"}, time.Now().Add(maxAge)); !errors.Is(err, ErrEnded) {
+			_, err := other.Renew(t.Context(), e, data{"ada", "token 2"}, time.Now().Add(maxAge))
+			if !errors.Is(err, ErrEnded) {
 				t.Errorf("renewed by another replica after its end: %v", err)
 			}
 		}

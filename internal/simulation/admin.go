@@ -8,7 +8,8 @@ import (
 // call makes a process, or any if p is nil, do something outside of a request.
 // It returns when that is done or the process has died. The driver calls begins
 // and returns.
-func (f *flow) call(p *process, what string, begins func(), do func(context.Context, *process), returns func(*process)) {
+func (f *flow) call(p *process, what string, begins func(), do func(context.Context, *process),
+	returns func(*process)) {
 	w := f.w
 	w.driver.do(context.Background(), &call{name: f.id + " " + what, arrive: func(c *call) {
 		if p == nil {
@@ -112,8 +113,10 @@ func (o *oracle) known(person string) map[*session]bool {
 // listed reports whether a session must be in the list of a user's devices.
 func (s *session) listed() bool {
 	now := time.Now()
-	return s.ending == 0 && s.ended.IsZero() && s.excused == "" && len(s.endedAt) == 0 && !s.grant.revoked && s.grant.heard() &&
-		now.Before(earlier(s.started.Add(s.maxAge), s.grant.issued.Add(idleLifetime)).Add(-slack)) && (s.grant.current != "" || now.Before(s.grant.expiry.Add(-slack)))
+	return s.ending == 0 && s.ended.IsZero() && s.excused == "" && len(s.endedAt) == 0 &&
+		!s.grant.revoked && s.grant.heard() &&
+		now.Before(earlier(s.started.Add(s.maxAge), s.grant.issued.Add(idleLifetime)).Add(-slack)) &&
+		(s.grant.current != "" || now.Before(s.grant.expiry.Add(-slack)))
 }
 
 // devices checks a list of devices.

@@ -233,7 +233,8 @@ func (x *exchange) arrive(cookies string) {
 	}()
 	patience := x.stays + w.dice.between(20*time.Second, 40*time.Second, x.call.id+" patience")
 	if w.faulty(x.call.id) && w.dice.chance(w.faults.BrowserLeaves, x.call.id+" leaves") {
-		patience = w.dice.between(0, one(w.dice, x.call.id+" leaves soon", 30*time.Millisecond, time.Second), x.call.id+" leaves after")
+		patience = w.dice.between(0, one(w.dice, x.call.id+" leaves soon", 30*time.Millisecond, time.Second),
+			x.call.id+" leaves after")
 	}
 	w.driver.after(patience, func() {
 		if !x.given {
@@ -247,7 +248,8 @@ func (x *exchange) arrive(cookies string) {
 func (x *exchange) read(rec *httptest.ResponseRecorder) {
 	header := rec.Header()
 	x.status, x.location, x.body = rec.Code, header.Get("Location"), rec.Body.String()
-	x.user, x.id, x.token, x.set = header.Get("X-User"), header.Get("X-Session"), header.Get("X-Token"), slices.Clone(header["Set-Cookie"])
+	x.user, x.id, x.token, x.set = header.Get("X-User"), header.Get("X-Session"),
+		header.Get("X-Token"), slices.Clone(header["Set-Cookie"])
 	x.ended = header.Get("X-Stream") == "ended"
 }
 

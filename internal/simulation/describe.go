@@ -21,7 +21,8 @@ func (o *oracle) describe(x *exchange) string {
 			} else if c.live {
 				state = ", live"
 			}
-			texts = append(texts, fmt.Sprintf("%s cookie %s of session %d%s", kind, o.w.driver.alias("cookie", c.value), c.session.n, state))
+			texts = append(texts, fmt.Sprintf("%s cookie %s of session %d%s", kind,
+				o.w.driver.alias("cookie", c.value), c.session.n, state))
 		default:
 			texts = append(texts, kind+" cookie of nothing")
 		}

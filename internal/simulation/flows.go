@@ -124,11 +124,13 @@ func (f *flow) authorize(location string) (back string, g *grant) {
 			case err != nil:
 				w.oracle.violated("status", "the address of the provider cannot be read: %v", err)
 			case w.faulty(c.id) && w.dice.chance(0.05, c.id+" denied"):
-				back = w.site.Origin + callbackPath + "?" + url.Values{"error": {"access_denied"}, "state": {address.Query().Get("state")}}.Encode()
+				back = w.site.Origin + callbackPath + "?" +
+					url.Values{"error": {"access_denied"}, "state": {address.Query().Get("state")}}.Encode()
 			default:
 				back, g = w.provider.authorize(address, f.browser.person)
 			}
-			w.driver.log("%s authorizes %s as %s", c.id, w.driver.alias("state", address.Query().Get("state")), f.browser.person)
+			w.driver.log("%s authorizes %s as %s", c.id,
+				w.driver.alias("state", address.Query().Get("state")), f.browser.person)
 			w.driver.answer(c)
 		})
 	}})
@@ -238,7 +240,8 @@ func (f *flow) claimOnce(at place, verifier string, p *process) bool {
 
 // replay sends an old cookie that someone kept to a replica.
 func (f *flow) replay(name, value string, p *process) *exchange {
-	return (&exchange{flow: f, at: "replay", method: "GET", path: "/", proc: p, cookies: []sent{{name: name, value: value}}}).perform()
+	return (&exchange{flow: f, at: "replay", method: "GET", path: "/", proc: p,
+		cookies: []sent{{name: name, value: value}}}).perform()
 }
 
 // program sends a bearer token.

@@ -25,7 +25,8 @@ type oracle struct {
 }
 
 func newOracle(w *world) *oracle {
-	o := &oracle{w: w, values: map[string]*copied{}, claims: map[string]*grant{}, logouts: map[string]*logouts{}, accepted: map[string]int{}, byID: map[string]*session{}}
+	o := &oracle{w: w, values: map[string]*copied{}, claims: map[string]*grant{},
+		logouts: map[string]*logouts{}, accepted: map[string]int{}, byID: map[string]*session{}}
 	for _, person := range append(people, crowd) {
 		o.logouts[person] = &logouts{}
 	}
@@ -138,7 +139,8 @@ func (o *oracle) answered(x *exchange) {
 	if x.path == logoutPath {
 		o.logout(x)
 	}
-	if x.path == callbackPath && x.status == 303 || x.path == framePath+"claim" && strings.Contains(x.body, `"signedIn":true`) {
+	if x.path == callbackPath && x.status == 303 ||
+		x.path == framePath+"claim" && strings.Contains(x.body, `"signedIn":true`) {
 		o.superseded(x)
 	}
 	o.w.counts[fmt.Sprintf("answer %s %d", x.path, x.status)]++
@@ -164,7 +166,8 @@ func (o *oracle) refused(x *exchange) {
 			switch {
 			case x.path == framePath+"check":
 				rule = "check"
-			case slices.ContainsFunc(x.cookies, func(other sent) bool { return other.session != nil && other.session != s && !other.live }):
+			case slices.ContainsFunc(x.cookies,
+				func(other sent) bool { return other.session != nil && other.session != s && !other.live }):
 				rule = "shadowed"
 			}
 			o.violated(rule, "%s at %s: session %d of %s is refused", x.name, x.proc.name, s.n, s.user)
@@ -279,7 +282,8 @@ func (o *oracle) signIn(x *exchange, value string) {
 
 // begin adds a session.
 func (o *oracle) begin(g *grant, x *exchange, value string) {
-	s := &session{n: len(o.sessions) + 1, user: g.user, grant: g, started: time.Now(), maxAge: o.w.site.MaxAge, value: value, endedAt: map[string]string{}}
+	s := &session{n: len(o.sessions) + 1, user: g.user, grant: g, started: time.Now(),
+		maxAge: o.w.site.MaxAge, value: value, endedAt: map[string]string{}}
 	g.session = s
 	s.shared = g.claimable
 	l := o.logouts[s.user]
@@ -419,7 +423,8 @@ func (o *oracle) superseded(x *exchange) {
 		g = o.claims[challengeOf(x.form.Get("verifier"))]
 	}
 	for _, c := range x.cookies {
-		if c.session == nil || c.session == g.session || !x.replaces(c) || o.w.setup.Store == "" || o.lastLoss.After(x.started) {
+		if c.session == nil || c.session == g.session || !x.replaces(c) || o.w.setup.Store == "" ||
+			o.lastLoss.After(x.started) {
 			continue
 		}
 		if o.w.broken { // then the process may have to retry
@@ -528,7 +533,8 @@ func (o *oracle) status(x *exchange) {
 	if !slices.Contains(statuses[x.path], x.status) {
 		o.violated("status", "%s: %d %s", x.name, x.status, x.title())
 	}
-	if o.w.calm() && (x.status >= 500 || x.status != 303 && (x.path == callbackPath || x.path == logoutPath || x.path == loginPath && x.at == tab)) {
+	if o.w.calm() && (x.status >= 500 || x.status != 303 &&
+		(x.path == callbackPath || x.path == logoutPath || x.path == loginPath && x.at == tab)) {
 		o.violated("calm", "%s: %d without a fault: %s", x.name, x.status, x.title())
 	}
 }

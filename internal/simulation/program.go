@@ -60,7 +60,8 @@ type Op struct {
 }
 
 func (op Op) String() string {
-	return strings.TrimSpace(fmt.Sprintf("%14s %s %s %s %s %d %s %s", op.At.Round(time.Microsecond), op.ID, op.Kind, op.Person, op.Place, op.N, op.Path, op.For.Round(time.Microsecond)))
+	return strings.TrimSpace(fmt.Sprintf("%14s %s %s %s %s %d %s %s", op.At.Round(time.Microsecond),
+		op.ID, op.Kind, op.Person, op.Place, op.N, op.Path, op.For.Round(time.Microsecond)))
 }
 
 func (p *Program) String() string {
@@ -143,20 +144,25 @@ var themes = []theme{
 		renewal: true, storm: true, setup: func(d dice, s *Setup) { s.share(d, "swap", "swap", "plain") },
 	},
 	{
-		kinds:   []string{"sign in", "sign in", "burst", "burst", "sign out", "sign out", "sign out", "replay", "replay", "replay", "outage", "shard"},
+		kinds: []string{"sign in", "sign in", "burst", "burst", "sign out", "sign out", "sign out",
+			"replay", "replay", "replay", "outage", "shard"},
 		renewal: true, storm: true, setup: func(d dice, s *Setup) { s.share(d, "plain", "plain", "swap") },
 	},
-	{kinds: []string{"sign in", "sign in", "logout user", "logout user", "logout user", "devices", "devices", "evict", "evict"}, steady: true},
+	{kinds: []string{"sign in", "sign in", "logout user", "logout user", "logout user", "devices",
+		"devices", "evict", "evict"}, steady: true},
 	{
-		kinds: []string{"sign in", "sign in", "stream", "stream", "sign out", "sign out", "logout user", "replay", "replay", "outage", "shard", "shard"},
+		kinds: []string{"sign in", "sign in", "stream", "stream", "sign out", "sign out", "logout user",
+			"replay", "replay", "outage", "shard", "shard"},
 		storm: true, setup: func(d dice, s *Setup) { s.share(d, "plain", "plain", "swap") },
 	},
 	{
-		kinds: []string{"frame", "frame", "sign in", "sign in", "revoke", "visit", "visit", "visit"}, renewal: true, steady: true,
+		kinds:   []string{"frame", "frame", "sign in", "sign in", "revoke", "visit", "visit", "visit"},
+		renewal: true, steady: true,
 		place: frame, setup: func(_ dice, s *Setup) { s.Space, s.ThirdParty = true, true },
 	},
 	{
-		kinds: []string{"frame", "frame", "sign in", "sign in", "give up", "give up", "switch", "switch", "visit"}, steady: true,
+		kinds: []string{"frame", "frame", "sign in", "sign in", "give up", "give up", "switch", "switch",
+			"visit"}, steady: true,
 		place: frame, setup: func(d dice, s *Setup) { // as much as fits into cookies
 			s.Space, s.ThirdParty, s.Store, s.Replicas = true, true, "", 1
 			s.Crowd, s.Band = 22+d.below(4, "crowd of"), 15+d.below(4, "band of")
@@ -173,8 +179,10 @@ func (s *Setup) share(d dice, stores ...string) {
 
 func (f *Faults) draw(d dice) {
 	for name, p := range map[string]*float64{
-		"StoreError": &f.StoreError, "StoreErrorAfter": &f.StoreErrorAfter, "StoreSlow": &f.StoreSlow, "StoreLate": &f.StoreLate, "StoreSilent": &f.StoreSilent,
-		"Provider5xx": &f.Provider5xx, "ProviderError": &f.ProviderError, "ProviderLost": &f.ProviderLost, "ProviderSlow": &f.ProviderSlow, "ProviderSilent": &f.ProviderSilent,
+		"StoreError": &f.StoreError, "StoreErrorAfter": &f.StoreErrorAfter, "StoreSlow": &f.StoreSlow,
+		"StoreLate": &f.StoreLate, "StoreSilent": &f.StoreSilent,
+		"Provider5xx": &f.Provider5xx, "ProviderError": &f.ProviderError, "ProviderLost": &f.ProviderLost,
+		"ProviderSlow": &f.ProviderSlow, "ProviderSilent": &f.ProviderSilent,
 		"BrowserLost": &f.BrowserLost, "BrowserSlow": &f.BrowserSlow, "BrowserLeaves": &f.BrowserLeaves,
 	} {
 		if d.chance(0.35, name) {

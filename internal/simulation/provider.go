@@ -171,7 +171,8 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 // fate decides what happens to a request.
 func (p *provider) fate(id string) fate {
 	d := p.w.dice
-	quick := fate{effect: d.between(0, 50*time.Millisecond, id+" effect"), answer: d.between(0, 50*time.Millisecond, id+" answer")}
+	quick := fate{effect: d.between(0, 50*time.Millisecond, id+" effect"),
+		answer: d.between(0, 50*time.Millisecond, id+" answer")}
 	f := p.w.faults
 	if !p.w.faulty(id) {
 		return quick
@@ -183,7 +184,8 @@ func (p *provider) fate(id string) fate {
 		{f.Provider5xx, fate{quick.effect, quick.answer, nil, "status 503"}},
 		{f.ProviderError, fate{never, quick.answer, errNetwork, "error before"}},
 		{f.ProviderLost, fate{quick.effect, quick.answer, errNetwork, "answer lost"}},
-		{f.ProviderSlow, fate{d.between(50*time.Millisecond, 9*time.Second, id+" slow"), d.between(0, 5*time.Second, id+" slow answer"), nil, "slow"}},
+		{f.ProviderSlow, fate{d.between(50*time.Millisecond, 9*time.Second, id+" slow"),
+			d.between(0, 5*time.Second, id+" slow answer"), nil, "slow"}},
 		{f.ProviderSilent, fate{never, never, nil, "silence"}},
 	}
 	at := d.fraction(id + " fault")
@@ -201,8 +203,10 @@ func (p *provider) answer(u *use, req *http.Request, form url.Values) (status in
 	switch req.URL.Path {
 	case "/.well-known/openid-configuration":
 		issuer := p.w.site.Provider
-		return 200, fmt.Sprintf(`{"issuer":%q,"authorization_endpoint":%q,"token_endpoint":%q,"userinfo_endpoint":%q,"jwks_uri":%q,"id_token_signing_alg_values_supported":["RS256"]}`,
-			issuer, issuer+"/oauth/authorize", issuer+"/oauth/token", issuer+"/oauth/userinfo", issuer+"/oauth/jwks"), "metadata"
+		return 200, fmt.Sprintf(`{"issuer":%q,"authorization_endpoint":%q,"token_endpoint":%q,`+
+			`"userinfo_endpoint":%q,"jwks_uri":%q,"id_token_signing_alg_values_supported":["RS256"]}`,
+			issuer, issuer+"/oauth/authorize", issuer+"/oauth/token", issuer+"/oauth/userinfo",
+			issuer+"/oauth/jwks"), "metadata"
 	case "/oauth/jwks":
 		public := signingKey().PublicKey
 		return 200, fmt.Sprintf(`{"keys":[{"kty":"RSA","use":"sig","alg":"RS256","kid":"1","n":%q,"e":%q}]}`,
@@ -227,7 +231,8 @@ func (p *provider) user(req *http.Request) (status int, body, told string) {
 	if req.URL.Path == "/api/whoami-v2" {
 		return 200, fmt.Sprintf(`{"type":"user","id":%q,"name":%q,"fullname":%q,"orgs":[]}`, subOf(name), name, name), name
 	}
-	return 200, fmt.Sprintf(`{"sub":%q,"preferred_username":%q,"name":%q,"orgs":[%s]}`, subOf(name), name, name, p.orgsOf(name)), name
+	return 200, fmt.Sprintf(`{"sub":%q,"preferred_username":%q,"name":%q,"orgs":[%s]}`, subOf(name),
+		name, name, p.orgsOf(name)), name
 }
 
 // tokenEndpoint implements RFC 6749 sections 4.1.3 and 6: a code and a refresh
@@ -287,7 +292,8 @@ func (p *provider) idToken(g *grant, nonce string) string {
 		nonce = fmt.Sprintf(`,"nonce":%q`, nonce)
 	}
 	payload := encode([]byte(`{"alg":"RS256","kid":"1"}`)) + "." + encode(fmt.Appendf(nil,
-		`{"iss":%q,"aud":%q,"sub":%q,"iat":%d,"exp":%d%s}`, p.w.site.Provider, p.w.site.ClientID, subOf(g.user), now, now+3600, nonce))
+		`{"iss":%q,"aud":%q,"sub":%q,"iat":%d,"exp":%d%s}`, p.w.site.Provider, p.w.site.ClientID,
+		subOf(g.user), now, now+3600, nonce))
 	hash := sha256.Sum256([]byte(payload))
 	signature, err := rsa.SignPKCS1v15(nil, signingKey(), crypto.SHA256, hash[:])
 	if err != nil {
@@ -315,7 +321,9 @@ func (p *provider) orgsOf(name string) string {
 	}
 	var orgs []string
 	for i := range n {
-		orgs = append(orgs, fmt.Sprintf(`{"sub":"%024d","name":"Organization number %d","preferred_username":"organization-%d","picture":"https://hub.example/avatars/%d.png","roleInOrg":"write"}`, i, i, i, i))
+		orgs = append(orgs, fmt.Sprintf(`{"sub":"%024d","name":"Organization number %d",`+
+			`"preferred_username":"organization-%d","picture":"https://hub.example/avatars/%d.png",`+
+			`"roleInOrg":"write"}`, i, i, i, i))
 	}
 	return strings.Join(orgs, ",")
 }

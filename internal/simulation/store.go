@@ -161,7 +161,8 @@ func (p *PlainStore) delete(ctx context.Context, key string) error {
 }
 
 // SwapCtx stores new under a key if the value there is old; nil means absent.
-func (p *SwapStore) SwapCtx(ctx context.Context, key string, old, new []byte, expiry time.Time) (swapped bool, err error) {
+func (p *SwapStore) SwapCtx(ctx context.Context, key string, old, new []byte,
+	expiry time.Time) (swapped bool, err error) {
 	s := p.proc.w.store
 	old, new = bytes.Clone(old), bytes.Clone(new)
 	known := s.w.oracle.holds(p.proc, key)
@@ -233,7 +234,8 @@ func (s *store) fate(proc *process, what, key, id string) fate {
 			return fate{effect: soon, answer: d.between(200*time.Millisecond, 700*time.Millisecond, id+" slow"), what: "slow"}
 		}
 	}
-	quick := fate{effect: d.between(0, 5*time.Millisecond, id+" effect"), answer: d.between(0, 5*time.Millisecond, id+" answer")}
+	quick := fate{effect: d.between(0, 5*time.Millisecond, id+" effect"),
+		answer: d.between(0, 5*time.Millisecond, id+" answer")}
 	f := s.w.faults
 	if !s.w.faulty(id) {
 		return quick

@@ -17,7 +17,8 @@ const (
 // stream opens a stream and waits until it ends, but no longer than stays. It
 // does not delay the end of the run.
 func (w *world) stream(id string, b *browser, at place, stays time.Duration) {
-	x := &exchange{flow: &flow{w: w, id: id, browser: b}, browser: b, at: at, method: "GET", path: streamPath, stays: stays}
+	x := &exchange{flow: &flow{w: w, id: id, browser: b}, browser: b, at: at, method: "GET",
+		path: streamPath, stays: stays}
 	w.streams = append(w.streams, x)
 	go x.perform()
 }

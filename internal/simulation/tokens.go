@@ -35,7 +35,8 @@ func (o *oracle) refreshSent(token string, u *use) {
 		switch {
 		case before.proc == p && (open || before.status != 0 && before.status < 500):
 			o.violated("refresh twice", "%s sends a refresh token of %s again", c.id, g.user)
-		case before.proc != p && !before.proc.dead && (open || before.status == 200 && (g.saved || time.Since(before.at) < turn)):
+		case before.proc != p && !before.proc.dead &&
+			(open || before.status == 200 && (g.saved || time.Since(before.at) < turn)):
 			if o.w.setup.Store == "swap" {
 				o.violated("race", "%s sends a refresh token of %s that %s has sent", c.id, g.user, before.proc.name)
 			} else {

@@ -45,10 +45,12 @@ func Run(start Start, p *Program) *Result {
 	w := &world{
 		boot: start, setup: p.Setup, faults: p.Faults, good: p.Good, dice: dice{p.Seed},
 		driver: newDriver(), browsers: map[string]*browser{}, counts: map[string]int{}, storeKeys: map[string]*session{},
-		replicas: make([]*process, p.Setup.Replicas), lives: make([]int, p.Setup.Replicas), keys: make([]int, p.Setup.Replicas),
+		replicas: make([]*process, p.Setup.Replicas), lives: make([]int, p.Setup.Replicas),
+		keys: make([]int, p.Setup.Replicas),
 		site: Site{
 			Origin: "https://app.example", Host: "app.example", Provider: "https://hub.example",
-			ClientID: "client", ClientSecret: "secret of the client in the simulation", Space: p.Setup.Space, MaxAge: p.Setup.MaxAge,
+			ClientID: "client", ClientSecret: "secret of the client in the simulation", Space: p.Setup.Space,
+			MaxAge: p.Setup.MaxAge,
 		},
 	}
 	w.broken = p.Faults.store()
@@ -59,7 +61,8 @@ func Run(start Start, p *Program) *Result {
 		w.launch(n)
 	}
 	for _, person := range people {
-		w.browsers[person] = &browser{w: w, name: "browser of " + person, person: person, thirdParty: p.Setup.ThirdParty, current: map[string]*session{}}
+		w.browsers[person] = &browser{w: w, name: "browser of " + person, person: person,
+			thirdParty: p.Setup.ThirdParty, current: map[string]*session{}}
 	}
 	if p.Setup.Crowd > 0 {
 		w.browsers["ada"].person = crowd
@@ -179,7 +182,8 @@ func (w *world) do(op Op) {
 		w.provider.revoke(op.Person)
 	case "outage":
 		w.disturbed, w.broken = true, true
-		o := outage{from: time.Now(), to: time.Now().Add(op.For), kind: one(w.dice, op.ID+" outage", "errors", "silence", "read-only", "slow")}
+		o := outage{from: time.Now(), to: time.Now().Add(op.For),
+			kind: one(w.dice, op.ID+" outage", "errors", "silence", "read-only", "slow")}
 		if w.dice.chance(0.5, op.ID+" one") {
 			o.replica = w.replicas[op.N].replica
 		}
@@ -188,7 +192,8 @@ func (w *world) do(op Op) {
 		w.disturbed, w.broken = true, true
 		o := outage{from: time.Now(), kind: one(w.dice, op.ID+" shard", "errors", "read-only", "read-only")}
 		o.to = o.from.Add(op.For * one(w.dice, op.ID+" lasts", time.Duration(1), 6, 60))
-		if o.entries = one(w.dice, op.ID+" entries", "", "hfoauth-session-", "hfoauth-session-", "hfoauth-ended-"); o.entries == "" {
+		if o.entries = one(w.dice, op.ID+" entries", "", "hfoauth-session-", "hfoauth-session-",
+			"hfoauth-ended-"); o.entries == "" {
 			o.shard = op.ID
 		}
 		w.store.outages = append(w.store.outages, o)

@@ -35,7 +35,8 @@ type settings struct {
 // with "swap:" is for our own stores, others are for those of scs. For scs's stores
 // without contexts, the address begins with the kind.
 func openStore(address string) (hfoauth.Store, error) {
-	if kind, rest, _ := strings.Cut(address, ":"); slices.Contains([]string{"redigo", "pq", "mysql", "sqlite"}, kind) {
+	kind, rest, _ := strings.Cut(address, ":")
+	if slices.Contains([]string{"redigo", "pq", "mysql", "sqlite"}, kind) {
 		return openPlain(kind, rest)
 	}
 	address, swap := strings.CutPrefix(address, "swap:")
@@ -106,7 +107,8 @@ func (c *counted) DeleteCtx(ctx context.Context, key string) error {
 // countedSwaps is counted for a store that can compare and swap.
 type countedSwaps struct{ *counted }
 
-func (c countedSwaps) SwapCtx(ctx context.Context, key string, old, new []byte, expiry time.Time) (bool, error) {
+func (c countedSwaps) SwapCtx(ctx context.Context, key string, old, new []byte,
+	expiry time.Time) (bool, error) {
 	c.swaps.Add(1)
 	c.bytes.Add(int64(len(new)))
 	return c.Store.(hfoauth.SwapStore).SwapCtx(ctx, key, old, new, expiry)
@@ -122,7 +124,8 @@ func (c *counted) asStore() hfoauth.Store {
 
 // take returns the counts since it was last called.
 func (c *counted) take() string {
-	return fmt.Sprintf("%d finds, %d commits, %d deletes, %d swaps, %d bytes", c.finds.Swap(0), c.commits.Swap(0), c.deletes.Swap(0), c.swaps.Swap(0), c.bytes.Swap(0))
+	return fmt.Sprintf("%d finds, %d commits, %d deletes, %d swaps, %d bytes", c.finds.Swap(0),
+		c.commits.Swap(0), c.deletes.Swap(0), c.swaps.Swap(0), c.bytes.Swap(0))
 }
 
 func newClient(s settings, store hfoauth.Store) (*hfoauth.Client, error) {

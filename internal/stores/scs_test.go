@@ -56,7 +56,8 @@ func TestStoresOfSCS(t *testing.T) {
 	})
 	t.Run("sqlite3store", func(t *testing.T) {
 		file := "file:" + filepath.Join(t.TempDir(), "sessions.db") + "?_journal_mode=WAL&_busy_timeout=5000"
-		create(t, "sqlite3", file, "CREATE TABLE sessions (token TEXT PRIMARY KEY, data BLOB NOT NULL, expiry REAL NOT NULL)")
+		create(t, "sqlite3", file,
+			"CREATE TABLE sessions (token TEXT PRIMARY KEY, data BLOB NOT NULL, expiry REAL NOT NULL)")
 		testSessions(t, startApp(t, "sqlite:"+file))
 	})
 }
@@ -80,7 +81,8 @@ func startMariaDB(t *testing.T) string {
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	uid, gid := unprivileged(t, dir)
 	data := "--datadir=" + filepath.Join(dir, "data")
-	setup := exec.Command(install, "--no-defaults", data, "--auth-root-authentication-method=normal", "--skip-test-db")
+	setup := exec.Command(install, "--no-defaults", data, "--auth-root-authentication-method=normal",
+		"--skip-test-db")
 	setup.Dir = dir
 	prepare(setup, uid, gid)
 	if out, err := setup.CombinedOutput(); err != nil {
@@ -103,7 +105,8 @@ func startMariaDB(t *testing.T) string {
 	create(t, "mysql", address, "CREATE DATABASE app")
 	// Times of sessions are in UTC, as mysqlstore compares them.
 	address += "app?parseTime=true"
-	create(t, "mysql", address, "CREATE TABLE sessions (token CHAR(128) PRIMARY KEY, data BLOB NOT NULL, expiry TIMESTAMP(6) NOT NULL)")
+	create(t, "mysql", address, "CREATE TABLE sessions (token CHAR(128) PRIMARY KEY, "+
+		"data BLOB NOT NULL, expiry TIMESTAMP(6) NOT NULL)")
 	return address
 }
 

@@ -68,7 +68,9 @@ func eventually(t *testing.T, what string, done func() bool) {
 func startRedis(t *testing.T, args ...string) (*server, string) {
 	t.Helper()
 	port := freePort(t)
-	s := &server{path: "redis-server", args: append([]string{"--bind", "127.0.0.1", "--port", port, "--dir", t.TempDir(), "--appendonly", "yes", "--appendfsync", "always"}, args...)}
+	s := &server{path: "redis-server",
+		args: append([]string{"--bind", "127.0.0.1", "--port", port, "--dir", t.TempDir(), "--appendonly",
+			"yes", "--appendfsync", "always"}, args...)}
 	s.start(t)
 	t.Cleanup(s.stop)
 	probe := redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + port})
@@ -89,14 +91,16 @@ func startPostgres(t *testing.T) (*server, string) {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	uid, gid := unprivileged(t, dir)
-	initdb := exec.Command(filepath.Join(filepath.Dir(found[0]), "initdb"), "-D", filepath.Join(dir, "data"), "-U", "app", "--auth=trust", "-E", "UTF8", "--no-locale")
+	initdb := exec.Command(filepath.Join(filepath.Dir(found[0]), "initdb"), "-D",
+		filepath.Join(dir, "data"), "-U", "app", "--auth=trust", "-E", "UTF8", "--no-locale")
 	initdb.Dir = dir
 	prepare(initdb, uid, gid)
 	if out, err := initdb.CombinedOutput(); err != nil {
 		t.Fatalf("initdb: %v\n%s", err, out)
 	}
 	port := freePort(t)
-	s := &server{path: found[0], uid: uid, gid: gid, args: []string{"-D", filepath.Join(dir, "data"), "-h", "127.0.0.1", "-p", port, "-k", ""}}
+	s := &server{path: found[0], uid: uid, gid: gid,
+		args: []string{"-D", filepath.Join(dir, "data"), "-h", "127.0.0.1", "-p", port, "-k", ""}}
 	s.start(t)
 	t.Cleanup(s.stop)
 	address := "postgres://app@127.0.0.1:" + port + "/postgres?sslmode=disable"
@@ -106,7 +110,9 @@ func startPostgres(t *testing.T) (*server, string) {
 	}
 	defer pool.Close()
 	eventually(t, "PostgreSQL answers", func() bool { return pool.Ping(context.Background()) == nil })
-	if _, err := pool.Exec(context.Background(), "CREATE TABLE sessions (token TEXT PRIMARY KEY, data BYTEA NOT NULL, expiry TIMESTAMPTZ NOT NULL)"); err != nil {
+	_, err = pool.Exec(context.Background(),
+		"CREATE TABLE sessions (token TEXT PRIMARY KEY, data BYTEA NOT NULL, expiry TIMESTAMPTZ NOT NULL)")
+	if err != nil {
 		t.Fatal(err)
 	}
 	return s, address

@@ -29,13 +29,20 @@ func startApp(t *testing.T, address string) *app {
 	t.Helper()
 	a := &app{provider: hfoauthtest.NewServer(t)}
 	var first, second http.Handler
-	one := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { first.ServeHTTP(w, r) }))
-	two := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { second.ServeHTTP(w, r) }))
+	one := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter,
+		r *http.Request) {
+		first.ServeHTTP(w, r)
+	}))
+	two := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter,
+		r *http.Request) {
+		second.ServeHTTP(w, r)
+	}))
 	t.Cleanup(one.Close)
 	t.Cleanup(two.Close)
 	a.one, a.two = one.URL, two.URL
 	registered := a.provider.RegisterApp(hfoauthtest.App{})
-	a.settings = settings{address, a.provider.URL, registered.ClientID, registered.ClientSecret, one.URL + "/login/callback"}
+	a.settings = settings{address, a.provider.URL, registered.ClientID, registered.ClientSecret,
+		one.URL + "/login/callback"}
 	store, err := openStore(address)
 	if err != nil {
 		t.Fatal(err)
@@ -135,13 +142,18 @@ func testPostgresSize(t *testing.T, a *app, address string) {
 	}
 	a.provider.SignIn(t, a.one+"/login", "ada")
 	var sealed, each int64
-	if err := pool.QueryRow(ctx, "SELECT length(data) FROM sessions WHERE token LIKE 'hfoauth-session-%'").Scan(&sealed); err != nil {
+	err = pool.QueryRow(ctx,
+		"SELECT length(data) FROM sessions WHERE token LIKE 'hfoauth-session-%'").Scan(&sealed)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := pool.Exec(ctx, "INSERT INTO sessions SELECT token || n, data, expiry FROM sessions, generate_series(1, 10000) AS n"); err != nil {
+	_, err = pool.Exec(ctx,
+		"INSERT INTO sessions SELECT token || n, data, expiry FROM sessions, generate_series(1, 10000) AS n")
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := pool.QueryRow(ctx, "SELECT pg_total_relation_size('sessions') / count(*) FROM sessions").Scan(&each); err != nil {
+	err = pool.QueryRow(ctx, "SELECT pg_total_relation_size('sessions') / count(*) FROM sessions").Scan(&each)
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Logf("PostgreSQL takes %d bytes, index included, for %d sealed bytes", each, sealed)

@@ -107,7 +107,8 @@ func port(u *url.URL) string {
 // refusal returns the error for a request that is not sent, which says what to
 // do.
 func (t *Transport) refusal(u *url.URL) error {
-	host, remedy := u.Host, fmt.Sprintf("add %q to Config.TokenHosts if it may act as your users, or use another http.Client", u.Hostname())
+	host := u.Host
+	remedy := fmt.Sprintf("add %q to Config.TokenHosts if it may act as your users, or use another http.Client", u.Hostname())
 	switch {
 	case t.named(u):
 		host, remedy = u.Scheme+"://"+u.Host, "it is sent over https only, and over http to loopback"
@@ -125,7 +126,8 @@ func Check(hosts []string) error {
 	for _, host := range hosts {
 		name := strings.TrimPrefix(host, "*.")
 		if _, err := netip.ParseAddr(name); err != nil && !hostName.MatchString(name) {
-			return fmt.Errorf("%q is not the name of a host: write it as api.example.com or *.example.com, without https://, port and path", host)
+			return fmt.Errorf("%q is not the name of a host: write it as api.example.com or *.example.com, "+
+				"without https://, port and path", host)
 		}
 	}
 	return nil

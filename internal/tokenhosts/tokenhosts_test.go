@@ -19,7 +19,8 @@ type network struct {
 
 func (n *network) RoundTrip(r *http.Request) (*http.Response, error) {
 	n.sent = append(n.sent, strings.TrimSpace(r.URL.String()+" "+r.Header.Get("Authorization")))
-	resp := &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader("")), Request: r}
+	resp := &http.Response{StatusCode: 200, Header: http.Header{},
+		Body: io.NopCloser(strings.NewReader("")), Request: r}
 	if to, ok := n.redirects[r.URL.String()]; ok {
 		resp.StatusCode = http.StatusFound
 		resp.Header.Set("Location", to)
@@ -110,11 +111,15 @@ func refused(err error) bool {
 // programs.
 func TestProviderHost(t *testing.T) {
 	for provider, addresses := range map[string]map[string]bool{
-		"http://127.0.0.1:9999":    {"http://127.0.0.1:9999/api": true, "http://127.0.0.1:8080": false, "http://127.0.0.1": false, "http://localhost:9999": false},
-		"http://[::1]:9999":        {"http://[::1]:9999/api": true, "http://[::1]:8080": false},
-		"http://LocalHost":         {"http://localhost:80/api": true, "http://localhost/api": true, "http://localhost:8080": false, "https://localhost": false},
-		"https://id.example:8443":  {"https://id.example:8443/api": true, "https://id.example/api": true, "http://id.example:8443": false, "https://x.id.example": false},
-		"https://id.example/realm": {"https://ID.example/api": true, "https://huggingface.co": false, "https://router.huggingface.co": true},
+		"http://127.0.0.1:9999": {"http://127.0.0.1:9999/api": true, "http://127.0.0.1:8080": false,
+			"http://127.0.0.1": false, "http://localhost:9999": false},
+		"http://[::1]:9999": {"http://[::1]:9999/api": true, "http://[::1]:8080": false},
+		"http://LocalHost": {"http://localhost:80/api": true, "http://localhost/api": true,
+			"http://localhost:8080": false, "https://localhost": false},
+		"https://id.example:8443": {"https://id.example:8443/api": true, "https://id.example/api": true,
+			"http://id.example:8443": false, "https://x.id.example": false},
+		"https://id.example/realm": {"https://ID.example/api": true, "https://huggingface.co": false,
+			"https://router.huggingface.co": true},
 	} {
 		for address, want := range addresses {
 			n := &network{}
@@ -132,13 +137,18 @@ func TestProviderHost(t *testing.T) {
 // A refusal says what to do.
 func TestRefusals(t *testing.T) {
 	for address, want := range map[string]string{
-		"https://api.example/x": `owner: the user's token is not sent to api.example: add "api.example" to Config.TokenHosts if it may act as your users, or use another http.Client`,
-		"http://127.0.0.1:8080": `owner: the user's token is not sent to 127.0.0.1:8080: add "127.0.0.1" to Config.TokenHosts if it may act as your users, or use another http.Client`,
-		"http://listed.example": `owner: the user's token is not sent to http://listed.example: it is sent over https only, and over http to loopback`,
-		"https://huggingface.co/api/models": "owner: the user's token is not sent to huggingface.co: it was issued by http://127.0.0.1:9999: " +
+		"https://api.example/x": `owner: the user's token is not sent to api.example: ` +
+			`add "api.example" to Config.TokenHosts if it may act as your users, or use another http.Client`,
+		"http://127.0.0.1:8080": `owner: the user's token is not sent to 127.0.0.1:8080: ` +
+			`add "127.0.0.1" to Config.TokenHosts if it may act as your users, or use another http.Client`,
+		"http://listed.example": `owner: the user's token is not sent to http://listed.example: ` +
+			`it is sent over https only, and over http to loopback`,
+		"https://huggingface.co/api/models": "owner: the user's token is not sent to huggingface.co: " +
+			"it was issued by http://127.0.0.1:9999: " +
 			"take the Hub's address from OPENID_PROVIDER_URL",
 	} {
-		if _, err := newClient(&network{}, "http://127.0.0.1:9999", "listed.example").Get(address); err == nil || !strings.HasSuffix(err.Error(), want) {
+		_, err := newClient(&network{}, "http://127.0.0.1:9999", "listed.example").Get(address)
+		if err == nil || !strings.HasSuffix(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", address, err, want)
 		}
 	}

@@ -21,13 +21,15 @@ var tasks = []task{
 }
 
 // peers are the other columns; where one has several rows, its fastest counts.
-var peers = []string{"scs memstore", "gorilla/sessions", "zitadel/oidc", "x/oauth2 + go-oidc + gorilla/sessions", "goth"}
+var peers = []string{"scs memstore", "gorilla/sessions", "zitadel/oidc",
+	"x/oauth2 + go-oidc + gorilla/sessions", "goth"}
 
 // summary returns the table at the head of the document: one row a task, one
 // column a library.
 func summary(r *results) (string, error) {
 	var out strings.Builder
-	fmt.Fprintf(&out, "\n| | hfoauth | %s |\n| --- | ---: |%s\n", strings.Join(peers, " | "), strings.Repeat(" ---: |", len(peers)))
+	fmt.Fprintf(&out, "\n| | hfoauth | %s |\n| --- | ---: |%s\n", strings.Join(peers, " | "),
+		strings.Repeat(" ---: |", len(peers)))
 	for _, t := range tasks {
 		ours := fastest(r.table(t.source), t.ours, true)
 		if ours == "" {

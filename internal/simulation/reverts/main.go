@@ -72,7 +72,8 @@ func (r *revert) try() (seed, rule string, err error) {
 	if out, err := exec.Command("go", "test", "-vet=off", "-overlay", filepath.Join(dir, "overlay.json"), "-c", "-o", binary, ".").CombinedOutput(); err != nil {
 		return "", "", fmt.Errorf("%w\n%s", err, out)
 	}
-	out, err := exec.Command(binary, "-test.run", "^TestSimulation$", "-test.timeout", "0", "-first", "-seeds", fmt.Sprint(*seeds)).CombinedOutput()
+	out, err := exec.Command(binary, "-test.run", "^TestSimulation$", "-test.timeout", "0", "-first",
+		"-seeds", fmt.Sprint(*seeds)).CombinedOutput()
 	match := found.FindSubmatch(out)
 	switch {
 	case match != nil:

@@ -25,7 +25,8 @@ const (
 
 var reverts = []revert{
 	{8, "a sign-out that was not stored is retried", []change{
-		{endFile, "	if err == nil {\n		return nil\n	}\n	now := k.config.Now()", "	if true {\n		return err\n	}\n	now := k.config.Now()"},
+		{endFile, "	if err == nil {\n		return nil\n	}\n	now := k.config.Now()",
+			"	if true {\n		return err\n	}\n	now := k.config.Now()"},
 	}},
 	{8, "opening a session reads its tombstone", []change{
 		{openFile, "		if k.store.swapper == nil {\n			mark", "		if false {\n			mark"},
@@ -37,7 +38,8 @@ var reverts = []revert{
 		{openFile, "	case !ok || v.entry.Version < e.Version:", "	case true || !ok || v.entry.Version < e.Version:"},
 	}},
 	{9, "a version that was not stored is saved later", []change{
-		{renewFile, "func (k *Keeper[S]) saveLater(e *Entry[S]) {", "func (k *Keeper[S]) saveLater(e *Entry[S]) {\n	if true {\n		return\n	}"},
+		{renewFile, "func (k *Keeper[S]) saveLater(e *Entry[S]) {",
+			"func (k *Keeper[S]) saveLater(e *Entry[S]) {\n	if true {\n		return\n	}"},
 	}},
 	{10, "replicas take turns", []change{
 		{renewFile, "	if !k.remote {\n		current, err := k.reopen", "	if true {\n		current, err := k.reopen"},
@@ -46,20 +48,25 @@ var reverts = []revert{
 		{renewFile, "; ok && !v.confirmed {\n		return", "; ok && !v.confirmed && false {\n		return"},
 	}},
 	{10, "a dead token is not sent twice", []change{
-		{renewalFile, "next, err := r.sessions.Refuse(ctx, e, left, left.token.Expiry)", "next, err := e, error(nil)\n	if !r.now().Before(left.token.Expiry) {\n		return nil, ErrNotSignedIn\n	}"},
+		{renewalFile, "next, err := r.sessions.Refuse(ctx, e, left, left.token.Expiry)",
+			"next, err := e, error(nil)\n	if !r.now().Before(left.token.Expiry) {\n		return nil, ErrNotSignedIn\n	}"},
 	}},
 	{10, "a user whose access token is good does not wait", []change{
 		{renewalFile, "wait := !r.now().Before(e.Data.token.Expiry)", "wait := true"},
 	}},
 	{11, "with a store a renewal sets no cookie", []change{
-		{sessionFile, "		case e.Value == \"\" || e.Value == value:", "		case e.Value == \"\":\n			c.cookies.set(w, name, value, cookieLifetime(e, c.now()))\n			return e, nil\n		case e.Value == value:"},
+		{sessionFile, "		case e.Value == \"\" || e.Value == value:",
+			"		case e.Value == \"\":\n			c.cookies.set(w, name, value, cookieLifetime(e, " +
+				"c.now()))\n			return e, nil\n		case e.Value == value:"},
 	}},
 	{11, "a renewal checks for a sign-out before it sets a cookie", []change{
 		{sessionFile, "		case !c.sessions.Ended(e.ID):", "		default:"},
-		{renewFile, "	if _, ended := k.ended.Get(e.ID, k.config.Now()); ended {\n		return nil, ErrEnded\n	}\n	return e, nil", "	return e, nil"},
+		{renewFile, "	if _, ended := k.ended.Get(e.ID, k.config.Now()); " +
+			"ended {\n		return nil, ErrEnded\n	}\n	return e, nil", "	return e, nil"},
 	}},
 	{12, "the sessions of a user end by an epoch, not by a clock", []change{
-		{endFile, "return forgotten || current.mark == e.epoch.mark, nil", "return forgotten || current.until.IsZero() || e.Started.After(current.until.Add(-k.config.MaxAge)), nil"},
+		{endFile, "return forgotten || current.mark == e.epoch.mark, nil", "return forgotten || " +
+			"current.until.IsZero() || e.Started.After(current.until.Add(-k.config.MaxAge)), nil"},
 	}},
 	{12, "the epoch decides", []change{
 		{endFile, "return forgotten || current.mark == e.epoch.mark, nil", "return true || forgotten, nil"},
@@ -68,10 +75,12 @@ var reverts = []revert{
 		{endFile, "	for _, l := range list {\n		err := k.bury", "	for _, l := range list[:0] {\n		err := k.bury"},
 	}},
 	{13, "a claim works once in a process", []change{
-		{parkFile, " || !k.claimed.PutNew(key, struct{}{}, 1, now, p.until) {", " || false && !k.claimed.PutNew(key, struct{}{}, 1, now, p.until) {"},
+		{parkFile, " || !k.claimed.PutNew(key, struct{}{}, 1, now, p.until) {",
+			" || false && !k.claimed.PutNew(key, struct{}{}, 1, now, p.until) {"},
 	}},
 	{13, "a claim works once across replicas", []change{
-		{parkFile, "swapped, err := k.store.swap(ctx, key, sealed, k.sealParked(key, &p), p.until)", "swapped, err := true, error(nil)"},
+		{parkFile, "swapped, err := k.store.swap(ctx, key, sealed, k.sealParked(key, &p), p.until)",
+			"swapped, err := true, error(nil)"},
 	}},
 	{13, "a parked session does not rely on the store to expire it", []change{
 		{parkFile, " || !k.config.Now().Before(p.until) {", " {"},
@@ -80,7 +89,8 @@ var reverts = []revert{
 		{frameFile, "		c.endSuperseded(ctx, r)\n", ""},
 	}},
 	{13, "a store fault does not lose a claim", []change{
-		{parkFile, "	if p.taker == [16]byte{} {", "	if p.taker == k.owner {\n		return nil, \"\", nil\n	}\n	if p.taker == [16]byte{} {"},
+		{parkFile, "	if p.taker == [16]byte{} {",
+			"	if p.taker == k.owner {\n		return nil, \"\", nil\n	}\n	if p.taker == [16]byte{} {"},
 	}},
 	{13, "a dead session does not hide a good one", []change{
 		{sessionFile, "			missing = err\n", "			return nil, err\n"},
@@ -95,10 +105,13 @@ var reverts = []revert{
 		{sessionFile, "		return e.End.Sub(now)", "		return e.Expiry.Sub(now)"},
 	}},
 	{14, "a session that the provider refuses ends on all replicas", []change{
-		{renewFile, "	next.sealed = k.config.Stored.Seal(k.encode(next), next.key)", "	if next.Version%2 == 1 {\n		k.supersede(next)\n		return next, nil\n	}\n	next.sealed = k.config.Stored.Seal(k.encode(next), next.key)"},
+		{renewFile, "	next.sealed = k.config.Stored.Seal(k.encode(next), next.key)",
+			"	if next.Version%2 == 1 {\n		k.supersede(next)\n		return next, " +
+				"nil\n	}\n	next.sealed = k.config.Stored.Seal(k.encode(next), next.key)"},
 	}},
 	{14, "a session ends at its maximum age", []change{
-		{renewFile, "next.Data, next.Version, next.Expiry = data, version, earlier(expiry, e.End)", "next.Data, next.Version, next.Expiry = data, version, expiry"},
+		{renewFile, "next.Data, next.Version, next.Expiry = data, version, earlier(expiry, e.End)",
+			"next.Data, next.Version, next.Expiry = data, version, expiry"},
 		{openFile, "	e.Expiry = earlier(e.Expiry, e.End)\n	return e\n", "	return e\n"},
 	}},
 	{15, "the store calls of a request share their time", []change{

@@ -25,8 +25,10 @@ var claims = []claim{
 	{"conformance rows passed", []string{"hfoauth_conformance_test.go"}},
 	{"fault cases passed", []string{"internal/e2e/faults_test.go"}},
 	{"browser cases passed", []string{
-		"internal/e2e/back_test.go", "internal/e2e/button_test.go", "internal/e2e/emulation_test.go", "internal/e2e/examples_test.go",
-		"internal/e2e/frame_test.go", "internal/e2e/looks_test.go", "internal/e2e/mcp_test.go", "internal/e2e/quickstart_test.go", "internal/e2e/standin_test.go",
+		"internal/e2e/back_test.go", "internal/e2e/button_test.go", "internal/e2e/emulation_test.go",
+		"internal/e2e/examples_test.go",
+		"internal/e2e/frame_test.go", "internal/e2e/looks_test.go", "internal/e2e/mcp_test.go",
+		"internal/e2e/quickstart_test.go", "internal/e2e/standin_test.go",
 	}},
 	{"browser harness cases passed", []string{"internal/e2e/harness_test.go"}},
 	{"cases behind shared caches passed", []string{"internal/e2e/sharedcaches_test.go"}},

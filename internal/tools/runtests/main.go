@@ -21,7 +21,8 @@ import (
 
 func main() {
 	check := flag.Bool("check", false, "run gofmt, go vet for other systems, and the tests that need only Go")
-	providers := flag.Bool("providers", false, "run the tests of internal/e2e with the build tag providers, after make providers")
+	providers := flag.Bool("providers", false,
+		"run the tests of internal/e2e with the build tag providers, after make providers")
 	slowest := flag.Int("slowest", 10, "number of slowest tests to list")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)

@@ -95,7 +95,8 @@ var systems = []string{"linux", "darwin", "windows"}
 // vetElsewhere runs go vet for all systems, this one first.
 func vetElsewhere(ctx context.Context, modules []module) error {
 	var errs []error
-	order := append([]string{runtime.GOOS}, slices.DeleteFunc(slices.Clone(systems), func(s string) bool { return s == runtime.GOOS })...)
+	order := append([]string{runtime.GOOS},
+		slices.DeleteFunc(slices.Clone(systems), func(s string) bool { return s == runtime.GOOS })...)
 	for _, system := range order {
 		for _, m := range modules {
 			command := goCommand(ctx, m.Dir, "vet", "./...")

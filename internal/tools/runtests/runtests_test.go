@@ -77,7 +77,13 @@ func TestNamesWithSlashes(t *testing.T) {
 
 func TestCases(t *testing.T) {
 	r := readEvents(t)
-	for name, want := range map[string]int{"TestTable": 1, "TestPlain": 1, "TestSkipped": 0, "TestHangs": 0, "TestTab": 0} {
+	for name, want := range map[string]int{
+		"TestTable":   1,
+		"TestPlain":   1,
+		"TestSkipped": 0,
+		"TestHangs":   0,
+		"TestTab":     0,
+	} {
 		if got := r.passedCases("m", name); got != want {
 			t.Errorf("%s: %d cases, want %d", name, got, want)
 		}
@@ -89,7 +95,8 @@ func TestCases(t *testing.T) {
 
 func TestClaims(t *testing.T) {
 	root := t.TempDir()
-	source := "package x\nfunc TestPlain(t *testing.T) {}\nfunc TestMain(m *testing.M) {}\nfunc helper() {}\nfunc TestGone(t *testing.T) {}\n"
+	source := "package x\nfunc TestPlain(t *testing.T) {}\nfunc TestMain(m *testing.M) {}\nfunc " +
+		"helper() {}\nfunc TestGone(t *testing.T) {}\n"
 	if err := os.WriteFile(filepath.Join(root, "a_test.go"), []byte(source), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +134,8 @@ func TestClaimsOfThisRepository(t *testing.T) {
 }
 
 func TestPortable(t *testing.T) {
-	modules := []module{{Path: modulePath}, {Path: modulePath + "/internal/e2e"}, {Path: modulePath + "/examples/gallery"}}
+	modules := []module{{Path: modulePath}, {Path: modulePath + "/internal/e2e"},
+		{Path: modulePath + "/examples/gallery"}}
 	got := portable(modules)
 	if len(got) != 2 || got[1].Path != modulePath+"/examples/gallery" {
 		t.Errorf("portable modules: %v", got)
