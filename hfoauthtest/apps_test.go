@@ -77,4 +77,7 @@ func TestClientIDMetadataDocumentSignIn(t *testing.T) {
 			t.Errorf("%s: %d %v", clientID, status, response)
 		}
 	}
+	if app.Client().CheckRedirect != nil {
+		t.Error("the configured client follows no redirects any more")
+	}
 }

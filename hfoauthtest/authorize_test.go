@@ -63,6 +63,30 @@ func TestAuthorizeRefusesMore(t *testing.T) {
 	}
 }
 
+// No parameter may be repeated (RFC 6749 section 3.1) but those that say so.
+func TestAuthorizeRefusesRepeatedParameters(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{redirect}})
+	for _, name := range []string{"state", "nonce", "scope", "code_challenge", "response_type"} {
+		params := authorization(app, func(p url.Values) { p.Add(name, p.Get(name)) })
+		if _, response := consent(t, hub, params, adaApproves); response.Get("error") != "invalid_request" {
+			t.Errorf("two of %s: %v, want invalid_request", name, response)
+		}
+	}
+}
+
+func TestAuthorizeAnswersOnlyWithACode(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{redirect}})
+	for _, kind := range []string{"", "token", "code id_token", "none"} {
+		params := authorization(app, func(p url.Values) { p.Set("response_type", kind) })
+		_, response := consent(t, hub, params, adaApproves)
+		if got := response.Get("error"); got != "unsupported_response_type" {
+			t.Errorf("response_type %q: %v, want unsupported_response_type", kind, response)
+		}
+	}
+}
+
 func mustParse(t *testing.T, address string) *url.URL {
 	t.Helper()
 	u, err := url.Parse(address)

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
@@ -40,6 +41,33 @@ func TestDeviceCodes(t *testing.T) {
 	}
 	if !strings.ContainsAny(codes.String(), "AEIOU") || !strings.ContainsAny(codes.String(), "0123456789") {
 		t.Errorf("no vowel or no digit in fifty codes: %s", codes.String())
+	}
+}
+
+// Each poll begins the interval anew, even one that is too fast (RFC 8628
+// section 3.5).
+func TestDevicePollsTooFast(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	clock := time.Now()
+	hub.Configure(func(s *hfoauthtest.Settings) { s.Now = func() time.Time { return clock } })
+	app := hub.RegisterApp(hfoauthtest.App{Public: true})
+	form := url.Values{"client_id": {app.ClientID}}
+	_, started := call(t, hub.URL+"/oauth/device", "", "", form)
+	form.Set("grant_type", deviceGrant)
+	form.Set("device_code", started["device_code"].(string))
+	for i, poll := range []struct {
+		after time.Duration // since the poll before
+		want  string
+	}{
+		{0, "authorization_pending"},
+		{5*time.Second - time.Millisecond, "slow_down"},
+		{3 * time.Second, "slow_down"},
+		{5 * time.Second, "authorization_pending"},
+	} {
+		clock = clock.Add(poll.after)
+		if _, answer := call(t, hub.URL+"/oauth/token", "", "", form); answer["error"] != poll.want {
+			t.Errorf("poll %d, %v after the one before: %v, want %s", i+1, poll.after, answer["error"], poll.want)
+		}
 	}
 }
 

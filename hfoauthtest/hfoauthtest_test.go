@@ -185,6 +185,17 @@ func TestTokenRefuses(t *testing.T) {
 	}
 }
 
+func TestTokenRequestNeedsTheRedirectURI(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{redirect}})
+	form := codeForm(approved(t, hub, app))
+	form.Del("redirect_uri")
+	status, body := call(t, hub.URL+"/oauth/token", app.ClientID, app.ClientSecret, form)
+	if status != 400 || body["error"] != "invalid_grant" {
+		t.Errorf("%d %v, want 400 invalid_grant", status, body)
+	}
+}
+
 func TestTokens(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
 	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{redirect}})

@@ -310,6 +310,56 @@ func TestSecretsAndRequests(t *testing.T) {
 	}
 }
 
+// What an endpoint received is recorded even if a fault answers or changes it.
+func TestRequestsAreRecordedBeforeFaults(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	hub.SetFault(hfoauthtest.TokenEndpoint, func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			r.Header.Set("Authorization", "changed")
+			r.Form.Set("code", "changed")
+			hfoauthtest.Answer(http.StatusServiceUnavailable, "{}")(nil).ServeHTTP(w, r)
+		})
+	})
+	call(t, hub.URL+"/oauth/token", "app", "unknown secret", url.Values{"code": {"sent"}})
+	if got := hub.Calls(hfoauthtest.TokenEndpoint); got != 1 {
+		t.Fatalf("%d calls, want 1", got)
+	}
+	request := hub.Requests(hfoauthtest.TokenEndpoint)[0]
+	if got := request.Header.Get("Authorization"); !strings.HasPrefix(got, "Basic ") {
+		t.Errorf("Authorization is %q, want as it was sent", got)
+	}
+	if got := request.Form.Get("code"); got != "sent" {
+		t.Errorf("code is %q, want as it was sent", got)
+	}
+	if secret := url.QueryEscape("unknown secret"); !slices.Contains(hub.Secrets(), secret) {
+		t.Errorf("Secrets lacks %s", secret)
+	}
+}
+
+func TestFormsAreBounded(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	form := url.Values{"grant_type": {"authorization_code"}, "code": {strings.Repeat("x", 2<<20)}}
+	if status, answer := call(t, hub.URL+"/oauth/token", "", "", form); status != 400 || answer["error"] != "invalid_request" {
+		t.Errorf("two mebibytes: %d %v, want 400 invalid_request", status, answer)
+	}
+}
+
+// RFC 6750 section 2.1 names one scheme.
+func TestOnlyBearerTokensCount(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	token := hub.AccessToken("ada", hub.RegisterApp(hfoauthtest.App{}).ClientID)
+	for scheme, want := range map[string]int{"Bearer": 200, "bearer": 200, "Token": 401, "Basic": 401} {
+		req, err := http.NewRequest(http.MethodGet, hub.URL+"/oauth/userinfo", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", scheme+" "+token)
+		if status, _ := answer(t, req); status != want {
+			t.Errorf("%s: %d, want %d", scheme, status, want)
+		}
+	}
+}
+
 func TestRequestsAreBounded(t *testing.T) {
 	hub := hfoauthtest.New("http://hub.example")
 	const sent = 5000

@@ -226,6 +226,22 @@ func TestRemovedUserGetsNoToken(t *testing.T) {
 	}
 }
 
+func TestRemovedUserGetsNoTokenByDevice(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	app := hub.RegisterApp(hfoauthtest.App{Public: true})
+	form := url.Values{"client_id": {app.ClientID}}
+	_, device := call(t, hub.URL+"/oauth/device", "", "", form)
+	if err := hub.ApproveDevice(device["user_code"].(string), "ada"); err != nil {
+		t.Fatal(err)
+	}
+	hub.RemoveUser("ada")
+	form.Set("grant_type", deviceGrant)
+	form.Set("device_code", device["device_code"].(string))
+	if status, answer := call(t, hub.URL+"/oauth/token", "", "", form); status != 400 || answer["error"] != "access_denied" {
+		t.Errorf("%d %v, want 400 access_denied", status, answer)
+	}
+}
+
 func TestAvatar(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
 	resp, err := browser.Get(hub.URL + "/avatars/%3Cada%3E")
