@@ -76,7 +76,7 @@ func (k *Keeper[S]) endStored(ctx context.Context, key string, unlessShared bool
 	}
 	backlog.add(name+key, end, func(ctx context.Context) error {
 		err := k.bury(ctx, key, spares)
-		if err == nil {
+		if err == nil && !unlessShared {
 			k.pending.Take(key, k.config.Now())
 		}
 		return err

@@ -80,6 +80,26 @@ func TestEndOfASharedSessionDuringAnOutage(t *testing.T) {
 	})
 }
 
+// Until the store has the end, this process refuses the session, even once a sign-in
+// that waited as well has spared it.
+func TestEndOfASharedSessionIsKnown(t *testing.T) {
+	withStores(t, func(t *testing.T, w *world) {
+		k, other := w.replica(), w.replica()
+		_, shared := w.startShared(other)
+		w.fail()
+		k.EndUnlessShared(t.Context(), shared)
+		if err := k.End(t.Context(), shared); !errors.Is(err, ErrUnavailable) {
+			t.Errorf("%v, want %v", err, ErrUnavailable)
+		}
+		w.fail("commit session", "commit ended") // the store is up, and takes no end yet
+		time.Sleep(time.Minute)
+		w.expect(k, shared, none)
+		w.mend()
+		time.Sleep(time.Minute)
+		w.expect(other, shared, none)
+	})
+}
+
 // EndEntry needs no cookie.
 func TestEndEntry(t *testing.T) {
 	withAll(t, func(t *testing.T, w *world) {
