@@ -27,9 +27,9 @@ const (
 	maxRenewalBytes = 16 << 20
 )
 
-// version identifies a version of a session. Each is renewed once, and its user
-// is read once.
-type version struct {
+// generation identifies the tokens of a session. They are renewed once, and their
+// user is read once.
+type generation struct {
 	id     sessions.ID
 	number uint64
 	user   bool
@@ -39,7 +39,7 @@ type version struct {
 type renewals struct {
 	provider *provider.Provider
 	sessions *sessions.Keeper[*record]
-	flights  *flight.Group[version, *entry]
+	flights  *flight.Group[generation, *entry]
 	now      func() time.Time
 	logger   *slog.Logger
 }
@@ -47,7 +47,7 @@ type renewals struct {
 func newRenewals(p *provider.Provider, keeper *sessions.Keeper[*record], now func() time.Time,
 	logger *slog.Logger) *renewals {
 	limits := flight.Limits[*entry]{Results: maxRenewals, Size: memory, Total: maxRenewalBytes}
-	flights := flight.New[version](renewalTimeout, limits, now)
+	flights := flight.New[generation](renewalTimeout, limits, now)
 	flights.OnPanic = logPanic(logger)
 	return &renewals{p, keeper, flights, now, logger}
 }
@@ -66,7 +66,7 @@ func (r *renewals) fresh(ctx context.Context, e *entry) (*entry, error) {
 	if e.Data.token.RefreshToken == "" || r.now().Before(e.Data.renewAt()) {
 		return e, nil
 	}
-	key, patience := version{e.ID, e.Version, false}, callbackTimeout
+	key, patience := generation{e.ID, e.Generation(), false}, callbackTimeout
 	if r.now().Before(e.Data.token.Expiry) {
 		if r.flights.Running(key) {
 			return e, nil
@@ -119,8 +119,8 @@ func (r *renewals) renew(ctx context.Context, e *entry) (*entry, time.Time, erro
 	switch {
 	case err != nil: // remembered, so that a request that asks twice does not wait twice
 		return nil, r.now().Add(retryTurn), ended(err)
-	case lease == nil && current.Version == e.Version:
-		return e, r.now().Add(retryTurn), nil // another replica is renewing it
+	case lease == nil && current.Generation() == e.Generation():
+		return current, r.now().Add(retryTurn), nil // another replica is renewing it
 	case lease == nil:
 		return current, never, nil
 	}
@@ -131,7 +131,7 @@ func (r *renewals) renew(ctx context.Context, e *entry) (*entry, time.Time, erro
 	if refusal, ok := errors.AsType[*provider.Error](err); ok && refusal.Code == "invalid_grant" {
 		if wait {
 			newest, err := lease.Await(ctx)
-			if errors.Is(err, sessions.ErrEnded) || err == nil && newest.Version != current.Version {
+			if errors.Is(err, sessions.ErrEnded) || err == nil && newest.Generation() != current.Generation() {
 				return newest, never, ended(err)
 			} // even if the store failed, the dead token must not be sent again
 		}
@@ -156,7 +156,7 @@ func (r *renewals) renew(ctx context.Context, e *entry) (*entry, time.Time, erro
 	if err != nil { // the user is as before
 		return next, never, nil
 	}
-	next, err = r.sessions.Renew(ctx, next, renewed.withUser(user), renewed.expiry())
+	next, err = r.sessions.Update(ctx, next, renewed.withUser(user))
 	return next, never, ended(err)
 }
 
@@ -169,7 +169,7 @@ func (r *renewals) withCurrentUser(ctx context.Context, e *entry) (*entry, error
 	}
 	ctx, cancel := context.WithTimeout(ctx, callbackTimeout)
 	defer cancel()
-	current, err := r.flights.Do(ctx, version{e.ID, e.Version, true},
+	current, err := r.flights.Do(ctx, generation{e.ID, e.Generation(), true},
 		func(ctx context.Context) (*entry, time.Time, error) {
 			user, err := fetchUser(ctx, r.provider, e.Data.token.AccessToken, e.User)
 			switch {
@@ -178,7 +178,10 @@ func (r *renewals) withCurrentUser(ctx context.Context, e *entry) (*entry, error
 			case err != nil:
 				return nil, r.now().Add(retryRenewal), err
 			}
-			next, err := r.sessions.Renew(ctx, e, e.Data.withUser(user), e.Expiry)
+			next, err := r.sessions.Update(ctx, e, e.Data.withUser(user))
+			if err == nil && !r.now().Before(next.Data.userUntil) { // renewed, with the old user
+				next, err = r.sessions.Update(ctx, next, next.Data.withUser(user))
+			}
 			return next, time.Time{}, ended(err)
 		})
 	return current, unavailable(err)

@@ -163,6 +163,82 @@ func TestMembershipsThatCannotBeReadAgain(t *testing.T) {
 	}
 }
 
+// withStaleUser calls test, for a session in a cookie and one in a store, in the last
+// minutes of an access token with which the user could not be read. visit asks for a
+// page of the user's organization and returns the status.
+func withStaleUser(t *testing.T, test func(t *testing.T, s *site, visit func() int)) {
+	t.Helper()
+	for name, store := range map[string]func() hfoauth.Store{
+		"cookie": func() hfoauth.Store { return nil },
+		"store":  func() hfoauth.Store { return newMapStore() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newVirtualSite(t, withStore(store()))
+				cookie := s.newSession(ada)
+				page := s.client.RequireOrg("engines", hfoauth.RoleAny)(http.HandlerFunc(letIn))
+				visit := func() int {
+					w := httptest.NewRecorder()
+					page.ServeHTTP(w, requestWith(cookie))
+					for _, set := range w.Result().Cookies() {
+						if set.Name == cookie.Name {
+							cookie = set
+						}
+					}
+					return w.Code
+				}
+				s.hub.SetFault(hfoauthtest.UserInfoEndpoint, hfoauthtest.Answer(503, ""))
+				time.Sleep(8*time.Hour - 2*time.Minute)
+				visit() // the tokens are renewed, and the user cannot be read
+				s.hub.SetFault(hfoauthtest.UserInfoEndpoint, nil)
+				time.Sleep(8*time.Hour - 2*time.Minute)
+				test(t, s, visit)
+			})
+		})
+	}
+}
+
+// A user who is read again during a slow renewal does not cost the session the
+// tokens that the renewal then brings.
+func TestUserReadDuringARenewal(t *testing.T) {
+	withStaleUser(t, func(t *testing.T, s *site, visit func() int) {
+		s.hub.SetFault(hfoauthtest.TokenEndpoint, hfoauthtest.Delay(5*time.Second))
+		if got := visit(); got != 200 {
+			t.Errorf("while the tokens are renewed: %d, want 200", got)
+		}
+		if got := visit(); got != 200 {
+			t.Errorf("while the tokens are still renewed: %d, want 200", got)
+		}
+		time.Sleep(10 * time.Minute)
+		if got := visit(); got != 200 {
+			t.Errorf("with the renewed tokens: %d, want 200", got)
+		}
+		if calls := s.hub.Calls(hfoauthtest.TokenEndpoint); calls != 3 {
+			t.Errorf("%d token calls, want 3: one sign-in and two renewals", calls)
+		}
+	})
+}
+
+// If the tokens are renewed meanwhile, the user who was read again decides, and not
+// the one whom the renewal left in the session.
+func TestRenewalWhileTheUserIsRead(t *testing.T) {
+	withStaleUser(t, func(t *testing.T, s *site, visit func() int) {
+		s.hub.AddUser(hfoauthtest.User{Username: "ada"}) // who has left
+		s.hub.SetFault(hfoauthtest.TokenEndpoint, hfoauthtest.Delay(5*time.Second))
+		var reads atomic.Int32
+		s.hub.SetFault(hfoauthtest.UserInfoEndpoint, func(next http.Handler) http.Handler {
+			fault := hfoauthtest.Answer(503, "")(next)
+			if reads.Add(1) == 1 {
+				fault = hfoauthtest.Delay(8 * time.Second)(next)
+			}
+			return fault
+		})
+		if got := visit(); got != 403 {
+			t.Errorf("a member who has left: %d, want 403", got)
+		}
+	})
+}
+
 // A burst of requests with one old cookie makes one token call, and all requests
 // succeed.
 func TestBurst(t *testing.T) {

@@ -27,17 +27,34 @@ const (
 	pollInterval = 250 * time.Millisecond
 )
 
-// A renewal's version is the next even number and a refusal's the odd one before
-// it, so that if another replica did get tokens, they replace the refusal.
-func afterRenewal(version uint64) uint64 { return (version + 2) &^ 1 }
-func afterRefusal(version uint64) uint64 { return version | 1 }
+// A renewal's version is the next multiple of four, a refusal's is two above the
+// one before, and an update adds one. So whatever is saved first, tokens that
+// another replica got replace a refusal and an update, and a refusal replaces an
+// update.
+func afterRenewal(version uint64) uint64 { return (version + 4) &^ 3 }
+func afterRefusal(version uint64) uint64 { return version | 2 }
+func afterUpdate(version uint64) uint64  { return version | 1 }
+
+// Generation is a number that grows with each renewal and refusal, but not with an
+// update: versions of one generation are renewed once.
+func (e *Entry[S]) Generation() uint64 { return e.Version >> 1 }
 
 // Renew replaces a session's data. The new version is used from now on, even if
 // it cannot be stored yet: then it is saved as soon as possible. The result may
 // be the version of another replica that was faster. The error is ErrEnded if
 // the session ended meanwhile.
 func (k *Keeper[S]) Renew(ctx context.Context, e *Entry[S], data S, expiry time.Time) (*Entry[S], error) {
-	next := k.next(e, data, expiry, afterRenewal(e.Version))
+	return k.change(ctx, k.next(e, data, expiry, afterRenewal(e.Version)))
+}
+
+// Update is Renew for data that does not change what is to be renewed. A renewal
+// or refusal at the same time replaces it.
+func (k *Keeper[S]) Update(ctx context.Context, e *Entry[S], data S) (*Entry[S], error) {
+	return k.change(ctx, k.next(e, data, e.Expiry, afterUpdate(e.Version)))
+}
+
+// change makes next the current version, in the store or in a cookie.
+func (k *Keeper[S]) change(ctx context.Context, next *Entry[S]) (*Entry[S], error) {
 	if next.Stored() {
 		return k.replace(ctx, next)
 	}
@@ -163,13 +180,13 @@ func (k *Keeper[S]) saveLater(e *Entry[S]) {
 // Turn waits until this process may renew a session or another process has
 // renewed it, and returns the newest version. If it returns a Lease, the caller
 // renews the session and then releases the Lease. If it returns no Lease and
-// e's version, another process is renewing and wait is false.
+// e's generation, another process is renewing and wait is false.
 //
 // The error is ErrEnded if the session ended meanwhile, or that of ctx.
 func (k *Keeper[S]) Turn(ctx context.Context, e *Entry[S], wait bool) (current *Entry[S], lease *Lease[S], err error) {
 	if !k.remote {
 		current, err := k.reopen(ctx, e)
-		if err != nil || current.Version != e.Version {
+		if err != nil || current.Generation() != e.Generation() {
 			return current, nil, err
 		}
 		return current, &Lease[S]{keeper: k, entry: current}, nil
@@ -183,7 +200,7 @@ func (k *Keeper[S]) Turn(ctx context.Context, e *Entry[S], wait bool) (current *
 		}
 		current, err := k.reopen(limited, e)
 		switch {
-		case err != nil || current.Version != e.Version:
+		case err != nil || current.Generation() != e.Generation():
 			if held {
 				lease.release(limited)
 			}
@@ -280,7 +297,7 @@ func (l *Lease[S]) Await(ctx context.Context) (*Entry[S], error) {
 	ctx = unlimited(ctx)
 	for began := time.Now(); ; {
 		current, err := k.reopen(ctx, l.entry)
-		if err != nil || current.Version != l.entry.Version || !k.remote || k.store.swapper != nil {
+		if err != nil || current.Generation() != l.entry.Generation() || !k.remote || k.store.swapper != nil {
 			return current, err
 		}
 		patience := racePatience

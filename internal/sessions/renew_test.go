@@ -110,6 +110,63 @@ type turn struct {
 	took    time.Duration
 }
 
+// An update costs nobody the tokens of a renewal at the same time, whichever is
+// saved first.
+func TestUpdateDuringARenewal(t *testing.T) {
+	renews := func(w *world, k *Keeper[data], e *Entry[data]) { w.renew(k, e, "token 2") }
+	updates := func(w *world, k *Keeper[data], e *Entry[data]) {
+		if _, err := k.Update(w.Context(), e, data{"ada", "token 1, updated"}); err != nil {
+			w.Errorf("Update: %v", err)
+		}
+	}
+	refuses := func(w *world, k *Keeper[data], e *Entry[data]) {
+		if _, err := k.Refuse(w.Context(), e, data{"ada", "refused"}, time.Now().Add(time.Hour)); err != nil {
+			w.Errorf("Refuse: %v", err)
+		}
+	}
+	type change = func(*world, *Keeper[data], *Entry[data])
+	for _, test := range []struct {
+		name    string
+		changes []change
+		want    string
+	}{
+		{"update, renewal", []change{updates, renews}, "token 2"},
+		{"renewal, update", []change{renews, updates}, "token 2"},
+		{"update, refusal", []change{updates, refuses}, "refused"},
+		{"refusal, update", []change{refuses, updates}, "refused"},
+		{"update", []change{updates}, "token 1, updated"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			withAll(t, func(t *testing.T, w *world) {
+				k := w.replica()
+				e, value := w.start(k)
+				for _, change := range test.changes {
+					change(w, k, e)
+				}
+				w.expect(k, value, test.want)
+			})
+		})
+	}
+}
+
+// An updated session is still to be renewed.
+func TestTurnAfterAnUpdate(t *testing.T) {
+	withAll(t, func(t *testing.T, w *world) {
+		k := w.replica()
+		e, _ := w.start(k)
+		if _, err := k.Update(t.Context(), e, data{"ada", "token 1, updated"}); err != nil {
+			t.Fatal(err)
+		}
+		current, lease, err := k.Turn(t.Context(), e, true)
+		if err != nil || lease == nil {
+			t.Fatalf("lease %v, %v: want a lease", lease, err)
+		}
+		if current.Data.Token != "token 1, updated" {
+			t.Errorf("the turn is that of %s, want the updated version", current.Data.Token)
+		}
+	})
+}
+
 func TestTurn(t *testing.T) {
 	withStores(t, func(t *testing.T, w *world) {
 		e, _ := w.start(w.replica())
@@ -133,7 +190,7 @@ func TestTurn(t *testing.T) {
 			synctest.Wait() // without compare-and-swap the same instant is a race
 		}
 		for range cap(turns) {
-			if got := <-turns; got.err != nil || got.version != 2 || got.took > 11*time.Second {
+			if got := <-turns; got.err != nil || got.version != afterRenewal(0) || got.took > 11*time.Second {
 				t.Errorf("%+v, want the second version within 11 s", got)
 			}
 		}

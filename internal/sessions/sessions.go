@@ -157,7 +157,7 @@ type Entry[S any] struct {
 	Expiry  time.Time // when it ends unless it is renewed
 	End     time.Time // when it ends whatever happens
 	Shared  bool      // an iframe and the tab that signed in for it have it
-	Version uint64    // grows with each change
+	Version uint64    // grows with each change: see Generation
 	Data    S
 
 	// Value is the cookie's new value, or empty if the cookie need not change.
@@ -173,7 +173,7 @@ type Entry[S any] struct {
 func (e *Entry[S]) Stored() bool { return e.key != "" }
 
 func (e *Entry[S]) fields(c *codec.Coder, data func(*codec.Coder, *S)) {
-	c.Version(4)
+	c.Version(5)
 	c.Array(e.ID[:])
 	c.Time(&e.Started)
 	c.Time(&e.Expiry)
