@@ -106,7 +106,7 @@ var reverts = []revert{
 	}},
 	{14, "a session that the provider refuses ends on all replicas", []change{
 		{renewFile, "	next.sealed = k.config.Stored.Seal(k.encode(next), next.key)",
-			"	if next.Version%2 == 1 {\n		k.supersede(next)\n		return next, " +
+			"	if next.Version&2 != 0 {\n		k.supersede(next)\n		return next, " +
 				"nil\n	}\n	next.sealed = k.config.Stored.Seal(k.encode(next), next.key)"},
 	}},
 	{14, "a session ends at its maximum age", []change{
