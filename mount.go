@@ -87,8 +87,8 @@ func (c *Client) routes() []route {
 	return routes
 }
 
-// stripped returns routes at the paths that a proxy sends which strips the app's
-// base path. The handlers see the paths that browsers see.
+// stripped returns routes as a proxy requests them that strips the app's base
+// path. The handlers see the paths that browsers see.
 func (p *paths) stripped(routes []route) []route {
 	base := strings.TrimSuffix(basePath(p.callback()), "/")
 	if base == "" {

@@ -60,8 +60,8 @@ type form struct {
 	Fields     map[string]string
 }
 
-// pages writes what users see. It reads no session: whether the user is known to
-// be signed in is up to the caller.
+// pages writes what users see. It reads no session: the caller knows whether the
+// user is signed in.
 type pages struct {
 	paths     *paths
 	attempts  *attempts // to seal what a form requests
@@ -94,7 +94,8 @@ func newPages(config *Config, paths *paths, attempts *attempts) (*pages, error) 
 }
 
 // fail answers a request that failed: with a page, or JSON for programs. From the
-// page the user can continue to next.
+// page the user can continue to next. Some pages differ for a user who is known to
+// be signed in.
 func (p *pages) fail(w http.ResponseWriter, r *http.Request, err error, next string, signedIn bool) {
 	say := p.words(r)
 	m := p.explain(say, err, next, signedIn)
