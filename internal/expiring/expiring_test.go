@@ -285,3 +285,35 @@ func TestLikeAMap(t *testing.T) {
 		}
 	}
 }
+
+func TestPutThatHasEndedRemoves(t *testing.T) {
+	m := New[string, int](10, 10)
+	m.Put("a", 1, 1, at(0), at(10))
+	m.Put("a", 2, 1, at(5), at(5))
+	if v, ok := m.Get("a", at(5)); ok {
+		t.Errorf("got %d, want nothing", v)
+	}
+}
+
+// Get finds an entry while the table grows.
+func TestReadingWhileItGrows(t *testing.T) {
+	m := New[int, int](1<<17, 1<<17)
+	m.Put(-1, 0, 1, at(0), at(1000))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := range 1 << 16 {
+			m.Put(i, i, 1, at(0), at(10))
+		}
+	}()
+	for {
+		if _, ok := m.Get(-1, at(1)); !ok {
+			t.Fatal("an entry that is present was not found")
+		}
+		select {
+		case <-done:
+			return
+		default:
+		}
+	}
+}

@@ -239,3 +239,32 @@ func TestResultsAreBounded(t *testing.T) {
 		}
 	})
 }
+
+// A result is cached in the same step in which its call ends: in between, another
+// caller would call again.
+func TestResultIsCachedAsTheCallEnds(t *testing.T) {
+	var g *Group[string, int]
+	size := func(int) int {
+		if g.mu.TryLock() {
+			g.mu.Unlock()
+			t.Error("the result is cached while other calls may begin")
+		}
+		if _, running := g.running["a"]; !running {
+			t.Error("the call has ended before its result is cached")
+		}
+		return 0
+	}
+	g = New[string](time.Minute, Limits[int]{Results: 1, Size: size}, time.Now)
+	g.Do(t.Context(), "a", func(context.Context) (int, time.Time, error) { return 1, time.Now().Add(time.Hour), nil })
+}
+
+// A call that failed has no value to remember.
+func TestFailureIsNotAValue(t *testing.T) {
+	g := New[string](time.Minute, Limits[int]{Results: 1}, time.Now)
+	g.Do(t.Context(), "a", func(context.Context) (int, time.Time, error) {
+		return 0, time.Now().Add(time.Hour), errors.New("failed")
+	})
+	if v, ok := g.Remembered("a"); ok {
+		t.Errorf("remembered %d, want nothing", v)
+	}
+}

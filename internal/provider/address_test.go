@@ -78,3 +78,32 @@ func TestNameThatLeadsInside(t *testing.T) {
 		t.Errorf("through a proxy on loopback: %v, want another error", err)
 	}
 }
+
+// An address inside has more than one spelling.
+func TestInsideInOtherSpellings(t *testing.T) {
+	for _, host := range []string{"::ffff:0.0.0.0", "::ffff:169.254.169.254", "169.254.169.254.", "0.0.0.0."} {
+		if checkHost(host) == nil {
+			t.Errorf("%s is accepted", host)
+		}
+	}
+}
+
+// insideConn is a connection to this machine.
+type insideConn struct {
+	net.Conn
+	closed bool
+}
+
+func (c *insideConn) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv6loopback, Port: 443} }
+func (c *insideConn) Close() error         { c.closed = true; return nil }
+
+func TestConnectionsInsideAreClosed(t *testing.T) {
+	conn := &insideConn{}
+	dial := checkedDial(func(context.Context, string, string) (net.Conn, error) { return conn, nil })
+	if _, err := dial(t.Context(), "tcp", "hub.example:443"); !errors.Is(err, errInside) {
+		t.Errorf("%v, want errInside", err)
+	}
+	if !conn.closed {
+		t.Error("the connection is still open")
+	}
+}

@@ -273,3 +273,16 @@ func TestBasicTransportLeavesTheRequestAlone(t *testing.T) {
 		t.Errorf("the caller's request now has %q", got)
 	}
 }
+
+func TestDeviceCodeIsPrintable(t *testing.T) {
+	for _, code := range []string{"x\\n", strings.Repeat("x", maxShown+1)} {
+		p := newProvider(issuer, func(r *http.Request) (*http.Response, error) {
+			if r.Method == http.MethodGet {
+				return answer(200, strings.Replace(good, "{", `{"device_authorization_endpoint":"https://hub.example/d",`, 1)), nil
+			}
+			return answer(200, `{"device_code":"`+code+`","user_code":"A6MY","verification_uri":"https://hf.example/d","expires_in":300}`), nil
+		})
+		_, err := p.StartDevice(t.Context(), "openid")
+		checkError(t, code, err, Invalid, "device_code")
+	}
+}

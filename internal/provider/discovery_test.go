@@ -251,3 +251,12 @@ func TestDiscoverySaysWhenToAskAgain(t *testing.T) {
 		})
 	}
 }
+
+// Text that runs from right to left could hide what follows it in a log.
+func TestRedactReplacesInvisibleText(t *testing.T) {
+	for _, invisible := range []string{"\u202e", "\u200b", "\u0085", "\u2028"} {
+		if got := Redact("a" + invisible + "b"); got != "a b" {
+			t.Errorf("%+q in the middle: %+q, want a space", invisible, got)
+		}
+	}
+}

@@ -252,3 +252,24 @@ func TestBrokenBody(t *testing.T) {
 	_, err := p.get(t.Context(), "userinfo", server.URL, "token")
 	checkError(t, "broken", err, Unavailable, "EOF")
 }
+
+// A redirect may repeat a token in its path.
+func TestRedirectErrorsShowNoToken(t *testing.T) {
+	h, p := newHub()
+	h.answers("/u", 302, "", "Location", "/elsewhere/hf_oauth_access")
+	_, err := p.UserInfo(t.Context(), "hf_oauth_access")
+	checkError(t, "userinfo", err, Invalid, "redirects to /elsewhere/[redacted], which")
+}
+
+// A response that announces more than it may have takes no memory for it.
+func TestAnnouncedLengthIsNotBelieved(t *testing.T) {
+	h, p := newHub()
+	h.respond["/u"] = func(request) (*http.Response, error) {
+		resp := answer(200, "{}")
+		resp.ContentLength = 1 << 60
+		return resp, nil
+	}
+	if body, err := p.UserInfo(t.Context(), "token"); err != nil || string(body) != "{}" {
+		t.Errorf("%q, %v, want {}", body, err)
+	}
+}

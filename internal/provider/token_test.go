@@ -299,3 +299,26 @@ func TestUserInfoRequest(t *testing.T) {
 		checkError(t, http.StatusText(status), err, Invalid, "status")
 	}
 }
+
+// A sign-in that fails does not leave its request for the userinfo behind.
+func TestUserInfoEndsWithTheSignIn(t *testing.T) {
+	h, p := newHub()
+	h.answers("/t", 200, `{"access_token":"access","token_type":"bearer"}`) // no ID token
+	canceled := make(chan struct{})
+	next := p.client.Transport
+	p.client.Transport = transport(func(r *http.Request) (*http.Response, error) {
+		if r.URL.Path != "/u" {
+			return next.RoundTrip(r)
+		}
+		<-r.Context().Done()
+		close(canceled)
+		return nil, r.Context().Err()
+	})
+	_, _, _, err := p.SignIn(t.Context(), Code{Code: "the-code", Verifier: "the-verifier", Nonce: "the-nonce"})
+	checkError(t, "sign-in", err, Invalid, "id_token")
+	select {
+	case <-canceled:
+	case <-time.After(20 * time.Second): // real time, with room
+		t.Error("the request for the userinfo goes on")
+	}
+}

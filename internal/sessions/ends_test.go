@@ -481,3 +481,45 @@ func TestMadeUpSessionsDoNotCrowdOutAnEnd(t *testing.T) {
 		w.expect(w.replica(), value, none)
 	})
 }
+
+// The end of an older version outlasts the newer ones.
+func TestEndOfAnOlderVersion(t *testing.T) {
+	withAll(t, func(t *testing.T, w *world) {
+		k := w.replica()
+		e, value := w.startWith(k, data{"ada", "token 1"}, time.Now().Add(time.Hour))
+		next, err := k.Renew(t.Context(), e, data{"ada", "token 2"}, time.Now().Add(5*time.Hour))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := k.End(t.Context(), value); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Hour)
+		w.expect(k, value, none)
+		if w.store == nil {
+			w.expect(k, next.Value, none)
+		}
+	})
+}
+
+// An epoch that cannot be read also ends sessions of before the first one, which
+// the list has lost.
+func TestUnreadableEpochAndLostList(t *testing.T) {
+	withStores(t, func(t *testing.T, w *world) {
+		k := w.replica()
+		e, value := w.start(k)
+		stored := w.entries[e.key]
+		w.forget("list")
+		if err := k.EndUser(t.Context(), "ada"); err != nil {
+			t.Fatal(err)
+		}
+		w.entries[e.key] = stored
+		w.change(func(key string, e fakeEntry) fakeEntry {
+			if key == epochKey("ada") {
+				e.b = e.b[:len(e.b)-1]
+			}
+			return e
+		})
+		w.expect(w.replica(), value, none)
+	})
+}

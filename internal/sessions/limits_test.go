@@ -273,6 +273,11 @@ func TestBacklog(t *testing.T) {
 		}
 		down = false
 		mu.Unlock()
+		b.mu.Lock()
+		if n := len(b.jobs); n != 1 {
+			t.Errorf("%d changes of one name wait, want one", n)
+		}
+		b.mu.Unlock()
 		time.Sleep(time.Minute)
 		mu.Lock()
 		tries = nil

@@ -3,6 +3,7 @@ package sessions
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -128,7 +129,9 @@ func TestConfirmedVersions(t *testing.T) {
 		time.Sleep(time.Hour)
 		w.expect(k, value, "token 2") // the browser does not have it yet
 		w.expect(k, next.Value, "token 2")
-		time.Sleep(confirmedLifetime + time.Second)
+		time.Sleep(confirmedLifetime - time.Second)
+		w.expect(k, value, "token 2") // a late request
+		time.Sleep(2 * time.Second)
 		w.expect(k, value, "token 1") // the newer version is forgotten
 	})
 }
@@ -285,5 +288,53 @@ func TestChecksConfirmNothing(t *testing.T) {
 		}
 		time.Sleep(confirmedLifetime + time.Second)
 		w.expect(k, value, "token 2")
+	})
+}
+
+// A late note of an older version does not bring it back.
+func TestOlderVersionIsNotConfirmed(t *testing.T) {
+	withAll(t, func(t *testing.T, w *world) {
+		k := w.replica()
+		e, _ := w.start(k)
+		next := w.renew(k, e, "token 2")
+		k.confirm(e)
+		if got := k.newest(e, false, time.Now()); got.Version != next.Version {
+			t.Errorf("the newest version is %d, want %d", got.Version, next.Version)
+		}
+	})
+}
+
+// A cookie has one spelling: the unused bits of its last character count.
+func TestOneSpelling(t *testing.T) {
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{T: t, fakeStore: newFakeStore(), maxAge: maxAge}
+		for _, token := range []string{"t", "to", "tok"} {
+			k := w.replica()
+			_, value := w.startWith(k, data{"ada", token}, time.Now().Add(time.Hour))
+			if len(value)%4 == 0 {
+				continue // no unused bits
+			}
+			last := strings.IndexByte(alphabet, value[len(value)-1])
+			w.expect(k, value[:len(value)-1]+alphabet[last^1:last^1+1], none)
+		}
+	})
+}
+
+// What OnLogin saw does not change when the session starts.
+func TestStartLeavesItsArgumentAlone(t *testing.T) {
+	withAll(t, func(t *testing.T, w *world) {
+		k := w.replica()
+		fresh := k.New(data{"ada", "token 1"}, time.Now().Add(time.Hour))
+		before := *fresh
+		if _, _, err := k.Start(t.Context(), fresh, true); err != nil {
+			t.Fatal(err)
+		}
+		if fresh.Shared != before.Shared {
+			t.Error("the session that has not started is shared")
+		}
+		if fresh.Value != before.Value || fresh.key != before.key {
+			t.Errorf("the session that has not started has the value %q and the key %q", fresh.Value, fresh.key)
+		}
 	})
 }

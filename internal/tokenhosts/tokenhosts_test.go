@@ -265,3 +265,12 @@ func TestUnsentBodiesAreClosed(t *testing.T) {
 type failingSource struct{ err error }
 
 func (f failingSource) Token() (*oauth2.Token, error) { return nil, f.err }
+
+func TestHostsThatAreRefused(t *testing.T) {
+	for _, host := range []string{"", "api.example:443", "*.*.api.example", ".api.example", "*", "*api.example",
+		"https://api.example", "api.example/v1", "[::1]"} {
+		if Check([]string{"good.example", host}) == nil {
+			t.Errorf("%q is accepted", host)
+		}
+	}
+}
