@@ -47,9 +47,11 @@ func FuzzHubToken(f *testing.F) {
 		if token == "" {
 			return
 		}
-		if !strings.HasPrefix(token, "hf_") ||
-			strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
-			t.Errorf("%q gives the token %q", text, token)
+		if !strings.HasPrefix(token, "hf_") {
+			t.Errorf("%q gives the token %q, want one that begins with hf_", text, token)
+		}
+		if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
+			t.Errorf("%q gives the token %q, want visible ASCII characters", text, token)
 		}
 		if !strings.Contains(strings.NewReplacer("\r", "", "\n", "").Replace(text), token) {
 			t.Errorf("the token %q is not in %q", token, text)

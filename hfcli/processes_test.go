@@ -91,8 +91,14 @@ func TestKilledRenewal(t *testing.T) {
 	}
 	steps := printed(output, "step")
 	rotated, renamed := slices.Index(steps, "rotated 1"), slices.Index(steps, "sync directory 1")
-	if rotated < 0 || renamed < rotated || len(steps) < 14 {
-		t.Fatalf("a renewal has the steps %q", steps)
+	if rotated < 0 {
+		t.Fatalf("no step is the provider's answer: %q", steps)
+	}
+	if renamed < rotated {
+		t.Fatalf("the file is kept in step %d, want one after %d: %q", renamed, rotated, steps)
+	}
+	if len(steps) < 14 {
+		t.Fatalf("a renewal has %d steps, want at least 14: %q", len(steps), steps)
 	}
 	for i, step := range steps {
 		for state, age := range map[string]time.Duration{"due": time.Minute, "expired": -time.Minute} {

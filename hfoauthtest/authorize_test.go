@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -43,9 +44,9 @@ func TestAuthorizeRefusesMore(t *testing.T) {
 		"two organization IDs": {confidential, func(p url.Values) { p["orgIds"] = []string{"a", "b"} }, 303, ""},
 	} {
 		status, response := consent(t, hub, authorization(tt.app, tt.change), approve)
-		if status != tt.status || response.Get("error") != tt.want || (status == 303) != response.Has("code") {
-			t.Errorf("%s: %d %v, want %d %s", name, status, response, tt.status, tt.want)
-		}
+		equal(t, name+": status", status, tt.status)
+		equal(t, name+": error", response.Get("error"), tt.want)
+		equal(t, name+": there is a code", response.Has("code"), tt.status == 303)
 	}
 	status, response := consent(t, hub, authorization(confidential, nil),
 		url.Values{"user": {"nobody"}, "decision": {"approve"}})
@@ -135,8 +136,12 @@ func TestIssuerParameter(t *testing.T) {
 		hub.Configure(func(s *hfoauthtest.Settings) { s.IssuerParameter = on })
 		for _, decision := range []string{"approve", "deny"} {
 			_, response := consent(t, hub, authorization(app, nil), url.Values{"user": {"ada"}, "decision": {decision}})
-			if response.Has("iss") != on || on && response.Get("iss") != hub.URL {
-				t.Errorf("%v, %s: iss %q", on, decision, response.Get("iss"))
+			var want []string
+			if on {
+				want = []string{hub.URL}
+			}
+			if got := response["iss"]; !slices.Equal(got, want) {
+				t.Errorf("%v, %s: iss %q, want %q", on, decision, got, want)
 			}
 		}
 		resp, err := browser.Get(hub.URL + "/.well-known/openid-configuration")
@@ -174,10 +179,15 @@ func TestConsentForm(t *testing.T) {
 	}
 	action := regexp.MustCompile(`action="([^"]*)"`).FindStringSubmatch(page)
 	ticked := regexp.MustCompile(`name="(org-[^"]*)" value="([^"]*)" checked`).FindAllStringSubmatch(page, -1)
-	if action == nil || len(ticked) != 2 || ticked[0][1] != "org-ada" || ticked[1][1] != "org-bob" ||
-		ticked[0][2] != shared.ID() {
-		t.Fatalf("form: %v %v", action, ticked)
+	if action == nil {
+		t.Fatalf("the page has no form: %s", page)
 	}
+	if len(ticked) != 2 {
+		t.Fatalf("ticked: %v, want one organization of ada and one of bob", ticked)
+	}
+	equal(t, "the first ticked organization's name", ticked[0][1], "org-ada")
+	equal(t, "the second's name", ticked[1][1], "org-bob")
+	equal(t, "the first ticked organization's ID", ticked[0][2], shared.ID())
 	target, err := resp.Request.URL.Parse(html.UnescapeString(action[1]))
 	if err != nil {
 		t.Fatal(err)
@@ -220,12 +230,11 @@ func TestPagesCannotBeFramed(t *testing.T) {
 		if got := resp.Header.Get("Referrer-Policy"); got != "strict-origin-when-cross-origin" {
 			t.Errorf("%s: Referrer-Policy %q", path, got)
 		}
-		if resp.Header.Get("X-Frame-Options") != "DENY" ||
-			resp.Header.Get("Cross-Origin-Opener-Policy") != "same-origin" ||
-			!strings.Contains(policy, "frame-ancestors 'none'") ||
-			strings.Contains(policy, "unsafe-inline") || strings.Contains(policy, "form-action") {
-			t.Errorf("%s: %v", path, resp.Header)
-		}
+		equal(t, path+": X-Frame-Options", resp.Header.Get("X-Frame-Options"), "DENY")
+		equal(t, path+": Cross-Origin-Opener-Policy", resp.Header.Get("Cross-Origin-Opener-Policy"), "same-origin")
+		contains(t, path+": the policy", policy, "frame-ancestors 'none'")
+		lacks(t, path+": the policy", policy, "unsafe-inline")
+		lacks(t, path+": the policy", policy, "form-action")
 	}
 }
 

@@ -254,7 +254,8 @@ func TestSwitchingAccounts(t *testing.T) {
 	if got := start("/"); !strings.Contains(got, "signed in as <strong>ada</strong>") {
 		t.Errorf("after approving: %s", got)
 	}
-	if resp := v.read(v.PostForm(v.hub.URL+"/login", url.Values{"user": {"grace"}})); resp.StatusCode != 303 || resp.Header.Get("Location") != "/" {
+	login := v.read(v.PostForm(v.hub.URL+"/login", url.Values{"user": {"grace"}}))
+	if resp := login; resp.StatusCode != 303 || resp.Header.Get("Location") != "/" {
 		t.Errorf("switch: %s to %s", resp.Status, resp.Header.Get("Location"))
 	}
 	got := start("/logout")
@@ -292,10 +293,13 @@ func TestAccountCookie(t *testing.T) {
 		"login":   v.read(v.PostForm(v.hub.URL+"/login", url.Values{"user": {"ada"}})),
 	} {
 		cookies := resp.Cookies()
-		if len(cookies) != 1 || !cookies[0].HttpOnly || cookies[0].SameSite != http.SameSiteLaxMode ||
-			cookies[0].Path != "/" {
-			t.Errorf("%s: cookies %v", name, cookies)
+		if len(cookies) != 1 {
+			t.Errorf("%s: cookies %v, want one", name, cookies)
+			continue
 		}
+		equal(t, name+": HttpOnly", cookies[0].HttpOnly, true)
+		equal(t, name+": SameSite", cookies[0].SameSite, http.SameSiteLaxMode)
+		equal(t, name+": Path", cookies[0].Path, "/")
 	}
 	for _, value := range []string{"nobody", "%zz", ""} {
 		req, err := http.NewRequest(http.MethodGet, v.hub.URL+"/", nil)
@@ -543,11 +547,10 @@ func TestCrossOrigin(t *testing.T) {
 	}
 	for endpoint, method := range methods {
 		preflight := send(http.MethodOptions, endpoint)
-		if preflight.StatusCode != http.StatusNoContent ||
-			preflight.Header.Get("Access-Control-Allow-Methods") != method ||
-			preflight.Header.Get("Access-Control-Allow-Headers") != "Authorization, Content-Type" {
-			t.Errorf("%s: preflight %s %v", endpoint, preflight.Status, preflight.Header)
-		}
+		what, allow := string(endpoint)+": preflight: ", "Access-Control-Allow-"
+		equal(t, what+"status", preflight.StatusCode, http.StatusNoContent)
+		equal(t, what+"methods", preflight.Header.Get(allow+"Methods"), method)
+		equal(t, what+"headers", preflight.Header.Get(allow+"Headers"), "Authorization, Content-Type")
 		if calls := hub.Calls(endpoint); calls != 0 {
 			t.Errorf("%s: a preflight counts as %d calls", endpoint, calls)
 		}

@@ -24,9 +24,15 @@ func TestFaultsKeepTheStatus(t *testing.T) {
 		}
 		answer, err := io.ReadAll(resp.Body)
 		resp.Body.Close()
-		if err != nil || resp.StatusCode != 401 || resp.Header.Get("WWW-Authenticate") == "" ||
-			!bytes.Contains(answer, []byte("error")) {
-			t.Errorf("%s: %s %v", name, resp.Status, err)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		equal(t, name+": status", resp.StatusCode, 401)
+		if resp.Header.Get("WWW-Authenticate") == "" {
+			t.Errorf("%s: no WWW-Authenticate", name)
+		}
+		if !bytes.Contains(answer, []byte("error")) {
+			t.Errorf("%s: the answer has no error: %.200s", name, answer)
 		}
 		if want := 200_000; name != "trickle" && len(answer) != want {
 			t.Errorf("%s: %d bytes, want %d", name, len(answer), want)

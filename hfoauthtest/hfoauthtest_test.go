@@ -136,15 +136,15 @@ func TestAuthorizeRefuses(t *testing.T) {
 		"invalid_request":           func(p url.Values) { p.Set("code_challenge_method", "plain") },
 	} {
 		status, response := consent(t, hub, authorization(app, change), approve)
-		if status != 302 || response.Get("error") != want || response.Get("state") != "s" {
-			t.Errorf("%d %v, want %s", status, response, want)
-		}
+		equal(t, want+": status", status, 302)
+		equal(t, want+": error", response.Get("error"), want)
+		equal(t, want+": state", response.Get("state"), "s")
 	}
 	status, response := consent(t, hub, authorization(app, nil), url.Values{"user": {"ada"}, "decision": {"deny"}})
-	if status != 302 || response.Get("error") != "access_denied" ||
-		response.Get("error_description") != "The user denied the request" || response.Get("state") != "s" {
-		t.Errorf("denial: %d %v", status, response)
-	}
+	equal(t, "denial: status", status, 302)
+	equal(t, "denial: error", response.Get("error"), "access_denied")
+	equal(t, "denial: description", response.Get("error_description"), "The user denied the request")
+	equal(t, "denial: state", response.Get("state"), "s")
 }
 
 func TestTokenRefuses(t *testing.T) {
@@ -202,18 +202,27 @@ func TestTokens(t *testing.T) {
 	form := codeForm(approved(t, hub, app))
 	status, tokens := call(t, hub.URL+"/oauth/token", app.ClientID, app.ClientSecret, form)
 	access, _ := tokens["access_token"].(string)
-	if status != 200 || !strings.HasPrefix(access, "hf_oauth_") || len(access) < 300 ||
-		tokens["token_type"] != "bearer" || tokens["expires_in"] != 28800.0 || tokens["scope"] != "openid profile" {
-		t.Fatalf("%d %v", status, tokens)
+	if status != 200 {
+		t.Fatalf("status %d, want 200: %v", status, tokens)
 	}
-	if status, body := call(t, hub.URL+"/oauth/token", app.ClientID, app.ClientSecret, form); status != 400 || body["error"] != "invalid_grant" {
-		t.Errorf("a code works twice: %d %v", status, body)
+	if !strings.HasPrefix(access, "hf_oauth_") {
+		t.Errorf("the access token is %q, want one that begins with hf_oauth_", access)
+	}
+	if len(access) < 300 {
+		t.Errorf("the access token has %d bytes, want at least 300", len(access))
+	}
+	has(t, "the answer", tokens, map[string]any{
+		"token_type": "bearer", "expires_in": 28800.0, "scope": "openid profile",
+	})
+	again, body := call(t, hub.URL+"/oauth/token", app.ClientID, app.ClientSecret, form)
+	if again != 400 || body["error"] != "invalid_grant" {
+		t.Errorf("a code works twice: %d %v", again, body)
 	}
 	status, claims := withToken(t, hub.URL+"/oauth/userinfo", access)
-	if status != 200 || claims["preferred_username"] != "ada" || claims["email"] != nil ||
-		claims["canPay"] != nil {
-		t.Errorf("userinfo without scopes for it: %d %v", status, claims)
-	}
+	equal(t, "userinfo: status", status, 200)
+	equal(t, "userinfo: preferred_username", claims["preferred_username"], "ada")
+	equal(t, "userinfo without the scope email: email", claims["email"], nil)
+	equal(t, "userinfo without the scope read-billing: canPay", claims["canPay"], nil)
 	org := claims["orgs"].([]any)[0].(map[string]any)
 	if org["preferred_username"] != "engines" || org["roleInOrg"] != nil {
 		t.Errorf("an organization that was not granted: %v", org)
@@ -224,10 +233,13 @@ func TestTokens(t *testing.T) {
 
 	refresh := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {tokens["refresh_token"].(string)}}
 	status, renewed := call(t, hub.URL+"/oauth/token", app.ClientID, app.ClientSecret, refresh)
-	if status != 200 || renewed["refresh_token"] == tokens["refresh_token"] || renewed["access_token"] == access {
-		t.Errorf("refresh: %d %v", status, renewed)
+	equal(t, "refresh: status", status, 200)
+	for _, name := range []string{"access_token", "refresh_token"} {
+		if got := renewed[name]; got == nil || got == tokens[name] {
+			t.Errorf("refresh: %s is %v, want another than %v", name, got, tokens[name])
+		}
 	}
-	status, body := call(t, hub.URL+"/oauth/token", app.ClientID, app.ClientSecret, refresh)
+	status, body = call(t, hub.URL+"/oauth/token", app.ClientID, app.ClientSecret, refresh)
 	if status != 400 || body["error"] != "invalid_grant" {
 		t.Errorf("a refresh token works twice: %d %v", status, body)
 	}
@@ -248,10 +260,10 @@ func TestWhoAmI(t *testing.T) {
 		hub.AccessToken("ada", "app"): "oauth",
 	} {
 		status, body := withToken(t, hub.URL+"/api/whoami-v2", token)
-		if status != 200 || body["type"] != "user" || body["name"] != "ada" ||
-			body["auth"].(map[string]any)["type"] != want {
-			t.Errorf("%d %v", status, body)
-		}
+		equal(t, want+": status", status, 200)
+		has(t, want, body, map[string]any{"type": "user", "name": "ada"})
+		auth, _ := body["auth"].(map[string]any)
+		equal(t, want+": auth.type", auth["type"], any(want))
 	}
 	if _, body := withToken(t, hub.URL+"/api/whoami-v2", hub.OrgToken("engines")); body["type"] != "org" {
 		t.Errorf("%v", body)
@@ -269,10 +281,12 @@ func TestDevice(t *testing.T) {
 	start := func() (string, string) {
 		status, body := call(t, hub.URL+"/oauth/device", "", "",
 			url.Values{"client_id": {app.ClientID}, "scope": {"openid"}})
-		if status != 200 || body["expires_in"] != 300.0 || body["interval"] != nil ||
-			body["verification_uri_complete"] != nil {
-			t.Fatalf("%d %v", status, body)
+		if status != 200 {
+			t.Fatalf("status %d, want 200: %v", status, body)
 		}
+		equal(t, "expires_in", body["expires_in"], 300.0)
+		equal(t, "interval", body["interval"], nil)
+		equal(t, "verification_uri_complete", body["verification_uri_complete"], nil)
 		return body["device_code"].(string), body["user_code"].(string)
 	}
 	poll := func(code string) any {
@@ -332,9 +346,11 @@ func TestTokenExchange(t *testing.T) {
 			"subject_token_type": {emailToken}, "scope": {scope}})
 	}
 	status, body := exchange("ada@example.com", "openid inference-api")
-	if status != 200 || body["refresh_token"] != nil || body["issued_token_type"] == nil ||
-		body["scope"] != "openid inference-api" {
-		t.Errorf("%d %v", status, body)
+	equal(t, "status", status, 200)
+	equal(t, "refresh_token", body["refresh_token"], nil)
+	equal(t, "scope", body["scope"], "openid inference-api")
+	if body["issued_token_type"] == nil {
+		t.Errorf("no issued_token_type: %v", body)
 	}
 	if _, body := exchange("nobody@example.com", ""); body["error"] != "invalid_grant" {
 		t.Errorf("%v", body)
@@ -406,10 +422,9 @@ func TestConsentPage(t *testing.T) {
 	}
 	defer resp.Body.Close()
 	page, _ := io.ReadAll(resp.Body)
-	if strings.Contains(string(page), "<script>") || strings.Contains(string(page), "<b>") ||
-		!strings.Contains(string(page), "Deny") {
-		t.Errorf("page: %s", page)
-	}
+	lacks(t, "the page", string(page), "<script>")
+	lacks(t, "the page", string(page), "<b>")
+	contains(t, "the page", string(page), "Deny")
 	for name, want := range map[string]string{
 		"X-Frame-Options":            "DENY",
 		"Cross-Origin-Opener-Policy": "same-origin",

@@ -92,10 +92,9 @@ func TestAborted(t *testing.T) {
 	r := newRenewal(t, false)
 	r.hub.SetFault(hfoauthtest.TokenEndpoint, hfoauthtest.Times(1, hfoauthtest.Aborted()))
 	status, answer := r.refresh(r.tokens)
-	if status != 400 || answer["error"] != "invalid_grant" ||
-		answer["error_description"] != "This operation was aborted" {
-		t.Errorf("%d %v", status, answer)
-	}
+	equal(t, "status", status, 400)
+	equal(t, "error", answer["error"], "invalid_grant")
+	equal(t, "error_description", answer["error_description"], "This operation was aborted")
 	if status, answer := r.refresh(r.tokens); status != 200 {
 		t.Errorf("afterwards: %d %v", status, answer)
 	}

@@ -1,6 +1,7 @@
 package hfoauthtest_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -93,10 +94,9 @@ func TestRegisteredApp(t *testing.T) {
 			t.Fatalf("%q: %d %v", method, status, answer)
 		}
 		has(t, method, answer, map[string]any{"client_name": "Robot", "scope": "openid profile"})
-		want := method
-		if want != "" && answer["token_endpoint_auth_method"] != want ||
-			want == "" && answer["token_endpoint_auth_method"] != "client_secret_basic" {
-			t.Errorf("%q: token_endpoint_auth_method %v", method, answer["token_endpoint_auth_method"])
+		want := cmp.Or(method, "client_secret_basic")
+		if got := answer["token_endpoint_auth_method"]; got != want {
+			t.Errorf("%q: token_endpoint_auth_method is %v, want %s", method, got, want)
 		}
 		if secret && !slices.Contains(hub.Secrets(), answer["client_secret"].(string)) {
 			t.Errorf("%q: the secret is not among the secrets", method)

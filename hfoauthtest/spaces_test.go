@@ -94,14 +94,16 @@ func TestPrivateSpace(t *testing.T) {
 		query := body(resp, err)
 		sign := strings.TrimPrefix(query, "__sign=")
 		sign, rest, _ := strings.Cut(sign, "&")
-		if resp.StatusCode != 200 || rest != "a=b" || !slices.Contains(hub.Secrets(), sign) {
-			t.Errorf("%s: signed: %s with query %s", name, resp.Status, query)
+		equal(t, name+": signed: status", resp.StatusCode, 200)
+		equal(t, name+": signed: the rest of the query", rest, "a=b")
+		if !slices.Contains(hub.Secrets(), sign) {
+			t.Errorf("%s: __sign in the query %s is not among the secrets", name, query)
 		}
 		cookie := resp.Cookies()[0]
-		if cookie.Name != "spaces-jwt" || cookie.Secure != (name == "https") ||
-			cookie.Partitioned != (name == "https") || !cookie.HttpOnly {
-			t.Errorf("%s: cookie %v", name, cookie)
-		}
+		equal(t, name+": cookie", cookie.Name, "spaces-jwt")
+		equal(t, name+": Secure", cookie.Secure, name == "https")
+		equal(t, name+": Partitioned", cookie.Partitioned, name == "https")
+		equal(t, name+": HttpOnly", cookie.HttpOnly, true)
 		clock.advance(23 * time.Hour)
 		if got := status(space.URL + "/other"); got != 200 {
 			t.Errorf("%s: with the cookie: %d", name, got)

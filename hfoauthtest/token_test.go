@@ -62,10 +62,11 @@ func TestTokenHeaders(t *testing.T) {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
-	if resp.StatusCode != 401 || !strings.HasPrefix(resp.Header.Get("WWW-Authenticate"), "Basic ") ||
-		resp.Header.Get("Cache-Control") != "no-store" {
-		t.Errorf("invalid client: %s %v", resp.Status, resp.Header)
+	equal(t, "invalid client: status", resp.StatusCode, 401)
+	if got := resp.Header.Get("WWW-Authenticate"); !strings.HasPrefix(got, "Basic ") {
+		t.Errorf("invalid client: WWW-Authenticate is %q, want Basic", got)
 	}
+	equal(t, "invalid client: Cache-Control", resp.Header.Get("Cache-Control"), "no-store")
 	resp, err = browser.Get(hub.URL + "/oauth/token")
 	if err != nil {
 		t.Fatal(err)
@@ -168,10 +169,12 @@ func TestTokenExchangeForMembers(t *testing.T) {
 	}
 	status, answer := call(t, hub.URL+"/oauth/token", engines.ClientID, engines.ClientSecret,
 		form(func(url.Values) {}))
-	if status != 200 || answer["id_token"] == nil || answer["refresh_token"] != nil ||
-		userInfo(t, hub, answer)["preferred_username"] != "ada" {
-		t.Errorf("a member: %d %v", status, answer)
+	equal(t, "a member: status", status, 200)
+	if answer["id_token"] == nil {
+		t.Errorf("a member: no id_token: %v", answer)
 	}
+	equal(t, "a member: refresh_token", answer["refresh_token"], nil)
+	equal(t, "a member: username", userInfo(t, hub, answer)["preferred_username"], "ada")
 	for want, change := range map[string]func(url.Values){
 		"invalid_grant":   func(f url.Values) { f.Set("subject_token", "grace@example.com") },
 		"invalid_request": func(f url.Values) { f.Set("subject_token_type", "x") },
@@ -269,14 +272,13 @@ func TestDeviceRefuses(t *testing.T) {
 func TestWhoAmITellsWhatWasGranted(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
 	_, own := withToken(t, hub.URL+"/api/whoami-v2", hub.UserToken("ada"))
-	if own["email"] != "ada@example.com" || own["canPay"] != true ||
-		own["orgs"].([]any)[0].(map[string]any)["roleInOrg"] != "admin" {
-		t.Errorf("own token: %v", own)
-	}
+	role := func(answer map[string]any) any { return answer["orgs"].([]any)[0].(map[string]any)["roleInOrg"] }
+	has(t, "own token", own, map[string]any{"email": "ada@example.com", "canPay": true})
+	equal(t, "own token: roleInOrg", role(own), "admin")
 	_, app := withToken(t, hub.URL+"/api/whoami-v2", hub.AccessToken("ada", "app"))
-	if app["email"] != nil || app["canPay"] != nil || app["orgs"].([]any)[0].(map[string]any)["roleInOrg"] != nil {
-		t.Errorf("an app's token: %v", app)
-	}
+	equal(t, "an app's token: email", app["email"], nil)
+	equal(t, "an app's token: canPay", app["canPay"], nil)
+	equal(t, "an app's token: roleInOrg", role(app), nil)
 	for name, token := range map[string]string{"invented": "hf_org_engines", "empty": ""} {
 		if status, _ := withToken(t, hub.URL+"/api/whoami-v2", token); status != 401 {
 			t.Errorf("%s token: %d", name, status)
@@ -301,10 +303,11 @@ func TestSecretsAndRequests(t *testing.T) {
 		}
 	}
 	request := hub.Requests(hfoauthtest.TokenEndpoint)[0]
-	if !strings.HasPrefix(request.Header.Get("Authorization"), "Basic ") ||
-		request.Form.Get("code") != code || request.Method != http.MethodPost {
-		t.Errorf("request: %v", request)
+	if got := request.Header.Get("Authorization"); !strings.HasPrefix(got, "Basic ") {
+		t.Errorf("request: Authorization is %q, want Basic", got)
 	}
+	equal(t, "request: code", request.Form.Get("code"), code)
+	equal(t, "request: method", request.Method, http.MethodPost)
 	if n := len(hub.Requests(hfoauthtest.UserInfoEndpoint)); n != 0 {
 		t.Errorf("%d userinfo requests", n)
 	}

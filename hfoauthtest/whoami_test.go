@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,6 +29,30 @@ func has(t *testing.T, what string, answer, want map[string]any) {
 		if !ok || got != value {
 			t.Errorf("%s: %s is %v (present: %v), want %v", what, name, got, ok, value)
 		}
+	}
+}
+
+// equal fails the test unless a value is the one that is wanted.
+func equal[T comparable](t *testing.T, what string, got, want T) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s is %v, want %v", what, got, want)
+	}
+}
+
+// contains fails the test unless a text has a part.
+func contains(t *testing.T, what, text, part string) {
+	t.Helper()
+	if !strings.Contains(text, part) {
+		t.Errorf("%s lacks %q: %s", what, part, text)
+	}
+}
+
+// lacks fails the test if a text has a part.
+func lacks(t *testing.T, what, text, part string) {
+	t.Helper()
+	if strings.Contains(text, part) {
+		t.Errorf("%s has %q: %s", what, part, text)
 	}
 }
 

@@ -4,6 +4,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -120,10 +121,11 @@ func TestControlTokens(t *testing.T) {
 	} {
 		_, who := h.get("/api/whoami-v2", h.does("/tokens", tt.form)["token"].(string))
 		_, email := who["email"]
-		if who["type"] != tt.kind || who["name"] != tt.name || email != tt.email ||
-			who["auth"].(map[string]any)["type"] != tt.authType {
-			t.Errorf("%v: %v", tt.form, who)
-		}
+		what, auth := fmt.Sprint(tt.form), who["auth"].(map[string]any)
+		equal(t, what+": type", who["type"], any(tt.kind))
+		equal(t, what+": name", who["name"], any(tt.name))
+		equal(t, what+": email is there", email, tt.email)
+		equal(t, what+": auth.type", auth["type"], any(tt.authType))
 	}
 	for want, form := range map[string]url.Values{
 		"must be oauth, user, org or app": {"kind": {"x"}, "name": {"ada"}},
@@ -189,8 +191,12 @@ func TestControlClock(t *testing.T) {
 		"client_id": {h.env["OAUTH_CLIENT_ID"]}})["token"].(string)
 	answer := h.does("/clock", url.Values{"advance": {"7h59m"}})
 	now, err := time.Parse(time.RFC3339, answer["now"].(string))
-	if ahead := time.Until(now); err != nil || ahead < 7*time.Hour+58*time.Minute || ahead > 8*time.Hour {
+	if err != nil {
 		t.Errorf("the clock is at %v: %v", answer["now"], err)
+	}
+	off := time.Until(now) - (7*time.Hour + 59*time.Minute)
+	if off.Abs() > time.Minute {
+		t.Errorf("the clock is at %v, %s off, want 7h59m ahead", now, off)
 	}
 	if status, _ := h.get("/oauth/userinfo", token); status != 200 {
 		t.Errorf("before it expires: %d", status)
@@ -244,10 +250,12 @@ func TestControlRequests(t *testing.T) {
 		t.Fatalf("%d token requests", len(one))
 	}
 	request := one[0].(map[string]any)
-	if request["endpoint"] != "token" || request["method"] != "POST" ||
-		request["form"].(map[string]any)["grant_type"].([]any)[0] != "authorization_code" ||
-		request["header"].(map[string]any)["Content-Type"] == nil {
-		t.Errorf("%v", request)
+	equal(t, "endpoint", request["endpoint"], "token")
+	equal(t, "method", request["method"], "POST")
+	grantType := request["form"].(map[string]any)["grant_type"].([]any)[0]
+	equal(t, "grant_type", grantType, "authorization_code")
+	if header := request["header"].(map[string]any); header["Content-Type"] == nil {
+		t.Errorf("no Content-Type: %v", header)
 	}
 	if got := len(list("/requests?endpoint=device")); got != 0 {
 		t.Errorf("%d device requests", got)
@@ -320,5 +328,13 @@ func TestControlToken(t *testing.T) {
 	}
 	if env := start(t, nil).env; env["HFHUB_CONTROL_URL"] != "" {
 		t.Errorf("a control API without -control: %v", env)
+	}
+}
+
+// equal fails the test unless a value is the one that is wanted.
+func equal[T comparable](t *testing.T, what string, got, want T) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s is %v, want %v", what, got, want)
 	}
 }

@@ -363,9 +363,10 @@ func TestEnvironment(t *testing.T) {
 		got := seen(t, tt.env, tt.args...)
 		for variable, want := range tt.want {
 			value, ok := got[variable]
-			if want == none && ok || want != none && value != want {
-				t.Errorf("%s: %s is %q, want %q", name, variable, value, want)
+			if !ok {
+				value = none
 			}
+			equal(t, name+": "+variable, value, want)
 		}
 	}
 	got := seen(t, stale, "-addr", "localhost:0")["OPENID_PROVIDER_URL"]

@@ -102,14 +102,17 @@ func TestDecodeUsers(t *testing.T) {
 		t.Fatal(err)
 	}
 	emmy := users[0]
-	if emmy.Username != "emmy" || !emmy.EmailVerified || !emmy.IsPro ||
-		emmy.BillingMode != "postpaid" || len(emmy.Orgs) != 2 {
-		t.Errorf("%+v", emmy)
+	equal(t, "Username", emmy.Username, "emmy")
+	equal(t, "EmailVerified", emmy.EmailVerified, true)
+	equal(t, "IsPro", emmy.IsPro, true)
+	equal(t, "BillingMode", emmy.BillingMode, "postpaid")
+	if len(emmy.Orgs) != 2 {
+		t.Fatalf("organizations %+v, want two", emmy.Orgs)
 	}
 	org := emmy.Orgs[0]
-	if org.Role != "admin" || org.IsEnterprise != true || org.ResourceGroups[0].Role != "write" {
-		t.Errorf("%+v", org)
-	}
+	equal(t, "Role", org.Role, "admin")
+	equal(t, "IsEnterprise", org.IsEnterprise, true)
+	equal(t, "the role in the first group", org.ResourceGroups[0].Role, "write")
 	if org := emmy.Orgs[1]; !org.PendingSSO || org.SecurityRestrictions[0] != "sso" {
 		t.Errorf("%+v", org)
 	}

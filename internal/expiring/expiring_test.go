@@ -280,8 +280,11 @@ func TestLikeAMap(t *testing.T) {
 		}
 		key = strconv.Itoa(random.IntN(500))
 		got, ok := m.Get(key, at(1))
-		if want, there := model[key]; got != want || ok != there || m.Len() != len(model) {
-			t.Fatalf("after %d changes: %d, %v of %d, want %d, %v of %d", i+1, got, ok, m.Len(), want, there, len(model))
+		if want, there := model[key]; got != want || ok != there {
+			t.Fatalf("after %d changes: %d, %v, want %d, %v", i+1, got, ok, want, there)
+		}
+		if m.Len() != len(model) {
+			t.Fatalf("after %d changes: %d entries, want %d", i+1, m.Len(), len(model))
 		}
 	}
 }

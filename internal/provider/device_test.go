@@ -51,13 +51,18 @@ func TestDeviceAnswer(t *testing.T) {
 				`","verification_uri_complete":"`+tt.complete+`","expires_in":300}`), nil
 		})
 		device, err := p.StartDevice(t.Context(), "openid")
-		if tt.ok && (err != nil || device.UserCode != tt.userCode || device.VerificationURI != tt.uri ||
-			device.VerificationURIComplete != tt.complete) {
-			t.Errorf("%s: %+v, %v", name, device, err)
+		if !tt.ok {
+			checkError(t, name, err, Invalid, "device")
+			continue
 		}
-		var e *Error
-		if !tt.ok && (!errors.As(err, &e) || e.Kind != Invalid) {
-			t.Errorf("%s: %v, want an invalid response", name, err)
+		if err != nil {
+			t.Errorf("%s: %v, want no error", name, err)
+			continue
+		}
+		equal(t, name+": the code", device.UserCode, tt.userCode)
+		equal(t, name+": the address", device.VerificationURI, tt.uri)
+		if got := device.VerificationURIComplete; got != tt.complete {
+			t.Errorf("%s: the complete address is %q, want %q", name, got, tt.complete)
 		}
 	}
 }
@@ -172,8 +177,9 @@ func TestDevicePolls(t *testing.T) {
 			}
 			token, subject, err := p.AwaitDevice(t.Context(), device)
 			checkError(t, name, err, tt.kind, tt.err)
-			if err == nil && (token.AccessToken != "hf_oauth_access" || subject != "ada") {
-				t.Errorf("%s: wrong access token, or subject %q, want ada", name, subject)
+			if err == nil {
+				equal(t, name+": the access token", token.AccessToken, "hf_oauth_access")
+				equal(t, name+": the subject", subject, "ada")
 			}
 			if !slices.Equal(polls, tt.want) {
 				t.Errorf("%s: polls after %d s, want %d", name, polls, tt.want)

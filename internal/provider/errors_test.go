@@ -47,9 +47,9 @@ func TestClassify(t *testing.T) {
 			t.Errorf("%s: %v is not an *Error", name, err)
 			continue
 		}
-		if got.Kind != tt.want.Kind || got.Status != tt.want.Status || got.RetryAfter != tt.want.RetryAfter {
-			t.Errorf("%s: %+v, want %+v", name, got, tt.want)
-		}
+		equal(t, name+": kind", got.Kind, tt.want.Kind)
+		equal(t, name+": status", got.Status, tt.want.Status)
+		equal(t, name+": retry after", got.RetryAfter, tt.want.RetryAfter)
 		if got.Code != tt.want.Code || got.Description != tt.want.Description {
 			t.Errorf("%s: code %q and description %q, want %q and %q", name, got.Code, got.Description,
 				tt.want.Code, tt.want.Description)

@@ -261,3 +261,11 @@ func checkError(t *testing.T, name string, err error, kind Kind, text string) {
 		t.Errorf("%s: error %q, want it to contain %q", name, err, text)
 	}
 }
+
+// equal fails the test unless a value is the one that is wanted.
+func equal[T comparable](t *testing.T, what string, got, want T) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s is %v, want %v", what, got, want)
+	}
+}

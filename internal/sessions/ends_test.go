@@ -351,8 +351,14 @@ func TestListIsTheUsers(t *testing.T) {
 			t.Fatal(err)
 		}
 		entries, err := k.List(t.Context(), "ada")
-		if err != nil || len(entries) != 1 || entries[0].ID != e.ID {
-			t.Errorf("%d sessions are listed (%v), want ada's alone", len(entries), err)
+		if err != nil {
+			t.Errorf("the list: %v", err)
+		}
+		if len(entries) != 1 {
+			t.Fatalf("%d sessions are listed, want one", len(entries))
+		}
+		if entries[0].ID != e.ID {
+			t.Errorf("session %v is listed, want ada's, %v", entries[0].ID, e.ID)
 		}
 	})
 	withStores(t, func(t *testing.T, w *world) {
@@ -429,7 +435,8 @@ func TestListIsChangedAgain(t *testing.T) {
 		k := w.replica()
 		others, busy := 0, false
 		w.setBefore(func(call string) error {
-			if call == "swap list" && others < 3 && !busy {
+			again := others < 3 && !busy
+			if again && call == "swap list" {
 				busy = true // the other's own calls are left alone
 				w.startWith(w.replica(), data{"ada", fmt.Sprint(others)}, time.Now().Add(maxAge))
 				busy = false

@@ -144,8 +144,14 @@ func TestMemory(t *testing.T) {
 	check := func(what, key, want string) {
 		t.Helper()
 		b, found, err := m.Find(key)
-		if string(b) != want || found != (want != "") || err != nil {
-			t.Errorf("%s: found %q, %v, %v, want %q", what, b, found, err, want)
+		if err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+		if string(b) != want {
+			t.Errorf("%s: the value is %q, want %q", what, b, want)
+		}
+		if there := want != ""; found != there {
+			t.Errorf("%s: found is %v, want %v", what, found, there)
 		}
 	}
 	swap := func(key string, old, next []byte) bool {

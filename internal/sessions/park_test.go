@@ -39,8 +39,11 @@ func TestClaim(t *testing.T) {
 		if !w.claim(k) {
 			t.Error("not claimed")
 		}
-		if w.claim(k) || w.store != nil && w.claim(w.replica()) {
+		if w.claim(k) {
 			t.Error("claimed twice")
+		}
+		if w.store != nil && w.claim(w.replica()) {
+			t.Error("claimed a second time at another replica")
 		}
 	})
 }

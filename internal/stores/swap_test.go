@@ -27,8 +27,14 @@ func testSwap(t *testing.T, address string) {
 	expect := func(want []byte) {
 		t.Helper()
 		got, found, err := store.Find(key)
-		if err != nil || found != (want != nil) || !bytes.Equal(got, want) {
-			t.Errorf("there is %q, %v, %v, want %q", got, found, err, want)
+		if err != nil {
+			t.Errorf("Find: %v", err)
+		}
+		if there := want != nil; found != there {
+			t.Errorf("found is %v, want %v", found, there)
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("the value is %q, want %q", got, want)
 		}
 	}
 	swap := func(old, new []byte, expiry time.Time, want bool) {

@@ -127,8 +127,12 @@ func TestProviderHost(t *testing.T) {
 			if err == nil {
 				resp.Body.Close()
 			}
-			if got := len(n.sent) == 1; got != want || !got && !refused(err) {
+			got := len(n.sent) == 1
+			if got != want {
 				t.Errorf("provider %s: %s: sent %q, error %v, want it sent: %v", provider, address, n.sent, err, want)
+			}
+			if !got && !refused(err) {
+				t.Errorf("provider %s: %s: error %v, want a refusal", provider, address, err)
 			}
 		}
 	}
