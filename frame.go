@@ -128,7 +128,7 @@ func (c *Client) sameOrigin(next http.HandlerFunc) http.HandlerFunc {
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
-		next(w, r)
+		next(w, r.WithContext(c.sessions.Limit(r.Context())))
 	}
 }
 
@@ -210,7 +210,7 @@ func (p *pages) framedLogin(w http.ResponseWriter, r *http.Request, options Logi
 // verifier always gets the same response.
 func (c *Client) claim(w http.ResponseWriter, r *http.Request) {
 	challenge := sha256.Sum256([]byte(r.PostFormValue("verifier")))
-	ctx := c.sessions.Limit(context.WithoutCancel(r.Context()))
+	ctx := context.WithoutCancel(r.Context())
 	e, value, err := c.sessions.Claim(ctx, base64.RawURLEncoding.EncodeToString(challenge[:]))
 	if errors.Is(err, sessions.ErrDenied) {
 		writeJSON(w, map[string]bool{"signedIn": false, "denied": true})

@@ -321,6 +321,7 @@ func (c *Client) logout(w http.ResponseWriter, r *http.Request) {
 	if !allowMethods(w, r, http.MethodPost) {
 		return
 	}
+	r = r.WithContext(c.sessions.Limit(r.Context()))
 	if c.origins.exclude(r) {
 		c.fail(w, r, ErrCrossSite, c.config.HomePath)
 		return

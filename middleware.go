@@ -142,7 +142,7 @@ func (h *required) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		err = h.demands.check(e.Data)
 	}
 	if err != nil {
-		c.refuse(w, r, e, err, h.demands.scopes)
+		c.refuse(w, r.WithContext(ctx), e, err, h.demands.scopes)
 		return
 	}
 	w.Header().Set("Cache-Control", uncached)

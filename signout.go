@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 )
 
@@ -17,13 +16,13 @@ import (
 // and it retries until the end is stored.
 func (c *Client) Logout(w http.ResponseWriter, r *http.Request) error {
 	ctx := c.sessions.Limit(r.Context())
-	sub := ""
-	if c.config.Logger.Enabled(ctx, slog.LevelDebug) {
-		sub = c.knownSub(r, http.StatusOK)
-	}
+	sub := "" // for the log: the store is not asked for it
 	var errs []error
 	for _, value := range c.cookies.sessionCookies(r) {
 		errs = append(errs, c.sessions.End(ctx, value))
+		if e := c.sessions.Opened(value); e != nil && sub == "" {
+			sub = e.User
+		}
 	}
 	c.cookies.remove(w, c.cookies.session)
 	c.cookies.setPause(w)

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -351,6 +352,73 @@ func TestSlowCallsOfAFailure(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// So are the calls of a sign-out, even if its record names the user.
+func TestSlowCallsOfASignOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		entries := newMapStore()
+		s := newVirtualSite(t, withStore(entries))
+		cookie := s.newSession(ada)
+		other := s.newReplica(func(c *hfoauth.Config) {
+			c.Store = &slowStore{entries, 300 * time.Millisecond}
+			c.Logger = slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		})
+		r := httptest.NewRequest("POST", "/logout", nil)
+		r.AddCookie(cookie)
+		began := time.Now()
+		other.LogoutHandler().ServeHTTP(httptest.NewRecorder(), r)
+		if took := time.Since(began); took >= time.Second {
+			t.Errorf("answered after %s, want less than a second", took)
+		}
+		time.Sleep(time.Minute)
+		if signedIn(s.client, cookie) {
+			t.Error("another replica still lets the session in")
+		}
+	})
+}
+
+// So are those of an ErrorHandler that asks who is signed in.
+func TestSlowCallsOfAnErrorHandler(t *testing.T) {
+	for _, route := range []string{
+		"GET /private", "POST /logout", "POST /login/frame/claim", "POST /login/frame/check",
+	} {
+		t.Run(route, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var client *hfoauth.Client
+				asked := false
+				store := &hangStore{mapStore: newMapStore()}
+				store.hung.Store(true)
+				s := newVirtualSite(t, func(c *hfoauth.Config) {
+					c.Store = store
+					c.ErrorHandler = func(w http.ResponseWriter, r *http.Request, err error) bool {
+						asked = true
+						client.UserFromRequest(r)
+						return false
+					}
+				})
+				client = s.client
+				mux := http.NewServeMux()
+				client.Mount(mux)
+				mux.Handle("GET /private", client.RequireUser(http.HandlerFunc(letIn)))
+				method, path, _ := strings.Cut(route, " ")
+				r := httptest.NewRequest(method, s.URL+path, nil)
+				r.Header.Set("Origin", s.URL)
+				r.AddCookie(&http.Cookie{Name: client.SessionCookie(), Value: strings.Repeat("0", 43)})
+				began := time.Now()
+				w := httptest.NewRecorder()
+				mux.ServeHTTP(w, r)
+				if took := time.Since(began); took >= time.Second {
+					t.Errorf("answered after %s, want less than a second", took)
+				}
+				if !asked || w.Code != 503 {
+					t.Errorf("status %d, ErrorHandler called: %v; want 503", w.Code, asked)
+				}
+				store.hung.Store(false)
+				time.Sleep(time.Minute) // until the sign-out is stored
+			})
+		})
 	}
 }
 

@@ -297,9 +297,10 @@ func (k *Keeper[S]) unlist(ctx context.Context, e *Entry[S]) {
 // relist changes the list of a user's sessions and drops those that have ended.
 func (k *Keeper[S]) relist(ctx context.Context, user string, change func([]listing) []listing) error {
 	key := listKey(user)
-	for range maxSwaps {
+	var next []byte
+	for try := range maxSwaps {
 		stored, list, err := k.listed(ctx, user)
-		if err != nil {
+		if err != nil || try > 0 && same(stored, next) { // it was swapped, and the reply lost
 			return err
 		}
 		now := k.config.Now()
@@ -307,7 +308,7 @@ func (k *Keeper[S]) relist(ctx context.Context, user string, change func([]listi
 		if len(list) == 0 && stored == nil {
 			return nil
 		}
-		var next []byte
+		next = nil
 		last := now
 		if len(list) > 0 {
 			next = k.config.Stored.Seal(codec.Encode(64*len(list), func(c *codec.Coder) { listFields(c, &list) }), key)

@@ -530,3 +530,53 @@ func TestUnreadableEpochAndLostList(t *testing.T) {
 		w.expect(w.replica(), value, none)
 	})
 }
+
+// A store whose client repeats a call may report that nothing was swapped although
+// the first call did it.
+func TestSwapsThatWereRepeated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{T: t, fakeStore: newFakeStore(), maxAge: maxAge}
+		w.store = repeating{swapping{w.fakeStore}}
+		k := w.replica()
+		e, value := w.start(k)
+		listed, err := k.List(t.Context(), "ada")
+		if err != nil || len(listed) != 1 {
+			t.Errorf("%d sessions are listed, %v: want one", len(listed), err)
+		}
+		began := time.Now()
+		current, lease, err := k.Turn(t.Context(), e, true)
+		if err != nil || lease == nil {
+			t.Fatalf("lease %v, %v: want a lease", lease, err)
+		}
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("the lease took %s", took)
+		}
+		w.renew(k, current, "token 2")
+		lease.Release(t.Context())
+		if n := w.count("lease"); n != 0 {
+			t.Errorf("%d leases are left", n)
+		}
+		w.expect(w.replica(), value, "token 2")
+		if err := k.Park(t.Context(), "challenge", value); err != nil {
+			t.Fatal(err)
+		}
+		k.Claim(t.Context(), "challenge")
+		if claimed, _, err := k.Claim(t.Context(), "challenge"); claimed == nil || err != nil {
+			t.Errorf("claimed %v, %v: want the session at the second try", claimed, err)
+		}
+		if err := k.End(t.Context(), value); err != nil {
+			t.Errorf("End: %v", err)
+		}
+		w.expect(w.replica(), value, none)
+	})
+}
+
+// repeating makes each swap twice and reports the second result.
+type repeating struct{ swapping }
+
+func (r repeating) SwapCtx(ctx context.Context, key string, old, next []byte, expiry time.Time) (bool, error) {
+	if _, err := r.swapping.SwapCtx(ctx, key, old, next, expiry); err != nil {
+		return false, err
+	}
+	return r.swapping.SwapCtx(ctx, key, old, next, expiry)
+}

@@ -263,6 +263,9 @@ func (l *Lease[S]) take(ctx context.Context) (bool, error) {
 		return swapped, err
 	}
 	held, err := store.find(ctx, l.key())
+	if bytes.Equal(held, l.owner[:]) { // it was swapped, and the reply lost
+		return true, err
+	}
 	if !bytes.Equal(held, l.other) {
 		l.other, l.since = held, time.Now()
 	}

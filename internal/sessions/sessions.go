@@ -231,6 +231,16 @@ func (k *Keeper[S]) Open(ctx context.Context, value string) (*Entry[S], error) {
 	return k.current(ctx, e, true)
 }
 
+// Opened returns the session behind the value of a cookie if this process has opened
+// it, without asking the store whether it is still valid.
+func (k *Keeper[S]) Opened(value string) *Entry[S] {
+	if isStoredValue(value) {
+		e, _ := k.opened.Get(openedKey{true, StoreKey(value)}, k.config.Now())
+		return e
+	}
+	return k.openCookie(value)
+}
+
 // openCookie returns the session sealed in a cookie, whether or not it is valid.
 func (k *Keeper[S]) openCookie(value string) *Entry[S] {
 	now := k.config.Now()
