@@ -698,6 +698,22 @@ func TestFailuresSetNoCookies(t *testing.T) {
 	}
 }
 
+// A proxy in front of a Space must send the Space's own name as Host. Such a
+// request is not sent to the address that the browser already has.
+func TestSpaceBehindAProxy(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	client := newClient(t, hfoauth.Config{
+		SpaceHost: "user-app.hf.space", RedirectURL: "https://app.example/login/callback", ProviderURL: hub.URL,
+	})
+	r := httptest.NewRequest("GET", "https://user-app.hf.space/login", nil)
+	r.Header.Set("Sec-Fetch-Mode", "navigate")
+	w := httptest.NewRecorder()
+	client.LoginHandler().ServeHTTP(w, r)
+	if got := w.Header().Get("Location"); !strings.HasPrefix(got, hub.URL+"/oauth/authorize?") {
+		t.Errorf("leads to %q, want the provider", got)
+	}
+}
+
 // What a page requests is requested under the site's other name as well.
 func TestLoginOptionsOnAnotherHost(t *testing.T) {
 	client := newClient(t, hfoauth.Config{SpaceHost: "user-app.hf.space,www.example.com"})

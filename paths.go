@@ -214,7 +214,8 @@ func (p *paths) onOtherHost(r *http.Request) bool {
 		return false
 	}
 	if slices.Contains(p.spaceHosts, here.Host) {
-		return true
+		// If the redirect URL is elsewhere, a proxy sends the Space's name as Host.
+		return slices.Contains(p.spaceHosts, p.redirect.Host)
 	}
 	return provider.Loopback(here.Hostname()) && provider.Loopback(p.redirect.Hostname()) &&
 		here.Port() == p.redirect.Port()
