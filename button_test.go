@@ -38,7 +38,8 @@ func TestButton(t *testing.T) {
 		t.Errorf("button names another site: %s", button)
 	}
 	r.Header.Set("Sec-Fetch-Dest", "iframe")
-	if button := string(s.client.Button(r, hfoauth.ButtonOptions{})); !strings.Contains(button, `target="_blank" rel="noopener"`) {
+	button = string(s.client.Button(r, hfoauth.ButtonOptions{}))
+	if !strings.Contains(button, `target="_blank" rel="noopener"`) {
 		t.Errorf("button in a frame opens no tab without an opener: %s", button)
 	}
 

@@ -108,8 +108,15 @@ var conformanceTests = []conformanceTest{
 	{"oidcc-client-test-client-secret-basic", core + "9", "expects HTTP Basic",
 		func(*site) {}, 303, "", func(t *testing.T, s *site) {
 			r := http.Request{Header: s.hub.Requests(hfoauthtest.TokenEndpoint)[0].Header}
-			if id, secret, ok := r.BasicAuth(); !ok || id != s.app.ClientID || secret != s.app.ClientSecret {
-				t.Error("the client did not authenticate by HTTP Basic")
+			id, secret, ok := r.BasicAuth()
+			if !ok {
+				t.Errorf("Authorization is %q, want HTTP Basic", r.Header.Get("Authorization"))
+			}
+			if id != s.app.ClientID {
+				t.Errorf("the client authenticated as %q, want %q", id, s.app.ClientID)
+			}
+			if secret != s.app.ClientSecret {
+				t.Errorf("the client authenticated with %q, want %q", secret, s.app.ClientSecret)
 			}
 		}},
 	{"oidcc-client-test-scope-userinfo-claims", core + "5.4", "returns the claims of the scopes",

@@ -49,8 +49,14 @@ func FuzzParseScopes(f *testing.F) {
 		scopes := hfoauth.ParseScopes(text)
 		seen := map[hfoauth.Scope]bool{}
 		for _, scope := range scopes {
-			if scope == "" || seen[scope] || strings.ContainsAny(string(scope), " ,\t\r\n") {
-				t.Errorf("ParseScopes(%q) = %q", text, scopes)
+			if scope == "" {
+				t.Errorf("ParseScopes(%q) = %q, which has an empty scope", text, scopes)
+			}
+			if seen[scope] {
+				t.Errorf("ParseScopes(%q) = %q, which has %q twice", text, scopes, scope)
+			}
+			if strings.ContainsAny(string(scope), " ,\t\r\n") {
+				t.Errorf("ParseScopes(%q) = %q, in which %q is not split", text, scopes, scope)
 			}
 			seen[scope] = true
 		}

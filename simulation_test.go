@@ -63,7 +63,9 @@ func TestSimulation(t *testing.T) {
 // simulate runs a program in a bubble.
 func simulate(t *testing.T, p *simulation.Program) (result *simulation.Result) {
 	defer func() { // a bubble that ends while a goroutine waits panics
-		if problem := recover(); problem != nil && (result == nil || result.Broken("stays") == nil) {
+		problem := recover()
+		known := result != nil && result.Broken("stays") != nil
+		if problem != nil && !known {
 			panic(fmt.Sprintf("seed %d: %v\n%s", p.Seed, problem, p))
 		}
 	}()

@@ -99,9 +99,14 @@ func testApp(t *testing.T, hub *hfoauthtest.Server, address string) {
 	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	stranger := &http.Client{CheckRedirect: stay}
 	resp, home := send(t, stranger, "GET", address+"/")
-	if resp.StatusCode != 200 || !strings.Contains(home, `href="/login"`) ||
-		!strings.Contains(resp.Header.Get("Content-Security-Policy"), "script-src 'self'") {
-		t.Errorf("home: %s %v %s", resp.Status, resp.Header, home)
+	if resp.StatusCode != 200 {
+		t.Errorf("home: %s, want 200", resp.Status)
+	}
+	if !strings.Contains(home, `href="/login"`) {
+		t.Errorf("home has no link to /login: %s", home)
+	}
+	if policy := resp.Header.Get("Content-Security-Policy"); !strings.Contains(policy, "script-src 'self'") {
+		t.Errorf("home: the policy %q lacks script-src 'self'", policy)
 	}
 	files := regexp.MustCompile(`(?:script src|stylesheet" href)="([^"]*)"`).FindAllStringSubmatch(home, -1)
 	if len(files) != 3 {
@@ -113,13 +118,24 @@ func testApp(t *testing.T, hub *hfoauthtest.Server, address string) {
 		}
 	}
 	resp, body := send(t, stranger, "GET", address+"/private?a=b")
-	if resp.StatusCode != 303 || resp.Header.Get("Location") != "/login?next=%2Fprivate%3Fa%3Db" ||
-		strings.Contains(body, "Hello") {
-		t.Errorf("private page, signed out: %s %s %s", resp.Status, resp.Header.Get("Location"), body)
+	if resp.StatusCode != 303 {
+		t.Errorf("private page, signed out: %s, want 303", resp.Status)
+	}
+	if got, want := resp.Header.Get("Location"), "/login?next=%2Fprivate%3Fa%3Db"; got != want {
+		t.Errorf("private page, signed out: leads to %q, want %q", got, want)
+	}
+	if strings.Contains(body, "Hello") {
+		t.Errorf("private page, signed out: %s", body)
 	}
 	resp, body = send(t, stranger, "GET", address+"/private", "Accept", "application/json")
-	if resp.StatusCode != 401 || !strings.HasPrefix(body, `{"error":`) || strings.Contains(body, "Hello") {
-		t.Errorf("private page as JSON, signed out: %s %s", resp.Status, body)
+	if resp.StatusCode != 401 {
+		t.Errorf("private page as JSON, signed out: %s, want 401", resp.Status)
+	}
+	if !strings.HasPrefix(body, `{"error":`) {
+		t.Errorf("private page as JSON, signed out: %s, want an error", body)
+	}
+	if strings.Contains(body, "Hello") {
+		t.Errorf("private page as JSON, signed out: %s", body)
 	}
 	resp, _ = send(t, stranger, "POST", address+"/login/frame/check", "Sec-Fetch-Site", "same-origin")
 	if resp.StatusCode != 200 {

@@ -194,10 +194,11 @@ var pictureAddress = regexp.MustCompile(`href="(/pictures/[^"]+)"`)
 // add uploads a picture and returns its address, which is the first in page.
 func (s *site) add(browser *http.Client, path, page, caption string) string {
 	s.Helper()
-	if resp, body := s.post(browser, path, caption, pngPicture); resp.StatusCode != http.StatusSeeOther || resp.Header.Get("Location") != page {
+	resp, body := s.post(browser, path, caption, pngPicture)
+	if resp.StatusCode != http.StatusSeeOther || resp.Header.Get("Location") != page {
 		s.Fatalf("adding %s: %s to %q: %s", caption, resp.Status, resp.Header.Get("Location"), body)
 	}
-	_, body := s.get(browser, page)
+	_, body = s.get(browser, page)
 	address := pictureAddress.FindStringSubmatch(body)
 	if address == nil || !strings.Contains(body, caption) {
 		s.Fatalf("%s is not listed: %s", caption, body)
@@ -229,13 +230,23 @@ func padded(n int) []byte {
 // Without configuration: the test fills in the stand-in's consent page.
 func TestWithoutConfiguration(t *testing.T) {
 	s := start(t, nil, t.TempDir())
-	if printed, err := os.ReadFile(s.stdout); err != nil || !strings.Contains(string(printed), "stand-in") || !strings.Contains(string(printed), s.URL) {
-		t.Errorf("prints %q, %v", printed, err)
+	printed, err := os.ReadFile(s.stdout)
+	if err != nil {
+		t.Error(err)
+	}
+	for _, want := range []string{"stand-in", s.URL} {
+		if !strings.Contains(string(printed), want) {
+			t.Errorf("prints %q, want %q in it", printed, want)
+		}
 	}
 	jar, _ := cookiejar.New(nil)
 	browser := &http.Client{Jar: jar}
-	if _, page := s.get(browser, "/"); !strings.Contains(page, "Sign in with Hugging Face") || strings.Contains(page, "<form") {
-		t.Errorf("start page: %s", page)
+	_, start := s.get(browser, "/")
+	if !strings.Contains(start, "Sign in with Hugging Face") {
+		t.Errorf("start page, signed out, has no button: %s", start)
+	}
+	if strings.Contains(start, "<form") {
+		t.Errorf("start page, signed out, has a form: %s", start)
 	}
 	resp, page := s.do(browser, "GET", "/login", nil, "Accept", "text/html")
 	action := regexp.MustCompile(`action="([^"]*)"`).FindStringSubmatch(page)
@@ -252,10 +263,13 @@ func TestWithoutConfiguration(t *testing.T) {
 	}
 	signedIn.Body.Close()
 	resp, page = s.post(browser, "/pictures", "a loom of numbers", pngPicture)
-	if resp.StatusCode != http.StatusOK ||
-		!strings.Contains(page, `alt="a loom of numbers"`) || !strings.Contains(page, `href="/albums/engines"`) ||
-		!strings.Contains(page, `action="/logout"`) {
-		t.Errorf("start page: %s %s", resp.Status, page)
+	if resp.StatusCode != http.StatusOK {
+		t.Errorf("start page: %s, want 200", resp.Status)
+	}
+	for _, want := range []string{`alt="a loom of numbers"`, `href="/albums/engines"`, `action="/logout"`} {
+		if !strings.Contains(page, want) {
+			t.Errorf("start page lacks %s: %s", want, page)
+		}
 	}
 }
 
@@ -281,8 +295,9 @@ func TestOnlyOnesOwn(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}
 	}
-	if resp, _ := s.do(ada, "GET", hers, nil, "If-None-Match", resp.Header.Get("ETag")); resp.StatusCode != http.StatusNotModified {
-		t.Errorf("again: %s", resp.Status)
+	again, _ := s.do(ada, "GET", hers, nil, "If-None-Match", resp.Header.Get("ETag"))
+	if again.StatusCode != http.StatusNotModified {
+		t.Errorf("again: %s, want 304", again.Status)
 	}
 	if _, page := s.get(ada, "/"); strings.Contains(page, "moth") || strings.Contains(page, other) {
 		t.Errorf("ada sees grace's: %s", page)
@@ -402,8 +417,13 @@ func TestUploads(t *testing.T) {
 			case resp.StatusCode != c.status:
 				t.Errorf("%s: POST %s: %s", c.name, action, resp.Status)
 			case c.status != http.StatusSeeOther:
-				if !strings.Contains(body, c.served) || !strings.Contains(body, `role="alert"`) || after != before {
-					t.Errorf("%s: POST %s: %s", c.name, action, body)
+				for _, want := range []string{c.served, `role="alert"`} {
+					if !strings.Contains(body, want) {
+						t.Errorf("%s: POST %s: the page lacks %q: %s", c.name, action, want, body)
+					}
+				}
+				if after != before {
+					t.Errorf("%s: POST %s changes %s from\n%s\nto\n%s", c.name, action, page, before, after)
 				}
 			default:
 				if strings.Contains(after, "<script>") {
@@ -455,8 +475,13 @@ func TestAlbum(t *testing.T) {
 		t.Errorf("a member's look: %d", status)
 	}
 	_, page := s.get(babbage, "/albums/engines")
-	if !strings.Contains(page, shared) || !strings.Contains(page, ", by ada") || strings.Contains(page, private) {
-		t.Errorf("album: %s", page)
+	for _, want := range []string{shared, ", by ada"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("album lacks %q: %s", want, page)
+		}
+	}
+	if strings.Contains(page, private) {
+		t.Errorf("album has the private picture %s: %s", private, page)
 	}
 	if _, page := s.get(babbage, "/"); strings.Contains(page, shared) {
 		t.Errorf("another's picture among babbage's own: %s", page)

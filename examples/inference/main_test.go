@@ -47,7 +47,8 @@ func newRouter(t *testing.T, hub *hfoauthtest.Server) *router {
 	ro.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var request completionRequest
 		err := json.NewDecoder(r.Body).Decode(&request)
-		if err != nil || r.URL.Path != "/v1/chat/completions" || !request.Stream {
+		asked := r.URL.Path == "/v1/chat/completions" && request.Stream
+		if err != nil || !asked {
 			http.Error(w, "bad request", http.StatusBadRequest)
 			return
 		}
@@ -199,9 +200,16 @@ func TestInference(t *testing.T) {
 		}
 		ro.proceed <- struct{}{} // the first piece arrived before the second was sent
 		rest, err := io.ReadAll(reader)
-		if err != nil || !strings.Contains(string(rest), "you asked: why?") ||
-			!strings.Contains(string(rest), "</html>") || strings.Contains(string(rest), "broke off") {
-			t.Errorf("%v: %s", err, rest)
+		if err != nil {
+			t.Errorf("the rest of the page: %v", err)
+		}
+		for _, want := range []string{"you asked: why?", "</html>"} {
+			if !strings.Contains(string(rest), want) {
+				t.Errorf("the page lacks %q: %s", want, rest)
+			}
+		}
+		if strings.Contains(string(rest), "broke off") {
+			t.Errorf("the page says that the answer broke off: %s", rest)
 		}
 		if billed := <-ro.billed; billed != "ada" {
 			t.Errorf("billed to %q", billed)
@@ -226,8 +234,13 @@ func TestInference(t *testing.T) {
 			ro.answerWith(test.answer)
 			resp, err := ask(test.prompt)
 			status, page := body(t, resp, err)
-			if status != test.status || !strings.Contains(page, test.want) || !strings.Contains(page, "</html>") {
-				t.Errorf("%d %s", status, page)
+			if status != test.status {
+				t.Errorf("status %d, want %d", status, test.status)
+			}
+			for _, want := range []string{test.want, "</html>"} {
+				if !strings.Contains(page, want) {
+					t.Errorf("the page lacks %q: %s", want, page)
+				}
 			}
 			if !strings.Contains(page, strings.TrimSpace(test.prompt)+"</textarea>") {
 				t.Error("the question is lost")

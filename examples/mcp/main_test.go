@@ -195,9 +195,13 @@ func TestTools(t *testing.T) {
 	ada.says("ada/engine\nada/loom of ada", "my_models", nil)
 	ada.says("a-model says to ada: Who wove it?", "ask", map[string]any{"prompt": "Who wove it?"})
 	ada.says("b-model says to ada: x", "ask", map[string]any{"prompt": "x", "model": "b-model"})
-	if len(ada.consents) != 1 || !slices.Contains(ada.consents[0], "inference-api") ||
-		!slices.Contains(ada.consents[0], "openid") {
-		t.Errorf("consents for %v, want one with inference-api", ada.consents)
+	if len(ada.consents) != 1 {
+		t.Fatalf("consents for %v, want one", ada.consents)
+	}
+	for _, want := range []string{"inference-api", "openid"} {
+		if !slices.Contains(ada.consents[0], want) {
+			t.Errorf("consent for %v, want %s among it", ada.consents[0], want)
+		}
 	}
 	if got := s.hub.Calls(hfoauthtest.RegisterEndpoint); got != 1 {
 		t.Errorf("%d registrations, want 1", got)
@@ -300,9 +304,13 @@ func TestMissingScope(t *testing.T) {
 	ada.withoutAt = 0
 	ada.mustConnect()
 	ada.says("ada", "whoami", nil)
-	if len(ada.consents) != 2 || slices.Contains(ada.consents[0], "inference-api") ||
-		!slices.Contains(ada.consents[1], "inference-api") {
-		t.Errorf("consents for %v, want one without and one with inference-api", ada.consents)
+	if len(ada.consents) != 2 {
+		t.Fatalf("consents for %v, want two", ada.consents)
+	}
+	for i, want := range []bool{false, true} {
+		if got := slices.Contains(ada.consents[i], "inference-api"); got != want {
+			t.Errorf("consent %d is for %v, want inference-api among it: %v", i+1, ada.consents[i], want)
+		}
 	}
 	resp := s.post(s.hub.AccessToken("ada", "any-app"), "", initialize)
 	challenge := resp.Header.Get("WWW-Authenticate")

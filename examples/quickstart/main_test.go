@@ -125,9 +125,10 @@ func TestWithoutConfiguration(t *testing.T) {
 		t.Errorf("ended at %s with %s", signedIn.Request.URL, signedIn.Status)
 	}
 	_, page = read(t, browser, request(t, "GET", address+"/", "text/html"))
-	if !strings.Contains(page, "Hello, Ada Lovelace") ||
-		!strings.Contains(page, "Analytical Engines") || !strings.Contains(page, `action="/logout"`) {
-		t.Errorf("start page: %s", page)
+	for _, want := range []string{"Hello, Ada Lovelace", "Analytical Engines", `action="/logout"`} {
+		if !strings.Contains(page, want) {
+			t.Errorf("start page lacks %q: %s", want, page)
+		}
 	}
 }
 
@@ -146,10 +147,11 @@ func TestRoutes(t *testing.T) {
 	if !strings.Contains(page, "Sign in with Hugging Face") || !strings.Contains(page, `href="/login"`) {
 		t.Errorf("start page: %s", page)
 	}
-	if resp, body := read(t, stay, request(t, "GET", address+"/me", "*/*")); resp.StatusCode != 401 || body != `{"error":"not signed in"}`+"\n" {
-		t.Errorf("/me: %s %s", resp.Status, body)
+	resp, body := read(t, stay, request(t, "GET", address+"/me", "*/*"))
+	if want := `{"error":"not signed in"}` + "\n"; resp.StatusCode != 401 || body != want {
+		t.Errorf("/me: %s %s, want 401 %s", resp.Status, body, want)
 	}
-	resp, _ := read(t, stay, request(t, "GET", address+"/private", "text/html"))
+	resp, _ = read(t, stay, request(t, "GET", address+"/private", "text/html"))
 	if resp.StatusCode != 303 || resp.Header.Get("Location") != "/login?next=%2Fprivate" {
 		t.Errorf("/private: %s %s", resp.Status, resp.Header.Get("Location"))
 	}
@@ -162,7 +164,7 @@ func TestRoutes(t *testing.T) {
 	}
 
 	browser := hub.SignIn(t, address+"/login?next=/private", "ada")
-	_, body := read(t, browser, request(t, "GET", address+"/me", "*/*"))
+	_, body = read(t, browser, request(t, "GET", address+"/me", "*/*"))
 	var user map[string]any
 	if err := json.Unmarshal([]byte(body), &user); err != nil {
 		t.Fatal(err)
@@ -194,8 +196,14 @@ func TestStartsWhileTheProviderIsAway(t *testing.T) {
 	address, _ := start(t, program(t), "OAUTH_CLIENT_ID=id",
 		"OAUTH_CLIENT_SECRET=0123456789abcdefghijklmnopqrstuv", "OPENID_PROVIDER_URL=http://127.0.0.1:1")
 	resp, page := read(t, http.DefaultClient, request(t, "GET", address+"/login", "text/html"))
-	if resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" || !strings.Contains(page, "Try again") {
-		t.Errorf("%s %s", resp.Status, page)
+	if resp.StatusCode != 503 {
+		t.Errorf("status %s, want 503", resp.Status)
+	}
+	if resp.Header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+	if !strings.Contains(page, "Try again") {
+		t.Errorf("the page lacks %q: %s", "Try again", page)
 	}
 }
 
@@ -217,8 +225,14 @@ func TestInASpace(t *testing.T) {
 		t.Errorf("redirect_uri %q", got)
 	}
 	cookie := resp.Cookies()[0]
-	if !strings.HasPrefix(cookie.Name, "__Host-") || !cookie.Secure || cookie.SameSite != http.SameSiteNoneMode {
-		t.Errorf("cookie %v", cookie)
+	if !strings.HasPrefix(cookie.Name, "__Host-") {
+		t.Errorf("the cookie is named %q, want __Host- in front", cookie.Name)
+	}
+	if !cookie.Secure {
+		t.Errorf("the cookie is not Secure: %v", cookie)
+	}
+	if cookie.SameSite != http.SameSiteNoneMode {
+		t.Errorf("the cookie is not SameSite=None: %v", cookie)
 	}
 }
 

@@ -110,9 +110,14 @@ func TestSignedOut(t *testing.T) {
 		resp, body := send(t, http.DefaultClient, test.method, address+test.path, `{"text":"hello"}`)
 		var answer struct{ Error string }
 		err := json.Unmarshal([]byte(body), &answer)
-		if err != nil || answer.Error == "" || resp.StatusCode != 401 ||
-			resp.Header.Get("Content-Type") != "application/json" {
-			t.Errorf("%s %s: %s %s, %v", test.method, test.path, resp.Status, body, err)
+		if err != nil || answer.Error == "" {
+			t.Errorf("%s %s: %s, %v, want JSON with an error", test.method, test.path, body, err)
+		}
+		if resp.StatusCode != 401 {
+			t.Errorf("%s %s: %s, want 401", test.method, test.path, resp.Status)
+		}
+		if got := resp.Header.Get("Content-Type"); got != "application/json" {
+			t.Errorf("%s %s: Content-Type %q, want application/json", test.method, test.path, got)
 		}
 	}
 }
@@ -169,10 +174,20 @@ func TestNotes(t *testing.T) {
 			if err := json.Unmarshal([]byte(body), &answer); err != nil || resp.StatusCode != test.status {
 				t.Fatalf("%s %v: %s", resp.Status, err, body)
 			}
-			created := test.status == 201
-			if created != (answer.Text == test.text) || created != (answer.ID != "") ||
-				!created && !strings.Contains(answer.Error, test.text) {
-				t.Errorf("%+v", answer)
+			if created := test.status == 201; created != (answer.ID != "") {
+				t.Errorf("the ID is %q, want one: %v", answer.ID, created)
+			}
+			if test.status == 201 {
+				if answer.Text != test.text {
+					t.Errorf("the text is %q, want %q", answer.Text, test.text)
+				}
+				return
+			}
+			if !strings.Contains(answer.Error, test.text) {
+				t.Errorf("the error is %q, want %q in it", answer.Error, test.text)
+			}
+			if answer.Text == test.text {
+				t.Errorf("the refused note has the text %q", answer.Text)
 			}
 		})
 	}
@@ -210,8 +225,14 @@ func TestNotes(t *testing.T) {
 		send(t, ada, "POST", address+"/api/notes", `{"text":"one more"}`)
 	}
 	resp, body := send(t, ada, "POST", address+"/api/notes", `{"text":"too many"}`)
-	if resp.StatusCode != 409 || !strings.Contains(body, "100 notes") || len(list(t, ada, address)) != maxNotes {
-		t.Errorf("the note after the last: %s %s", resp.Status, body)
+	if resp.StatusCode != 409 {
+		t.Errorf("the note after the last: %s, want 409", resp.Status)
+	}
+	if !strings.Contains(body, "100 notes") {
+		t.Errorf("the note after the last: %s, want %q in it", body, "100 notes")
+	}
+	if got := len(list(t, ada, address)); got != maxNotes {
+		t.Errorf("%d notes after the last, want %d", got, maxNotes)
 	}
 
 	resp, _ = send(t, ada, "POST", address+"/logout", "")

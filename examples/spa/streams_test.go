@@ -131,7 +131,10 @@ func TestStreamsNeedAUser(t *testing.T) {
 	ada := hub.SignIn(t, address+"/login", "ada")
 	_, resp, err := websocket.Dial(t.Context(), address+"/api/socket",
 		&websocket.DialOptions{HTTPClient: ada, HTTPHeader: http.Header{"Origin": {"https://evil.example"}}})
-	if err == nil || resp == nil || resp.StatusCode != http.StatusForbidden {
-		t.Errorf("a page of another site opens a WebSocket: %v", err)
+	if err == nil {
+		t.Error("a page of another site opens a WebSocket")
+	}
+	if resp == nil || resp.StatusCode != http.StatusForbidden {
+		t.Errorf("the answer to another site is %v (%v), want 403", resp, err)
 	}
 }

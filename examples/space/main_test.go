@@ -65,8 +65,14 @@ func parseFrontMatter(t *testing.T) frontMatter {
 
 func TestFrontMatter(t *testing.T) {
 	front := parseFrontMatter(t)
-	if front.SDK != "docker" || !front.OAuth || front.Title == "" {
-		t.Errorf("%+v", front)
+	if front.SDK != "docker" {
+		t.Errorf("sdk is %q, want docker", front.SDK)
+	}
+	if !front.OAuth {
+		t.Error("hf_oauth is not true")
+	}
+	if front.Title == "" {
+		t.Error("no title")
 	}
 	if strconv.Itoa(front.AppPort) != defaultPort {
 		t.Errorf("app_port %d, the app listens on %s", front.AppPort, defaultPort)

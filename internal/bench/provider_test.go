@@ -107,9 +107,15 @@ func (p *provider) authorize(tb testing.TB, location string) string {
 		tb.Fatal(err)
 	}
 	query := address.Query()
-	if address.Path != "/oauth/authorize" || query.Get("client_id") != clientID ||
-		query.Get("response_type") != "code" || query.Get("redirect_uri") != appURL+callbackPath {
-		tb.Fatalf("not an authorization request: %s", location)
+	if address.Path != "/oauth/authorize" {
+		tb.Fatalf("the path is %q, want /oauth/authorize: %s", address.Path, location)
+	}
+	for name, want := range map[string]string{
+		"client_id": clientID, "response_type": "code", "redirect_uri": appURL + callbackPath,
+	} {
+		if got := query.Get(name); got != want {
+			tb.Fatalf("%s is %q, want %q: %s", name, got, want, location)
+		}
 	}
 	if challenge := query.Get("code_challenge"); challenge != "" && query.Get("code_challenge_method") != "S256" {
 		tb.Fatalf("challenge is not S256: %s", location)
@@ -162,8 +168,9 @@ func (p *provider) serveToken(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	kept, ok := p.grants.LoadAndDelete(r.PostFormValue("code"))
-	if !ok || r.PostFormValue("redirect_uri") != appURL+callbackPath ||
-		r.PostFormValue("grant_type") != "authorization_code" {
+	asked := r.PostFormValue("redirect_uri") == appURL+callbackPath &&
+		r.PostFormValue("grant_type") == "authorization_code"
+	if !ok || !asked {
 		http.Error(w, `{"error":"invalid_grant"}`, http.StatusBadRequest)
 		return
 	}

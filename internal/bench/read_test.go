@@ -21,8 +21,15 @@ func TestKeepersYieldTheUser(t *testing.T) {
 					t.Error("got a user without a session")
 				}
 				if err := keepSession(tab, k, s); err != nil {
-					if size, err := refusedSize(err); err != nil || size <= browserLimit || orgs < 100 {
-						t.Errorf("refused at %d bytes, %v", size, err)
+					size, err := refusedSize(err)
+					if err != nil {
+						t.Errorf("the session is refused: %v", err)
+					}
+					if size <= browserLimit {
+						t.Errorf("refused at %d bytes, want more than %d", size, browserLimit)
+					}
+					if orgs < 100 {
+						t.Errorf("refused with %d organizations, want at least 100", orgs)
 					}
 					return
 				}

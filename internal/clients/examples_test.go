@@ -82,9 +82,11 @@ func (e example) check(t *testing.T, app *web, browser *http.Client, user hfoaut
 	}
 	status, private := app.open(browser, "GET", "/private")
 	var account struct{ Sub string }
-	if status != http.StatusOK || json.Unmarshal([]byte(private), &account) != nil || account.Sub != user.ID() {
-		t.Errorf("/private: %d %s, want sub %s", status, private, user.ID())
+	equal(t, "/private: status", status, http.StatusOK)
+	if err := json.Unmarshal([]byte(private), &account); err != nil {
+		t.Errorf("/private: %v: %s", err, private)
 	}
+	equal(t, "/private: sub", account.Sub, user.ID())
 }
 
 func TestExamples(t *testing.T) {

@@ -222,7 +222,8 @@ func (b *browser) attachBut(kind, prefix string, known target.ID) context.Contex
 			return false
 		}
 		for _, info := range infos {
-			if info.Type == kind && strings.HasPrefix(info.URL, prefix) && info.TargetID != known {
+			asked := info.Type == kind && strings.HasPrefix(info.URL, prefix)
+			if asked && info.TargetID != known {
 				id = info.TargetID
 			}
 		}

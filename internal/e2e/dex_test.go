@@ -31,10 +31,12 @@ func newDexSite(t *testing.T, secret string) *dexSite {
 func dexProvider(t *testing.T, s *site, store storage.Storage) http.Handler {
 	t.Helper()
 	logger := slog.New(slog.DiscardHandler)
-	if err := store.CreateClient(t.Context(), storage.Client{ID: "web", Secret: rightSecret, Name: "An app", RedirectURIs: []string{s.redirectURL()}}); err != nil {
+	client := storage.Client{ID: "web", Secret: rightSecret, Name: "An app", RedirectURIs: []string{s.redirectURL()}}
+	if err := store.CreateClient(t.Context(), client); err != nil {
 		t.Fatal(err)
 	}
-	if err := store.CreateConnector(t.Context(), storage.Connector{ID: "mock", Type: "mockCallback", Name: "Mock", ResourceVersion: "1"}); err != nil {
+	connector := storage.Connector{ID: "mock", Type: "mockCallback", Name: "Mock", ResourceVersion: "1"}
+	if err := store.CreateConnector(t.Context(), connector); err != nil {
 		t.Fatal(err)
 	}
 	rotate, err := server.NewRefreshTokenPolicy(logger, false, "", "", "")

@@ -134,8 +134,14 @@ func TestWithoutChromium(t *testing.T) {
 func TestQuickstartProcess(t *testing.T) {
 	q := newQuickstart(t)
 	first := q.command.Process.Pid
-	if q.files() == 0 || q.memory() < 1<<20 || q.log() != "" {
-		t.Errorf("%d files, %d bytes, log %q", q.files(), q.memory(), q.log())
+	if q.files() == 0 {
+		t.Error("no open files, want some")
+	}
+	if got := q.memory(); got < 1<<20 {
+		t.Errorf("%d bytes of memory, want at least a MiB", got)
+	}
+	if got := q.log(); got != "" {
+		t.Errorf("the log is %q, want nothing", got)
 	}
 	q.kill()
 	if resp, err := http.Get(q.URL + "/"); err == nil {

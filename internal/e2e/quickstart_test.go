@@ -213,9 +213,17 @@ func TestQuickstartOverHTTPS(t *testing.T) {
 		cookies, err = network.GetCookies().WithURLs([]string{d.site}).Do(ctx)
 		return err
 	}))
-	if len(cookies) != 1 || !strings.HasPrefix(cookies[0].Name, "__Host-hfoauth-") ||
-		!cookies[0].Secure || !cookies[0].HTTPOnly {
-		t.Errorf("cookies %+v", cookies)
+	if len(cookies) != 1 {
+		t.Fatalf("cookies %+v, want one", cookies)
+	}
+	if !strings.HasPrefix(cookies[0].Name, "__Host-hfoauth-") {
+		t.Errorf("the cookie is named %q, want __Host-hfoauth- in front", cookies[0].Name)
+	}
+	if !cookies[0].Secure {
+		t.Errorf("the cookie is not Secure: %+v", cookies[0])
+	}
+	if !cookies[0].HTTPOnly {
+		t.Errorf("the cookie is not HttpOnly: %+v", cookies[0])
 	}
 	b.run(b.ctx, chromedp.Reload())
 	b.says(b.ctx, "Only signed-in users see this page")

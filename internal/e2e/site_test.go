@@ -187,8 +187,14 @@ func (s *site) renews(person *http.Client) {
 		return s.tokens.Load() > calls
 	})
 	after := s.home(person)
-	if !after.Expiry.After(before.Expiry) || !after.Refresh || after.User.Sub != before.User.Sub {
-		s.t.Errorf("after the refresh: %+v, before: %+v", after, before)
+	if !after.Expiry.After(before.Expiry) {
+		s.t.Errorf("the refreshed token expires at %s, want after %s", after.Expiry, before.Expiry)
+	}
+	if !after.Refresh {
+		s.t.Errorf("no refresh token after the refresh: %+v", after)
+	}
+	if after.User.Sub != before.User.Sub {
+		s.t.Errorf("the sub after the refresh is %q, want %q", after.User.Sub, before.User.Sub)
 	}
 }
 
@@ -205,8 +211,14 @@ func (s *site) checkSignIn(signIn act, email string) {
 		s.t.Fatalf("%d %s", status, body)
 	}
 	page := s.home(person)
-	if page.User.Sub == "" || page.User.Email != email || !page.Refresh {
-		s.t.Errorf("signed in as %+v, want a sub, the address %s and a refresh token", page, email)
+	if page.User.Sub == "" {
+		s.t.Errorf("signed in without a sub: %+v", page)
+	}
+	if page.User.Email != email {
+		s.t.Errorf("signed in with the address %q, want %q", page.User.Email, email)
+	}
+	if !page.Refresh {
+		s.t.Errorf("signed in without a refresh token: %+v", page)
 	}
 	s.renews(person)
 	s.renews(person)
