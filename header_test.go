@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"sort"
 	"strings"
 	"testing"
 
@@ -61,6 +62,35 @@ func TestHeaderFitsWithAnyNumberOfOrganizations(t *testing.T) {
 			}
 			t.Logf("the largest header of cookies has %d bytes", largest)
 		})
+	}
+}
+
+// So do the largest sessions of tab and iframe with the longest return paths and all
+// scopes.
+func TestHeaderFitsAtItsLargest(t *testing.T) {
+	s := newDemanding(t, func(c *hfoauth.Config) { c.SpaceHost = "user-app.hf.space" })
+	largest := hfoauthtest.User{Username: "largest", Orgs: member(4).Orgs}
+	signIn := func(name int) int {
+		largest.Name = strings.Repeat("n", name)
+		s.hub.AddUser(largest)
+		cookie := s.newSession(hfoauthtest.Person{Username: "largest"})
+		return len(cookie.Name) + len(cookie.Value)
+	}
+	length := sort.Search(4000, func(n int) bool { return signIn(n) < 500 }) // it no longer fits
+	if size := signIn(length - 1); size < 2900 {
+		t.Fatalf("the largest session has %d bytes", size)
+	}
+	browser := s.browser()
+	popup := s.popup(browser, url.Values{"challenge": {challengeOf(frameVerifier)}})
+	get(t, browser, s.decide(onward(popup), hfoauthtest.Person{Username: "largest"}))
+	if _, cookie := s.claim(browser, frameVerifier); cookie == nil {
+		t.Fatal("the iframe is not signed in")
+	}
+	for length := range 12 {
+		s.asks(browser, "/everything?"+strings.Repeat("q", 90*length))
+		if size := cookieHeaderSize(t, browser, s.URL); size >= 8000 {
+			t.Errorf("with a return path of %d bytes: %d, want less than 8000", 90*length, size)
+		}
 	}
 }
 
