@@ -319,3 +319,24 @@ func requestWith(cookie *http.Cookie) *http.Request {
 	r.AddCookie(cookie)
 	return r
 }
+
+// A response that ends the pause changes the browser's cookies, so it is private.
+func TestEndOfThePauseIsNotCached(t *testing.T) {
+	s := newSite(t, nil)
+	cookie := s.newSession(ada)
+	pause := strings.Replace(cookie.Name, "hfoauth-", "hfoauth-pause-", 1)
+	handler := s.client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "public, max-age=60")
+		io.WriteString(w, "page")
+	}))
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header.Set("Cookie", cookie.Name+"="+cookie.Value+"; "+pause+"=1")
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, r)
+	if got := w.Header().Get("Set-Cookie"); !strings.HasPrefix(got, pause+"=;") {
+		t.Fatalf("Set-Cookie %q, want the end of %s", got, pause)
+	}
+	if got := w.Header().Get("Cache-Control"); got != "private, no-store" {
+		t.Errorf("Cache-Control %q, want private, no-store", got)
+	}
+}

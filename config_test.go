@@ -494,3 +494,38 @@ func TestSecretOfTheEnvironmentDoesNotCount(t *testing.T) {
 		t.Errorf("error %v, want it to contain %s", err, want)
 	}
 }
+
+// Scopes that the code sets to none are not those of the environment.
+func TestNoScopesInCode(t *testing.T) {
+	clearEnv(t)
+	t.Setenv("OAUTH_CLIENT_ID", "first")
+	t.Setenv("OAUTH_CLIENT_SECRET", clientSecret)
+	t.Setenv("OAUTH_SCOPES", "email")
+	t.Setenv("OAUTH_REDIRECT_URL", "https://app.example/login/callback")
+	t.Setenv("OPENID_PROVIDER_URL", hfoauthtest.NewServer(t).URL)
+	client, err := hfoauth.New(hfoauth.Config{Scopes: hfoauth.Scopes{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	client.LoginHandler().ServeHTTP(w, httptest.NewRequest("GET", "https://app.example/login", nil))
+	location, err := w.Result().Location()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := location.Query().Get("scope"); got != "openid profile" {
+		t.Errorf("asks for %q, want openid profile", got)
+	}
+}
+
+// The pages of sign-in inside an iframe are at LoginPath/frame and below.
+func TestCallbackIsNotAtTheFrame(t *testing.T) {
+	clearEnv(t)
+	for _, path := range []string{"/login/frame", "/login/frame/callback"} {
+		_, err := hfoauth.New(hfoauth.Config{ClientID: "client", ClientSecret: clientSecret,
+			RedirectURL: "https://app.example" + path})
+		if err == nil || !strings.Contains(err.Error(), "RedirectURL") {
+			t.Errorf("%s: %v, want an error about RedirectURL", path, err)
+		}
+	}
+}

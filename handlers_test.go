@@ -726,3 +726,15 @@ func TestLoginOptionsOnAnotherHost(t *testing.T) {
 		t.Errorf("%d to %s", w.Code, location)
 	}
 }
+
+// Browsers send host names in lower case.
+func TestSpaceHostInCapitals(t *testing.T) {
+	client := newClient(t, hfoauth.Config{SpaceHost: "User-App.hf.space,WWW.Example.com"})
+	r := httptest.NewRequest("GET", "https://www.example.com/login", nil)
+	r.Header.Set("Sec-Fetch-Mode", "navigate")
+	w := httptest.NewRecorder()
+	client.LoginHandler().ServeHTTP(w, r)
+	if got := w.Header().Get("Location"); got != "https://user-app.hf.space/login" {
+		t.Errorf("%d to %s, want https://user-app.hf.space/login", w.Code, got)
+	}
+}

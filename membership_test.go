@@ -432,3 +432,19 @@ func TestForbiddenSaysWhy(t *testing.T) {
 		t.Errorf("the app's own error says %q after it was answered, want %q", got, said)
 	}
 }
+
+// Who is no member of one organization is not asked to grant another.
+func TestStrangersAreNotAskedToGrant(t *testing.T) {
+	s := newSite(t, nil)
+	cookie := s.newSession(ada)
+	strangers := s.client.RequireOrg("strangers", hfoauth.RoleRead)
+	handler := s.client.RequireOrg("engines", hfoauth.RoleAdmin)(strangers(http.NotFoundHandler()))
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header.Set("Accept", "text/html")
+	r.Header.Set("Cookie", cookie.Name+"="+cookie.Value)
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, r)
+	if w.Code != http.StatusForbidden {
+		t.Errorf("%d to %s, want 403", w.Code, w.Header().Get("Location"))
+	}
+}

@@ -275,3 +275,33 @@ func FuzzChallenge(f *testing.F) {
 type transportFunc func(*http.Request) (*http.Response, error)
 
 func (f transportFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// A user with a cookie cannot get more by sending another token.
+func TestNoChallengeForACookie(t *testing.T) {
+	s := newSite(t, nil)
+	cookie := s.newSession(ada)
+	accept := s.client.AcceptBearer(hfoauth.BearerOptions{Resource: "/mcp"})
+	handler := accept(s.client.RequireScope(hfoauth.ScopeInferenceAPI)(http.NotFoundHandler()))
+	r := httptest.NewRequest("GET", "/mcp", nil)
+	r.Header.Set("Cookie", cookie.Name+"="+cookie.Value)
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, r)
+	if w.Code != http.StatusForbidden {
+		t.Errorf("%d, want 403", w.Code)
+	}
+	if got := w.Header().Get("WWW-Authenticate"); got != "" {
+		t.Errorf("WWW-Authenticate %s, want none", got)
+	}
+}
+
+// The headers that the app's CORS exposes stay exposed.
+func TestExposedHeadersAreAdded(t *testing.T) {
+	s := newSite(t, nil)
+	w := httptest.NewRecorder()
+	w.Header().Set("Access-Control-Expose-Headers", "X-App")
+	s.client.RequireUser(http.NotFoundHandler()).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	got := strings.Join(w.Header()["Access-Control-Expose-Headers"], ", ")
+	if got != "X-App, WWW-Authenticate" {
+		t.Errorf("exposed: %s, want X-App, WWW-Authenticate", got)
+	}
+}

@@ -360,3 +360,15 @@ func TestUnusedSession(t *testing.T) {
 		}
 	}
 }
+
+// A User-Agent would take room in a cookie that sessions need.
+func TestUserAgentIsNotInACookie(t *testing.T) {
+	var begun *hfoauth.Session
+	s := newSite(t, func(c *hfoauth.Config) {
+		c.OnLogin = func(_ context.Context, got *hfoauth.Session) error { begun = got; return nil }
+	})
+	s.newSession(ada)
+	if begun.UserAgent != "" {
+		t.Errorf("UserAgent is %q without a Store, want none", begun.UserAgent)
+	}
+}

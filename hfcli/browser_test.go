@@ -120,6 +120,13 @@ func TestBrowserAttacks(t *testing.T) {
 			callback.Path = "/login/" + strings.Repeat("A", 52)
 			tl.refused(newBrowser(tl.t), callback.String(), nil)
 		},
+		"an address with another last character": func(tl *tool, address string, _ *http.Client) {
+			end := "A"
+			if strings.HasSuffix(address, end) {
+				end = "B"
+			}
+			tl.refused(newBrowser(tl.t), address[:len(address)-1]+end, nil)
+		},
 		"the state is known, the browser is another": func(tl *tool, address string, victim *http.Client) {
 			_, location, _ := fetch(tl.t, victim, address, nil)
 			tl.refused(newBrowser(tl.t), tl.approve(location, hfoauthtest.Person{Username: "grace"}).String(), nil)
