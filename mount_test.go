@@ -253,8 +253,7 @@ func TestOtherHostBehindAProxy(t *testing.T) {
 				}
 				req.Host = "localhost:" + req.URL.Port()
 				req.Header.Set("Sec-Fetch-Mode", "navigate")
-				browser := &http.Client{CheckRedirect: func(*http.Request,
-					[]*http.Request) error {
+				browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error {
 					return http.ErrUseLastResponse
 				}}
 				if got := do(t, browser, req).Header.Get("Location"); got != address+want {

@@ -31,8 +31,7 @@ func codeForm(code string) url.Values {
 	}
 }
 
-var browser = &http.Client{CheckRedirect: func(*http.Request,
-	[]*http.Request) error {
+var browser = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error {
 	return http.ErrUseLastResponse
 }}
 

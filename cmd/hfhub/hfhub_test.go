@@ -148,8 +148,7 @@ func (h *hub) token(resp *http.Response) map[string]any {
 	return tokens
 }
 
-var noRedirects = &http.Client{CheckRedirect: func(*http.Request,
-	[]*http.Request) error {
+var noRedirects = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error {
 	return http.ErrUseLastResponse
 }}
 

@@ -138,8 +138,7 @@ func TestRoutes(t *testing.T) {
 	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{"http://localhost/login/callback"}})
 	address, _ := start(t, program(t), "OAUTH_CLIENT_ID="+app.ClientID, "OAUTH_CLIENT_SECRET="+app.ClientSecret,
 		"OAUTH_SCOPES=openid profile email read-billing", "OPENID_PROVIDER_URL="+hub.URL)
-	stay := &http.Client{CheckRedirect: func(*http.Request,
-		[]*http.Request) error {
+	stay := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error {
 		return http.ErrUseLastResponse
 	}}
 
@@ -212,8 +211,7 @@ func TestInASpace(t *testing.T) {
 	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{"https://ada-app.hf.space/login/callback"}})
 	address, _ := start(t, program(t), "OAUTH_CLIENT_ID="+app.ClientID, "OAUTH_CLIENT_SECRET="+app.ClientSecret,
 		"OPENID_PROVIDER_URL="+hub.URL, "SPACE_HOST=ada-app.hf.space,app.example")
-	stay := &http.Client{CheckRedirect: func(*http.Request,
-		[]*http.Request) error {
+	stay := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error {
 		return http.ErrUseLastResponse
 	}}
 	resp, _ := read(t, stay, request(t, "GET", address+"/login", "text/html"))

@@ -283,8 +283,7 @@ func TestFrontEnd(t *testing.T) {
 		}
 	}
 
-	stay := &http.Client{CheckRedirect: func(*http.Request,
-		[]*http.Request) error {
+	stay := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error {
 		return http.ErrUseLastResponse
 	}}
 	resp, _ = send(t, stay, "GET", address+"/login?next=/", "")

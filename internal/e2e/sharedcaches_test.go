@@ -127,8 +127,7 @@ func TestSharedCaches(t *testing.T) {
 					io.WriteString(w, "control")
 				})))
 
-			stranger := &http.Client{CheckRedirect: func(*http.Request,
-				[]*http.Request) error {
+			stranger := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error {
 				return http.ErrUseLastResponse
 			}}
 			for range 3 {
