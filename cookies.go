@@ -94,7 +94,8 @@ func (c *cookieRules) maxSession() int {
 }
 
 func (c *cookieRules) maxShared() int {
-	return (maxHeader-maxAttemptBytesFramed)/2 - cookieSize(c.frame, "")
+	left := maxHeader - maxAttemptBytesFramed - cookieSize(c.pause, "1") - len("Cookie: ")
+	return left/2 - cookieSize(c.frame, "")
 }
 
 // attemptBytes is how much of a request's header login attempts may take.

@@ -189,6 +189,7 @@ func sessionsConfig(config *Config, cookies *cookieRules, now func() time.Time) 
 		MaxValue:  cookies.maxSession(),
 		MaxShared: cookies.maxShared(),
 		Context:   cookies.session,
+		App:       config.app(),
 		Fields:    recordFields,
 		User:      func(r *record) string { return r.user.Sub },
 		Now:       now,
@@ -203,8 +204,11 @@ func (c *Config) newSealer(purpose string) (*seal.Sealer, error) {
 	if len(secrets) == 0 {
 		secrets = [][]byte{[]byte(c.ClientSecret)}
 	}
-	return seal.New("hfoauth v1 "+purpose+"\x00"+c.ProviderURL+"\x00"+c.ClientID, secrets...)
+	return seal.New("hfoauth v1 "+purpose+"\x00"+c.app(), secrets...)
 }
+
+// app identifies the app: all its replicas, at whatever address.
+func (c *Config) app() string { return c.ProviderURL + "\x00" + c.ClientID }
 
 // Ping reports whether the provider's metadata is known, and asks for it if
 // not: a health check. Signing in does not need it to be called. Its error

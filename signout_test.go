@@ -28,6 +28,31 @@ func TestSignOutMeansIt(t *testing.T) {
 	}
 }
 
+// Two apps may share a store: each signs out and lists only its own users.
+func TestLogoutUserOfAnotherApp(t *testing.T) {
+	store := newMapStore()
+	one, two := newSite(t, withStore(store)), newSite(t, withStore(store))
+	here, there := one.newSession(ada), two.newSession(ada)
+	for _, s := range []*site{one, two} {
+		sessions, err := s.client.Sessions(t.Context(), sub("ada"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(sessions) != 1 {
+			t.Errorf("%d sessions are listed, want the one of this app", len(sessions))
+		}
+	}
+	if err := one.client.LogoutUser(t.Context(), sub("ada")); err != nil {
+		t.Fatal(err)
+	}
+	if signedIn(one.client, here) {
+		t.Error("the user is still signed in to the app that signed her out")
+	}
+	if !signedIn(two.client, there) {
+		t.Error("the user was signed out of another app")
+	}
+}
+
 func TestLogoutUser(t *testing.T) {
 	store := newMapStore()
 	s := newSite(t, withStore(store))

@@ -13,9 +13,10 @@ import (
 //
 // Sessions are stored sealed, under a key that is a hash: anyone who can read
 // the store learns no token and cannot sign in. Methods are called
-// concurrently. All calls of one request together may take 800 ms; a call
-// without a context then continues until the store itself gives up, and does no
-// harm however late it ends.
+// concurrently. All calls of one of our handlers together may take 800 ms, and so
+// may those of one method that the app calls; a call without a context then
+// continues until the store itself gives up, and does no harm however late it
+// ends.
 type Store interface {
 	// Find returns the bytes under key, and false if there are none or they
 	// have expired.

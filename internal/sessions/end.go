@@ -157,10 +157,15 @@ func (e *epoch) fields(c *codec.Coder) {
 	c.Time(&e.until)
 }
 
-func epochKey(user string) string { return keyOf("epoch", user) }
+func (k *Keeper[S]) epochKey(user string) string { return k.userKey("epoch", user) }
+
+// userKey returns the key of what the store keeps about a user of this app.
+func (k *Keeper[S]) userKey(kind, user string) string {
+	return keyOf(kind, k.config.App+"\x00"+user)
+}
 
 func (k *Keeper[S]) epochOf(ctx context.Context, user string) (e epoch, err error) {
-	stored, err := k.store.find(ctx, epochKey(user))
+	stored, err := k.store.find(ctx, k.epochKey(user))
 	if err == nil && stored != nil && codec.Decode(stored, e.fields) != nil {
 		rand.Read(e.mark[:]) // unreadable: no session is of this epoch
 	}
@@ -186,7 +191,7 @@ func (k *Keeper[S]) EndUser(ctx context.Context, user string) error {
 	now := k.config.Now()
 	next := epoch{until: now.Add(k.config.MaxAge)}
 	rand.Read(next.mark[:])
-	if err := k.store.commit(ctx, epochKey(user), codec.Encode(32, next.fields), next.until.Add(afterEnd)); err != nil {
+	if err := k.store.commit(ctx, k.epochKey(user), codec.Encode(32, next.fields), next.until.Add(afterEnd)); err != nil {
 		return err
 	}
 	if err := k.endListed(ctx, user, next); err != nil {
@@ -241,15 +246,15 @@ func listingOf[S any](e *Entry[S]) (l listing) {
 	return l
 }
 
-func listKey(user string) string { return keyOf("list", user) }
+func (k *Keeper[S]) listKey(user string) string { return k.userKey("list", user) }
 
 // listed returns the list of a user's sessions, sealed and decoded.
 func (k *Keeper[S]) listed(ctx context.Context, user string) (stored []byte, list []listing, err error) {
-	stored, err = k.store.find(ctx, listKey(user))
+	stored, err = k.store.find(ctx, k.listKey(user))
 	if err != nil || stored == nil {
 		return stored, nil, err
 	}
-	plain, err := k.config.Stored.Open(stored, listKey(user))
+	plain, err := k.config.Stored.Open(stored, k.listKey(user))
 	if err == nil {
 		err = codec.Decode(plain, func(c *codec.Coder) { listFields(c, &list) })
 	}
@@ -296,7 +301,7 @@ func (k *Keeper[S]) unlist(ctx context.Context, e *Entry[S]) {
 
 // relist changes the list of a user's sessions and drops those that have ended.
 func (k *Keeper[S]) relist(ctx context.Context, user string, change func([]listing) []listing) error {
-	key := listKey(user)
+	key := k.listKey(user)
 	var next []byte
 	for try := range maxSwaps {
 		stored, list, err := k.listed(ctx, user)

@@ -217,7 +217,7 @@ func TestUnreadableEpoch(t *testing.T) {
 		}
 		_, value := w.start(k)
 		w.change(func(key string, e fakeEntry) fakeEntry {
-			if key == epochKey("ada") {
+			if key == k.epochKey("ada") {
 				e.b = e.b[:len(e.b)-1]
 			}
 			return e
@@ -336,7 +336,7 @@ func TestListIsTheUsers(t *testing.T) {
 		w.start(k)
 		w.startWith(k, data{"grace", "hers"}, time.Now().Add(maxAge))
 		w.mu.Lock()
-		w.entries[listKey("ada")] = w.entries[listKey("grace")]
+		w.entries[k.listKey("ada")] = w.entries[k.listKey("grace")]
 		w.mu.Unlock()
 		if _, list, err := k.listed(t.Context(), "ada"); len(list) != 0 || err != nil {
 			t.Errorf("grace's list opens as ada's, with %d sessions (%v)", len(list), err)
@@ -375,7 +375,7 @@ func TestListIsTheUsers(t *testing.T) {
 		k := w.replica()
 		w.start(k)
 		w.change(func(key string, e fakeEntry) fakeEntry {
-			if key == listKey("ada") {
+			if key == k.listKey("ada") {
 				e.b = []byte("unreadable")
 			}
 			return e
@@ -522,7 +522,7 @@ func TestUnreadableEpochAndLostList(t *testing.T) {
 		}
 		w.entries[e.key] = stored
 		w.change(func(key string, e fakeEntry) fakeEntry {
-			if key == epochKey("ada") {
+			if key == k.epochKey("ada") {
 				e.b = e.b[:len(e.b)-1]
 			}
 			return e

@@ -79,6 +79,9 @@ type Config[S any] struct {
 	InCookie, Stored *seal.Sealer
 	Context          string
 
+	// App distinguishes this app's users from those of others in the same store.
+	App string
+
 	// Fields encodes and decodes a session's data, and User returns whose it is.
 	Fields func(*codec.Coder, *S)
 	User   func(S) string
