@@ -34,7 +34,7 @@ func (c *Config) loginByBrowser(ctx context.Context) (*signIn, error) {
 		listener.Close()
 		return nil, err
 	}
-	server := &http.Server{Handler: a, ReadHeaderTimeout: 10 * time.Second}
+	server := newServer(a)
 	go server.Serve(listener)
 	defer shutDown(server)
 
@@ -55,6 +55,12 @@ func (c *Config) loginByBrowser(ctx context.Context) (*signIn, error) {
 			return nil, ctx.Err()
 		}
 	}
+}
+
+// newServer returns a server for connections of any user of the machine, which
+// it closes if no request comes.
+func newServer(handler http.Handler) *http.Server {
+	return &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
 }
 
 // shutDown stops the server after the browser has fetched the last page.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -12,6 +13,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/hfoauth/hfoauth"
 	"github.com/hfoauth/hfoauth/hfcli"
@@ -262,6 +265,46 @@ func TestBrowserIsCancelled(t *testing.T) {
 	if _, err := hfcli.Login(ctx, tl.config); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
+}
+
+// oneConnection is a listener with a single connection.
+type oneConnection struct {
+	net.Listener
+	connection chan net.Conn
+}
+
+func (l oneConnection) Accept() (net.Conn, error) {
+	c, ok := <-l.connection
+	if !ok {
+		return nil, net.ErrClosed
+	}
+	return c, nil
+}
+
+func (l oneConnection) Close() error { return nil }
+
+// Another user's program cannot hold connections to the port by saying nothing.
+func TestSilentConnectionIsClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := hfcli.NewServer(http.NotFoundHandler())
+		client, connection := net.Pipe()
+		defer client.Close()
+		listener := oneConnection{connection: make(chan net.Conn, 1)}
+		listener.connection <- connection
+		go server.Serve(listener)
+		defer close(listener.connection)
+		began := time.Now()
+		client.SetReadDeadline(began.Add(time.Hour))
+		if _, err := io.WriteString(client, "GET / HTTP/1.1\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := client.Read(make([]byte, 1)); err != io.EOF {
+			t.Errorf("reading from the server: %v, want EOF", err)
+		}
+		if waited := time.Since(began); waited != 10*time.Second {
+			t.Errorf("the connection is closed after %v, want 10 s", waited)
+		}
+	})
 }
 
 // The command in BROWSER gets the URL as its last argument.

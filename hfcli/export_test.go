@@ -23,4 +23,7 @@ func Recode(kept []byte) ([]byte, error) {
 	return s.encode()
 }
 
-var CleanHubToken = cleanHubToken
+var (
+	CleanHubToken = cleanHubToken
+	NewServer     = newServer
+)

@@ -2,6 +2,7 @@ package hfoauthtest_test
 
 import (
 	"fmt"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync"
@@ -207,6 +208,40 @@ func TestUsersComeAndGo(t *testing.T) {
 		if status != 200 {
 			t.Errorf("user %d, added concurrently: %d", i, status)
 		}
+	}
+}
+
+// A test may use its list of users for something else afterwards.
+func TestUsersAreCopied(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	users := hfoauthtest.DefaultUsers()
+	hub.SetUsers(users...)
+	users[0].Username = "somebody"
+	status, claims := withToken(t, hub.URL+"/oauth/userinfo", hub.AccessToken("ada", "app"))
+	if status != 200 {
+		t.Errorf("after a change of the caller's list: %d %v, want 200", status, claims)
+	}
+}
+
+// during calls do when a response is first written to.
+type during struct {
+	*httptest.ResponseRecorder
+	do sync.Once
+	f  func()
+}
+
+func (d *during) Write(b []byte) (int, error) {
+	d.do.Do(d.f)
+	return d.ResponseRecorder.Write(b)
+}
+
+// A response shows the users there were when it was asked for.
+func TestUserIsRemovedDuringAResponse(t *testing.T) {
+	hub := hfoauthtest.New("https://hub.example")
+	w := &during{ResponseRecorder: httptest.NewRecorder(), f: func() { hub.RemoveUser("ada") }}
+	hub.ServeHTTP(w, httptest.NewRequest("GET", "https://hub.example/", nil))
+	for _, user := range hfoauthtest.DefaultUsers() {
+		contains(t, "the page", w.Body.String(), `value="`+user.Username+`"`)
 	}
 }
 

@@ -145,6 +145,36 @@ func TestWhoAmIOfOthers(t *testing.T) {
 	}
 }
 
+// A token of the Hub's settings is valid for a year.
+func TestSettingsTokensExpire(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	clock := newClock(hub)
+	tokens := map[string]string{
+		"user": hub.UserToken("ada"), "organization": hub.OrgToken("engines"), "app": hub.AppToken("robot"),
+	}
+	clock.advance(364 * 24 * time.Hour)
+	for owner, token := range tokens {
+		if status, _ := withToken(t, hub.URL+"/api/whoami-v2", token); status != 200 {
+			t.Errorf("the token of the %s after 364 days: %d, want 200", owner, status)
+		}
+	}
+	clock.advance(2 * 24 * time.Hour)
+	for owner, token := range tokens {
+		if status, _ := withToken(t, hub.URL+"/api/whoami-v2", token); status != 401 {
+			t.Errorf("the token of the %s after 366 days: %d, want 401", owner, status)
+		}
+	}
+}
+
+// A test may use its list of scopes for something else afterwards.
+func TestScopesOfATokenAreCopied(t *testing.T) {
+	hub := hfoauthtest.NewServer(t)
+	scopes := []string{"openid", "email"}
+	token := hub.AccessToken("ada", "app", scopes...)
+	scopes[1] = "read-billing"
+	has(t, "whoami", whoAmI(t, hub, token), map[string]any{"email": "ada@example.com"})
+}
+
 // The formats are those in huggingface_hub and the Hub's documentation.
 func TestShapes(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)

@@ -303,6 +303,30 @@ func TestBacklog(t *testing.T) {
 	})
 }
 
+// A success shows that the store works again: the pauses start over.
+func TestPausesStartOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newTestBacklog(3)
+		began := time.Now()
+		var tries []int // all times after the beginning, in seconds
+		b.add("fails", began.Add(12*time.Second), func(context.Context) error {
+			tries = append(tries, int(time.Since(began).Seconds()))
+			return errFake
+		})
+		b.add("succeeds", began.Add(time.Hour), func(context.Context) error {
+			if time.Since(began) < 7*time.Second {
+				return errFake
+			}
+			return nil
+		})
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if got, want := fmt.Sprint(tries), "[0 3 7 8 10]"; got != want {
+			t.Errorf("tried after %s s, want %s: a change succeeded after 7 s", got, want)
+		}
+	})
+}
+
 // A change that no longer matters is dropped, and changes beyond the bound are
 // refused.
 func TestBacklogIsBounded(t *testing.T) {
