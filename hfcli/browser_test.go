@@ -3,6 +3,7 @@ package hfcli_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -109,6 +110,163 @@ func TestBrowserRequest(t *testing.T) {
 	}
 }
 
+// opened returns the response to the URL that the tool printed.
+func (tl *tool) opened() *http.Response {
+	tl.t.Helper()
+	req, err := http.NewRequest(http.MethodGet, tl.screen.find(loginAddress), nil)
+	if err != nil {
+		tl.t.Fatal(err)
+	}
+	resp, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		tl.t.Fatal(err)
+	}
+	resp.Body.Close()
+	return resp
+}
+
+// The URLs contain secrets, and the pages are for a browser's window alone.
+func TestBrowserHeaders(t *testing.T) {
+	tl := newTool(t)
+	_, err := tl.login(func() {
+		header := tl.opened().Header
+		for name, want := range map[string]string{
+			"Cache-Control":           "no-store",
+			"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+			"Referrer-Policy":         "no-referrer",
+			"X-Content-Type-Options":  "nosniff",
+		} {
+			if got := header.Get(name); got != want {
+				t.Errorf("%s is %q, want %q", name, got, want)
+			}
+		}
+		tl.inBrowser(hfoauthtest.Person{Username: "ada"})
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// Servers on all ports of 127.0.0.1 share cookies.
+func TestBrowserCookie(t *testing.T) {
+	tl := newTool(t)
+	_, err := tl.login(func() {
+		cookies := tl.opened().Cookies()
+		if len(cookies) != 1 {
+			t.Errorf("%d cookies, want one", len(cookies))
+		}
+		for _, c := range cookies {
+			got := fmt.Sprintf("Path %s, HttpOnly %v, SameSite %v", c.Path, c.HttpOnly, c.SameSite)
+			want := fmt.Sprintf("Path /login/callback, HttpOnly true, SameSite %v", http.SameSiteLaxMode)
+			if got != want {
+				t.Errorf("the cookie has %s, want %s", got, want)
+			}
+		}
+		browser := newBrowser(t)
+		_, location, _ := fetch(t, browser, tl.screen.find(loginAddress), nil)
+		callback := tl.approve(location, hfoauthtest.Person{Username: "ada"})
+		fetch(t, browser, callback.String(), nil)
+		if left := browser.Jar.Cookies(callback); len(left) != 0 {
+			t.Errorf("%d cookies are left after the sign-in, want none", len(left))
+		}
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// Two tools can sign in at the same time in one browser.
+func TestTwoToolsInOneBrowser(t *testing.T) {
+	tl := newTool(t)
+	other := *tl
+	other.screen = newScreen()
+	other.config.Name, other.config.Output = "other", other.screen
+	browser := newBrowser(t)
+	_, err := tl.login(func() {
+		_, location, _ := fetch(t, browser, tl.screen.find(loginAddress), nil)
+		if _, err := other.login(func() {
+			_, location, _ := fetch(t, browser, other.screen.find(loginAddress), nil)
+			callback := other.approve(location, hfoauthtest.Person{Username: "grace"})
+			fetch(t, browser, callback.String(), nil)
+		}); err != nil {
+			t.Errorf("the tool that began second: %v", err)
+		}
+		callback := tl.approve(location, hfoauthtest.Person{Username: "ada"})
+		if status, _, body := fetch(t, browser, callback.String(), nil); status != http.StatusOK {
+			t.Errorf("the tool that began first: %d %s, want 200", status, body)
+			tl.inBrowser(hfoauthtest.Person{Username: "ada"})
+		}
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// What a sign-in is recognized by is new each time.
+func TestBrowserSecrets(t *testing.T) {
+	seen := map[string]string{}
+	for range 2 {
+		tl := newTool(t)
+		_, err := tl.login(func() {
+			resp := tl.opened()
+			location, err := resp.Location()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			query := location.Query()
+			secrets := map[string]string{"address": tl.screen.find(loginAddress)[len("http://127.0.0.1:"):]}
+			for _, name := range []string{"state", "nonce", "code_challenge"} {
+				secrets[name] = query.Get(name)
+			}
+			for _, cookie := range resp.Cookies() {
+				secrets["cookie"] = cookie.Value
+			}
+			for name, secret := range secrets {
+				if len(secret) < 43 {
+					t.Errorf("%s has %d characters, want 43 or more", name, len(secret))
+				}
+				if other, ok := seen[secret]; ok {
+					t.Errorf("%s is that of the %s", name, other)
+				}
+				seen[secret] = name
+			}
+			tl.inBrowser(hfoauthtest.Person{Username: "ada"})
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Someone who reloads the last page does not send the code again.
+func TestBrowserComesBackOnce(t *testing.T) {
+	tl := newTool(t)
+	browser := newBrowser(t)
+	var callback string
+	tl.hub.SetFault(hfoauthtest.TokenEndpoint, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			tl.hub.SetFault(hfoauthtest.TokenEndpoint, nil)
+			status, _, body := fetch(t, browser, callback, nil)
+			if status != http.StatusBadRequest {
+				t.Errorf("the second time: status %d, want 400", status)
+			}
+			if want := "This sign-in is already complete"; !strings.Contains(body, want) {
+				t.Errorf("the second time: %s, want %s", body, want)
+			}
+			next.ServeHTTP(w, r)
+		})
+	})
+	_, err := tl.login(func() {
+		_, location, _ := fetch(t, browser, tl.screen.find(loginAddress), nil)
+		callback = tl.approve(location, hfoauthtest.Person{Username: "ada"}).String()
+		fetch(t, browser, callback, nil)
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 // Any user of the machine can connect to the port. No request of theirs ends or
 // takes over the sign-in of the user, who can still complete it.
 func TestBrowserAttacks(t *testing.T) {
@@ -202,6 +360,11 @@ func TestBrowserFailures(t *testing.T) {
 				s.AuthorizationResponse = func(params url.Values) { params.Set("iss", "https://evil.example") }
 			})
 		}, hfoauth.ErrProviderInvalid, "Sign-in failed"},
+		"denied by another issuer": {hfoauthtest.Person{Deny: true}, func(tl *tool) {
+			tl.hub.Configure(func(s *hfoauthtest.Settings) {
+				s.AuthorizationResponse = func(params url.Values) { params.Set("iss", "https://evil.example") }
+			})
+		}, hfoauth.ErrProviderInvalid, "Sign-in failed"},
 		"nonce of another sign-in": {hfoauthtest.Person{Username: "ada"}, func(tl *tool) {
 			tl.hub.Configure(func(s *hfoauthtest.Settings) {
 				s.IDToken = func(_, claims map[string]any) { claims["nonce"] = "other" }
@@ -252,6 +415,28 @@ func TestBrowserProviderError(t *testing.T) {
 	_, err := tl.login(func() { tl.inBrowser(hfoauthtest.Person{Username: "ada"}) })
 	if e, ok := errors.AsType[*hfoauth.ProviderError](err); !ok || e.Code != "invalid_scope" {
 		t.Errorf("%v, want invalid_scope", err)
+	}
+}
+
+// An error is printed in a terminal, which characters can control.
+func TestBrowserProviderErrorIsPrintable(t *testing.T) {
+	tl := newTool(t)
+	tl.hub.Configure(func(s *hfoauthtest.Settings) {
+		s.AuthorizationResponse = func(params url.Values) {
+			params.Set("error", "clear\x1b[2J")
+			params.Set("error_description", "the screen\x1b[2J")
+		}
+	})
+	_, err := tl.login(func() { tl.inBrowser(hfoauthtest.Person{Deny: true}) })
+	e, ok := errors.AsType[*hfoauth.ProviderError](err)
+	if !ok {
+		t.Fatalf("%v, want a ProviderError", err)
+	}
+	if want := "clear [2J"; e.Code != want {
+		t.Errorf("the code is %q, want %q", e.Code, want)
+	}
+	if want := "the screen [2J"; e.Description != want {
+		t.Errorf("the description is %q, want %q", e.Description, want)
 	}
 }
 
