@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -341,6 +342,62 @@ func TestContextOfAToken(t *testing.T) {
 			t.Errorf("six minutes after the token was revoked: %v, want %v", cause, hfoauth.ErrNotSignedIn)
 		}
 	})
+}
+
+// The context of a token ends when OnLogin turns its user away.
+func TestContextOfAUserTurnedAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var away atomic.Bool
+		s := newVirtualSite(t, func(c *hfoauth.Config) {
+			c.OnLogin = func(context.Context, *hfoauth.Session) error {
+				if away.Load() {
+					return &hfoauth.ForbiddenError{Message: "Closed."}
+				}
+				return nil
+			}
+		})
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header.Set("Authorization", "Bearer "+s.hub.AccessToken("ada", s.app.ClientID))
+		var session *hfoauth.Session
+		programs := s.client.AcceptBearer(hfoauth.BearerOptions{})
+		programs(s.client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			session = hfoauth.SessionFromContext(r.Context())
+		}))).ServeHTTP(httptest.NewRecorder(), r)
+		ctx, cancel := session.Context(t.Context())
+		defer cancel()
+		away.Store(true)
+		time.Sleep(6 * time.Minute)
+		if cause := context.Cause(ctx); !errors.Is(cause, hfoauth.ErrNotSignedIn) {
+			t.Errorf("six minutes after the user was turned away: %v, want %v", cause, hfoauth.ErrNotSignedIn)
+		}
+	})
+}
+
+// The context of a session ends when the session expires, not at the next look at
+// the store.
+func TestContextEndsAtTheExpiry(t *testing.T) {
+	for name, change := range keptIn() {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newVirtualSite(t, func(c *hfoauth.Config) {
+					c.MaxSessionAge = 90 * time.Second
+					if change != nil {
+						change(c)
+					}
+				})
+				ctx, cancel := sessionOf(t, s.client, s.newSession(ada)).Context(t.Context())
+				defer cancel()
+				time.Sleep(89 * time.Second)
+				if ctx.Err() != nil {
+					t.Errorf("after 89 of 90 seconds: ended with %v", context.Cause(ctx))
+				}
+				time.Sleep(2 * time.Second)
+				if cause := context.Cause(ctx); !errors.Is(cause, hfoauth.ErrNotSignedIn) {
+					t.Errorf("after 91 seconds: %v, want %v", cause, hfoauth.ErrNotSignedIn)
+				}
+			})
+		})
+	}
 }
 
 // A renewal that finds the session ended at another replica yields no token,

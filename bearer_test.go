@@ -345,19 +345,23 @@ func answerOf(status int, body string) *http.Response {
 	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}
 }
 
-// A flood of invented tokens does not shut out tokens that were valid before.
+// A flood of invented tokens does not shut out tokens that were valid within a
+// day before.
 func TestProvenTokensPassAFlood(t *testing.T) {
 	s := newSite(t, nil)
 	clock := s.newClock()
-	proven := s.hub.UserToken("ada")
-	if _, err := bearer(s.client, proven); err != nil {
-		t.Fatal(err)
+	old, proven := s.hub.UserToken("ada"), s.hub.UserToken("ada")
+	for _, token := range []string{old, proven} {
+		if _, err := bearer(s.client, token); err != nil {
+			t.Fatal(err)
+		}
+		clock.advance(25 * time.Hour)
 	}
-	clock.advance(6 * time.Minute)
+	clock.advance(-24 * time.Hour)
 	release := make(chan struct{})
 	s.hub.SetFault(hfoauthtest.WhoAmIEndpoint, func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.Header.Get("Authorization") != "Bearer "+proven {
+			if token := r.Header.Get("Authorization"); token != "Bearer "+proven && token != "Bearer "+old {
 				<-release
 			}
 			next.ServeHTTP(w, r)
@@ -378,6 +382,9 @@ func TestProvenTokensPassAFlood(t *testing.T) {
 	<-turnedAway
 	if _, err := bearer(s.client, proven); err != nil {
 		t.Errorf("a token that was valid is turned away: %v", err)
+	}
+	if _, err := bearer(s.client, old); !errors.Is(err, hfoauth.ErrProviderUnavailable) {
+		t.Errorf("a token that was valid 26 hours ago: %v, want %v", err, hfoauth.ErrProviderUnavailable)
 	}
 }
 

@@ -274,3 +274,43 @@ func TestDenialsAreBounded(t *testing.T) {
 	last := user.Orgs[len(user.Orgs)-1].Username
 	checkStatus(t, "what was denied last", site.open(browser, "/of/"+last), 403)
 }
+
+// Trying again after a denial requests what was requested before, as it was: what
+// may be left out may still be left out.
+func TestTryingAgainAfterADenial(t *testing.T) {
+	d := newDemanding(t, nil)
+	browser := d.browser()
+	d.signIn(browser, ada, "/")
+	denied := d.answers(browser, d.asks(browser, "/write"), adaDenies)
+	again := onward(d.popup(browser, fieldsOf(denied), "Origin", d.URL))
+	if got, want := mustParse(t, again).Query().Get("scope"), "openid profile read-memberships"; got != want {
+		t.Errorf("trying again asks for the scopes %q, want %q", got, want)
+	}
+	if got, want := mustParse(t, again).Query().Get("orgIds"), orgID(d.site, "engines"); got != want {
+		t.Errorf("trying again asks for the organization %q, want %q", got, want)
+	}
+	d.app.Scopes = []string{"openid", "profile"}
+	d.hub.RegisterApp(d.app)
+	without := d.answers(browser, again, ada)
+	if got, want := without.location().Query().Get("scope"), "openid profile"; got != want {
+		t.Errorf("without the refused scope: %s asks for %q, want %q", without.Status, got, want)
+	}
+}
+
+// Who denies one organization again and again does not make the app forget the
+// other one.
+func TestDeniedAgainAndAgain(t *testing.T) {
+	s := newSite(t, nil)
+	p := s.protect(map[string]http.Handler{
+		"/engines": s.client.RequireOrg("engines", hfoauth.RoleWrite)(http.HandlerFunc(letIn)),
+		"/notes":   s.client.RequireOrg("notes", hfoauth.RoleWrite)(http.HandlerFunc(letIn)),
+	})
+	browser := s.browser()
+	s.signIn(browser, ada, "/")
+	p.answers(browser, p.asks(browser, "/engines"), adaDenies)
+	denied := p.answers(browser, p.asks(browser, "/notes"), adaDenies)
+	for range 10 {
+		denied = p.answers(browser, onward(p.popup(browser, fieldsOf(denied), "Origin", p.URL)), adaDenies)
+	}
+	checkStatus(t, "the organization that was denied once", p.open(browser, "/engines"), 403)
+}

@@ -727,6 +727,18 @@ func TestLoginOptionsOnAnotherHost(t *testing.T) {
 	}
 }
 
+// A proxy may add the port to the name in Host, even that of https.
+func TestOtherNameWithItsPort(t *testing.T) {
+	client := newClient(t, hfoauth.Config{SpaceHost: "user-app.hf.space,www.example.com"})
+	r := httptest.NewRequest("GET", "https://www.example.com:443/login", nil)
+	r.Header.Set("Sec-Fetch-Mode", "navigate")
+	w := httptest.NewRecorder()
+	client.LoginHandler().ServeHTTP(w, r)
+	if got, want := w.Header().Get("Location"), "https://user-app.hf.space/login"; got != want {
+		t.Errorf("%d to %s, want %s", w.Code, got, want)
+	}
+}
+
 // Browsers send host names in lower case.
 func TestSpaceHostInCapitals(t *testing.T) {
 	client := newClient(t, hfoauth.Config{SpaceHost: "User-App.hf.space,WWW.Example.com"})

@@ -80,7 +80,18 @@ func TestLog(t *testing.T) {
 			r *http.Request) {
 			s.client.Error(w, r, errors.New("a bug"))
 		}),
+		"/silent": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s.client.Login(w, r, hfoauth.LoginOptions{Prompt: "none"})
+		}),
 	})
+	answerError := func(code, path string) {
+		s.hub.Configure(func(c *hfoauthtest.Settings) {
+			c.AuthorizationResponse = func(response url.Values) { response.Set("error", code) }
+		})
+		browser := s.browser()
+		get(t, browser, s.decide(get(t, browser, p.address+path).Header.Get("Location"), ada))
+		s.hub.Configure(func(c *hfoauthtest.Settings) { c.AuthorizationResponse = nil })
+	}
 	signInWith := func(endpoint hfoauthtest.Endpoint, fault hfoauthtest.Fault) {
 		s.hub.SetFault(endpoint, fault)
 		s.signIn(s.browser(), ada, "/")
@@ -117,6 +128,10 @@ func TestLog(t *testing.T) {
 			signInWith(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(401, `{"error":"invalid_client"}`))
 		},
 			slog.LevelError, "provider error", "400", "/login/callback", ""},
+		"app not allowed": {func() { answerError("unauthorized_client", "/login") }, slog.LevelError,
+			"provider error", "400", "/login/callback", ""},
+		"silent": {func() { answerError("server_error", "/silent") }, slog.LevelWarn, "provider error",
+			"400", "/login/callback", ""},
 		"provider down": {func() { signInWith(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(503, "")) },
 			slog.LevelWarn, "provider unavailable", "503", "/login/callback", ""},
 		"provider broken": {func() { signInWith(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(200, "<html>")) },

@@ -220,6 +220,28 @@ func TestOrgsAskedForBefore(t *testing.T) {
 	}
 }
 
+// So it is if the provider refuses the scope with which the organizations were
+// requested.
+func TestOrgsAskedForBeforeWithoutMemberships(t *testing.T) {
+	s := newSite(t, nil)
+	s.hideRoles()
+	s.app.Scopes = []string{"openid", "profile"}
+	s.hub.RegisterApp(s.app)
+	p := s.protect(map[string]http.Handler{
+		"/engines": s.client.RequireOrg("engines", hfoauth.RoleWrite)(http.HandlerFunc(letIn)),
+		"/notes":   s.client.RequireOrg("notes", hfoauth.RoleWrite)(http.HandlerFunc(letIn)),
+	})
+	browser := s.browser()
+	s.signIn(browser, ada, "/")
+	p.visit(browser, "/engines", ada)
+	p.visit(browser, "/notes", ada)
+	for _, path := range []string{"/engines", "/notes"} {
+		if _, asked := p.visit(browser, path, ada); len(asked) != 0 {
+			t.Errorf("%s asks %d times more, want none", path, len(asked))
+		}
+	}
+}
+
 // An app that may not request memberships requests only the organization.
 func TestMembershipsNotRegistered(t *testing.T) {
 	s := newSite(t, nil)

@@ -2,6 +2,7 @@ package hfoauth_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -396,6 +397,28 @@ func TestNestedDemandsAreAllMet(t *testing.T) {
 		tt.handler.ServeHTTP(w, requestWith(cookie))
 		if w.Code != tt.want {
 			t.Errorf("%s: %d, want %d", name, w.Code, tt.want)
+		}
+	}
+}
+
+// Of several organizations, the error names the one that the user is not in, or
+// else the first one whose role is unknown.
+func TestOrgThatIsNamed(t *testing.T) {
+	s := newSite(t, nil)
+	engines := s.client.RequireOrg("engines", hfoauth.RoleRead)
+	notes := s.client.RequireOrg("notes", hfoauth.RoleRead)
+	strangers := s.client.RequireOrg("strangers", hfoauth.RoleRead)
+	page := http.HandlerFunc(letIn)
+	cookie := s.newSession(ada) // in engines and notes, whose roles are not granted
+	for want, handlers := range map[string][]http.Handler{
+		"engines":   {engines(page), engines(notes(page))},
+		"notes":     {notes(page), notes(engines(page))},
+		"strangers": {strangers(engines(page)), engines(strangers(page)), engines(notes(strangers(page)))},
+	} {
+		for i, handler := range handlers {
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, requestWith(cookie))
+			checkHas(t, fmt.Sprintf("%s, %d", want, i), w.Body.String(), fmt.Sprintf("%q:%q", "org", want))
 		}
 	}
 }

@@ -128,7 +128,7 @@ func TestLoginURL(t *testing.T) {
 func TestReturnPathAroundCorners(t *testing.T) {
 	client := newClient(t, hfoauth.Config{})
 	for _, next := range []string{
-		"/x/../login", "/%6Cogin", "/login/", "/login/frame/popup", "/./logout", "/login//callback",
+		"/x/../login", "/%6Cogin", "/login/", "/login/frame", "/login/frame/popup", "/./logout", "/login//callback",
 	} {
 		if got := client.LoginURL(next); got != "/login" {
 			t.Errorf("LoginURL(%q) = %q, which begins again", next, got)
