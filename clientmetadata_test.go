@@ -79,13 +79,16 @@ func TestUnregisteredAppHasNoSecret(t *testing.T) {
 	}
 }
 
-// A registered app does not publish metadata as an unregistered one does.
+// A registered app does not publish metadata as an unregistered one does, nor does
+// one whose metadata are on another site.
 func TestMetadataOfRegisteredApp(t *testing.T) {
-	mux := http.NewServeMux()
-	newClient(t, hfoauth.Config{AppName: "App"}).Mount(mux)
-	w := httptest.NewRecorder()
-	mux.ServeHTTP(w, httptest.NewRequest("GET", "/.well-known/oauth-cimd", nil))
-	if w.Code != 404 {
-		t.Errorf("%d %s", w.Code, w.Body)
+	for _, id := range []string{"app", "https://other.example/.well-known/oauth-cimd"} {
+		mux := http.NewServeMux()
+		newClient(t, hfoauth.Config{AppName: "App", ClientID: id, ClientSecret: clientSecret}).Mount(mux)
+		w := httptest.NewRecorder()
+		mux.ServeHTTP(w, httptest.NewRequest("GET", "/.well-known/oauth-cimd", nil))
+		if w.Code != 404 {
+			t.Errorf("%s: %d, want 404: %s", id, w.Code, w.Body)
+		}
 	}
 }

@@ -335,6 +335,24 @@ func TestClaimGoesOn(t *testing.T) {
 	}
 }
 
+// The iframe learns that the user said no even if the tab is closed at once.
+func TestDenialReachesTheIframe(t *testing.T) {
+	for name, change := range keptIn() {
+		s := newSite(t, change)
+		tab := s.browser()
+		popup := s.popup(tab, url.Values{"challenge": {challengeOf(frameVerifier)}})
+		gone, leave := context.WithCancel(t.Context())
+		leave()
+		r := httptest.NewRequestWithContext(gone, "GET", s.decide(onward(popup), adaDenies), nil)
+		for _, cookie := range tab.Jar.Cookies(r.URL) {
+			r.AddCookie(cookie)
+		}
+		s.client.CallbackHandler().ServeHTTP(httptest.NewRecorder(), r)
+		resp, _ := s.claim(s.browser(), frameVerifier)
+		checkHas(t, name, resp.body, `"denied":true`)
+	}
+}
+
 // Responses to the iframe's script are not cached.
 func TestFrameAnswersAreNotCached(t *testing.T) {
 	s := newSite(t, nil)

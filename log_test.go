@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/hfoauth/hfoauth"
 	"github.com/hfoauth/hfoauth/hfoauthtest"
@@ -270,5 +271,36 @@ func TestLogOfAnotherSite(t *testing.T) {
 	get(t, s.browser(), p.address+"/user", "Accept", "application/json", "Origin", "https://app.example")
 	if attrs := attrsOf(log.failed()[0]); attrs["origin"] != "" || attrs["host"] != "" {
 		t.Errorf("another failure has origin %q and host %q, want neither", attrs["origin"], attrs["host"])
+	}
+}
+
+// The record of tokens that were not renewed says for metrics what kind of failure
+// it was, and whose session it is.
+func TestLogOfAFailedRenewal(t *testing.T) {
+	log := &recorder{}
+	s := newSite(t, func(c *hfoauth.Config) { c.Logger = slog.New(log) })
+	clock := s.newClock()
+	cookie := s.newSession(ada)
+	s.hub.SetFault(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(503, ""))
+	clock.advance(8*time.Hour - 2*time.Minute)
+	log.failed()
+	if _, _, err := act(t, s.client, cookie); err != nil {
+		t.Fatal(err)
+	}
+	if len(log.records) != 1 {
+		t.Fatalf("%d records, want one", len(log.records))
+	}
+	r := log.records[0]
+	if got, want := r.Message, "hfoauth: the access token was not renewed"; got != want {
+		t.Errorf("message %q, want %q", got, want)
+	}
+	if r.Level != slog.LevelWarn {
+		t.Errorf("level %s, want %s", r.Level, slog.LevelWarn)
+	}
+	attrs := attrsOf(r)
+	for key, want := range map[string]string{"kind": "provider unavailable", "sub": sub("ada")} {
+		if attrs[key] != want {
+			t.Errorf("%s is %q, want %q", key, attrs[key], want)
+		}
 	}
 }

@@ -77,6 +77,15 @@ func heavy() hfoauthtest.User {
 	return hfoauthtest.User{Username: "heavy", Picture: "https://cdn.example/" + strings.Repeat("p", 700_000)}
 }
 
+// joiner is a user whose organizations take more memory than their text.
+func joiner() hfoauthtest.User {
+	user := hfoauthtest.User{Username: "joiner"}
+	for i := range 3500 {
+		user.Orgs = append(user.Orgs, hfoauthtest.Org{Username: strconv.Itoa(i)})
+	}
+	return user
+}
+
 // leasedStore is a store in which another replica has the lease of every renewal.
 type leasedStore struct {
 	*mapStore
@@ -95,13 +104,19 @@ func (l *leasedStore) FindCtx(ctx context.Context, key string) ([]byte, bool, er
 // many large sessions, the first ones are looked up again.
 func TestRenewalsAreBoundedInBytes(t *testing.T) {
 	const sessions = 15 // of more than a mebibyte; there is room for 16 MiB
+	for name, user := range map[string]hfoauthtest.User{"much text": heavy(), "many organizations": joiner()} {
+		t.Run(name, func(t *testing.T) { checkRenewalsAreBounded(t, user, sessions) })
+	}
+}
+
+func checkRenewalsAreBounded(t *testing.T, user hfoauthtest.User, sessions int) {
 	store := &leasedStore{mapStore: newMapStore()}
 	s := newSite(t, withStore(store))
-	s.hub.AddUser(heavy())
+	s.hub.AddUser(user)
 	clock := s.newClock()
 	var cookies []*http.Cookie
 	for range sessions {
-		cookies = append(cookies, s.newSession(hfoauthtest.Person{Username: "heavy"}))
+		cookies = append(cookies, s.newSession(hfoauthtest.Person{Username: user.Username}))
 	}
 	clock.advance(8*time.Hour - time.Minute)
 	now := clock.now()

@@ -115,6 +115,31 @@ func TestTwoClientsOnOneMux(t *testing.T) {
 	}
 }
 
+// A Client around another one does not hide what only the inner one has.
+func TestClientInsideAnother(t *testing.T) {
+	root := pathClient(t, "https://app.example/login/callback")
+	below := pathClient(t, "https://app.example/tools/login/callback")
+	root.AcceptBearer(hfoauth.BearerOptions{Resource: "/api"})
+	below.AcceptBearer(hfoauth.BearerOptions{Resource: "/tools/api"})
+	app := root.Handler(below.Handler(http.NotFoundHandler()))
+	for resource, want := range map[string]int{"/api": 200, "/tools/api": 200, "/other": 404} {
+		if status, _ := ask(app, "GET", "/.well-known/oauth-protected-resource"+resource); status != want {
+			t.Errorf("metadata of %s: %d, want %d", resource, status, want)
+		}
+	}
+}
+
+// The path of a redirect URL that ends in a slash is that path alone.
+func TestCallbackThatEndsInASlash(t *testing.T) {
+	mux := http.NewServeMux()
+	pathClient(t, "https://app.example/back/").Mount(mux)
+	for path, want := range map[string]int{"/back/": 400, "/back/page": 404} {
+		if status, _ := ask(mux, "GET", path); status != want {
+			t.Errorf("GET %s: %d, want %d", path, status, want)
+		}
+	}
+}
+
 // proxied starts an app at /tools/ of an address, behind a proxy that keeps or
 // strips that prefix.
 func proxied(t *testing.T, hub *hfoauthtest.Server, strip bool) (address string) {

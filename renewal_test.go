@@ -148,6 +148,13 @@ func TestMembershipsThatCannotBeReadAgain(t *testing.T) {
 			if got := visit(); got != 503 {
 				t.Errorf("after that: %d, want 503", got)
 			}
+			asked := s.hub.Calls(hfoauthtest.UserInfoEndpoint)
+			if got := visit(); got != 503 {
+				t.Errorf("at once again: %d, want 503", got)
+			}
+			if got := s.hub.Calls(hfoauthtest.UserInfoEndpoint) - asked; got != 0 {
+				t.Errorf("the userinfo is requested %d times more within half a minute, want none", got)
+			}
 			if !signedIn(s.client, cookie) {
 				t.Error("signed out")
 			}

@@ -38,6 +38,9 @@ func TestResourceMetadata(t *testing.T) {
 		if got := resp.Header.Get("Access-Control-Allow-Origin"); got != "*" {
 			t.Errorf("%s: Access-Control-Allow-Origin %q", path, got)
 		}
+		if got, want := resp.Header.Get("X-Content-Type-Options"), "nosniff"; got != want {
+			t.Errorf("%s: X-Content-Type-Options %q, want %q", path, got, want)
+		}
 		var got map[string]any
 		if err := json.Unmarshal([]byte(resp.body), &got); err != nil {
 			t.Fatal(err)
@@ -73,6 +76,9 @@ func TestResourceMetadataPreflight(t *testing.T) {
 		if got := resp.Header.Get(name); got != "*" {
 			t.Errorf("%s is %q, want *", name, got)
 		}
+	}
+	if got, want := resp.Header.Get("Access-Control-Max-Age"), "86400"; got != want {
+		t.Errorf("the preflight is remembered for %q seconds, want %q", got, want)
 	}
 }
 

@@ -210,6 +210,21 @@ func TestEveryFieldOfTheUserIsKept(t *testing.T) {
 	}
 }
 
+// The organizations of a user who is in none are an empty list for scripts, also
+// when they come from a cookie or a store.
+func TestUserWithoutOrgs(t *testing.T) {
+	for name, change := range keptIn() {
+		s := newSite(t, change)
+		s.hub.AddUser(hfoauthtest.User{Username: "single"})
+		cookie := s.newSession(hfoauthtest.Person{Username: "single"})
+		user := userOf(s.newReplica(change), cookie)
+		checkHas(t, name, string(mustMarshal(t, user)), `"orgs":[]`)
+		if user.Orgs == nil {
+			t.Errorf("%s: the list of organizations is nil, want empty", name)
+		}
+	}
+}
+
 func mustMarshal(t *testing.T, v any) []byte {
 	t.Helper()
 	b, err := json.Marshal(v)
