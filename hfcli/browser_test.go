@@ -8,10 +8,12 @@ import (
 	"net"
 	"net/http"
 	"net/http/cookiejar"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -495,26 +497,24 @@ func TestSilentConnectionIsClosed(t *testing.T) {
 // The command in BROWSER gets the URL as its last argument.
 func TestBrowserCommand(t *testing.T) {
 	tl := newTool(t)
-	command, seen := filepath.Join(t.TempDir(), "browser"), filepath.Join(t.TempDir(), "seen")
-	if err := os.WriteFile(command, []byte("#!/bin/sh\necho \"$@\" >"+seen+"\n"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("BROWSER", command+" -new")
+	seen := make(chan []string, 1)
+	report := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.ParseForm()
+		seen <- r.PostForm["argument"]
+	}))
+	defer report.Close()
+	t.Setenv("HFCLI_BROWSER", report.URL)
+	t.Setenv("BROWSER", os.Args[0]+" -new")
 	t.Setenv("SSH_CONNECTION", "192.0.2.1 22 192.0.2.2 22")
-	var address string
 	_, err := tl.login(func() {
-		address = tl.screen.find(loginAddress)
+		want := []string{"-new", tl.screen.find(loginAddress)}
+		if got := <-seen; !slices.Equal(got, want) {
+			t.Errorf("the command gets %q, want %q", got, want)
+		}
 		tl.inBrowser(hfoauthtest.Person{Username: "ada"})
 	})
 	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := os.ReadFile(seen)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if want := "-new " + address + "\n"; string(got) != want {
-		t.Errorf("the command gets %q, want %q", got, want)
+		t.Error(err)
 	}
 }
 
@@ -543,5 +543,29 @@ func TestNoBrowser(t *testing.T) {
 				t.Errorf("%v, %v", session, err)
 			}
 		})
+	}
+}
+
+// Over SSH, the desktop is not where the user is.
+func TestNoBrowserOverSSH(t *testing.T) {
+	tl := newTool(t)
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "xdg-open"), []byte("#!/bin/sh\nexit 1\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir)
+	t.Setenv("BROWSER", "")
+	t.Setenv("DISPLAY", ":0")
+	t.Setenv("SSH_CONNECTION", "192.0.2.1 22 192.0.2.2 22")
+	_, err := tl.login(func() {
+		if err := tl.hub.ApproveDevice(tl.screen.find(userCode), "ada"); err != nil {
+			t.Error(err)
+		}
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if got, text := tl.screen.String(), "the browser window that opens"; strings.Contains(got, text) {
+		t.Errorf("the tool prints %q, want nothing about a window", got)
 	}
 }

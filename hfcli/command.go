@@ -45,7 +45,7 @@ func desktopBrowser() browser {
 // open starts the command and sends its error when it ends.
 func (b browser) open(address string) <-chan error {
 	ended := make(chan error, 1)
-	command := exec.Command(b[0], append(b[1:len(b):len(b)], address)...)
+	command := exec.Command(b[0], append(b[1:], address)...)
 	if err := command.Start(); err != nil {
 		ended <- err
 		return ended

@@ -416,11 +416,17 @@ func TestSessionPrintsNoSecret(t *testing.T) {
 func TestConfigErrors(t *testing.T) {
 	for name, change := range map[string]func(*hfcli.Config){
 		"Name: \"\"":       func(c *hfcli.Config) { c.Name = "" },
+		"Name: \".\"":      func(c *hfcli.Config) { c.Name = "." },
 		"Name: \"..\"":     func(c *hfcli.Config) { c.Name = ".." },
 		"Name: \"a/b\"":    func(c *hfcli.Config) { c.Name = "a/b" },
 		"Name: \"a\\\\b\"": func(c *hfcli.Config) { c.Name = `a\b` },
 		"ClientID is empty, and OAUTH_CLIENT_ID is not set": func(c *hfcli.Config) { c.ClientID = "" },
 		"http://hub.example": func(c *hfcli.Config) { c.ProviderURL = "http://hub.example" },
+		"https://user@hub.example": func(c *hfcli.Config) {
+			c.ProviderURL = "https://user@hub.example"
+		},
+		"https://hub.example?query":    func(c *hfcli.Config) { c.ProviderURL = "https://hub.example?query" },
+		"https://hub.example#fragment": func(c *hfcli.Config) { c.ProviderURL = "https://hub.example#fragment" },
 		"TokenHosts: \"https://api.example\"": func(c *hfcli.Config) {
 			c.TokenHosts = []string{"https://api.example"}
 		},

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hfoauth/hfoauth"
 	"github.com/hfoauth/hfoauth/hfcli"
@@ -96,6 +97,16 @@ func TestHubTokenIsTheLastResort(t *testing.T) {
 	tl.mustOpen("grace")
 }
 
+// An outage does not make the user somebody else.
+func TestHubTokenIsNotForOutages(t *testing.T) {
+	tl := newHubTool(t)
+	t.Setenv("HF_TOKEN", tl.hub.UserToken("grace"))
+	tl.mustLogin("ada")
+	tl.age(-time.Minute)
+	tl.hub.SetFault(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(503, ""))
+	tl.openFails(hfoauth.ErrProviderUnavailable)
+}
+
 func TestHubTokenFailures(t *testing.T) {
 	for name, tt := range map[string]struct {
 		change func(*tool)
@@ -109,6 +120,14 @@ func TestHubTokenFailures(t *testing.T) {
 		}, hfoauth.ErrNotSignedIn, 1},
 		"another secret":      {func(tl *tool) { tl.t.Setenv("HF_TOKEN", "AKIA0123456789") }, hfoauth.ErrNotSignedIn, 0},
 		"a path to something": {func(tl *tool) { tl.t.Setenv("HF_TOKEN_PATH", "/etc/passwd") }, hfoauth.ErrNotSignedIn, 0},
+		"in a home of another user": {func(tl *tool) {
+			tl.writeToken(os.Getenv("HOME")+"other/token", tl.hub.UserToken("ada"))
+			tl.t.Setenv("HF_TOKEN_PATH", "~other/token")
+		}, hfoauth.ErrNotSignedIn, 0},
+		"forbidden": {func(tl *tool) {
+			tl.t.Setenv("HF_TOKEN", tl.hub.UserToken("ada"))
+			tl.hub.SetFault(hfoauthtest.WhoAmIEndpoint, hfoauthtest.Answer(403, ""))
+		}, hfoauth.ErrNotSignedIn, 1},
 		"a file that is too long": {func(tl *tool) {
 			path := filepath.Join(tl.t.TempDir(), "token")
 			err := os.WriteFile(path, []byte(tl.hub.UserToken("ada")+strings.Repeat("\n", 16<<10)), 0o600)

@@ -3,6 +3,8 @@ package hfcli_test
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"testing"
@@ -10,12 +12,19 @@ import (
 	"github.com/hfoauth/hfoauth/hfcli"
 )
 
-// TestMain lets the test binary act as another process of the tool (see child).
+// TestMain lets the test binary act as another process of the tool (see child)
+// and as a browser's command, which reports its arguments.
 func TestMain(m *testing.M) {
-	if os.Getenv("HFCLI_CHILD") == "" {
+	switch report := os.Getenv("HFCLI_BROWSER"); {
+	case report != "":
+		if _, err := http.PostForm(report, url.Values{"argument": os.Args[1:]}); err != nil {
+			os.Exit(1)
+		}
+	case os.Getenv("HFCLI_CHILD") != "":
+		os.Exit(childMain())
+	default:
 		os.Exit(m.Run())
 	}
-	os.Exit(childMain())
 }
 
 // childMain opens the sign-in and prints the steps of its renewal and the

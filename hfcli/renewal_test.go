@@ -3,6 +3,7 @@ package hfcli_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -265,6 +266,27 @@ func TestKeeperFails(t *testing.T) {
 	}
 	if err := session.Logout(t.Context()); !errors.Is(err, k.err) {
 		t.Errorf("Logout: %v", err)
+	}
+}
+
+// The tool may change the fields of its Session.
+func TestFieldsOfASessionAreNotStored(t *testing.T) {
+	tl := newTool(t)
+	k := &keeper{}
+	tl.config.Keep = k
+	tl.mustLogin("ada")
+	k.expire()
+	k.err = errors.New("no space left on device")
+	session := tl.mustOpen("ada")
+	session.User.Username, session.Scopes[0] = "somebody", "changed"
+	k.err = nil
+	tl.token(session) // stores what could not be stored before
+	opened := tl.mustOpen("ada")
+	if got, want := fmt.Sprint(opened.Scopes), "[openid profile]"; got != want {
+		t.Errorf("the stored scopes are %s, want %s", got, want)
+	}
+	if got := tl.renewals(); got != 1 {
+		t.Errorf("%d renewals, want 1", got)
 	}
 }
 

@@ -91,13 +91,17 @@ func TestRedis(t *testing.T) {
 func TestRedisStore(t *testing.T) {
 	_, address := startRedis(t)
 	testSessions(t, startApp(t, "swap:"+address))
+	testCommit(t, "swap:"+address)
 	testSwap(t, "swap:"+address)
+	testCancelled(t, "swap:"+address)
 }
 
 func TestPgStore(t *testing.T) {
 	_, address := startPostgres(t)
 	testSessions(t, startApp(t, "swap:"+address))
+	testCommit(t, "swap:"+address)
 	testSwap(t, "swap:"+address)
+	testCancelled(t, "swap:"+address)
 	testDeleteExpired(t, address)
 }
 
