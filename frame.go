@@ -189,9 +189,7 @@ func (o *LoginOptions) fields(c *codec.Coder) {
 	codec.Texts(c, (*[]Scope)(&o.optional))
 	codec.Texts(c, &o.askedOrgs)
 	if c.Reading() && params != "" {
-		if o.Params, _ = url.ParseQuery(params); len(o.Params) == 0 {
-			c.Fail()
-		}
+		o.Params, _ = url.ParseQuery(params) // it is what Encode returned
 	}
 }
 

@@ -94,6 +94,29 @@ func TestHeaderFitsAtItsLargest(t *testing.T) {
 	}
 }
 
+// A session that an iframe has as well leaves room for the other one, even if the app
+// names no sites that may frame it.
+func TestHeaderFitsWithAnIframe(t *testing.T) {
+	s := newSite(t, nil)
+	for _, orgs := range []int{10, 14, 18, 22, 26, 30, 34, 38} {
+		user := member(orgs)
+		user.Username = fmt.Sprint("member-", orgs)
+		s.hub.AddUser(user)
+		tab, verifier := s.browser(), fmt.Sprint(frameVerifier, orgs)
+		popup := s.popup(tab, url.Values{"challenge": {challengeOf(verifier)}})
+		done := get(t, tab, s.decide(onward(popup), hfoauthtest.Person{Username: user.Username}))
+		_, claimed := s.claim(s.browser(), verifier)
+		if claimed == nil {
+			t.Fatalf("with %d organizations the iframe is not signed in", orgs)
+		}
+		for _, cookie := range append(done.setCookies(s.client.SessionCookie()), claimed) {
+			if size := len(cookie.Name) + len(cookie.Value); size > 2950 {
+				t.Errorf("with %d organizations, %s has %d bytes, want at most 2950", orgs, cookie.Name, size)
+			}
+		}
+	}
+}
+
 // cookieHeaderSize returns the length of a browser's Cookie header.
 func cookieHeaderSize(t *testing.T, browser *http.Client, address string) int {
 	t.Helper()

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/hfoauth/hfoauth"
+	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
 // The callback and the login page are HTML, whatever the Accept header says.
@@ -14,6 +15,9 @@ func TestCallbackAnswersWithAPage(t *testing.T) {
 	s := newSite(t, nil)
 	resp := get(t, s.browser(), s.URL+"/login/callback?state=invented", "Accept", "*/*")
 	s.checkFailure(resp, http.StatusBadRequest, "expired or was already used")
+	s.hub.SetFault(hfoauthtest.MetadataEndpoint, hfoauthtest.Answer(503, ""))
+	resp = get(t, s.browser(), s.URL+"/login", "Accept", "*/*")
+	s.checkFailure(resp, http.StatusServiceUnavailable, "<h1>Hugging Face is unavailable right now</h1>")
 }
 
 // If Config.PageTemplate fails, the page only says what happened.
