@@ -13,6 +13,7 @@ import (
 
 	"github.com/hfoauth/hfoauth"
 	"github.com/hfoauth/hfoauth/stores/pgstore"
+	"github.com/hfoauth/hfoauth/stores/redisstore"
 )
 
 // testSwap checks what a SwapStore promises.
@@ -100,6 +101,23 @@ func testSwap(t *testing.T, address string) {
 	wait.Wait()
 	if got := swapped.Load(); got != 1 {
 		t.Errorf("%d of 50 swapped at once, want one", got)
+	}
+}
+
+// A store without a server is a mistake that shows at once.
+func TestNewWithoutAServer(t *testing.T) {
+	for name, call := range map[string]func(){
+		"redisstore: New: the client is nil": func() { redisstore.New(nil) },
+		"pgstore: New: the pool is nil":      func() { pgstore.New(nil) },
+	} {
+		func() {
+			defer func() {
+				if got := recover(); got != name {
+					t.Errorf("New panics with %v, want %s", got, name)
+				}
+			}()
+			call()
+		}()
 	}
 }
 
