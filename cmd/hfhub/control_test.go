@@ -169,6 +169,14 @@ func TestControlTokens(t *testing.T) {
 	h.does("/tokens", url.Values{"kind": {"oauth"}, "name": {"ada"}, "client_id": {registered.ClientID}})
 }
 
+func TestControlFormIsBounded(t *testing.T) {
+	h := newControlled(t)
+	form := url.Values{"drop": {strings.Repeat("x", 1<<20)}}
+	if status, answer := h.control("POST", "/keys/rotate", form); status != 400 {
+		t.Errorf("a form of more than a megabyte: %d %v, want 400", status, answer)
+	}
+}
+
 func TestControlKeys(t *testing.T) {
 	h := newControlled(t)
 	keys := func() int {
@@ -178,6 +186,10 @@ func TestControlKeys(t *testing.T) {
 	h.does("/keys/rotate", nil)
 	if got := keys(); got != 2 {
 		t.Errorf("%d keys after a rotation, want 2", got)
+	}
+	h.does("/keys/rotate", url.Values{"drop": {"false"}})
+	if got := keys(); got != 3 {
+		t.Errorf("%d keys after a rotation that drops none, want 3", got)
 	}
 	h.does("/keys/rotate", url.Values{"drop": {"true"}})
 	if got := keys(); got != 1 {
@@ -307,6 +319,9 @@ func TestControlIsGuarded(t *testing.T) {
 			}
 			if got := resp.Header.Get("Access-Control-Allow-Origin"); got != "" {
 				t.Errorf("%s: pages of %s may read the response", method, got)
+			}
+			if got := resp.Header.Get("Cache-Control"); got != "no-store" {
+				t.Errorf("%s: Cache-Control is %q, want no-store: answers contain tokens", method, got)
 			}
 		}
 	}
