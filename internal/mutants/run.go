@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -21,6 +22,45 @@ type trial struct {
 	timeout time.Duration
 	cache   *cache
 	hashes  map[string]string // of the sources, by folder of the tests
+
+	variants map[string]*variants // by folder of the package
+	building sync.Mutex
+	binaries map[build]string
+}
+
+// build identifies the tests of a folder compiled with the variants of a package,
+// or without any if pkg is empty.
+type build struct{ pkg, dir string }
+
+// buildOf returns the build in which a suite runs with a mutant.
+func (t *trial) buildOf(m *mutant, s suite) build {
+	pkg := filepath.Dir(m.file)
+	if v := t.variants[pkg]; v != nil && v.numbers[m] > 0 {
+		return build{pkg, s.dir}
+	}
+	return build{"", s.dir}
+}
+
+// binary returns the compiled tests of a build.
+func (t *trial) binary(ctx context.Context, b build) (string, error) {
+	t.building.Lock()
+	defer t.building.Unlock()
+	if t.binaries[b] != "" {
+		return t.binaries[b], nil
+	}
+	overlay := ""
+	if b.pkg != "" {
+		overlay = t.variants[b.pkg].overlay
+	}
+	work, err := os.MkdirTemp(t.temp, "")
+	if err != nil {
+		return "", err
+	}
+	binary, err := t.compile(ctx, work, b.dir, overlay)
+	if err == nil {
+		t.binaries[b] = binary
+	}
+	return binary, err
 }
 
 // key identifies a mutant together with the sources of its tests.
@@ -50,14 +90,21 @@ func (t *trial) try(ctx context.Context, m *mutant) (result, error) {
 	}
 	began := time.Now()
 	r := result{Key: key}
-	binaries := map[string]string{}
+	alone := map[string]string{} // binaries for this mutant, by folder
 	for _, s := range m.tests {
-		if binaries[s.dir] == "" {
-			if binaries[s.dir], err = t.compile(ctx, work, s.dir, overlay); err != nil {
+		binary, number := "", 0
+		if b := t.buildOf(m, s); b.pkg != "" {
+			if binary, err = t.binary(ctx, b); err != nil {
+				return result{}, err
+			}
+			number = t.variants[b.pkg].numbers[m]
+		} else if binary = alone[s.dir]; binary == "" {
+			if binary, err = t.compile(ctx, work, s.dir, overlay); err != nil {
 				return result{}, fmt.Errorf("%s: %q does not compile: %w", m.place, m.rule, err)
 			}
+			alone[s.dir] = binary
 		}
-		out, err := t.test(ctx, s, binaries[s.dir], overlay)
+		out, err := t.test(ctx, s, binary, number, overlay)
 		if ctx.Err() != nil {
 			return result{}, ctx.Err()
 		}
@@ -97,25 +144,25 @@ func (t *trial) overlay(work string, m *mutant) (string, error) {
 // compile builds the tests of a folder, with an overlay unless it is empty.
 func (t *trial) compile(ctx context.Context, work, dir, overlay string) (string, error) {
 	binary := filepath.Join(work, strings.NewReplacer("/", "_", ".", "_").Replace(dir)+".test")
-	out, err := t.run(ctx, dir, overlay, "go", "test", "-c", "-vet=off", "-ldflags=-s -w", "-o", binary, ".")
+	out, err := t.run(ctx, dir, overlay, 0, "go", "test", "-c", "-vet=off", "-ldflags=-s -w", "-o", binary, ".")
 	if err != nil {
 		return "", fmt.Errorf("%w\n%s", err, out)
 	}
 	return binary, nil
 }
 
-// test runs a suite until a test fails.
-func (t *trial) test(ctx context.Context, s suite, binary, overlay string) (string, error) {
-	return t.run(ctx, s.dir, overlay, binary, "-test.failfast", "-test.run="+s.run,
+// test runs a suite until a test fails, with the variant that number names.
+func (t *trial) test(ctx context.Context, s suite, binary string, number int, overlay string) (string, error) {
+	return t.run(ctx, s.dir, overlay, number, binary, "-test.failfast", "-test.run="+s.run,
 		fmt.Sprint("-test.timeout=", t.timeout))
 }
 
 // run runs a program in a folder. Go commands that it starts use the overlay as
 // well.
-func (t *trial) run(ctx context.Context, dir, overlay, program string, args ...string) (string, error) {
+func (t *trial) run(ctx context.Context, dir, overlay string, number int, program string, args ...string) (string, error) {
 	command := exec.CommandContext(ctx, program, args...)
 	command.Dir = filepath.Join(t.root, dir)
-	command.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=")
+	command.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=", fmt.Sprint(numberVariable, "=", number))
 	if overlay != "" {
 		command.Env = append(command.Env, "GOFLAGS=-overlay="+overlay)
 	}
