@@ -53,6 +53,7 @@ func TestHosts(t *testing.T) {
 		"https://a.b.huggingface.co/v1":       true,
 		"https://cdn-lfs.hf.co/x":             true,
 		"https://api.example":                 true,
+		"https://api.example.evil.example":    false,
 		"https://x.apis.example":              true,
 		"https://huggingface.co:8443/api":     true,
 		"http://127.0.0.1:8080/api":           true,
