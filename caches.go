@@ -28,8 +28,8 @@ func forbidCaching(header http.Header) {
 	for name := range header {
 		switch canonical := http.CanonicalHeaderKey(name); {
 		case canonical == "Expires", canonical == "Surrogate-Control", canonical == "X-Accel-Expires",
-			canonical == "Edge-Control",
-			strings.HasSuffix(canonical, "-Cache-Control"), canonical == "Cache-Control" && name != canonical:
+			canonical == "Edge-Control", strings.HasSuffix(canonical, "-Cache-Control"),
+			canonical == "Cache-Control" && name != canonical:
 			delete(header, name)
 		}
 	}

@@ -29,16 +29,15 @@ const (
 	ScopeWriteEndpoints   Scope = "write-endpoints"   // manage them; includes read-endpoints
 	ScopeJobs             Scope = "jobs"              // run jobs on the user's behalf
 	ScopeWebhooks         Scope = "webhooks"          // manage the user's webhooks
-	// open discussions and pull requests; on private repositories with read-repos
-	ScopeWriteDiscussions Scope = "write-discussions"
-	ScopeReadMCP          Scope = "read-mcp" // read the user's MCP settings
+	ScopeWriteDiscussions Scope = "write-discussions" // open discussions and pull requests; private: with read-repos
+	ScopeReadMCP          Scope = "read-mcp"          // read the user's MCP settings
 )
 
 var knownScopes = Scopes{
 	ScopeOpenID, ScopeProfile, ScopeEmail, ScopeReadBilling, ScopeReadMemberships, ScopeReadRepos, ScopeGatedRepos,
-	ScopeContributeRepos, ScopeWriteRepos, ScopeManageRepos, ScopeReadCollections,
-	ScopeWriteCollections, ScopeInferenceAPI,
-	ScopeReadEndpoints, ScopeWriteEndpoints, ScopeJobs, ScopeWebhooks, ScopeWriteDiscussions, ScopeReadMCP,
+	ScopeContributeRepos, ScopeWriteRepos, ScopeManageRepos, ScopeReadCollections, ScopeWriteCollections,
+	ScopeInferenceAPI, ScopeReadEndpoints, ScopeWriteEndpoints, ScopeJobs, ScopeWebhooks, ScopeWriteDiscussions,
+	ScopeReadMCP,
 }
 
 // Scopes is a set of scopes in the order in which they were named.

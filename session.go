@@ -184,11 +184,11 @@ func (c *Client) UserFromRequest(r *http.Request) (*User, error) {
 // SessionFromRequest returns the request's session with an access token that
 // is good for five minutes, or as long as it can be: a token about to expire is
 // renewed if there is a refresh token. While it is good, a renewal that takes
-// longer than a second or that another request began is not waited for. If the session lives in its cookie, the
-// new cookie goes to w, so call this before anything is written there. The
-// answer is then Cache-Control: private, no-store; a handler that overwrites
-// that gives the user's session to everyone behind a shared cache. Behind
-// Require handlers use [SessionFromContext].
+// longer than a second or that another request began is not waited for. If the
+// session lives in its cookie, the new cookie goes to w, so call this before
+// anything is written there. The answer is then Cache-Control: private,
+// no-store; a handler that overwrites that gives the user's session to everyone
+// behind a shared cache. Behind Require handlers use [SessionFromContext].
 //
 // The error is [ErrNotSignedIn] if there is no session or its tokens have
 // expired; it also wraps a [*ProviderError] if the provider refused to renew
@@ -204,10 +204,10 @@ func (c *Client) SessionFromRequest(w http.ResponseWriter, r *http.Request) (*Se
 
 // Sessions returns the sessions a user has, the latest first, by the user's
 // Sub: to show the user the devices that are signed in, or to act for the user
-// outside a request. A session that a user of very many ones starts ends the
-// oldest of a hundred. It needs Config.Store; the error wraps
-// [ErrStoreUnavailable] if that failed. If the store cannot compare and swap,
-// one of two sessions that start in the same instant may be missing.
+// outside a request. A user has at most a hundred: if another one starts, the
+// oldest ends. It needs Config.Store; the error wraps [ErrStoreUnavailable] if
+// that failed. If the store cannot compare and swap, one of two sessions that
+// start in the same instant may be missing.
 func (c *Client) Sessions(ctx context.Context, sub string) ([]*Session, error) {
 	if c.config.Store == nil {
 		return nil, errors.New("hfoauth: Sessions needs Config.Store: sessions that live in cookies cannot be found")

@@ -41,8 +41,8 @@ func (s *source) set(e *entry) {
 // expire (within five minutes, or the last quarter of a shorter lifetime) is
 // renewed first, if there is a refresh token and Config.Store keeps the session.
 // For a session in a cookie it is the token that the request had. The error wraps
-// [ErrNotSignedIn] once the session or its token
-// has expired, and otherwise is as for [Client.SessionFromRequest].
+// [ErrNotSignedIn] once the session or its token has expired, and otherwise is as
+// for [Client.SessionFromRequest].
 func (s *Session) Token() (*oauth2.Token, error) {
 	if s.source == nil {
 		return nil, ErrNotSignedIn

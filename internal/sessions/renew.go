@@ -264,7 +264,7 @@ func (l *Lease[S]) take(ctx context.Context) (bool, error) {
 	}
 	held, err := store.find(ctx, l.key())
 	if bytes.Equal(held, l.owner[:]) { // it was swapped, and the reply lost
-		return true, err
+		return true, nil
 	}
 	if !bytes.Equal(held, l.other) {
 		l.other, l.since = held, time.Now()
