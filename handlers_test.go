@@ -698,6 +698,15 @@ func TestFailuresSetNoCookies(t *testing.T) {
 	}
 }
 
+// leadsTo returns where a handler redirects a browser that opens an address.
+func leadsTo(handler http.Handler, address string) string {
+	r := httptest.NewRequest("GET", address, nil)
+	r.Header.Set("Sec-Fetch-Mode", "navigate")
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, r)
+	return w.Header().Get("Location")
+}
+
 // A proxy in front of a Space must send the Space's own name as Host. Such a
 // request is not sent to the address that the browser already has.
 func TestSpaceBehindAProxy(t *testing.T) {
@@ -705,11 +714,8 @@ func TestSpaceBehindAProxy(t *testing.T) {
 	client := newClient(t, hfoauth.Config{
 		SpaceHost: "user-app.hf.space", RedirectURL: "https://app.example/login/callback", ProviderURL: hub.URL,
 	})
-	r := httptest.NewRequest("GET", "https://user-app.hf.space/login", nil)
-	r.Header.Set("Sec-Fetch-Mode", "navigate")
-	w := httptest.NewRecorder()
-	client.LoginHandler().ServeHTTP(w, r)
-	if got := w.Header().Get("Location"); !strings.HasPrefix(got, hub.URL+"/oauth/authorize?") {
+	got := leadsTo(client.LoginHandler(), "https://user-app.hf.space/login")
+	if !strings.HasPrefix(got, hub.URL+"/oauth/authorize?") {
 		t.Errorf("leads to %q, want the provider", got)
 	}
 }
@@ -730,23 +736,17 @@ func TestLoginOptionsOnAnotherHost(t *testing.T) {
 // A proxy may add the port to the name in Host, even that of https.
 func TestOtherNameWithItsPort(t *testing.T) {
 	client := newClient(t, hfoauth.Config{SpaceHost: "user-app.hf.space,www.example.com"})
-	r := httptest.NewRequest("GET", "https://www.example.com:443/login", nil)
-	r.Header.Set("Sec-Fetch-Mode", "navigate")
-	w := httptest.NewRecorder()
-	client.LoginHandler().ServeHTTP(w, r)
-	if got, want := w.Header().Get("Location"), "https://user-app.hf.space/login"; got != want {
-		t.Errorf("%d to %s, want %s", w.Code, got, want)
+	got := leadsTo(client.LoginHandler(), "https://www.example.com:443/login")
+	if want := "https://user-app.hf.space/login"; got != want {
+		t.Errorf("leads to %q, want %s", got, want)
 	}
 }
 
 // Browsers send host names in lower case.
 func TestSpaceHostInCapitals(t *testing.T) {
 	client := newClient(t, hfoauth.Config{SpaceHost: "User-App.hf.space,WWW.Example.com"})
-	r := httptest.NewRequest("GET", "https://www.example.com/login", nil)
-	r.Header.Set("Sec-Fetch-Mode", "navigate")
-	w := httptest.NewRecorder()
-	client.LoginHandler().ServeHTTP(w, r)
-	if got := w.Header().Get("Location"); got != "https://user-app.hf.space/login" {
-		t.Errorf("%d to %s, want https://user-app.hf.space/login", w.Code, got)
+	got := leadsTo(client.LoginHandler(), "https://www.example.com/login")
+	if want := "https://user-app.hf.space/login"; got != want {
+		t.Errorf("leads to %q, want %s", got, want)
 	}
 }

@@ -238,12 +238,9 @@ func TestSignIsStripped(t *testing.T) {
 // __sign.
 func TestSignIsStrippedOnAnotherHost(t *testing.T) {
 	client := newClient(t, hfoauth.Config{SpaceHost: "user-app.hf.space,www.example.com"})
-	r := httptest.NewRequest("GET", "https://www.example.com/login?__sign=x&next=/a", nil)
-	r.Header.Set("Sec-Fetch-Mode", "navigate")
-	w := httptest.NewRecorder()
-	client.LoginHandler().ServeHTTP(w, r)
-	if got := w.Header().Get("Location"); got != "https://user-app.hf.space/login?next=/a" {
-		t.Errorf("leads to %s", got)
+	got := leadsTo(client.LoginHandler(), "https://www.example.com/login?__sign=x&next=/a")
+	if want := "https://user-app.hf.space/login?next=/a"; got != want {
+		t.Errorf("leads to %q, want %s", got, want)
 	}
 }
 

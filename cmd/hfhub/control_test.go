@@ -124,7 +124,7 @@ func TestControlTokens(t *testing.T) {
 		what, auth := fmt.Sprint(tt.form), who["auth"].(map[string]any)
 		equal(t, what+": type", who["type"], any(tt.kind))
 		equal(t, what+": name", who["name"], any(tt.name))
-		equal(t, what+": email is there", email, tt.email)
+		equal(t, what+": has an email", email, tt.email)
 		equal(t, what+": auth.type", auth["type"], any(tt.authType))
 	}
 	for want, form := range map[string]url.Values{

@@ -319,6 +319,6 @@ func TestUserInfoEndsWithTheSignIn(t *testing.T) {
 	select {
 	case <-canceled:
 	case <-time.After(20 * time.Second): // real time, with room
-		t.Error("the request for the userinfo goes on")
+		t.Error("the request to userinfo continues")
 	}
 }
