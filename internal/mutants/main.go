@@ -177,16 +177,12 @@ func (t *trial) checkUnchanged(ctx context.Context, mutants []*mutant) error {
 		if names[0] == "" {
 			s.run = ""
 		}
-		overlay := ""
-		if b.pkg != "" {
-			overlay = t.variants[b.pkg].overlay
-		}
 		fmt.Printf("without a mutant: %s, compiled with those of %q\n", b.dir, b.pkg)
 		binary, err := t.binary(ctx, b)
 		if err != nil {
 			return err
 		}
-		if out, err := t.test(ctx, s, binary, 0, overlay); err != nil {
+		if out, err := t.test(ctx, s, binary, 0, t.overlayOf(b)); err != nil {
 			return fmt.Errorf("the tests in %s fail without any mutant:\n%s", s, out)
 		}
 	}

@@ -41,6 +41,14 @@ func (t *trial) buildOf(m *mutant, s suite) build {
 	return build{"", s.dir}
 }
 
+// overlayOf returns the overlay with which a build is compiled.
+func (t *trial) overlayOf(b build) string {
+	if b.pkg == "" {
+		return ""
+	}
+	return t.variants[b.pkg].overlay
+}
+
 // binary returns the compiled tests of a build.
 func (t *trial) binary(ctx context.Context, b build) (string, error) {
 	t.building.Lock()
@@ -48,15 +56,11 @@ func (t *trial) binary(ctx context.Context, b build) (string, error) {
 	if t.binaries[b] != "" {
 		return t.binaries[b], nil
 	}
-	overlay := ""
-	if b.pkg != "" {
-		overlay = t.variants[b.pkg].overlay
-	}
 	work, err := os.MkdirTemp(t.temp, "")
 	if err != nil {
 		return "", err
 	}
-	binary, err := t.compile(ctx, work, b.dir, overlay)
+	binary, err := t.compile(ctx, work, b.dir, t.overlayOf(b))
 	if err == nil {
 		t.binaries[b] = binary
 	}
@@ -159,7 +163,8 @@ func (t *trial) test(ctx context.Context, s suite, binary string, number int, ov
 
 // run runs a program in a folder. Go commands that it starts use the overlay as
 // well.
-func (t *trial) run(ctx context.Context, dir, overlay string, number int, program string, args ...string) (string, error) {
+func (t *trial) run(ctx context.Context, dir, overlay string, number int,
+	program string, args ...string) (string, error) {
 	command := exec.CommandContext(ctx, program, args...)
 	command.Dir = filepath.Join(t.root, dir)
 	command.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=", fmt.Sprint(numberVariable, "=", number))

@@ -39,7 +39,7 @@ func newVariants(root, temp, dir string, mutants []*mutant) (*variants, error) {
 		replace[filepath.Join(root, name)] = path
 		return os.WriteFile(path, []byte(text), 0o644)
 	}
-	name := ""
+	pkg := ""
 	for i, m := range mutants {
 		source, err := os.ReadFile(filepath.Join(root, m.file))
 		if err != nil {
@@ -49,7 +49,7 @@ func newVariants(root, temp, dir string, mutants []*mutant) (*variants, error) {
 			if files[m.file], err = parseFile(string(source)); err != nil {
 				return nil, fmt.Errorf("%s: %w", m.file, err)
 			}
-			name = files[m.file].syntax.Name.Name
+			pkg = files[m.file].syntax.Name.Name
 		}
 		changed, err := m.apply(string(source))
 		if err != nil {
@@ -65,7 +65,7 @@ func newVariants(root, temp, dir string, mutants []*mutant) (*variants, error) {
 		}
 	}
 	number := fmt.Sprintf("package %s\n\nimport (\n\t\"os\"\n\t\"strconv\"\n)\n\n"+
-		"var mutantNumber, _ = strconv.Atoi(os.Getenv(%q))\n", name, numberVariable)
+		"var mutantNumber, _ = strconv.Atoi(os.Getenv(%q))\n", pkg, numberVariable)
 	if err := write(filepath.Join(dir, "mutant_number.go"), number); err != nil {
 		return nil, err
 	}
