@@ -37,6 +37,7 @@ type provider struct {
 	jwks     []byte
 	session  *session
 	userinfo []byte
+	delay    time.Duration // of every response, as by a network
 	calls    atomic.Int64
 	grants   sync.Map // code to grant
 }
@@ -79,6 +80,7 @@ func newProvider(tb testing.TB, s *session) *provider {
 	mux.HandleFunc("GET /oauth/userinfo", p.serveUserinfo)
 	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p.calls.Add(1)
+		time.Sleep(p.delay)
 		mux.ServeHTTP(w, r)
 	}))
 	tb.Cleanup(p.Close)

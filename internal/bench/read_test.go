@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"testing"
 )
 
@@ -142,6 +143,27 @@ func benchmarkRead(b *testing.B, tab browser, user func(*http.Request) (any, err
 		}
 	}
 	b.ReportMetric(float64(tab.cookieBytes()), "cookie-B")
+}
+
+// BenchmarkCores measures how requests of signed-in users scale, each core with the
+// requests of its own.
+func BenchmarkCores(b *testing.B) {
+	p := newProvider(b, newSession(3))
+	c, tab := newHFOAuth(b, p), browser{}
+	signIn(b, p, c, tab)
+	for cores := 1; cores <= runtime.NumCPU(); cores *= 2 {
+		b.Run(fmt.Sprintf("hfoauth, GOMAXPROCS=%d", cores), func(b *testing.B) {
+			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(cores))
+			b.RunParallel(func(pb *testing.PB) {
+				r := tab.get("/")
+				for pb.Next() {
+					if _, err := c.user(r); err != nil {
+						b.Error(err)
+					}
+				}
+			})
+		})
+	}
 }
 
 // reportTooLarge reports, instead of a time, that a library refused a session because

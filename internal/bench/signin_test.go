@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 )
 
 // signIn takes a browser through a sign-in and returns the last response.
@@ -140,6 +141,32 @@ func benchmarkSignIn(b *testing.B, p *provider, c contender) {
 		}
 	}
 	b.ReportMetric(float64(p.calls.Load()-before)/float64(b.N), "calls/op")
+}
+
+// BenchmarkFirstSignIn measures the callback of the first sign-in after a start,
+// with a provider whose responses take 50 ms. Whatever an app does before it, when
+// it starts and while the user is at the provider, is not measured.
+func BenchmarkFirstSignIn(b *testing.B) {
+	p := newProvider(b, newSession(3))
+	p.delay = 50 * time.Millisecond
+	for i, c := range contenders(b, p) {
+		b.Run(c.name, func(b *testing.B) {
+			calls := int64(0)
+			for b.Loop() {
+				b.StopTimer()
+				started, tab := contenders(b, p)[i], browser{}
+				callback := p.authorize(b, beginSignIn(started, tab))
+				time.Sleep(4 * p.delay) // the user signs in
+				before := p.calls.Load()
+				b.StartTimer()
+				if answer := endSignIn(started, tab, callback); !signedIn(answer) {
+					b.Fatalf("status %d: %s", answer.Code, answer.Body)
+				}
+				calls += p.calls.Load() - before
+			}
+			b.ReportMetric(float64(calls)/float64(b.N), "calls/op")
+		})
+	}
 }
 
 // benchmarkCalls measures a token request and a userinfo request by

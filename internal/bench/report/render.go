@@ -43,6 +43,12 @@ var sections = []section{
 		},
 	},
 	{
+		title: "On several cores",
+		text: `The time from the start of one such request to that of the next, with as many goroutines as cores. Twice as many cores halve it at best.
+`,
+		tables: []table{{"", "BenchmarkCores", nil}},
+	},
+	{
 		title: "The redirect to the provider",
 		text: `The response to a click on "sign in". Cookie bytes are those of all cookies that it sets.
 `,
@@ -53,6 +59,12 @@ var sections = []section{
 		text: `The redirect and the callback of a user in 3 organizations, with a provider on loopback in the same process whose share of the work is in all rows. The first row is only a token request and a userinfo request. The libraries differ in what they check: all compare state; hfoauth and zitadel/oidc use PKCE; hfoauth and the hand-written app check a nonce; goth does not verify the signature of the ID token (` + "`TestSignInChecks`" + `).
 `,
 		tables: []table{{"", "BenchmarkSignIn", []column{allocations, memory, calls}}},
+	},
+	{
+		title: "The first sign-in after a start",
+		text: `Only the callback, with 50 ms for each response of the provider. hfoauth fetches the provider's keys while the user is at the provider; goth needs none, because it does not verify the ID token.
+`,
+		tables: []table{{"", "BenchmarkFirstSignIn", []column{calls}}},
 	},
 }
 

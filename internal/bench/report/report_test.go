@@ -22,6 +22,9 @@ BenchmarkRead/orgs=100/gorilla/sessions,_gob-2   1000000000   37027 cookie-B   1
 BenchmarkLogin/hfoauth-2               1000     4000 ns/op     270 cookie-B   240 B/op   2 allocs/op
 BenchmarkSignIn/two_calls_to_the_provider-2  1000   150000 ns/op   2.000 calls/op   240 B/op   2 allocs/op
 BenchmarkSignIn/hfoauth-2              1000   1500000 ns/op   2.000 calls/op   240 B/op   2 allocs/op
+BenchmarkCores/hfoauth,_GOMAXPROCS=1-2    1000   400 ns/op
+BenchmarkCores/hfoauth,_GOMAXPROCS=2-2    1000   210 ns/op
+BenchmarkFirstSignIn/hfoauth-2         5   102000000 ns/op   2.000 calls/op
 PASS
 `
 
@@ -42,6 +45,8 @@ func TestRender(t *testing.T) {
 		"| gorilla/sessions, gob | does not fit in a cookie |  |  |  | 37027 |",
 		"| two calls to the provider | 150 µs ±0 % | 1.00 | 2 | 240 | 2 |",
 		"| hfoauth | 1.50 ms ±0 % | 10.0 | 2 | 240 | 2 |",
+		"| hfoauth, GOMAXPROCS=2 | 210 ns ±0 % | 0.53 |",
+		"| hfoauth | 102 ms ±0 % | 1.00 | 2 |",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("missing: %s", want)

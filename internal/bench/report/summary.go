@@ -18,6 +18,7 @@ var tasks = []task{
 	{"… in 100 organizations", "BenchmarkRead/orgs=100", "hfoauth"},
 	{"the redirect to the provider", "BenchmarkLogin", "hfoauth"},
 	{"a whole sign-in", "BenchmarkSignIn", "hfoauth"},
+	{"the first callback, 50 ms from the provider", "BenchmarkFirstSignIn", "hfoauth"},
 }
 
 // peers are the other columns; where one has several rows, its fastest counts.
