@@ -78,7 +78,7 @@ func (c *Client) fail(w http.ResponseWriter, r *http.Request, err error, next st
 	if c.config.ErrorHandler != nil && c.config.ErrorHandler(w, r, err) {
 		return
 	}
-	c.pages.fail(w, r, err, next, c.found(r) != nil)
+	c.pages.fail(w, r, err, next, c.finder.known(r) != nil)
 }
 
 // log writes the record of a request that failed, as documented at
@@ -89,7 +89,7 @@ func (c *Client) log(r *http.Request, err error) {
 		slog.String("kind", f.kind), slog.Int("status", f.status), slog.String("method", r.Method),
 		slog.String("path", r.URL.Path),
 	}
-	if sub := c.knownSub(r, f.status); sub != "" {
+	if sub := c.finder.knownSub(r, f.status); sub != "" {
 		attrs = append(attrs, slog.String("sub", sub))
 	}
 	if errors.Is(err, ErrCrossSite) {
@@ -109,17 +109,4 @@ func (c *Client) logDone(r *http.Request, kind, sub string) {
 	c.config.Logger.LogAttrs(r.Context(), slog.LevelDebug, "hfoauth: "+kind,
 		slog.String("kind", kind), slog.String("method", r.Method),
 		slog.String("path", r.URL.EscapedPath()), slog.String("sub", sub))
-}
-
-// knownSub returns the signed-in user, unless the failure itself says that there
-// is none or that the session cannot be checked.
-func (c *Client) knownSub(r *http.Request, status int) string {
-	if status == http.StatusUnauthorized || status >= http.StatusBadGateway {
-		return ""
-	}
-	e, err := c.session(r)
-	if err != nil {
-		return ""
-	}
-	return e.User
 }

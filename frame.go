@@ -237,7 +237,7 @@ func (c *Client) endSuperseded(ctx context.Context, r *http.Request) {
 
 // check reports to the iframe whether the browser kept its cookie.
 func (c *Client) check(w http.ResponseWriter, r *http.Request) {
-	_, err := c.session(r)
+	_, err := c.finder.session(r)
 	if err != nil && !errors.Is(err, ErrNotSignedIn) {
 		c.fail(w, r, err, c.config.HomePath)
 		return

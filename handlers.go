@@ -162,14 +162,14 @@ func (c *Client) callback(w http.ResponseWriter, r *http.Request) {
 	c.cookies.setPause(w)
 	a, err := c.attempts.take(w, r, single(r.URL.Query(), "state"))
 	if err != nil {
-		c.fail(w, c.lookUp(r), err, c.config.HomePath)
+		c.fail(w, c.finder.lookUp(r), err, c.config.HomePath)
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), callbackTimeout)
 	defer cancel()
 	next, err := c.finishSignIn(ctx, w, r, a)
 	if err != nil {
-		r = c.lookUp(r)
+		r = c.finder.lookUp(r)
 	}
 	if err != nil && a.silent {
 		c.log(r, err)
@@ -181,7 +181,7 @@ func (c *Client) callback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if errors.Is(err, ErrDenied) {
-		if e, missing := c.session(r); missing == nil {
+		if e, missing := c.finder.session(r); missing == nil {
 			c.attempts.keepDenial(w, r, e, a)
 		}
 	}
@@ -314,7 +314,7 @@ func (c *Client) LogoutHandler() http.Handler {
 func (c *Client) logout(w http.ResponseWriter, r *http.Request) {
 	keepPrivate(w)
 	if (r.Method == http.MethodGet || r.Method == http.MethodHead) && acceptsHTML(r) {
-		_, err := c.session(r)
+		_, err := c.finder.session(r)
 		c.pages.logout(w, r, !errors.Is(err, ErrNotSignedIn))
 		return
 	}

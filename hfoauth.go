@@ -92,6 +92,7 @@ type Client struct {
 	sessions  *sessions.Keeper[*record]
 	renewals  *renewals
 	bearers   *bearers
+	finder    *finder
 	resources *resources
 	origins   trustedOrigins
 	now       func() time.Time
@@ -150,6 +151,7 @@ func New(config Config) (*Client, error) {
 	}
 	c.renewals = newRenewals(c.provider, c.sessions, now, config.Logger)
 	c.bearers = newBearers(c.provider, paths, c.onLogin, now, config.Logger)
+	c.finder = &finder{&c.cookies, c.sessions, c.renewals, c.bearers, now}
 	return c, nil
 }
 

@@ -124,7 +124,7 @@ func (c *Client) require(next http.Handler, d demands) http.Handler {
 func (h *required) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := h.client
 	ctx := c.sessions.Limit(r.Context())
-	e, err := c.freshSession(ctx, w, r)
+	e, err := c.finder.fresh(ctx, w, r)
 	if err == nil && hasCookie(r, c.cookies.pause) {
 		c.cookies.remove(w, c.cookies.pause)
 	}
@@ -147,10 +147,10 @@ func (h *required) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Cache-Control", uncached)
 	met := h.demands
-	if around := c.found(r); around != nil {
+	if around := c.finder.known(r); around != nil {
 		met = met.and(around.demands)
 	}
-	h.next.ServeHTTP(w, r.WithContext(&sessionContext{r.Context(), c, e, met}))
+	h.next.ServeHTTP(w, r.WithContext(&sessionContext{r.Context(), c, found{e, met}}))
 }
 
 // Error answers a request that failed as the handlers of this package do. A
@@ -161,8 +161,8 @@ func (h *required) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 //
 // Config.ErrorHandler must not call it; it returns false instead.
 func (c *Client) Error(w http.ResponseWriter, r *http.Request, err error) {
-	r = c.lookUp(r)
-	e, _ := c.session(r)
+	r = c.finder.lookUp(r)
+	e, _ := c.finder.session(r)
 	c.refuse(w, r, e, explained(err, e), nil)
 }
 
@@ -172,7 +172,7 @@ func (c *Client) Error(w http.ResponseWriter, r *http.Request, err error) {
 func (c *Client) refuse(w http.ResponseWriter, r *http.Request, e *entry, err error, scopes Scopes) {
 	here := c.paths.pageOf(r)
 	if e != nil {
-		r = c.knowing(r, e)
+		r = c.finder.knowing(r, e)
 	}
 	keepPrivate(w)
 	if isNavigation(r) && !c.bearers.has(r) {

@@ -174,7 +174,7 @@ func (c *Client) newSession(e *entry) *Session {
 // changes something belongs behind RequireUser or
 // [http.CrossOriginProtection].
 func (c *Client) UserFromRequest(r *http.Request) (*User, error) {
-	e, err := c.session(r)
+	e, err := c.finder.session(r)
 	if err != nil {
 		return nil, err
 	}
@@ -195,7 +195,7 @@ func (c *Client) UserFromRequest(r *http.Request) (*User, error) {
 // them for a reason of its own. It wraps [ErrProviderUnavailable],
 // [ErrProviderInvalid] or [ErrStoreUnavailable] if that cannot be known.
 func (c *Client) SessionFromRequest(w http.ResponseWriter, r *http.Request) (*Session, error) {
-	e, err := c.freshSession(c.sessions.Limit(r.Context()), w, r)
+	e, err := c.finder.fresh(c.sessions.Limit(r.Context()), w, r)
 	if err != nil {
 		return nil, err
 	}
@@ -223,22 +223,22 @@ func (c *Client) Sessions(ctx context.Context, sub string) ([]*Session, error) {
 	return list, nil
 }
 
-type (
-	sessionKey   struct{ client *Client }
-	innermostKey struct{}
-)
+// innermostKey is the key of the innermost Require handler's sessionContext.
+type innermostKey struct{}
 
 // sessionContext is the context of a handler behind a Require handler.
 type sessionContext struct {
 	context.Context
-	client  *Client
-	entry   *entry
-	demands demands // that the session meets
+	client *Client
+	found
 }
 
 func (s *sessionContext) Value(key any) any {
-	if key == (innermostKey{}) || key == (sessionKey{s.client}) {
+	switch key {
+	case innermostKey{}:
 		return s
+	case foundKey{s.client.finder}:
+		return &s.found
 	}
 	return s.Context.Value(key)
 }
@@ -260,99 +260,6 @@ func UserFromContext(ctx context.Context) *User {
 		return s.entry.Data.user.clone()
 	}
 	return nil
-}
-
-// session returns the request's session as it is, without renewing it.
-func (c *Client) session(r *http.Request) (*entry, error) {
-	if e, err := c.sessionWithoutCookie(r); e != nil || err != nil {
-		return e, err
-	}
-	ctx := c.sessions.Limit(r.Context())
-	for _, value := range c.cookies.sessionCookies(r) {
-		e, err := c.sessions.Open(ctx, value)
-		if e != nil || err != nil {
-			return e, err
-		}
-	}
-	return nil, notSignedIn(r)
-}
-
-// sessionWithoutCookie returns the session that a Require handler found, or that
-// of a bearer token; it returns nil if the request's cookies decide.
-func (c *Client) sessionWithoutCookie(r *http.Request) (*entry, error) {
-	found := c.found(r)
-	switch {
-	case found != nil && found.entry.Data.bearer:
-		s := found.entry.Data // of which a route inside may accept less
-		if err := c.bearers.route(r).refuses(s.token.AccessToken, s.told); err != nil {
-			return nil, err
-		}
-	case c.bearers.has(r):
-		token, _ := bearerToken(r)
-		e, err := c.bearers.session(r.Context(), c.bearers.route(r), token)
-		if err == nil && found != nil { // the token's user must pass what let the cookie's through
-			err = found.demands.check(e.Data)
-		}
-		if err != nil {
-			return nil, err
-		}
-		return e, nil
-	case found == nil:
-		return nil, nil
-	}
-	return found.entry, nil
-}
-
-// lookUp returns r with its session looked up, so that the page and the log of
-// its failure do not ask the store again.
-func (c *Client) lookUp(r *http.Request) *http.Request {
-	r = r.WithContext(c.sessions.Limit(r.Context()))
-	if e, err := c.session(r); err == nil {
-		return c.knowing(r, e)
-	}
-	return r
-}
-
-// knowing returns r with a session that is known to be its own.
-func (c *Client) knowing(r *http.Request, e *entry) *http.Request {
-	known := &sessionContext{Context: r.Context(), client: c, entry: e}
-	return r.WithContext(context.WithValue(r.Context(), sessionKey{c}, known))
-}
-
-// found returns what the Require handlers around a request found, nil if
-// there are none.
-func (c *Client) found(r *http.Request) *sessionContext {
-	found, _ := r.Context().Value(sessionKey{c}).(*sessionContext)
-	return found
-}
-
-// freshSession returns the request's session, its access token renewed if
-// possible, and sends a renewed cookie to the browser. A session that has ended
-// does not hide another one in a later cookie.
-func (c *Client) freshSession(ctx context.Context, w http.ResponseWriter, r *http.Request) (*entry, error) {
-	if e, err := c.sessionWithoutCookie(r); e != nil || err != nil {
-		return e, err
-	}
-	missing := notSignedIn(r)
-	for name, value := range c.cookies.sessionCookies(r) {
-		e, err := c.sessions.Open(ctx, value)
-		if e != nil {
-			e, err = c.renewals.fresh(ctx, e)
-		}
-		switch {
-		case errors.Is(err, ErrNotSignedIn):
-			missing = err
-		case err != nil:
-			return nil, err
-		case e == nil:
-		case e.Value == "" || e.Value == value:
-			return e, nil
-		case !c.sessions.Ended(e.ID): // otherwise it was signed out meanwhile
-			c.cookies.set(w, name, e.Value, cookieLifetime(e, c.now()))
-			return e, nil
-		}
-	}
-	return nil, missing
 }
 
 // cookieLifetime is the Max-Age of a session's cookie: until the session in it
