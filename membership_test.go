@@ -392,6 +392,10 @@ func TestForbiddenSaysWhy(t *testing.T) {
 		"/closed": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			s.client.Error(w, r, &hfoauth.ForbiddenError{Org: "engines", Role: hfoauth.RoleAdmin, Message: "Closed."})
 		}),
+		"/billing": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s.client.Error(w, r, &hfoauth.ForbiddenError{
+				Scopes: hfoauth.Scopes{hfoauth.ScopeReadBilling}, Message: "Ask the treasurer."})
+		}),
 		"/own":   http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.client.Error(w, r, noAdmin) }),
 		"/admin": s.client.RequireOrg("engines", hfoauth.RoleAdmin)(http.HandlerFunc(letIn)),
 		"/repos": s.client.RequireScope(hfoauth.ScopeReadRepos, hfoauth.ScopeJobs)(http.HandlerFunc(letIn)),
@@ -416,6 +420,7 @@ func TestForbiddenSaysWhy(t *testing.T) {
 				"there.</p>\n<p>Remove the app from your connected applications on Hugging Face, sign in again, " +
 				"and select notes when you are asked.</p>", "role in notes is not known", `"org":"notes"`, true},
 		{"grace", "/closed", "Closed.", "Closed.", `"reason":"Closed."`, false},
+		{"grace", "/billing", "<p>Ask the treasurer.</p>", "Ask the treasurer.", `"reason":"Ask the treasurer."`, false},
 		{"pending", "/admin",
 			"engines requires single sign-on", "sign-in demands (SSO, MFA) of engines", `"org":"engines"`, false},
 		{"reader", "/admin",

@@ -44,10 +44,7 @@ func Decode(in []byte, fields func(*Coder)) error {
 func (c *Coder) Reading() bool { return c.reading }
 
 // Fail makes Decode return ErrLayout.
-func (c *Coder) Fail() {
-	c.failed = true
-	c.in = ""
-}
+func (c *Coder) Fail() { c.failed = true }
 
 // Version codes the version of the layout; a value of another one does not decode.
 func (c *Coder) Version(version uint64) {

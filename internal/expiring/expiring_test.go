@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -126,20 +127,24 @@ func together(n int, do func()) {
 // Of several concurrent calls of PutNew or Take, only one succeeds.
 func TestRaces(t *testing.T) {
 	m := New[string, int](10, 100)
-	for round := range 2000 {
+	key := strings.Repeat("a", 1<<20) // finding it takes longer than starting a goroutine
+	for round := range 200 {
 		var put, taken atomic.Int32
 		together(4, func() {
-			if m.PutNew("a", round, 1, at(0), at(10)) {
+			if m.PutNew(key, round, 1, at(0), at(10)) {
 				put.Add(1)
 			}
 		})
 		together(4, func() {
-			if _, ok := m.Take("a", at(1)); ok {
+			if _, ok := m.Take(key, at(1)); ok {
 				taken.Add(1)
 			}
 		})
-		if put.Load() != 1 || taken.Load() != 1 {
-			t.Fatalf("round %d: put %d times and taken %d times, want once", round, put.Load(), taken.Load())
+		if n := put.Load(); n != 1 {
+			t.Fatalf("round %d: put %d times, want once", round, n)
+		}
+		if n := taken.Load(); n != 1 {
+			t.Fatalf("round %d: taken %d times, want once", round, n)
 		}
 	}
 }
@@ -295,6 +300,26 @@ func TestPutThatHasEndedRemoves(t *testing.T) {
 	m.Put("a", 2, 1, at(5), at(5))
 	if v, ok := m.Get("a", at(5)); ok {
 		t.Errorf("got %d, want nothing", v)
+	}
+}
+
+// However many entries there are, Get compares few keys.
+func TestBucketsStayShort(t *testing.T) {
+	m := New[int, int](1<<17, 1<<17)
+	for i := range 10_000 {
+		m.Put(i, i, 1, at(0), at(10))
+	}
+	longest := 0
+	buckets := m.table.Load().buckets
+	for i := range buckets {
+		length := 0
+		for n := buckets[i].Load(); n != nil; n = n.next {
+			length++
+		}
+		longest = max(longest, length)
+	}
+	if longest > 30 {
+		t.Errorf("a bucket has %d entries, want at most 30", longest)
 	}
 }
 

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/http"
@@ -24,6 +25,7 @@ func TestEndpointsInside(t *testing.T) {
 		"localhost": false, "x.localhost": false,
 		"hub.example": true, "10.0.0.8": true, "192.168.1.1": true, "[fd00::1]": true, "192.0.2.1": true,
 		"1.example": true, "0x.example": true, "hub-127.example.1com": true,
+		"hub2": true, "hub.example2": true, "hub.a0x1": true,
 	} {
 		body := strings.Replace(good, "https://hub.example/t", "https://"+host+"/t", 1)
 		p := newProvider(issuer, func(*http.Request) (*http.Response, error) { return answer(200, body), nil })
@@ -70,6 +72,15 @@ func TestNameThatLeadsInside(t *testing.T) {
 	p := use(func(*http.Transport) {})
 	if err := p.Ready(t.Context()); !errors.Is(err, errInside) {
 		t.Errorf("a name that resolves to loopback: %v, want errInside", err)
+	}
+	ownTLS := use(func(base *http.Transport) {
+		base.DialTLSContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
+			dialer := tls.Dialer{Config: base.TLSClientConfig}
+			return dialer.DialContext(ctx, network, metadata.Listener.Addr().String())
+		}
+	})
+	if err := ownTLS.Ready(t.Context()); !errors.Is(err, errInside) {
+		t.Errorf("with the app's own TLS dialer: %v, want errInside", err)
 	}
 	proxied := use(func(base *http.Transport) {
 		base.Proxy = func(*http.Request) (*url.URL, error) { return url.Parse("http://127.0.0.1:1") }

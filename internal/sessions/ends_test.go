@@ -388,6 +388,21 @@ func TestListIsTheUsers(t *testing.T) {
 	})
 }
 
+// If a session cannot be read, there is no list without it.
+func TestListNeedsTheStore(t *testing.T) {
+	withStores(t, func(t *testing.T, w *world) {
+		k := w.replica()
+		w.start(k)
+		for _, call := range []string{"find list", "find session"} {
+			w.fail(call)
+			entries, err := k.List(t.Context(), "ada")
+			if !errors.Is(err, ErrUnavailable) {
+				t.Errorf("%s fails: %d sessions and %v, want %v", call, len(entries), err, ErrUnavailable)
+			}
+		}
+	})
+}
+
 // Expired sessions leave the list, which is kept as long as the last session.
 func TestListEnds(t *testing.T) {
 	withStores(t, func(t *testing.T, w *world) {
