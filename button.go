@@ -25,10 +25,17 @@ const unscripted = `hx-boost="false" data-turbo="false"`
 
 var (
 	signInTemplate = template.Must(template.New("sign in").Parse(
-		`<a class="{{.Class}}" href="{{.URL}}" ` + unscripted + `{{if .NewTab}} target="_blank" rel="noopener"{{end}} data-hfoauth-login="{{.Login}}"{{with .Next}} data-hfoauth-next="{{.}}"{{end}}{{with .Options}} data-hfoauth-options="{{.}}"{{end}}>{{if .Emoji}}<span aria-hidden="true">🤗</span>{{end}}<span>{{.Label}}</span></a>`))
+		`<a class="{{.Class}}" href="{{.URL}}" ` + unscripted +
+			`{{if .NewTab}} target="_blank" rel="noopener"{{end}} data-hfoauth-login="{{.Login}}"` +
+			`{{with .Next}} data-hfoauth-next="{{.}}"{{end}}` +
+			`{{with .Options}} data-hfoauth-options="{{.}}"{{end}}>` +
+			`{{if .Emoji}}<span aria-hidden="true">🤗</span>{{end}}<span>{{.Label}}</span></a>`))
 	userTemplate = template.Must(template.New("user").Parse(
-		`<div class="hfoauth-user">{{with .Picture}}<img src="{{.}}" alt="" width="32" height="32">{{end}}<span>{{.Username}}</span>` +
-			`<form method="post" action="{{.URL}}" ` + unscripted + `><input type="hidden" name="next" value="{{.Next}}"><button class="{{.Class}}">{{.Label}}</button></form></div>`))
+		`<div class="hfoauth-user">` +
+			`{{with .Picture}}<img src="{{.}}" alt="" width="32" height="32">{{end}}<span>{{.Username}}</span>` +
+			`<form method="post" action="{{.URL}}" ` + unscripted + `>` +
+			`<input type="hidden" name="next" value="{{.Next}}">` +
+			`<button class="{{.Class}}">{{.Label}}</button></form></div>`))
 	assetsTemplate = template.Must(template.New("assets").Parse(
 		`<link rel="stylesheet" href="{{.Style}}"><script src="{{.Script}}" defer></script>`))
 )

@@ -340,16 +340,21 @@ func TestWrappedDefaultTransport(t *testing.T) {
 	newClient(t, hfoauth.Config{})
 }
 
-// A second client takes neither the secret nor the scopes of the app in the
-// environment.
-func TestEnvironmentIsOfOneApp(t *testing.T) {
+// setFirstApp puts an app into the environment that requests an email address.
+func setFirstApp(t *testing.T) {
+	t.Helper()
 	clearEnv(t)
 	t.Setenv("OAUTH_CLIENT_ID", "first")
 	t.Setenv("OAUTH_CLIENT_SECRET", clientSecret)
 	t.Setenv("OAUTH_SCOPES", "email")
 	t.Setenv("OAUTH_REDIRECT_URL", "https://app.example/login/callback")
-	hub := hfoauthtest.NewServer(t)
-	t.Setenv("OPENID_PROVIDER_URL", hub.URL)
+	t.Setenv("OPENID_PROVIDER_URL", hfoauthtest.NewServer(t).URL)
+}
+
+// A second client takes neither the secret nor the scopes of the app in the
+// environment.
+func TestEnvironmentIsOfOneApp(t *testing.T) {
+	setFirstApp(t)
 	for name, tt := range map[string]struct {
 		config        hfoauth.Config
 		client, scope string
@@ -361,16 +366,11 @@ func TestEnvironmentIsOfOneApp(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w := httptest.NewRecorder()
-		client.LoginHandler().ServeHTTP(w, httptest.NewRequest("GET", "https://app.example/login", nil))
-		location, err := w.Result().Location()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := location.Query().Get("client_id"); got != tt.client {
+		query := requested(t, client)
+		if got := query.Get("client_id"); got != tt.client {
 			t.Errorf("%s signs in as the app %q, want %q", name, got, tt.client)
 		}
-		if got := location.Query().Get("scope"); got != tt.scope {
+		if got := query.Get("scope"); got != tt.scope {
 			t.Errorf("%s asks for %q, want %q", name, got, tt.scope)
 		}
 	}
@@ -497,23 +497,12 @@ func TestSecretOfTheEnvironmentDoesNotCount(t *testing.T) {
 
 // Scopes that the code sets to none are not those of the environment.
 func TestNoScopesInCode(t *testing.T) {
-	clearEnv(t)
-	t.Setenv("OAUTH_CLIENT_ID", "first")
-	t.Setenv("OAUTH_CLIENT_SECRET", clientSecret)
-	t.Setenv("OAUTH_SCOPES", "email")
-	t.Setenv("OAUTH_REDIRECT_URL", "https://app.example/login/callback")
-	t.Setenv("OPENID_PROVIDER_URL", hfoauthtest.NewServer(t).URL)
+	setFirstApp(t)
 	client, err := hfoauth.New(hfoauth.Config{Scopes: hfoauth.Scopes{}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := httptest.NewRecorder()
-	client.LoginHandler().ServeHTTP(w, httptest.NewRequest("GET", "https://app.example/login", nil))
-	location, err := w.Result().Location()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := location.Query().Get("scope"); got != "openid profile" {
+	if got := requested(t, client).Get("scope"); got != "openid profile" {
 		t.Errorf("asks for %q, want openid profile", got)
 	}
 }

@@ -449,7 +449,8 @@ func ExampleConfig_pageTemplate() {
 		ClientSecret: "oauth_app_secret_of_your_own",
 		RedirectURL:  "https://app.example/login/callback",
 		PageTemplate: template.Must(template.New("page").Parse(
-			`<!DOCTYPE html><html lang="{{.Lang}}"><head><title>{{.Title}}</title><link rel="stylesheet" href="/app.css">{{.Head}}</head>
+			`<!DOCTYPE html><html lang="{{.Lang}}"><head><title>{{.Title}}</title>
+<link rel="stylesheet" href="/app.css">{{.Head}}</head>
 <body><main><h1>{{.Title}}</h1>{{range .Text}}<p>{{.}}</p>{{end}}{{.Controls}}</main></body></html>`)),
 	})
 	if err != nil {
@@ -458,12 +459,13 @@ func ExampleConfig_pageTemplate() {
 	answer := httptest.NewRecorder()
 	// an old bookmark
 	client.CallbackHandler().ServeHTTP(answer, httptest.NewRequest("GET", "/login/callback", nil))
-	head, _, _ := strings.Cut(answer.Body.String(), "\n")
+	head, _, _ := strings.Cut(answer.Body.String(), "\n<body>")
 	fmt.Println(answer.Code)
 	fmt.Println(head)
 	// Output:
 	// 400
-	// <!DOCTYPE html><html lang="en"><head><title>This sign-in link has expired or was already used</title><link rel="stylesheet" href="/app.css"></head>
+	// <!DOCTYPE html><html lang="en"><head><title>This sign-in link has expired or was already used</title>
+	// <link rel="stylesheet" href="/app.css"></head>
 }
 
 // A front end at another origin of the same site, whose API is here.

@@ -131,22 +131,26 @@ func (e *ForbiddenError) text(say sayer, provider string) []string {
 			org, cmp.Or(e.user.Username, e.user.Name, e.user.Sub)),
 			say("To use another account, sign out on %s, then sign in again here.", provider))
 	case e.lack == lacksDemands:
-		text = append(text, say("%s requires single sign-on or two-factor authentication of its members. Set it up on %s, then sign in again.",
-			org, provider))
+		text = append(text,
+			say("%s requires single sign-on or two-factor authentication of its members. Set it up on %s, then sign in again.",
+				org, provider))
 	case e.Role == RoleAny || e.Role == "":
 		text = append(text, say("It is for members of %s.", org))
 	case e.lack == lacksGrant && e.Role == RoleAdmin:
-		text = append(text, say("It is for members of %s with the role %s. This app cannot see your role there.", org, role))
+		text = append(text,
+			say("It is for members of %s with the role %s. This app cannot see your role there.", org, role))
 	case e.lack == lacksGrant:
-		text = append(text, say("It is for members of %s with the role %s or higher. This app cannot see your role there.", org, role))
+		text = append(text,
+			say("It is for members of %s with the role %s or higher. This app cannot see your role there.", org, role))
 	case e.Role == RoleAdmin:
 		text = append(text, say("It is for members of %s with the role %s.", org, role))
 	default:
 		text = append(text, say("It is for members of %s with the role %s or higher.", org, role))
 	}
 	if e.lack == lacksGrant {
-		text = append(text, say("Remove the app from your connected applications on %s, sign in again, and select %s when you are asked.",
-			provider, org))
+		text = append(text,
+			say("Remove the app from your connected applications on %s, sign in again, and select %s when you are asked.",
+				provider, org))
 	}
 	if len(text) == 0 {
 		return []string{say("Your account does not have access.")}

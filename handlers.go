@@ -103,7 +103,9 @@ func notOpened(r *http.Request) error {
 // beginSignIn begins a sign-in and returns the address at the provider where it
 // continues; if it fails, it answers the request. The challenge is that of the
 // iframe that will claim the session, if there is one.
-func (c *Client) beginSignIn(w http.ResponseWriter, r *http.Request, options LoginOptions, challenge string) (address string, ok bool) {
+func (c *Client) beginSignIn(
+	w http.ResponseWriter, r *http.Request, options LoginOptions, challenge string,
+) (address string, ok bool) {
 	next := c.paths.returnTo(options.Next)
 	if err := checkParams(options.Params); err != nil {
 		c.fail(w, r, err, next)
@@ -195,7 +197,8 @@ func (c *Client) callback(w http.ResponseWriter, r *http.Request) {
 // signInWithout begins the sign-in again, without the optional scopes that the
 // provider refused.
 func (c *Client) signInWithout(w http.ResponseWriter, r *http.Request, a *attempt) {
-	c.config.Logger.ErrorContext(r.Context(), "hfoauth: the provider refused a scope: add it to the app's scopes where the app is registered",
+	c.config.Logger.ErrorContext(r.Context(),
+		"hfoauth: the provider refused a scope: add it to the app's scopes where the app is registered",
 		"scopes", a.optional.param())
 	options := a.options()
 	options.optional = nil
@@ -206,7 +209,9 @@ func (c *Client) signInWithout(w http.ResponseWriter, r *http.Request, a *attemp
 
 // finishSignIn starts the session of an attempt that the provider answered,
 // and returns where the browser goes next.
-func (c *Client) finishSignIn(ctx context.Context, w http.ResponseWriter, r *http.Request, a *attempt) (next string, err error) {
+func (c *Client) finishSignIn(
+	ctx context.Context, w http.ResponseWriter, r *http.Request, a *attempt,
+) (next string, err error) {
 	e, err := c.completeSignIn(ctx, r, a)
 	if err == nil {
 		err = c.start(ctx, w, r, e, a.challenge)
@@ -218,7 +223,8 @@ func (c *Client) finishSignIn(ctx context.Context, w http.ResponseWriter, r *htt
 	case a.challenge == "":
 		return c.paths.backTo(r, a.next), err
 	case err != nil:
-		c.sessions.Deny(c.sessions.Limit(context.WithoutCancel(ctx)), a.challenge) // if this fails, the iframe gives up in time
+		// if this fails, the iframe gives up in time
+		c.sessions.Deny(c.sessions.Limit(context.WithoutCancel(ctx)), a.challenge)
 		return "", err
 	}
 	return c.paths.frame() + "done", nil
@@ -230,7 +236,8 @@ func (c *Client) completeSignIn(ctx context.Context, r *http.Request, a *attempt
 	if err != nil {
 		return nil, err
 	}
-	token, subject, userInfo, err := c.provider.SignIn(ctx, provider.Code{Code: code, Verifier: a.verifier(), Nonce: a.nonce()})
+	token, subject, userInfo, err := c.provider.SignIn(ctx,
+		provider.Code{Code: code, Verifier: a.verifier(), Nonce: a.nonce()})
 	if err != nil {
 		return nil, providerError(err)
 	}

@@ -155,7 +155,8 @@ func (p *pages) explain(say sayer, err error, next string, signedIn bool) page {
 			return with(say("You are already signed in"), say("This sign-in link has expired or was already used."))
 		}
 		m.Action.Label = say("Sign in again")
-		return with(say("This sign-in link has expired or was already used"), say("If you started in another browser, continue there. Otherwise, sign in again."))
+		return with(say("This sign-in link has expired or was already used"),
+			say("If you started in another browser, continue there. Otherwise, sign in again."))
 	case errors.Is(err, ErrDenied):
 		if failed, ok := errors.AsType[*attemptError](err); ok && signedIn {
 			m.Action, m.Form, m.Home = m.Home, p.retryForm(say, failed.attempt), nil
@@ -188,7 +189,8 @@ func (p *pages) explain(say sayer, err error, next string, signedIn bool) page {
 		return with(say("We could not verify %s's response", p.provider), say("You are not signed in."), again)
 	case isA[*logoutError](err):
 		m.Action = &link{p.paths.returnTo(next), say("Continue")}
-		return with(say("Signed out in this browser"), say("We could not reach all servers. If you are still signed in elsewhere, sign out there in a few minutes."))
+		return with(say("Signed out in this browser"),
+			say("We could not reach all servers. If you are still signed in elsewhere, sign out there in a few minutes."))
 	case errors.Is(err, ErrStoreUnavailable):
 		m.Action.URL = p.paths.returnTo(next)
 		return with(say("We can't check your sign-in right now"), say("Wait a moment, then try again."))

@@ -62,7 +62,8 @@ func TestReturnPath(t *testing.T) {
 // around it, and a backslash is a slash.
 func browserURL(location string) (*url.URL, error) {
 	location = strings.Trim(location,
-		"\x00\x01\x02\x03\x04\x05\x06\x07\x08\t\n\v\f\r\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f ")
+		"\x00\x01\x02\x03\x04\x05\x06\x07\x08\t\n\v\f\r\x0e\x0f"+
+			"\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f ")
 	location = strings.NewReplacer("\t", "", "\n", "", "\r", "").Replace(location)
 	head, tail, _ := strings.Cut(location, "?")
 	head = strings.ReplaceAll(head, "\\", "/")

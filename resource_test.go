@@ -257,8 +257,9 @@ func FuzzChallenge(f *testing.F) {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { client.Error(w, r, err) })
 		}
 		for _, authorization := range []string{"Bearer " + token, "Bearer " + tokenWith(payload)} {
+			scope := hfoauth.Scopes{hfoauth.Scope(missing)}
 			for name, handler := range map[string]http.Handler{
-				"a scope":         client.RequireUser(refuse(&hfoauth.ForbiddenError{Scopes: hfoauth.Scopes{hfoauth.Scope(missing)}})),
+				"a scope":         client.RequireUser(refuse(&hfoauth.ForbiddenError{Scopes: scope})),
 				"scopes":          client.RequireUser(refuse(&hfoauth.ForbiddenError{Scopes: hfoauth.ParseScopes(missing)})),
 				"an organization": client.RequireUser(refuse(&hfoauth.ForbiddenError{Org: org, Message: missing})),
 				"a role":          client.RequireOrg("engines", hfoauth.RoleRead)(http.HandlerFunc(letIn)),

@@ -83,6 +83,18 @@ func TestScopeNames(t *testing.T) {
 	}
 }
 
+// requested returns what a client asks the provider for.
+func requested(t *testing.T, client *hfoauth.Client) url.Values {
+	t.Helper()
+	w := httptest.NewRecorder()
+	client.LoginHandler().ServeHTTP(w, httptest.NewRequest("GET", "/login", nil))
+	location, err := w.Result().Location()
+	if err != nil {
+		t.Fatal(w.Code, err)
+	}
+	return location.Query()
+}
+
 // openid and profile are requested at every sign-in, first and once.
 func TestScopesOfASignIn(t *testing.T) {
 	for given, want := range map[string]string{
@@ -103,13 +115,7 @@ func TestScopesOfASignIn(t *testing.T) {
 			config.Scopes = hfoauth.Scopes{}
 		}
 		before := config.Scopes.Param()
-		w := httptest.NewRecorder()
-		newClient(t, config).LoginHandler().ServeHTTP(w, httptest.NewRequest("GET", "/login", nil))
-		location, err := w.Result().Location()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := location.Query().Get("scope"); got != want {
+		if got := requested(t, newClient(t, config)).Get("scope"); got != want {
 			t.Errorf("Scopes %q ask for %q, want %q", given, got, want)
 		}
 		if after := config.Scopes.Param(); after != before {

@@ -95,7 +95,8 @@ func (r *record) withUser(user *User) *record {
 func (r *record) with(token *oauth2.Token, now time.Time) *record {
 	next := *r
 	next.renewed = now
-	next.token = oauth2.Token{AccessToken: token.AccessToken, TokenType: token.TokenType, RefreshToken: token.RefreshToken, Expiry: token.Expiry}
+	next.token = oauth2.Token{AccessToken: token.AccessToken, TokenType: token.TokenType,
+		RefreshToken: token.RefreshToken, Expiry: token.Expiry}
 	if token.Expiry.IsZero() {
 		next.token.Expiry = now.Add(defaultLifetime)
 	}
@@ -273,7 +274,9 @@ func cookieLifetime(e *entry, now time.Time) time.Duration {
 
 // start starts the session of a sign-in and ends the one that the browser had.
 // If an iframe waits for the session, challenge is not empty.
-func (c *Client) start(ctx context.Context, w http.ResponseWriter, r *http.Request, fresh *entry, challenge string) error {
+func (c *Client) start(
+	ctx context.Context, w http.ResponseWriter, r *http.Request, fresh *entry, challenge string,
+) error {
 	ctx = c.sessions.Limit(ctx)
 	e, value, err := c.sessions.Start(ctx, fresh, challenge != "")
 	if err != nil {

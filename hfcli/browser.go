@@ -209,7 +209,8 @@ func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byt
 
 var pageTemplate = template.Must(template.New("").Parse(`<!doctype html>
 <html lang="en">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark"><title>{{.Title}}</title></head>
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark"><title>{{.Title}}</title></head>
 <body><main><h1>{{.Title}}</h1><p>{{.Text}}</p></main></body>
 </html>
 `))

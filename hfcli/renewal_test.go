@@ -213,30 +213,35 @@ func (k *keeper) expire() {
 	k.kept = []byte(lastCentury.Replace(string(k.kept)))
 }
 
-func TestKeeper(t *testing.T) {
-	tl := newTool(t)
-	k := &keeper{}
+// newExpired returns a tool with a keeper in which ada's token has expired.
+func newExpired(t *testing.T) (*tool, *keeper) {
+	t.Helper()
+	tl, k := newTool(t), &keeper{}
 	tl.config.Keep = k
 	tl.mustLogin("ada")
 	k.expire()
+	return tl, k
+}
+
+func TestKeeper(t *testing.T) {
+	tl, k := newExpired(t)
 	session := tl.mustOpen("ada")
 	tl.token(session)
 	if _, err := os.Stat(tl.dir); err == nil {
 		t.Error("files were written despite the Keeper")
 	}
-	if err := session.Logout(t.Context()); err != nil || k.kept != nil {
-		t.Errorf("Logout: %v, and %q is stored", err, k.kept)
+	if err := session.Logout(t.Context()); err != nil {
+		t.Errorf("Logout: %v", err)
+	}
+	if k.kept != nil {
+		t.Errorf("after Logout %q is stored", k.kept)
 	}
 	tl.openFails(hfoauth.ErrNotSignedIn)
 }
 
 // Tokens that cannot be stored are not lost as long as the process runs.
 func TestKeeperFails(t *testing.T) {
-	tl := newTool(t)
-	k := &keeper{}
-	tl.config.Keep = k
-	tl.mustLogin("ada")
-	k.expire()
+	tl, k := newExpired(t)
 	k.err = errors.New("no space left on device")
 	session := tl.mustOpen("ada")
 	token := tl.token(session)
@@ -271,11 +276,7 @@ func TestKeeperFails(t *testing.T) {
 
 // The tool may change the fields of its Session.
 func TestFieldsOfASessionAreNotStored(t *testing.T) {
-	tl := newTool(t)
-	k := &keeper{}
-	tl.config.Keep = k
-	tl.mustLogin("ada")
-	k.expire()
+	tl, k := newExpired(t)
 	k.err = errors.New("no space left on device")
 	session := tl.mustOpen("ada")
 	session.User.Username, session.Scopes[0] = "somebody", "changed"

@@ -342,7 +342,8 @@ func TestRequestsAreRecordedBeforeFaults(t *testing.T) {
 func TestFormsAreBounded(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
 	form := url.Values{"grant_type": {"authorization_code"}, "code": {strings.Repeat("x", 2<<20)}}
-	if status, answer := call(t, hub.URL+"/oauth/token", "", "", form); status != 400 || answer["error"] != "invalid_request" {
+	status, answer := call(t, hub.URL+"/oauth/token", "", "", form)
+	if status != 400 || answer["error"] != "invalid_request" {
 		t.Errorf("two mebibytes: %d %v, want 400 invalid_request", status, answer)
 	}
 }

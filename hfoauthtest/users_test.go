@@ -267,7 +267,8 @@ func TestRemovedUserGetsNoTokenByDevice(t *testing.T) {
 	hub.RemoveUser("ada")
 	form.Set("grant_type", deviceGrant)
 	form.Set("device_code", device["device_code"].(string))
-	if status, answer := call(t, hub.URL+"/oauth/token", "", "", form); status != 400 || answer["error"] != "access_denied" {
+	status, answer := call(t, hub.URL+"/oauth/token", "", "", form)
+	if status != 400 || answer["error"] != "access_denied" {
 		t.Errorf("%d %v, want 400 access_denied", status, answer)
 	}
 }

@@ -391,16 +391,20 @@ func TestExportedLines(t *testing.T) {
 
 func TestWhatHfhubSays(t *testing.T) {
 	for want, tt := range map[string]struct{ env, args []string }{
-		"consent is remembered, as on the Hub; switch accounts or sign out there\n":                            {},
-		"every sign-in asks for consent; switch accounts or sign out there\n":                                  {nil, []string{"-ask"}},
-		"every sign-in is approved at once as ada\n":                                                           {nil, []string{"-as", "ada"}},
-		"open your app at http://localhost:7860/ (if it uses OAUTH_REDIRECT_URL)\n":                            {},
-		"open your app at http://localhost:3000/\n":                                                            {[]string{"PORT=3000"}, nil},
-		"open your app at http://localhost:8000/\n":                                                            {[]string{"OAUTH_REDIRECT_URL=http://localhost:8000/auth/callback?x=1"}, nil},
-		"open your app at http://localhost:9000/tools/\n":                                                      {nil, []string{"-redirect", "http://localhost:9000/tools/login/callback"}},
-		"open it inside the Hub's page at http://127.0.0.1:":                                                   {nil, []string{"-space", "ada-app.hf.space"}},
-		"open your app at https://ada-app.hf.space/\n":                                                         {nil, []string{"-space", "ada-app.hf.space"}},
-		"warning: unknown scope emial, which hfhub answers with invalid_scope: it knows openid profile email ": {nil, []string{"-scopes", "openid,emial"}},
+		"consent is remembered, as on the Hub; switch accounts or sign out there\n": {},
+		"every sign-in asks for consent; switch accounts or sign out there\n":       {nil, []string{"-ask"}},
+		"every sign-in is approved at once as ada\n":                                {nil, []string{"-as", "ada"}},
+		"open your app at http://localhost:7860/ (if it uses OAUTH_REDIRECT_URL)\n": {},
+		"open your app at http://localhost:3000/\n":                                 {[]string{"PORT=3000"}, nil},
+
+		"open your app at http://localhost:8000/\n": {
+			[]string{"OAUTH_REDIRECT_URL=http://localhost:8000/auth/callback?x=1"}, nil},
+		"open your app at http://localhost:9000/tools/\n": {
+			nil, []string{"-redirect", "http://localhost:9000/tools/login/callback"}},
+		"open it inside the Hub's page at http://127.0.0.1:": {nil, []string{"-space", "ada-app.hf.space"}},
+		"open your app at https://ada-app.hf.space/\n":       {nil, []string{"-space", "ada-app.hf.space"}},
+		"warning: unknown scope emial, which hfhub answers with invalid_scope: it knows openid profile email ": {
+			nil, []string{"-scopes", "openid,emial"}},
 	} {
 		_, _, stderr := ended(t, tt.env, append(tt.args, "--", "true")...)
 		if !strings.Contains(stderr, "hfhub: "+want) {
@@ -616,7 +620,8 @@ func TestReuseDetectionFlag(t *testing.T) {
 // -org enables token exchange for members.
 func TestOrgFlag(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "users.json")
-	const users = `{"users":[{"username":"ada","email":"ada@example.com","emailVerified":true,"orgs":[{"username":"engines"},{"username":"notes"}]},
+	const users = `{"users":[{"username":"ada","email":"ada@example.com","emailVerified":true,
+			"orgs":[{"username":"engines"},{"username":"notes"}]},
 		{"username":"eve","orgs":[{"username":"strangers"}]}]}`
 	if err := os.WriteFile(file, []byte(users), 0o600); err != nil {
 		t.Fatal(err)

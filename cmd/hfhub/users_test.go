@@ -119,32 +119,41 @@ func TestDecodeUsers(t *testing.T) {
 }
 
 func TestDecodeUsersRefuses(t *testing.T) {
-	for text, want := range map[string]string{
-		``:                    "the JSON ends too early",
-		`{"users":[`:          "the JSON ends too early",
-		`[]`:                  "line 1: the document must be an object, not array",
-		"{\n\"users\": [\n{]": "line 3: invalid character",
-		"{\"users\": [\n{\"username\": \"a\", \"isPro\": \"yes\"}]}":             "line 2: users.isPro must be true or false, not string",
-		`{"users":[{"username":"a","orgs":[{"username":"x","role":1}]}]}`:        "users.orgs.role must be a string, not number",
-		`{"users":[{"username":"a","orgs":"engines"}]}`:                          "users.orgs must be an array, not string",
-		`{"users":[{"username":"a","orgs":[{"username":"x","role":"writer"}]}]}`: `user 1: a: organization x: unknown role "writer": use one of admin, write`,
-		`{}`:                             "there are no users",
-		`{"users":[]}`:                   "there are no users",
-		`{"users":[{"username":"a"}]} x`: "unexpected data",
-		`{"users":[{"username":"a"}]}{}`: "unexpected data",
-		`{"users":[{"username":"a"}],"groups":[]}`:                                             `unknown field "groups"`,
-		`{"users":[{"username":"a","mail":"x"}]}`:                                              `unknown field "mail"`,
-		`{"users":[{"name":"a"}]}`:                                                             "user 1: username is missing",
-		`{"users":[{"username":"a"},{"username":"a"}]}`:                                        "user 2: the username a is used twice",
-		`{"users":[{"username":"a","orgs":[{"name":"x"}]}]}`:                                   "organization 1: username is missing",
-		`{"users":[{"username":"a","orgs":[{"username":"x","isEnterprise":"minus"}]}]}`:        `must be true, false or "plus"`,
-		`{"users":[{"username":"a","orgs":[{"username":"x","isEnterprise":["plus"]}]}]}`:       `must be true, false or "plus"`,
-		`{"users":[{"username":"a","orgs":[{"username":"x","resourceGroups":[{"id":"y"}]}]}]}`: `unknown field "id"`,
+	for _, tt := range []struct{ text, want string }{
+		{``, "the JSON ends too early"},
+		{`{"users":[`, "the JSON ends too early"},
+		{`[]`, "line 1: the document must be an object, not array"},
+		{"{\n\"users\": [\n{]", "line 3: invalid character"},
+		{"{\"users\": [\n{\"username\": \"a\", \"isPro\": \"yes\"}]}",
+			"line 2: users.isPro must be true or false, not string"},
+		{`{"users":[{"username":"a","orgs":[{"username":"x","role":1}]}]}`,
+			"users.orgs.role must be a string, not number"},
+		{`{"users":[{"username":"a","orgs":"engines"}]}`,
+			"users.orgs must be an array, not string"},
+		{`{"users":[{"username":"a","orgs":[{"username":"x","role":"writer"}]}]}`,
+			`user 1: a: organization x: unknown role "writer": use one of admin, write`},
+		{`{}`, "there are no users"},
+		{`{"users":[]}`, "there are no users"},
+		{`{"users":[{"username":"a"}]} x`, "unexpected data"},
+		{`{"users":[{"username":"a"}]}{}`, "unexpected data"},
+		{`{"users":[{"username":"a"}],"groups":[]}`, `unknown field "groups"`},
+		{`{"users":[{"username":"a","mail":"x"}]}`, `unknown field "mail"`},
+		{`{"users":[{"name":"a"}]}`, "user 1: username is missing"},
+		{`{"users":[{"username":"a"},{"username":"a"}]}`,
+			"user 2: the username a is used twice"},
+		{`{"users":[{"username":"a","orgs":[{"name":"x"}]}]}`,
+			"organization 1: username is missing"},
+		{`{"users":[{"username":"a","orgs":[{"username":"x","isEnterprise":"minus"}]}]}`,
+			`must be true, false or "plus"`},
+		{`{"users":[{"username":"a","orgs":[{"username":"x","isEnterprise":["plus"]}]}]}`,
+			`must be true, false or "plus"`},
+		{`{"users":[{"username":"a","orgs":[{"username":"x","resourceGroups":[{"id":"y"}]}]}]}`,
+			`unknown field "id"`},
 	} {
-		if _, err := decodeUsers(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v, want %s", text, err, want)
+		if _, err := decodeUsers(strings.NewReader(tt.text)); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v, want %s", tt.text, err, tt.want)
 		} else if strings.Contains(err.Error(), "Go ") || strings.Contains(err.Error(), "json:") {
-			t.Errorf("%s: %v speaks of Go", text, err)
+			t.Errorf("%s: %v speaks of Go", tt.text, err)
 		}
 	}
 }

@@ -219,7 +219,8 @@ var (
 	pngPicture  = encoded(png.Encode)
 	jpegPicture = encoded(func(w io.Writer, m image.Image) error { return jpeg.Encode(w, m, nil) })
 	gifPicture  = encoded(func(w io.Writer, m image.Image) error { return gif.Encode(w, m, nil) })
-	webpPicture = []byte("RIFF\x1a\x00\x00\x00WEBPVP8L\x0d\x00\x00\x00\x2f\x00\x00\x00\x10\x07\x10\x11\x11\x88\x88\xfe\x07\x00")
+	webpPicture = []byte("RIFF\x1a\x00\x00\x00WEBPVP8L" +
+		"\x0d\x00\x00\x00\x2f\x00\x00\x00\x10\x07\x10\x11\x11\x88\x88\xfe\x07\x00")
 )
 
 // padded is a PNG picture of n bytes.

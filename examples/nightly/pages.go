@@ -46,13 +46,16 @@ func (a *app) withdraw(w http.ResponseWriter, r *http.Request) {
 
 var homePage = template.Must(template.New("").Parse(`<!DOCTYPE html>
 <html lang="en">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark"><title>Nightly</title>{{.Assets}}</head>
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark"><title>Nightly</title>{{.Assets}}</head>
 <body><main>
 <h1>Nightly</h1>
 {{.Button}}
 {{with .User}}
 {{if $.Allowed}}
-<p>{{if $.Report.Err}}The last job failed: {{$.Report.Err}}.{{else if $.Report.Time.IsZero}}The first job runs tonight.{{else}}Last night you had {{$.Report.Models}} models.{{end}}</p>
+<p>{{if $.Report.Err}}The last job failed: {{$.Report.Err}}.
+{{else if $.Report.Time.IsZero}}The first job runs tonight.
+{{else}}Last night you had {{$.Report.Models}} models.{{end}}</p>
 <form method="post" action="/withdraw"><button>Stop counting my models</button></form>
 {{else}}
 <p>Shall I count your models each night, {{.Name}}? I can as long as you are signed in here.</p>

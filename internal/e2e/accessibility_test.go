@@ -16,9 +16,12 @@ func (b *browser) accessible(ctx context.Context) {
 		document.documentElement.lang ? [] : ["no language"],
 		document.title ? [] : ["no title"],
 		document.querySelectorAll("h1").length === 1 ? [] : ["not one h1"],
-		[...document.querySelectorAll("a, button")].filter((e) => !e.textContent.trim() && !e.ariaLabel && !e.querySelector("img")?.alt).map((e) => "no name: " + e.outerHTML),
+		[...document.querySelectorAll("a, button")]
+			.filter((e) => !e.textContent.trim() && !e.ariaLabel && !e.querySelector("img")?.alt)
+			.map((e) => "no name: " + e.outerHTML),
 		[...document.querySelectorAll("img")].filter((e) => !e.hasAttribute("alt")).map((e) => "no alt: " + e.outerHTML),
-		[...document.querySelectorAll("input:not([type=hidden])")].filter((e) => !e.labels.length).map((e) => "no label: " + e.outerHTML),
+		[...document.querySelectorAll("input:not([type=hidden])")]
+			.filter((e) => !e.labels.length).map((e) => "no label: " + e.outerHTML),
 	].flat()`, &problems))
 	for _, problem := range problems {
 		b.t.Errorf("%s: %s", b.location(ctx), problem)

@@ -14,7 +14,8 @@ import (
 )
 
 var buttonsPage = template.Must(template.New("buttons").Parse(`<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><meta name="color-scheme" content="light dark"><title>Buttons</title>{{.Assets}}</head>
+<html lang="en"><head><meta charset="utf-8"><meta name="color-scheme" content="light dark">
+<title>Buttons</title>{{.Assets}}</head>
 <body><main><h1>Buttons</h1>{{range .Buttons}}<div>{{.}}</div>{{end}}</main></body></html>`))
 
 // Every size and theme of the button, signed out and signed in, in the light

@@ -202,7 +202,9 @@ var appPage = template.Must(template.New("app").Parse(`<!DOCTYPE html>
 // as only the pop-up's page has one.
 var ownPage = template.Must(template.New("own").Parse(`<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>Own</title>{{.Assets}}</head>
-<body><main id="hfoauth"><h1>Own page of {{.Name}}</h1><div data-hfoauth-login data-hfoauth-next="{{.Next}}">Enter</div><a href="/cookie" data-hfoauth-continue>Look</a></main></body></html>`))
+<body><main id="hfoauth"><h1>Own page of {{.Name}}</h1>
+<div data-hfoauth-login data-hfoauth-next="{{.Next}}">Enter</div>
+<a href="/cookie" data-hfoauth-continue>Look</a></main></body></html>`))
 
 // app is a typical app: a start page with a button, and a private page.
 func app(client *hfoauth.Client) http.Handler {
@@ -474,7 +476,9 @@ func TestPrivatePageInsideTheIframe(t *testing.T) {
 
 // All pages are the app's own.
 func TestPageTemplateInsideTheIframe(t *testing.T) {
-	pages := template.Must(template.New("").Parse(`<!DOCTYPE html><html lang="en"><head><title>Ours</title>{{.Head}}</head><body><main><h1>Ours: {{.Title}}</h1>{{.Controls}}</main></body></html>`))
+	pages := template.Must(template.New("").Parse(`<!DOCTYPE html>
+<html lang="en"><head><title>Ours</title>{{.Head}}</head>
+<body><main><h1>Ours: {{.Title}}</h1>{{.Controls}}</main></body></html>`))
 	s := newSpace(t, spaceOptions{pages: pages})
 	b := newBrowser(t, browserOptions{blockThirdParty: true})
 	b.run(b.ctx, chromedp.Navigate(s.provider+"/spaces/private"))

@@ -33,7 +33,8 @@ func newGlewlwydSite(t *testing.T, secret string) *glewlwydSite {
 		port, database := freePort(t), filepath.Join(t.TempDir(), "db")
 		schema := exec.Command("/usr/bin/python3", "-c", `
 import sqlite3, sys
-sqlite3.connect(sys.argv[1]).executescript(open("/usr/share/dbconfig-common/data/glewlwyd/install/sqlite3").read())`, database)
+sqlite3.connect(sys.argv[1]).executescript(open(sys.argv[2]).read())`,
+			database, "/usr/share/dbconfig-common/data/glewlwyd/install/sqlite3")
 		if out, err := schema.CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}

@@ -38,9 +38,10 @@ func (l bearerLoad) run() error {
 	if err != nil {
 		return err
 	}
-	handler := client.AcceptBearer(hfoauth.BearerOptions{})(client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	private := client.RequireUser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
-	})))
+	}))
+	handler := client.AcceptBearer(hfoauth.BearerOptions{})(private)
 	requests := make([]*http.Request, l.tokens)
 	for i := range requests {
 		requests[i] = httptest.NewRequest(http.MethodGet, "/", nil)

@@ -151,7 +151,8 @@ func startQuickstart(hub *hfoauthtest.Server) (*quickstart, error) {
 		return nil, err
 	}
 	program := filepath.Join(directory, "quickstart")
-	if out, err := exec.Command("go", "build", "-o", program, "github.com/hfoauth/hfoauth/examples/quickstart").CombinedOutput(); err != nil {
+	build := exec.Command("go", "build", "-o", program, "github.com/hfoauth/hfoauth/examples/quickstart")
+	if out, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("go build: %w: %s", err, out)
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -286,7 +286,8 @@ func TestDeviceCodeIsPrintable(t *testing.T) {
 			if r.Method == http.MethodGet {
 				return answer(200, strings.Replace(good, "{", `{"device_authorization_endpoint":"https://hub.example/d",`, 1)), nil
 			}
-			return answer(200, `{"device_code":"`+code+`","user_code":"A6MY","verification_uri":"https://hf.example/d","expires_in":300}`), nil
+			return answer(200, `{"device_code":"`+code+`","user_code":"A6MY",`+
+				`"verification_uri":"https://hf.example/d","expires_in":300}`), nil
 		})
 		_, err := p.StartDevice(t.Context(), "openid")
 		checkError(t, code, err, Invalid, "device_code")

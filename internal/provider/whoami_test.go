@@ -9,17 +9,23 @@ import (
 )
 
 func TestWhoAmI(t *testing.T) {
-	const ada = `{"type":"user","id":"5dd9","name":"ada","fullname":"Ada Lovelace","email":"ada@example.com","emailVerified":true,
+	const ada = `{"type":"user","id":"5dd9","name":"ada","fullname":"Ada Lovelace",
+		"email":"ada@example.com","emailVerified":true,
 		"isPro":true,"canPay":true,"billingMode":"postpaid","avatarUrl":"/avatars/1.svg","auth":{"type":"access_token"},
-		"orgs":[{"type":"org","id":"6a","name":"engines","fullname":"Analytical Engines","avatarUrl":"https://cdn.example/e.png","roleInOrg":"admin","pendingSSO":false,"missingMFA":false,"isEnterprise":true,"canPay":true}, 7]}`
+		"orgs":[{"type":"org","id":"6a","name":"engines","fullname":"Analytical Engines",
+			"avatarUrl":"https://cdn.example/e.png","roleInOrg":"admin","pendingSSO":false,"missingMFA":false,
+			"isEnterprise":true,"canPay":true}, 7]}`
 	for name, tt := range map[string]struct {
 		body, want string
 		err        error
 	}{
-		"user": {ada, `{"sub":"5dd9","preferred_username":"ada","name":"Ada Lovelace","profile":"https://hub.example/ada","picture":"https://hub.example/avatars/1.svg",
+		"user": {ada, `{"sub":"5dd9","preferred_username":"ada","name":"Ada Lovelace",
+			"profile":"https://hub.example/ada","picture":"https://hub.example/avatars/1.svg",
 			"email":"ada@example.com","email_verified":true,"isPro":true,"canPay":true,"billingMode":"postpaid",
-			"orgs":[{"type":"org","id":"6a","fullname":"Analytical Engines","avatarUrl":"https://cdn.example/e.png","sub":"6a","name":"Analytical Engines",
-			"preferred_username":"engines","picture":"https://cdn.example/e.png","roleInOrg":"admin","pendingSSO":false,"missingMFA":false,"isEnterprise":true,"canPay":true}]}`, nil},
+			"orgs":[{"type":"org","id":"6a","fullname":"Analytical Engines",
+				"avatarUrl":"https://cdn.example/e.png","sub":"6a","name":"Analytical Engines",
+				"preferred_username":"engines","picture":"https://cdn.example/e.png","roleInOrg":"admin",
+				"pendingSSO":false,"missingMFA":false,"isEnterprise":true,"canPay":true}]}`, nil},
 		"organization": {`{"type":"org","id":"6a","name":"engines"}`, "", ErrNoUser},
 		"app":          {`{"type":"app","id":"6a"}`, "", ErrNoUser},
 		"no ID":        {`{"type":"user"}`, "", ErrNoUser},

@@ -108,7 +108,8 @@ func port(u *url.URL) string {
 // do.
 func (t *Transport) refusal(u *url.URL) error {
 	host := u.Host
-	remedy := fmt.Sprintf("add %q to Config.TokenHosts if it may act as your users, or use another http.Client", u.Hostname())
+	remedy := fmt.Sprintf("add %q to Config.TokenHosts if it may act as your users, or use another http.Client",
+		u.Hostname())
 	switch {
 	case t.named(u):
 		host, remedy = u.Scheme+"://"+u.Host, "it is sent over https only, and over http to loopback"

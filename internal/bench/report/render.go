@@ -34,8 +34,13 @@ var (
 var sections = []section{
 	{
 		title: "Reading the signed-in user of a request",
-		text: `From the cookie to the user, which is what every request of a signed-in user costs. The session has the user, an access token of 500 bytes and a refresh token of 80 bytes. An hfoauth client remembers the sessions that it opened recently, as its first row shows; in its second row the client has not seen the session before. Browsers keep cookies of up to 4096 bytes, name and value together: beyond that gorilla/sessions and zitadel/oidc refuse the session, hfoauth keeps it on the server, as scs always does (then the second row reads from a ` + "`Store`" + ` in memory).
-`,
+		text: "From the cookie to the user, which is what every request of a signed-in user costs. The " +
+			"session has the user, an access token of 500 bytes and a refresh token of 80 bytes. An " +
+			"hfoauth client remembers the sessions that it opened recently, as its first row shows; " +
+			"in its second row the client has not seen the session before. Browsers keep cookies of " +
+			"up to 4096 bytes, name and value together: beyond that gorilla/sessions and zitadel/oidc " +
+			"refuse the session, hfoauth keeps it on the server, as scs always does (then the second " +
+			"row reads from a `Store` in memory).\n",
 		tables: []table{
 			{"No organizations", "BenchmarkRead/orgs=0", []column{allocations, memory, cookie}},
 			{"3 organizations", "BenchmarkRead/orgs=3", []column{allocations, memory, cookie}},
@@ -44,26 +49,29 @@ var sections = []section{
 	},
 	{
 		title: "On several cores",
-		text: `The time from the start of one such request to that of the next, with as many goroutines as cores. Twice as many cores halve it at best.
-`,
+		text: "The time from the start of one such request to that of the next, with as many goroutines " +
+			"as cores. Twice as many cores halve it at best.\n",
 		tables: []table{{"", "BenchmarkCores", nil}},
 	},
 	{
-		title: "The redirect to the provider",
-		text: `The response to a click on "sign in". Cookie bytes are those of all cookies that it sets.
-`,
+		title:  "The redirect to the provider",
+		text:   "The response to a click on \"sign in\". Cookie bytes are those of all cookies that it sets.\n",
 		tables: []table{{"", "BenchmarkLogin", []column{allocations, memory, cookie}}},
 	},
 	{
 		title: "A whole sign-in",
-		text: `The redirect and the callback of a user in 3 organizations, with a provider on loopback in the same process whose share of the work is in all rows. The first row is only a token request and a userinfo request. The libraries differ in what they check: all compare state; hfoauth and zitadel/oidc use PKCE; hfoauth and the hand-written app check a nonce; goth does not verify the signature of the ID token (` + "`TestSignInChecks`" + `).
-`,
+		text: "The redirect and the callback of a user in 3 organizations, with a provider on loopback " +
+			"in the same process whose share of the work is in all rows. The first row is only a " +
+			"token request and a userinfo request. The libraries differ in what they check: all " +
+			"compare state; hfoauth and zitadel/oidc use PKCE; hfoauth and the hand-written app check " +
+			"a nonce; goth does not verify the signature of the ID token (`TestSignInChecks`).\n",
 		tables: []table{{"", "BenchmarkSignIn", []column{allocations, memory, calls}}},
 	},
 	{
 		title: "The first sign-in after a start",
-		text: `Only the callback, with 50 ms for each response of the provider. hfoauth fetches the provider's keys while the user is at the provider; goth needs none, because it does not verify the ID token.
-`,
+		text: "Only the callback, with 50 ms for each response of the provider. hfoauth fetches the " +
+			"provider's keys while the user is at the provider; goth needs none, because it does not " +
+			"verify the ID token.\n",
 		tables: []table{{"", "BenchmarkFirstSignIn", []column{calls}}},
 	},
 }
@@ -73,7 +81,9 @@ var sections = []section{
 func render(r *results, goVersion string) (string, error) {
 	var out strings.Builder
 	runs := len(r.rows[0].values["B/op"])
-	fmt.Fprintf(&out, "# Benchmarks\n\nMeasured with `make bench`, which also writes this file: %s, %s CPUs, %s/%s, %s. Each number is the median of %d runs; ± is the run farthest from it. × compares with the first row of a table.\n",
+	fmt.Fprintf(&out, "# Benchmarks\n\n"+
+		"Measured with `make bench`, which also writes this file: %s, %s CPUs, %s/%s, %s. Each number "+
+		"is the median of %d runs; ± is the run farthest from it. × compares with the first row of a table.\n",
 		r.cpu, r.cpus, r.os, r.arch, goVersion, runs)
 	if len(r.modules) > 0 {
 		fmt.Fprintf(&out, "\nCompared: %s.\n", strings.Join(r.modules, ", "))

@@ -69,7 +69,9 @@ func (r *revert) try() (seed, rule string, err error) {
 		return "", "", err
 	}
 	binary := filepath.Join(dir, "simulation.test")
-	if out, err := exec.Command("go", "test", "-vet=off", "-overlay", filepath.Join(dir, "overlay.json"), "-c", "-o", binary, ".").CombinedOutput(); err != nil {
+	build := exec.Command("go", "test", "-vet=off", "-overlay", filepath.Join(dir, "overlay.json"),
+		"-c", "-o", binary, ".")
+	if out, err := build.CombinedOutput(); err != nil {
 		return "", "", fmt.Errorf("%w\n%s", err, out)
 	}
 	out, err := exec.Command(binary, "-test.run", "^TestSimulation$", "-test.timeout", "0", "-first",
