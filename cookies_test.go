@@ -445,6 +445,102 @@ func TestCookieHasOneSpelling(t *testing.T) {
 	}
 }
 
+// permutations returns all orders of values.
+func permutations(values []string) [][]string {
+	if len(values) == 0 {
+		return [][]string{nil}
+	}
+	var all [][]string
+	for i, first := range values {
+		rest := slices.Concat(values[:i], values[i+1:])
+		for _, order := range permutations(rest) {
+			all = append(all, append([]string{first}, order...))
+		}
+	}
+	return all
+}
+
+// Browsers may send cookies in any order (RFC 6265 section 5.4): the order neither
+// hides a session behind an ended one nor decides between tab and iframe.
+func TestCookiesInAnyOrder(t *testing.T) {
+	const live, ended, frame, endedFrame = "live", "ended", "frame", "ended frame"
+	for name, change := range keptIn() {
+		s := newSite(t, change)
+		logout := func(cookie *http.Cookie) {
+			post(t, s.browser(), s.URL+"/logout", nil, "Cookie", cookie.Name+"="+cookie.Value)
+		}
+		sessions := map[string]*http.Cookie{
+			live: s.newSession(ada), ended: s.newSession(ada),
+			frame: s.newSession(grace), endedFrame: s.newSession(grace),
+		}
+		logout(sessions[ended])
+		logout(sessions[endedFrame])
+		sessions[frame].Name += "-frame"
+		sessions[endedFrame].Name += "-frame"
+		for _, tt := range []struct {
+			sent []string
+			want string // the username
+		}{
+			{[]string{live, ended, frame}, "grace"},
+			{[]string{live, ended, endedFrame}, "ada"},
+			{[]string{live, endedFrame, frame}, "grace"},
+			{[]string{ended, endedFrame, frame}, "grace"},
+			{[]string{ended, endedFrame}, ""},
+		} {
+			for _, order := range permutations(tt.sent) {
+				var header []string
+				for _, cookie := range order {
+					header = append(header, sessions[cookie].Name+"="+sessions[cookie].Value)
+				}
+				browser := s.browser()
+				resp := get(t, browser, s.URL+"/me", "Cookie", strings.Join(header, "; "))
+				var user hfoauth.User
+				json.Unmarshal([]byte(resp.body), &user)
+				if user.Username != tt.want {
+					t.Errorf("%s: %q: signed in as %q, want %q", name, order, user.Username, tt.want)
+				}
+			}
+		}
+	}
+}
+
+// A callback finds its attempt in any order of cookies, and the session that it
+// replaces ends.
+func TestCallbackWithCookiesInAnyOrder(t *testing.T) {
+	const attempt, other, session = "attempt", "other attempt", "session"
+	for name, change := range keptIn() {
+		for _, order := range permutations([]string{attempt, other, session}) {
+			s := newSite(t, change)
+			home, err := url.Parse(s.URL)
+			if err != nil {
+				t.Fatal(err)
+			}
+			begin := func() (callback string, cookie *http.Cookie) {
+				browser := s.browser()
+				callback = s.decide(s.begin(browser, "/private"), grace)
+				return callback, browser.Jar.Cookies(home)[0]
+			}
+			callback, begun := begin()
+			_, another := begin()
+			before := s.newSession(ada)
+			sent := map[string]*http.Cookie{attempt: begun, other: another, session: before}
+			var header []string
+			for _, cookie := range order {
+				header = append(header, sent[cookie].Name+"="+sent[cookie].Value)
+			}
+			browser := s.browser()
+			resp := get(t, browser, callback, "Cookie", strings.Join(header, "; "))
+			checkRedirect(t, fmt.Sprintf("%s: %q", name, order), resp, "/private")
+			if got := s.username(browser); got != "grace" {
+				t.Errorf("%s: %q: signed in as %q, want grace", name, order, got)
+			}
+			if name == "store" && signedIn(s.client, before) {
+				t.Errorf("%s: %q: the session before is still signed in", name, order)
+			}
+		}
+	}
+}
+
 // A few cookies of the same name, such as those of another path, do not hide the
 // one behind them.
 func TestJunkCookiesInFront(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -331,6 +332,44 @@ func TestClaimGoesOn(t *testing.T) {
 		s.client.Handler(http.NotFoundHandler()).ServeHTTP(w, r)
 		if got := len(w.Result().Cookies()); got != 1 {
 			t.Errorf("%s: %d cookies, want the session's: %d: %s", name, got, w.Code, w.Body)
+		}
+	}
+}
+
+// Keys may be rotated, in the two steps that Config.SessionKeys describes, at any
+// point of an iframe's sign-in, and replicas of neighboring steps may serve it.
+func TestKeyRotationDuringAClaim(t *testing.T) {
+	var serving atomic.Pointer[hfoauth.Client]
+	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		serving.Load().Handler(http.NotFoundHandler()).ServeHTTP(w, r)
+	}))
+	defer app.Close()
+	s := &site{t: t, hub: hfoauthtest.NewServer(t), URL: app.URL}
+	store := newMapStore()
+	s.serve(http.NewServeMux(), withStore(store))
+	oldKey, newKey := testKey("old"), testKey("new")
+	steps := [][][]byte{{oldKey}, {oldKey, newKey}, {newKey, oldKey}}
+	var replicas []*hfoauth.Client
+	for _, keys := range steps {
+		replicas = append(replicas, s.newReplica(func(c *hfoauth.Config) { c.Store, c.SessionKeys = store, keys }))
+	}
+	for _, path := range [][3]int{ // the steps of the replicas that begin, park and claim
+		{0, 0, 0}, {0, 0, 1}, {0, 0, 2}, {0, 1, 1}, {0, 1, 2}, {0, 2, 2}, {1, 1, 2}, {1, 2, 2}, {2, 2, 2},
+		{1, 0, 1}, {0, 1, 0}, {2, 1, 2}, {1, 2, 1},
+	} {
+		tab, iframe, verifier := s.browser(), s.browser(), frameVerifier+fmt.Sprint(path)
+		serving.Store(replicas[path[0]])
+		callback := s.decide(onward(s.popup(tab, url.Values{"challenge": {challengeOf(verifier)}})), ada)
+		serving.Store(replicas[path[1]])
+		checkRedirect(t, fmt.Sprint(path, ": callback"), get(t, tab, callback), "/login/frame/done")
+		serving.Store(replicas[path[2]])
+		resp, cookie := s.claim(iframe, verifier)
+		if cookie == nil {
+			t.Errorf("%v: the claim gets %s: %s, want a session", path, resp.Status, resp.body)
+			continue
+		}
+		if user := userOf(replicas[path[2]], cookie); user == nil || user.Username != "ada" {
+			t.Errorf("%v: the iframe is signed in as %v, want ada", path, user)
 		}
 	}
 }

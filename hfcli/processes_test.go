@@ -2,6 +2,8 @@ package hfcli_test
 
 import (
 	"bufio"
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -15,6 +17,7 @@ import (
 	"time"
 
 	"github.com/hfoauth/hfoauth"
+	"github.com/hfoauth/hfoauth/hfcli"
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
 
@@ -145,6 +148,46 @@ func TestKilledBeforeTheAnswer(t *testing.T) {
 	tl.openFails(hfoauth.ErrNotSignedIn)
 	tl.mustLogin("ada")
 	tl.token(tl.mustOpen("ada"))
+}
+
+// While another process has the lock, all calls end with their context, and say so.
+func TestLockedUntilTheContextEnds(t *testing.T) {
+	tl := newTool(t)
+	session := tl.mustLogin("ada")
+	tl.age(time.Minute)
+	asked, answer := make(chan bool), make(chan bool)
+	tl.hub.SetFault(hfoauthtest.TokenEndpoint, hfoauthtest.Times(1, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			asked <- true
+			<-answer
+			next.ServeHTTP(w, r)
+		})
+	}))
+	var holder sync.WaitGroup
+	holder.Go(func() { tl.token(tl.mustOpen("ada")) })
+	<-asked
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	late, cancel := context.WithDeadline(t.Context(), time.Now())
+	defer cancel()
+	for name, call := range map[string]func(context.Context) error{
+		"Open":                 func(ctx context.Context) error { _, err := hfcli.Open(ctx, tl.config); return err },
+		"Login":                func(ctx context.Context) error { _, err := hfcli.Login(ctx, tl.config); return err },
+		"Logout":               func(ctx context.Context) error { return hfcli.Logout(ctx, tl.config) },
+		"the session's Logout": session.Logout,
+	} {
+		for _, ctx := range []context.Context{canceled, late} {
+			err := call(ctx)
+			if !errors.Is(err, ctx.Err()) {
+				t.Errorf("%s: %v, want %v", name, err, ctx.Err())
+			}
+			if errors.Is(err, hfoauth.ErrNotSignedIn) {
+				t.Errorf("%s: %v would start a sign-in", name, err)
+			}
+		}
+	}
+	close(answer)
+	holder.Wait()
 }
 
 // A process that waits for the lock of one that hangs gets the lock once that
