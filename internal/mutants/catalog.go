@@ -65,12 +65,13 @@ func readCatalog(folder string) ([]mutant, error) {
 //
 //	== a rule that the mutant breaks
 //	row: login CSRF
+//	tests: ./internal/e2e TestSignIn
 //	 a line that stays
 //	-a line, or a part of one, that is removed
 //	+its replacement
 //
-// The tests named at the top are run in order until one fails. A second hunk in
-// the same file begins with @@.
+// The tests named at the top and then the mutant's own are run in order until one
+// fails. A second hunk in the same file begins with @@.
 func parse(name, text string) ([]mutant, error) {
 	var head mutant
 	var mutants []mutant
@@ -115,10 +116,13 @@ func parse(name, text string) ([]mutant, error) {
 			return nil, fmt.Errorf("%s: unexpected %q", place, line)
 		}
 	}
-	if head.file == "" || len(head.tests) == 0 {
-		return nil, fmt.Errorf("%s: name a file and its tests before the first mutant", name)
+	if head.file == "" {
+		return nil, fmt.Errorf("%s: name a file before the first mutant", name)
 	}
 	for i := range mutants {
+		if len(mutants[i].tests) == 0 {
+			return nil, fmt.Errorf("%s: name tests of the mutant, or some for all at the top", mutants[i].place)
+		}
 		for j := range mutants[i].hunks {
 			h := &mutants[i].hunks[j]
 			h.before = strings.TrimSuffix(h.before, "\n")

@@ -7,6 +7,10 @@
 //
 // A regexp selects mutants by "file rule row:threat". -check only checks that the
 // mutants apply.
+//
+// Tests that have not ended in four times the time that they take without a mutant,
+// or in a minute if that is longer, are stopped. Their mutant counts as killed and
+// is listed: it may loop for ever, or the machine was too slow.
 package main
 
 import (
@@ -28,18 +32,17 @@ import (
 func main() {
 	jobs := flag.Int("j", runtime.NumCPU(), "number of mutants to test at a time")
 	check := flag.Bool("check", false, "check only that the mutants apply")
-	timeout := flag.Duration("timeout", 2*time.Minute, "timeout for the tests of one package")
 	list := flag.Bool("dead", false, "also list the mutants that were killed")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *jobs, *check, *list, *timeout, flag.Arg(0)); err != nil {
+	if err := run(ctx, *jobs, *check, *list, flag.Arg(0)); err != nil {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, jobs int, check, list bool, timeout time.Duration, selection string) error {
+func run(ctx context.Context, jobs int, check, list bool, selection string) error {
 	root, err := os.Getwd()
 	if err != nil {
 		return err
@@ -67,7 +70,7 @@ func run(ctx context.Context, jobs int, check, list bool, timeout time.Duration,
 		fmt.Printf("%d mutants apply\n", len(mutants))
 		return nil
 	}
-	t, err := newTrial(ctx, root, timeout, mutants)
+	t, err := newTrial(ctx, root, mutants)
 	if err != nil {
 		return err
 	}
@@ -123,7 +126,7 @@ func checkRows(root string, mutants []mutant) error {
 
 // newTrial opens the stored results, and checks that the tests of mutants without
 // one pass.
-func newTrial(ctx context.Context, root string, timeout time.Duration, mutants []mutant) (*trial, error) {
+func newTrial(ctx context.Context, root string, mutants []mutant) (*trial, error) {
 	kept, err := openCache(filepath.Join(root, ".mutants"))
 	if err != nil {
 		return nil, err
@@ -132,8 +135,8 @@ func newTrial(ctx context.Context, root string, timeout time.Duration, mutants [
 	if err != nil {
 		return nil, err
 	}
-	t := &trial{root: root, temp: temp, timeout: timeout, cache: kept, hashes: map[string]string{},
-		variants: map[string]*variants{}, binaries: map[build]string{}}
+	t := &trial{root: root, temp: temp, cache: kept, hashes: map[string]string{},
+		variants: map[string]*variants{}, binaries: map[build]string{}, limits: map[build]time.Duration{}}
 	var untested []*mutant
 	packages := map[string][]*mutant{}
 	for i := range mutants {
@@ -161,7 +164,8 @@ func newTrial(ctx context.Context, root string, timeout time.Duration, mutants [
 	return t, t.checkUnchanged(ctx, untested)
 }
 
-// checkUnchanged checks that the tests that mutants name pass without any mutant.
+// checkUnchanged checks that the tests that mutants name pass without any mutant,
+// and sets how long they may take with one.
 func (t *trial) checkUnchanged(ctx context.Context, mutants []*mutant) error {
 	runs := map[build][]string{}
 	for _, m := range mutants {
@@ -182,9 +186,11 @@ func (t *trial) checkUnchanged(ctx context.Context, mutants []*mutant) error {
 		if err != nil {
 			return err
 		}
-		if out, err := t.test(ctx, s, binary, 0, t.overlayOf(b)); err != nil {
+		began := time.Now()
+		if out, err := t.test(ctx, s, binary, 0, t.overlayOf(b), 10*time.Minute); err != nil {
 			return fmt.Errorf("the tests in %s fail without any mutant:\n%s", s, out)
 		}
+		t.limits[b] = max(time.Minute, 4*time.Since(began))
 	}
 	return nil
 }

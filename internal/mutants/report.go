@@ -11,11 +11,12 @@ import (
 // goal is the share of mutants that must be killed.
 const goal = 0.95
 
-// report prints the mutants that survived, and how many were killed in each file.
+// report prints the mutants that survived, those whose tests were stopped, and how
+// many were killed in each file.
 // It returns an error below the goal, or if a mutant that weakens a defence in
 // SECURITY.md survived.
 func report(w io.Writer, mutants []mutant, results []result, listDead bool) error {
-	type count struct{ all, dead, accepted int }
+	type count struct{ all, dead, timeouts, accepted int }
 	files := map[string]count{}
 	var total count
 	rows := 0
@@ -31,6 +32,10 @@ func report(w io.Writer, mutants []mutant, results []result, listDead bool) erro
 		switch {
 		case r.Dead:
 			c.dead, total.dead = c.dead+1, total.dead+1
+			if r.By == timeout {
+				c.timeouts, total.timeouts = c.timeouts+1, total.timeouts+1
+				fmt.Fprintf(w, "killed by a timeout: %s: %s (%.0f s)\n", m.place, m.rule, r.Seconds)
+			}
 			if m.accepted != "" {
 				fmt.Fprintf(w, "killed, although accepted: %s: %s (%s)\n", m.place, m.rule, r.By)
 			} else if listDead {
@@ -48,15 +53,15 @@ func report(w io.Writer, mutants []mutant, results []result, listDead bool) erro
 		}
 		files[m.file] = c
 	}
-	fmt.Fprintf(w, "\n%-34s %6s %6s %9s\n", "file", "all", "killed", "accepted")
+	fmt.Fprintf(w, "\n%-34s %6s %6s %11s %9s\n", "file", "all", "killed", "by timeout", "accepted")
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		c := files[name]
-		fmt.Fprintf(w, "%-34s %6d %6d %9d\n", name, c.all, c.dead, c.accepted)
+		fmt.Fprintf(w, "%-34s %6d %6d %11d %9d\n", name, c.all, c.dead, c.timeouts, c.accepted)
 	}
 	meaningful := total.all - total.accepted
 	share := float64(total.dead) / float64(max(1, meaningful))
-	fmt.Fprintf(w, "%-34s %6d %6d %9d  %.1f %% of %d, in %.0f seconds of testing\n",
-		"all", total.all, total.dead, total.accepted, 100*share, meaningful, seconds)
+	fmt.Fprintf(w, "%-34s %6d %6d %11d %9d  %.1f %% of %d, in %.0f seconds of testing\n",
+		"all", total.all, total.dead, total.timeouts, total.accepted, 100*share, meaningful, seconds)
 	var err error
 	if share < goal {
 		err = fmt.Errorf("%.1f %% were killed, want %.0f %%", 100*share, 100*goal)

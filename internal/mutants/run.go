@@ -17,15 +17,15 @@ import (
 
 // trial tests mutants in a repository.
 type trial struct {
-	root    string
-	temp    string
-	timeout time.Duration
-	cache   *cache
-	hashes  map[string]string // of the sources, by folder of the tests
+	root   string
+	temp   string
+	cache  *cache
+	hashes map[string]string // of the sources, by folder of the tests
 
 	variants map[string]*variants // by folder of the package
 	building sync.Mutex
 	binaries map[build]string
+	limits   map[build]time.Duration // how long the tests of a mutant may take
 }
 
 // build identifies the tests of a folder compiled with the variants of a package,
@@ -97,7 +97,8 @@ func (t *trial) try(ctx context.Context, m *mutant) (result, error) {
 	alone := map[string]string{} // binaries for this mutant, by folder
 	for _, s := range m.tests {
 		binary, number := "", 0
-		if b := t.buildOf(m, s); b.pkg != "" {
+		b := t.buildOf(m, s)
+		if b.pkg != "" {
 			if binary, err = t.binary(ctx, b); err != nil {
 				return result{}, err
 			}
@@ -108,7 +109,7 @@ func (t *trial) try(ctx context.Context, m *mutant) (result, error) {
 			}
 			alone[s.dir] = binary
 		}
-		out, err := t.test(ctx, s, binary, number, overlay)
+		out, err := t.test(ctx, s, binary, number, overlay, t.limits[b])
 		if ctx.Err() != nil {
 			return result{}, ctx.Err()
 		}
@@ -155,10 +156,12 @@ func (t *trial) compile(ctx context.Context, work, dir, overlay string) (string,
 	return binary, nil
 }
 
-// test runs a suite until a test fails, with the variant that number names.
-func (t *trial) test(ctx context.Context, s suite, binary string, number int, overlay string) (string, error) {
+// test runs a suite until a test fails or the limit is over, with the variant that
+// number names.
+func (t *trial) test(ctx context.Context, s suite, binary string, number int, overlay string,
+	limit time.Duration) (string, error) {
 	return t.run(ctx, s.dir, overlay, number, binary, "-test.failfast", "-test.run="+s.run,
-		fmt.Sprint("-test.timeout=", t.timeout))
+		fmt.Sprint("-test.timeout=", limit))
 }
 
 // run runs a program in a folder. Go commands that it starts use the overlay as
@@ -179,6 +182,9 @@ func (t *trial) run(ctx context.Context, dir, overlay string, number int,
 	return out.String(), err
 }
 
+// timeout is the cause of a failure by which tests did not end.
+const timeout = "timeout"
+
 var failedTest = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
 
 // cause returns the name of the innermost test that failed first, or another
@@ -193,7 +199,7 @@ func cause(out string) string {
 	}
 	switch {
 	case strings.Contains(out, "panic: test timed out"):
-		return "timeout"
+		return timeout
 	case name != "":
 		return name
 	case strings.Contains(out, "panic:"), strings.Contains(out, "fatal error:"):
