@@ -46,6 +46,7 @@ type space struct {
 	app      string
 	sibling  string // another site below the app's domain
 	log      *recorder
+	posts    *posts
 }
 
 // recorder keeps the requests to the provider and the log of the app.
@@ -128,7 +129,7 @@ func newSpace(t *testing.T, options spaceOptions) *space {
 		hubHost, appHost = "127.0.0.1:"+port, "localhost:"+port
 	}
 	s := &space{provider: "https://" + hubHost, app: "https://" + appHost,
-		sibling: "https://sibling." + appHost, log: &recorder{}}
+		sibling: "https://sibling." + appHost, log: &recorder{}, posts: &posts{forms: map[string][]url.Values{}}}
 	s.hub = hfoauthtest.New(s.provider)
 	registered := s.hub.RegisterApp(hfoauthtest.App{Name: "A Space",
 		RedirectURIs: []string{s.app + "/login/callback"}})
@@ -157,7 +158,7 @@ func newSpace(t *testing.T, options spaceOptions) *space {
 		}
 		replicas.handlers = append(replicas.handlers, app(client))
 	}
-	site := withOpenerPolicy(options.openerPolicy, stripped(options.strip, &replicas))
+	site := withOpenerPolicy(options.openerPolicy, stripped(options.strip, s.posts.record(&replicas)))
 	if options.private {
 		site = s.hub.PrivateSpace(site)
 	}
@@ -433,7 +434,13 @@ func TestSignInInsideTheIframeWithOpenerPolicies(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s, b, frame := openSpace(t, options, true)
 			b.click(frame, "[data-hfoauth-login]")
-			s.consent(b, "approve")
+			popup := b.attach("page", s.provider+"/oauth/authorize")
+			var opened bool
+			b.run(popup, chromedp.Evaluate(`window.opener !== null`, &opened))
+			if opened {
+				t.Error("the tab has an opener")
+			}
+			b.click(popup, `button[value=approve]`)
 			b.says(frame, "Start page of ada")
 			b.until("the tab closes", func() bool {
 				return b.open("page", s.app) == 0 && b.open("page", s.provider+"/oauth") == 0
