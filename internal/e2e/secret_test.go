@@ -81,8 +81,9 @@ func TestSecretOfTheIframe(t *testing.T) {
 		b.click(frame, "[data-hfoauth-login]")
 		b.until("a form in a new tab", func() bool { return len(s.posts.to("/login/frame/popup")) > n })
 		form := s.posts.to("/login/frame/popup")[n]
-		if got, want := slices.Sorted(maps.Keys(form)), []string{"challenge", "next", "options"}; !slices.Equal(got, want) {
-			t.Errorf("the new tab has the fields %q, want %q", got, want)
+		fields := []string{"challenge", "next", "options"}
+		if got := slices.Sorted(maps.Keys(form)); !slices.Equal(got, fields) {
+			t.Errorf("the new tab has the fields %q, want %q", got, fields)
 		}
 		if got := form.Get("next"); got != "/private" {
 			t.Errorf("the new tab has the return path %q, want /private", got)

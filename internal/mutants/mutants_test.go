@@ -50,8 +50,14 @@ func TestCause(t *testing.T) {
 
 // A mutant killed by a timeout counts as killed, and is listed.
 func TestReportOfATimeout(t *testing.T) {
-	mutants := []mutant{{rule: "it ends", file: "x.go", place: "x.txt:3"}, {rule: "it adds", file: "x.go", place: "x.txt:7"}}
-	results := []result{{Key: "1", Dead: true, By: timeout, Seconds: 60}, {Key: "2", Dead: true, By: "TestAdd"}}
+	mutants := []mutant{
+		{rule: "it ends", file: "x.go", place: "x.txt:3"},
+		{rule: "it adds", file: "x.go", place: "x.txt:7"},
+	}
+	results := []result{
+		{Key: "1", Dead: true, By: timeout, Seconds: 60},
+		{Key: "2", Dead: true, By: "TestAdd"},
+	}
 	var out strings.Builder
 	if err := report(&out, mutants, results, false); err != nil {
 		t.Error(err)
