@@ -65,17 +65,15 @@ func TestClientIDMetadataDocumentSignIn(t *testing.T) {
 	status, tokens := call(t, hub.URL+"/oauth/token", "", "",
 		url.Values{"grant_type": {"authorization_code"}, "client_id": {app.URL + "/good"},
 			"code": {response.Get("code")}, "redirect_uri": {redirect}, "code_verifier": {verifier}})
-	if status != 200 || tokens["access_token"] == nil {
-		t.Errorf("sign-in: %d %v", status, tokens)
-	}
+	responds(t, "sign-in", status, tokens, 200, nil)
+	equal(t, "sign-in: there is an access token", tokens["access_token"] != nil, true)
 	for _, clientID := range []string{
 		app.URL + "/moved", app.URL + "/huge", app.URL + "/missing", "http://app.example/cimd",
 		"ftp://127.0.0.1/cimd",
 	} {
 		status, response := consent(t, hub, authorization(hfoauthtest.App{ClientID: clientID}, nil), approve)
-		if status != 400 || len(response) > 0 {
-			t.Errorf("%s: %d %v", clientID, status, response)
-		}
+		equal(t, clientID+": status", status, 400)
+		equal(t, clientID+": response", response.Encode(), "")
 	}
 	if app.Client().CheckRedirect != nil {
 		t.Error("the configured client follows no redirects any more")

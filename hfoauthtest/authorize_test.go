@@ -50,9 +50,8 @@ func TestAuthorizeRefusesMore(t *testing.T) {
 	}
 	status, response := consent(t, hub, authorization(confidential, nil),
 		url.Values{"user": {"nobody"}, "decision": {"approve"}})
-	if status != 400 || len(response) > 0 {
-		t.Errorf("unknown user: %d %v", status, response)
-	}
+	equal(t, "unknown user: status", status, 400)
+	equal(t, "unknown user: response", response.Encode(), "")
 	resp, err := browser.Do(&http.Request{Method: http.MethodDelete,
 		URL: mustParse(t, hub.URL+"/oauth/authorize?"+authorization(confidential, nil).Encode())})
 	if err != nil {
@@ -146,10 +145,10 @@ func TestIssuerParameter(t *testing.T) {
 		}
 		resp, err := browser.Get(hub.URL + "/.well-known/openid-configuration")
 		got := body(resp, err)
-		if strings.Contains(got, "authorization_response_iss_parameter_supported") != on ||
-			strings.Contains(got, "scopes_supported") {
-			t.Errorf("%v: metadata %s", on, got)
+		if strings.Contains(got, "authorization_response_iss_parameter_supported") != on {
+			t.Errorf("with iss: %v, but the metadata is %s", on, got)
 		}
+		lacks(t, "the metadata", got, "scopes_supported")
 	}
 	hub.Configure(func(s *hfoauthtest.Settings) {
 		s.AuthorizationResponse = func(params url.Values) {
@@ -158,9 +157,8 @@ func TestIssuerParameter(t *testing.T) {
 		}
 	})
 	_, response := consent(t, hub, authorization(app, nil), adaApproves)
-	if response.Get("iss") != "https://evil.example" || response.Has("state") {
-		t.Errorf("changed response: %v", response)
-	}
+	equal(t, "changed response: iss", response.Get("iss"), "https://evil.example")
+	equal(t, "changed response: there is a state", response.Has("state"), false)
 }
 
 // Submitting the form of the consent page, as a browser does, redirects back with

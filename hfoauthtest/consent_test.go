@@ -100,9 +100,8 @@ func TestOrgsInTheForm(t *testing.T) {
 	for _, name := range []string{"engine", "strangers", ""} {
 		resp := v.decides(url.Values{"user": {"ada"}, "org-ada": {"notes", name}}, nil)
 		want := "ada is in no organization "
-		if resp.StatusCode != 400 || !strings.Contains(resp.Header.Get("Text"), want) {
-			t.Errorf("org-ada=%s: %s, want 400 with a page that says %q", name, resp.Status, want)
-		}
+		equal(t, "org-ada="+name+": status", resp.StatusCode, 400)
+		contains(t, "org-ada="+name+": the page", resp.Header.Get("Text"), want)
 	}
 }
 
@@ -227,9 +226,9 @@ func TestEmptyFormApproves(t *testing.T) {
 func TestPromptNone(t *testing.T) {
 	v := newVisitor(t, hfoauthtest.NewServer(t))
 	none := func(p url.Values) { p.Set("prompt", "none") }
-	if resp := v.authorize(none); problem(resp) != "login_required" || resp.StatusCode != 302 {
-		t.Errorf("a stranger: %s %s", resp.Status, problem(resp))
-	}
+	resp := v.authorize(none)
+	equal(t, "a stranger: status", resp.StatusCode, 302)
+	equal(t, "a stranger: error", problem(resp), "login_required")
 	v.read(v.PostForm(v.hub.URL+"/login", url.Values{"user": {"grace"}}))
 	if got := problem(v.authorize(none)); got != "consent_required" {
 		t.Errorf("signed in: %s", got)
@@ -247,22 +246,19 @@ func TestPromptNone(t *testing.T) {
 func TestSwitchingAccounts(t *testing.T) {
 	v := newVisitor(t, hfoauthtest.NewServer(t))
 	start := func(path string) string { return v.read(v.Get(v.hub.URL + path)).Header.Get("Text") }
-	if got := start("/"); !strings.Contains(got, "You are not signed in") || strings.Contains(got, "/logout") {
-		t.Errorf("a stranger: %s", got)
-	}
+	stranger := start("/")
+	contains(t, "a stranger's page", stranger, "You are not signed in")
+	lacks(t, "a stranger's page", stranger, "/logout")
 	v.decides(adaApproves, nil)
 	if got := start("/"); !strings.Contains(got, "signed in as <strong>ada</strong>") {
 		t.Errorf("after approving: %s", got)
 	}
 	login := v.read(v.PostForm(v.hub.URL+"/login", url.Values{"user": {"grace"}}))
-	if resp := login; resp.StatusCode != 303 || resp.Header.Get("Location") != "/" {
-		t.Errorf("switch: %s to %s", resp.Status, resp.Header.Get("Location"))
-	}
-	got := start("/logout")
-	if !strings.Contains(got, "signed in as <strong>grace</strong>") ||
-		!strings.Contains(got, `action="/logout"`) {
-		t.Errorf("after the switch: %s", got)
-	}
+	equal(t, "switch: status", login.StatusCode, 303)
+	equal(t, "switch: Location", login.Header.Get("Location"), "/")
+	switched := start("/logout")
+	contains(t, "after the switch the page", switched, "signed in as <strong>grace</strong>")
+	contains(t, "after the switch the page", switched, `action="/logout"`)
 	if resp := v.authorize(nil); resp.StatusCode != 200 {
 		t.Errorf("grace did not consent: %s, want the page", resp.Status)
 	}
@@ -270,9 +266,8 @@ func TestSwitchingAccounts(t *testing.T) {
 		t.Errorf("switch to an unknown user: %s", resp.Status)
 	}
 	resp := v.read(v.PostForm(v.hub.URL+"/logout", nil))
-	if resp.StatusCode != 303 || resp.Header.Get("Location") != "/" {
-		t.Errorf("sign-out: %s to %s", resp.Status, resp.Header.Get("Location"))
-	}
+	equal(t, "sign-out: status", resp.StatusCode, 303)
+	equal(t, "sign-out: Location", resp.Header.Get("Location"), "/")
 	if cookies := resp.Cookies(); len(cookies) != 1 || cookies[0].MaxAge >= 0 {
 		t.Errorf("sign-out does not remove the cookie: %v", cookies)
 	}
@@ -319,9 +314,8 @@ func TestApproveAs(t *testing.T) {
 	engines := hfoauthtest.Org{Username: "engines"}
 	user := v.user(v.authorize(func(p url.Values) { p.Set("orgIds", engines.ID()) }))
 	orgs := user["orgs"].([]any)
-	if user["preferred_username"] != "ada" || orgs[0].(map[string]any)["roleInOrg"] != "admin" {
-		t.Errorf("engines was requested: %v", user)
-	}
+	equal(t, "the user", user["preferred_username"], "ada")
+	equal(t, "the role in engines, which was requested", orgs[0].(map[string]any)["roleInOrg"], "admin")
 	if role := orgs[1].(map[string]any)["roleInOrg"]; role != nil {
 		t.Errorf("notes, never requested: %v", role)
 	}
@@ -563,9 +557,8 @@ func TestCrossOrigin(t *testing.T) {
 				t.Errorf("%s: %s has Access-Control-Allow-Origin %q", endpoint, name, got)
 			}
 		}
-		if answers["wrong method"].StatusCode != http.StatusMethodNotAllowed || answers["fault"].StatusCode != 500 {
-			t.Errorf("%s: DELETE %s, fault %s", endpoint, answers["wrong method"].Status, answers["fault"].Status)
-		}
+		equal(t, string(endpoint)+": DELETE", answers["wrong method"].StatusCode, http.StatusMethodNotAllowed)
+		equal(t, string(endpoint)+": a fault", answers["fault"].StatusCode, 500)
 	}
 	hub.SetFault(hfoauthtest.MetadataEndpoint, nil)
 	if resp := send(http.MethodHead, hfoauthtest.MetadataEndpoint); resp.StatusCode != 200 {

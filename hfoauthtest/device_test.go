@@ -39,8 +39,10 @@ func TestDeviceCodes(t *testing.T) {
 	for range 50 {
 		codes.WriteString(device(t, hub)["user_code"].(string))
 	}
-	if !strings.ContainsAny(codes.String(), "AEIOU") || !strings.ContainsAny(codes.String(), "0123456789") {
-		t.Errorf("no vowel or no digit in fifty codes: %s", codes.String())
+	for what, characters := range map[string]string{"vowel": "AEIOU", "digit": "0123456789"} {
+		if !strings.ContainsAny(codes.String(), characters) {
+			t.Errorf("fifty codes have no %s: %s", what, codes.String())
+		}
 	}
 }
 
@@ -91,13 +93,11 @@ func TestVerificationURI(t *testing.T) {
 			t.Fatal(err)
 		}
 		resp.Body.Close()
-		if resp.StatusCode != http.StatusFound || resp.Header.Get("Location") != hub.URL+"/oauth/device" {
-			t.Errorf("%s: %s to %s", want, resp.Status, resp.Header.Get("Location"))
-		}
+		equal(t, want+": status", resp.StatusCode, http.StatusFound)
+		equal(t, want+": Location", resp.Header.Get("Location"), hub.URL+"/oauth/device")
 		resp, err = browser.Get(hub.URL + "/oauth/device")
-		if page := body(resp, err); resp.StatusCode != 200 || !strings.Contains(page, "Connect a device") {
-			t.Errorf("%s: %s", hub.URL, resp.Status)
-		}
+		contains(t, "the page of "+hub.URL, body(resp, err), "Connect a device")
+		equal(t, hub.URL+": status", resp.StatusCode, 200)
 	}
 }
 

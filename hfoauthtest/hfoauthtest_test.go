@@ -70,9 +70,10 @@ func consent(t *testing.T, hub *hfoauthtest.Server, params, form url.Values) (in
 func approved(t *testing.T, hub *hfoauthtest.Server, app hfoauthtest.App) string {
 	t.Helper()
 	_, response := consent(t, hub, authorization(app, nil), adaApproves)
-	if response.Get("code") == "" || response.Get("state") != "s" {
+	if response.Get("code") == "" {
 		t.Fatalf("no code: %v", response)
 	}
+	equal(t, "state", response.Get("state"), "s")
 	return response.Get("code")
 }
 
@@ -125,9 +126,8 @@ func TestAuthorizeRefuses(t *testing.T) {
 		"redirect elsewhere": func(p url.Values) { p.Set("redirect_uri", "https://evil.example/login/callback") },
 	} {
 		status, response := consent(t, hub, authorization(app, change), approve)
-		if status != 400 || len(response) > 0 {
-			t.Errorf("%s: %d %v, want a page and no redirect", name, status, response)
-		}
+		equal(t, name+": status", status, 400)
+		equal(t, name+": response", response.Encode(), "")
 	}
 	for want, change := range map[string]func(url.Values){
 		"unsupported_response_type": func(p url.Values) { p.Set("response_type", "token") },
@@ -178,9 +178,7 @@ func TestTokenRefuses(t *testing.T) {
 			tt.change(form)
 		}
 		status, body := call(t, hub.URL+"/oauth/token", tt.id, tt.secret, form)
-		if status != tt.status || body["error"] != tt.code {
-			t.Errorf("%s: %d %v, want %d %s", name, status, body, tt.status, tt.code)
-		}
+		responds(t, name, status, body, tt.status, tt.code)
 	}
 }
 
@@ -190,9 +188,7 @@ func TestTokenRequestNeedsTheRedirectURI(t *testing.T) {
 	form := codeForm(approved(t, hub, app))
 	form.Del("redirect_uri")
 	status, body := call(t, hub.URL+"/oauth/token", app.ClientID, app.ClientSecret, form)
-	if status != 400 || body["error"] != "invalid_grant" {
-		t.Errorf("%d %v, want 400 invalid_grant", status, body)
-	}
+	responds(t, "no redirect URI", status, body, 400, "invalid_grant")
 }
 
 func TestTokens(t *testing.T) {
@@ -214,18 +210,15 @@ func TestTokens(t *testing.T) {
 		"token_type": "bearer", "expires_in": 28800.0, "scope": "openid profile",
 	})
 	again, body := call(t, hub.URL+"/oauth/token", app.ClientID, app.ClientSecret, form)
-	if again != 400 || body["error"] != "invalid_grant" {
-		t.Errorf("a code works twice: %d %v", again, body)
-	}
+	responds(t, "a code that was used", again, body, 400, "invalid_grant")
 	status, claims := withToken(t, hub.URL+"/oauth/userinfo", access)
 	equal(t, "userinfo: status", status, 200)
 	equal(t, "userinfo: preferred_username", claims["preferred_username"], "ada")
 	equal(t, "userinfo without the scope email: email", claims["email"], nil)
 	equal(t, "userinfo without the scope read-billing: canPay", claims["canPay"], nil)
 	org := claims["orgs"].([]any)[0].(map[string]any)
-	if org["preferred_username"] != "engines" || org["roleInOrg"] != nil {
-		t.Errorf("an organization that was not granted: %v", org)
-	}
+	equal(t, "an organization that was not granted: preferred_username", org["preferred_username"], "engines")
+	equal(t, "an organization that was not granted: roleInOrg", org["roleInOrg"], nil)
 	if status, _ := withToken(t, hub.URL+"/oauth/userinfo", access+"x"); status != 401 {
 		t.Errorf("unknown token: %d", status)
 	}
@@ -239,17 +232,14 @@ func TestTokens(t *testing.T) {
 		}
 	}
 	status, body = call(t, hub.URL+"/oauth/token", app.ClientID, app.ClientSecret, refresh)
-	if status != 400 || body["error"] != "invalid_grant" {
-		t.Errorf("a refresh token works twice: %d %v", status, body)
-	}
+	responds(t, "a refresh token that was used", status, body, 400, "invalid_grant")
 	hub.Revoke("ada")
 	if status, _ := withToken(t, hub.URL+"/oauth/userinfo", access); status != 401 {
 		t.Errorf("revoked token: %d", status)
 	}
 	calls := hub.Calls(hfoauthtest.TokenEndpoint)
-	if calls != 4 || len(hub.Requests(hfoauthtest.TokenEndpoint)) != calls {
-		t.Errorf("%d token calls recorded, want 4", calls)
-	}
+	equal(t, "the number of token calls", calls, 4)
+	equal(t, "the number of token calls recorded", len(hub.Requests(hfoauthtest.TokenEndpoint)), 4)
 }
 
 func TestWhoAmI(t *testing.T) {
@@ -318,8 +308,11 @@ func TestDevice(t *testing.T) {
 		t.Errorf("again: %v", got)
 	}
 	code, userCode = start()
-	if err := hub.DenyDevice(userCode); err != nil || poll(code) != "access_denied" {
-		t.Errorf("denied: %v", err)
+	if err := hub.DenyDevice(userCode); err != nil {
+		t.Fatal(err)
+	}
+	if got := poll(code); got != "access_denied" {
+		t.Errorf("denied: %v", got)
 	}
 	code, userCode = start()
 	clock = clock.Add(5 * time.Minute)

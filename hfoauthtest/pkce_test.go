@@ -52,9 +52,7 @@ func TestRedeemByPKCE(t *testing.T) {
 			form[key] = values
 		}
 		status, answer := call(t, hub.URL+"/oauth/token", "", "", form)
-		if status != tt.status || answer["error"] != tt.code {
-			t.Errorf("%s: %d %v, want %d %v", name, status, answer["error"], tt.status, tt.code)
-		}
+		responds(t, name, status, answer, tt.status, tt.code)
 	}
 }
 
@@ -66,9 +64,7 @@ func TestVerifierWithoutChallenge(t *testing.T) {
 		authorization(app, func(p url.Values) { p.Del("code_challenge"); p.Del("code_challenge_method") }),
 		url.Values{"user": {"ada"}})
 	status, answer := redeem(t, hub, app, response.Get("code"))
-	if status != 400 || answer["error"] != "invalid_grant" {
-		t.Errorf("%d %v", status, answer)
-	}
+	responds(t, "no challenge", status, answer, 400, "invalid_grant")
 }
 
 // A wrong secret in the Authorization header is refused even with PKCE.
@@ -79,9 +75,8 @@ func TestWrongSecretWithVerifier(t *testing.T) {
 		app := app
 		code := approved(t, hub, app)
 		app.ClientSecret = secret
-		if status, answer := redeem(t, hub, app, code); status != 401 || answer["error"] != "invalid_client" {
-			t.Errorf("secret %q: %d %v", secret, status, answer)
-		}
+		status, answer := redeem(t, hub, app, code)
+		responds(t, "the secret "+secret, status, answer, 401, "invalid_client")
 	}
 }
 

@@ -43,9 +43,8 @@ func TestReuseDetection(t *testing.T) {
 		_, other := redeem(t, r.hub, r.app, approved(t, r.hub, r.app))
 		_, second := r.refresh(r.tokens)
 		_, third := r.refresh(second)
-		if status, answer := r.refresh(r.tokens); status != 400 || answer["error"] != "invalid_grant" {
-			t.Errorf("%v: reuse: %d %v", on, status, answer)
-		}
+		status, answer := r.refresh(r.tokens)
+		responds(t, "reuse of a refresh token", status, answer, 400, "invalid_grant")
 		for name, tokens := range map[string]map[string]any{"first": r.tokens, "second": second, "third": third} {
 			if r.works(tokens) == on {
 				t.Errorf("%v: after a reuse the %s access token works: %v", on, name, !on)

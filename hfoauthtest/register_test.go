@@ -116,19 +116,18 @@ func TestRegisteredApp(t *testing.T) {
 			form.Set("client_secret", answer["client_secret"].(string))
 		}
 		status, tokens := call(t, hub.URL+"/oauth/token", "", "", form)
-		if status != 200 || userInfo(t, hub, tokens)["preferred_username"] != "grace" {
-			t.Errorf("%q: %d %v", method, status, tokens)
+		if status != 200 {
+			t.Fatalf("%q: status %d, want 200: %v", method, status, tokens)
 		}
+		equal(t, method+": the user", userInfo(t, hub, tokens)["preferred_username"], "grace")
 		status, response = consent(t, hub,
 			authorization(app, func(p url.Values) { p.Set("scope", "openid email") }), url.Values{"user": {"grace"}})
-		if status != 302 || response.Get("error") != "invalid_scope" {
-			t.Errorf("%q: a scope that was not registered: %d %v", method, status, response)
-		}
+		equal(t, method+": a scope that was not registered: status", status, 302)
+		equal(t, method+": a scope that was not registered: error", response.Get("error"), "invalid_scope")
 	}
 	_, answer := register(t, hub, map[string]any{"redirect_uris": []string{redirect}})
-	if answer["grant_types"].([]any)[0] != "authorization_code" || answer["response_types"].([]any)[0] != "code" {
-		t.Errorf("defaults: %v", answer)
-	}
+	equal(t, "the default grant type", answer["grant_types"].([]any)[0], "authorization_code")
+	equal(t, "the default response type", answer["response_types"].([]any)[0], "code")
 	if _, ok := answer["client_name"]; ok {
 		t.Errorf("client_name was not sent, but the response has %v", answer["client_name"])
 	}
@@ -144,9 +143,7 @@ func TestRegisterRefuses(t *testing.T) {
 		"https://app.example/cb#a", "https:///cb", "javascript:alert(1)", "data:text/html,x", "%zz",
 	} {
 		status, answer := register(t, hub, map[string]any{"redirect_uris": []string{redirect, uri}})
-		if status != 400 || answer["error"] != "invalid_redirect_uri" {
-			t.Errorf("redirect URI %q: %d %v", uri, status, answer)
-		}
+		responds(t, "redirect URI "+uri, status, answer, 400, "invalid_redirect_uri")
 	}
 	for _, uri := range []string{
 		"http://localhost:1234/callback", "http://127.0.0.1/cb", "http://[::1]:1/cb",

@@ -74,9 +74,11 @@ func TestSignInFails(t *testing.T) {
 	defer drops.Close()
 	leaks := httptest.NewServer(http.RedirectHandler(drops.URL+"/callback?code=c0de", http.StatusSeeOther))
 	defer leaks.Close()
-	if got := signIn(leaks.URL); strings.Contains(got, "c0de") || got == "" {
-		t.Errorf("the message contains the code: %s", got)
+	got := signIn(leaks.URL)
+	if got == "" {
+		t.Error("the sign-in has no message")
 	}
+	lacks(t, "the message", got, "c0de")
 }
 
 // A page that signs nobody in is not the address of sign-in.
@@ -187,13 +189,13 @@ func TestPersonOnlyAnswersThePage(t *testing.T) {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
-	if calls := hub.Calls(hfoauthtest.AuthorizeEndpoint); calls != 1 || resp.StatusCode != 200 {
-		t.Errorf("HEAD: %s after %d calls, want one", resp.Status, calls)
-	}
+	equal(t, "HEAD: status", resp.StatusCode, 200)
+	equal(t, "HEAD: calls", hub.Calls(hfoauthtest.AuthorizeEndpoint), 1)
 	resp, err = browser.Get(hub.URL + "/")
-	if body(resp, err) == "" || hub.Calls(hfoauthtest.AuthorizeEndpoint) != 1 {
-		t.Errorf("the start page was treated as a consent page: %v", err)
+	if body(resp, err) == "" {
+		t.Errorf("the start page is empty: %v", err)
 	}
+	equal(t, "calls after the start page", hub.Calls(hfoauthtest.AuthorizeEndpoint), 1)
 }
 
 func TestPersonTransport(t *testing.T) {

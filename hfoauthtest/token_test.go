@@ -33,17 +33,15 @@ func TestLifetimes(t *testing.T) {
 	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{redirect}})
 	code := approved(t, hub, app)
 	clock.advance(time.Minute)
-	if status, answer := redeem(t, hub, app, code); status != 400 || answer["error"] != "invalid_grant" {
-		t.Errorf("an expired code: %d %v", status, answer)
-	}
+	status, answer := redeem(t, hub, app, code)
+	responds(t, "an expired code", status, answer, 400, "invalid_grant")
 	hub.Configure(func(s *hfoauthtest.Settings) {
 		s.AccessTokenLifetime, s.IDTokenLifetime = time.Minute, time.Second
 	})
 	_, tokens := redeem(t, hub, app, approved(t, hub, app))
 	_, claims := parse(t, tokens["id_token"].(string))
-	if tokens["expires_in"] != 60.0 || claims["exp"].(float64)-claims["iat"].(float64) != 1 {
-		t.Errorf("lifetimes: %v %v", tokens["expires_in"], claims)
-	}
+	equal(t, "expires_in", tokens["expires_in"], 60.0)
+	equal(t, "the lifetime of the ID token", claims["exp"].(float64)-claims["iat"].(float64), 1)
 	userInfo(t, hub, tokens)
 	clock.advance(time.Minute)
 	if status, _ := withToken(t, hub.URL+"/oauth/userinfo", tokens["access_token"].(string)); status != 401 {
@@ -80,8 +78,9 @@ func TestTokenHeaders(t *testing.T) {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
-	if resp.StatusCode != 401 || !strings.HasPrefix(resp.Header.Get("WWW-Authenticate"), "Bearer") {
-		t.Errorf("userinfo without a token: %s %v", resp.Status, resp.Header)
+	equal(t, "userinfo without a token: status", resp.StatusCode, 401)
+	if got := resp.Header.Get("WWW-Authenticate"); !strings.HasPrefix(got, "Bearer") {
+		t.Errorf("userinfo without a token: WWW-Authenticate %q, want Bearer", got)
 	}
 }
 
@@ -118,9 +117,7 @@ func TestClientAuthentication(t *testing.T) {
 			form[key] = values
 		}
 		status, answer := call(t, hub.URL+"/oauth/token", tt.id, tt.secret, form)
-		if status != tt.status || answer["error"] != tt.code {
-			t.Errorf("%s: %d %v, want %d %v", name, status, answer["error"], tt.status, tt.code)
-		}
+		responds(t, name, status, answer, tt.status, tt.code)
 	}
 }
 
@@ -129,17 +126,14 @@ func TestRefreshRefuses(t *testing.T) {
 	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{redirect}})
 	other := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{redirect}})
 	_, tokens := redeem(t, hub, app, approved(t, hub, app))
-	refresh := func(app hfoauthtest.App, scope string) (int, any) {
-		status, answer := call(t, hub.URL+"/oauth/token", app.ClientID, app.ClientSecret,
+	refresh := func(app hfoauthtest.App, scope string) (int, map[string]any) {
+		return call(t, hub.URL+"/oauth/token", app.ClientID, app.ClientSecret,
 			url.Values{"grant_type": {"refresh_token"}, "refresh_token": {tokens["refresh_token"].(string)}, "scope": {scope}})
-		return status, answer["error"]
 	}
-	if status, problem := refresh(other, ""); status != 400 || problem != "invalid_grant" {
-		t.Errorf("of another app: %d %v", status, problem)
-	}
-	if status, problem := refresh(app, "openid email"); status != 400 || problem != "invalid_scope" {
-		t.Errorf("more scopes: %d %v", status, problem)
-	}
+	status, answer := refresh(other, "")
+	responds(t, "of another app", status, answer, 400, "invalid_grant")
+	status, answer = refresh(app, "openid email")
+	responds(t, "more scopes", status, answer, 400, "invalid_scope")
 	// After these errors the token is still valid for its app, and only one of
 	// many concurrent requests can redeem it.
 	var granted atomic.Int32
@@ -218,9 +212,7 @@ func TestDeviceRefuses(t *testing.T) {
 	app := hub.RegisterApp(hfoauthtest.App{})
 	inForm := url.Values{"client_id": {app.ClientID}, "client_secret": {app.ClientSecret}}
 	status, answer := call(t, hub.URL+"/oauth/device", "", "", inForm)
-	if status != 401 || answer["error"] != "invalid_client" {
-		t.Errorf("a secret in the form: %d %v", status, answer)
-	}
+	responds(t, "a secret in the form", status, answer, 401, "invalid_client")
 	start := func() (device, user string) {
 		_, answer := call(t, hub.URL+"/oauth/device", app.ClientID, app.ClientSecret, url.Values{"scope": {"openid"}})
 		return answer["device_code"].(string), answer["user_code"].(string)
@@ -343,9 +335,7 @@ func TestFormsAreBounded(t *testing.T) {
 	hub := hfoauthtest.NewServer(t)
 	form := url.Values{"grant_type": {"authorization_code"}, "code": {strings.Repeat("x", 2<<20)}}
 	status, answer := call(t, hub.URL+"/oauth/token", "", "", form)
-	if status != 400 || answer["error"] != "invalid_request" {
-		t.Errorf("two mebibytes: %d %v, want 400 invalid_request", status, answer)
-	}
+	responds(t, "two mebibytes", status, answer, 400, "invalid_request")
 }
 
 // RFC 6750 section 2.1 names one scheme.
@@ -376,9 +366,8 @@ func TestRequestsAreBounded(t *testing.T) {
 		hub.ServeHTTP(discard{http.Header{}}, req)
 	}
 	kept := hub.Requests(hfoauthtest.JWKSEndpoint)
-	if hub.Calls(hfoauthtest.JWKSEndpoint) != sent || len(kept) != 4096 {
-		t.Fatalf("%d calls, %d recorded", hub.Calls(hfoauthtest.JWKSEndpoint), len(kept))
-	}
+	equal(t, "the number of calls", hub.Calls(hfoauthtest.JWKSEndpoint), sent)
+	equal(t, "the number of calls recorded", len(kept), 4096)
 	for i, request := range kept {
 		if want := string(rune('a' + (sent-4096+i)%26)); request.Form.Get("n") != want {
 			t.Fatalf("recorded request %d is %v, want %s", i, request.Form, want)

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http/httptest"
 	"net/url"
-	"strings"
 	"sync"
 	"testing"
 
@@ -251,9 +250,8 @@ func TestRemovedUserGetsNoToken(t *testing.T) {
 	app := hub.RegisterApp(hfoauthtest.App{RedirectURIs: []string{redirect}})
 	code := approved(t, hub, app)
 	hub.RemoveUser("ada")
-	if status, answer := redeem(t, hub, app, code); status != 400 || answer["error"] != "invalid_grant" {
-		t.Errorf("%d %v", status, answer)
-	}
+	status, answer := redeem(t, hub, app, code)
+	responds(t, "a code of a removed user", status, answer, 400, "invalid_grant")
 }
 
 func TestRemovedUserGetsNoTokenByDevice(t *testing.T) {
@@ -268,9 +266,7 @@ func TestRemovedUserGetsNoTokenByDevice(t *testing.T) {
 	form.Set("grant_type", deviceGrant)
 	form.Set("device_code", device["device_code"].(string))
 	status, answer := call(t, hub.URL+"/oauth/token", "", "", form)
-	if status != 400 || answer["error"] != "access_denied" {
-		t.Errorf("%d %v, want 400 access_denied", status, answer)
-	}
+	responds(t, "a device code of a removed user", status, answer, 400, "access_denied")
 }
 
 func TestAvatar(t *testing.T) {
@@ -280,7 +276,6 @@ func TestAvatar(t *testing.T) {
 		t.Fatal(err)
 	}
 	kind, drawn := resp.Header.Get("Content-Type"), body(resp, nil)
-	if kind != "image/svg+xml" || !strings.Contains(drawn, "&lt;</text>") {
-		t.Errorf("%s: %s", kind, drawn)
-	}
+	equal(t, "Content-Type", kind, "image/svg+xml")
+	contains(t, "the picture", drawn, "&lt;</text>")
 }

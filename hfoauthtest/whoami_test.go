@@ -40,6 +40,14 @@ func equal[T comparable](t *testing.T, what string, got, want T) {
 	}
 }
 
+// responds fails the test unless a response has a status and an error code, nil
+// for none.
+func responds(t *testing.T, what string, status int, answer map[string]any, wantStatus int, wantError any) {
+	t.Helper()
+	equal(t, what+": status", status, wantStatus)
+	equal(t, what+": error", answer["error"], wantError)
+}
+
 // contains fails the test unless a text has a part.
 func contains(t *testing.T, what, text, part string) {
 	t.Helper()
