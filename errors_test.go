@@ -1,13 +1,34 @@
 package hfoauth_test
 
 import (
+	"errors"
+	"fmt"
 	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/hfoauth/hfoauth"
 	"github.com/hfoauth/hfoauth/hfoauthtest"
 )
+
+func TestHTTPStatus(t *testing.T) {
+	for status, errs := range map[int][]error{
+		401: {hfoauth.ErrNotSignedIn, fmt.Errorf("%w: %w", hfoauth.ErrNotSignedIn,
+			&hfoauth.ProviderError{Code: "invalid_client"})},
+		400: {hfoauth.ErrState, &hfoauth.ProviderError{Code: "invalid_scope"}, &hfoauth.ProviderError{Code: "x"}},
+		403: {hfoauth.ErrDenied, hfoauth.ErrCrossSite, &hfoauth.ForbiddenError{},
+			fmt.Errorf("no: %w", &hfoauth.ForbiddenError{})},
+		502: {hfoauth.ErrProviderInvalid}, 503: {hfoauth.ErrProviderUnavailable, hfoauth.ErrStoreUnavailable},
+		500: {errors.New("x")},
+	} {
+		for _, err := range errs {
+			if got := hfoauth.HTTPStatus(err); got != status {
+				t.Errorf("HTTPStatus(%v) = %d, want %d", err, got, status)
+			}
+		}
+	}
+}
 
 // A 503 response says when to retry: when the provider says, or after a second.
 func TestRetryAfter(t *testing.T) {

@@ -219,24 +219,6 @@ func TestLogOfSuccess(t *testing.T) {
 	}
 }
 
-func TestHTTPStatus(t *testing.T) {
-	for status, errs := range map[int][]error{
-		401: {hfoauth.ErrNotSignedIn, fmt.Errorf("%w: %w", hfoauth.ErrNotSignedIn,
-			&hfoauth.ProviderError{Code: "invalid_client"})},
-		400: {hfoauth.ErrState, &hfoauth.ProviderError{Code: "invalid_scope"}, &hfoauth.ProviderError{Code: "x"}},
-		403: {hfoauth.ErrDenied, hfoauth.ErrCrossSite, &hfoauth.ForbiddenError{},
-			fmt.Errorf("no: %w", &hfoauth.ForbiddenError{})},
-		502: {hfoauth.ErrProviderInvalid}, 503: {hfoauth.ErrProviderUnavailable, hfoauth.ErrStoreUnavailable},
-		500: {errors.New("x")},
-	} {
-		for _, err := range errs {
-			if got := hfoauth.HTTPStatus(err); got != status {
-				t.Errorf("HTTPStatus(%v) = %d, want %d", err, got, status)
-			}
-		}
-	}
-}
-
 // The record of a request refused as another site's has the origin and the host
 // that do not match, since a proxy may be to blame. Both come from the sender, and
 // are bounded.

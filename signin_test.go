@@ -15,7 +15,8 @@ import (
 func TestKeysAreFetchedAhead(t *testing.T) {
 	s := newSite(t, nil)
 	s.begin(s.browser(), "/")
-	for deadline := time.Now().Add(10 * time.Second); s.hub.Calls(hfoauthtest.JWKSEndpoint) == 0; runtime.Gosched() {
+	// real time, with room
+	for deadline := time.Now().Add(20 * time.Second); s.hub.Calls(hfoauthtest.JWKSEndpoint) == 0; runtime.Gosched() {
 		if time.Now().After(deadline) {
 			t.Fatal("the login redirect does not fetch the keys")
 		}

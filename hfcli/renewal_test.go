@@ -120,7 +120,7 @@ func TestCancelledRenewal(t *testing.T) {
 			cancel()
 			select {
 			case <-r.Context().Done(): // the response would be lost
-			case <-time.After(100 * time.Millisecond):
+			case <-time.After(100 * time.Millisecond): // real time: it is not lost
 			}
 			w.Header().Set("Content-Type", "application/json")
 			w.Write(held.Body.Bytes())

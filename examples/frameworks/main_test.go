@@ -43,7 +43,7 @@ func start(t *testing.T, path, framework string, env ...string) (address string)
 	address = "http://localhost:" + port
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
-	for range 500 {
+	for range 1000 { // twenty seconds: real time, with room
 		if resp, err := http.Get(address + "/"); err == nil {
 			resp.Body.Close()
 			return address

@@ -104,7 +104,7 @@ func (s *site) run(data string) {
 	}
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
-	for range 500 {
+	for range 1000 { // twenty seconds: real time, with room
 		if resp, err := http.Get(s.URL + "/"); err == nil {
 			resp.Body.Close()
 			return

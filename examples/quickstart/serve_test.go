@@ -17,9 +17,10 @@ import (
 // Losing OAUTH_CLIENT_ID does not turn a public app into one that signs everyone in
 // as anyone.
 func TestNoStandInForOthers(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // it must end by itself
+	path := program(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // it must end by itself
 	defer cancel()
-	command := exec.CommandContext(ctx, program(t))
+	command := exec.CommandContext(ctx, path)
 	command.Env = []string{"PORT=0", "OAUTH_REDIRECT_URL=https://app.example/login/callback"}
 	output, err := command.CombinedOutput()
 	if err == nil {

@@ -149,7 +149,7 @@ func (s *space) start() {
 	}
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
-	for range 500 {
+	for range 1000 { // twenty seconds: real time, with room
 		if conn, err := net.Dial("tcp", "127.0.0.1:"+s.port); err == nil {
 			conn.Close()
 			return

@@ -1,15 +1,10 @@
 package main
 
-import (
-	"os"
-	"testing"
-)
+import "testing"
 
 // TestRevertsApply checks that each revert still finds what it takes out.
 func TestRevertsApply(t *testing.T) {
-	if err := os.Chdir("../../.."); err != nil {
-		t.Fatal(err)
-	}
+	t.Chdir("../../..")
 	for _, r := range reverts {
 		if _, err := r.apply(t.TempDir()); err != nil {
 			t.Errorf("%s: %v", r.what, err)
