@@ -19,6 +19,7 @@ const (
 	signOutFile = "signout.go"
 	renewalFile = "renewal.go"
 	sessionFile = "session.go"
+	finderFile  = "finder.go"
 	frameFile   = "frame.go"
 	cookiesFile = "cookies.go"
 )
@@ -55,12 +56,12 @@ var reverts = []revert{
 		{renewalFile, "wait := !r.now().Before(e.Data.token.Expiry)", "wait := true"},
 	}},
 	{11, "with a store a renewal sets no cookie", []change{
-		{sessionFile, "		case e.Value == \"\" || e.Value == value:",
-			"		case e.Value == \"\":\n			c.cookies.set(w, name, value, cookieLifetime(e, " +
-				"c.now()))\n			return e, nil\n		case e.Value == value:"},
+		{finderFile, "		case e.Value == \"\" || e.Value == value:",
+			"		case e.Value == \"\":\n			f.cookies.set(w, name, value, cookieLifetime(e, " +
+				"f.now()))\n			return e, nil\n		case e.Value == value:"},
 	}},
 	{11, "a renewal checks for a sign-out before it sets a cookie", []change{
-		{sessionFile, "		case !c.sessions.Ended(e.ID):", "		default:"},
+		{finderFile, "		case !f.sessions.Ended(e.ID):", "		default:"},
 		{renewFile, "	if _, ended := k.ended.Get(e.ID, k.config.Now()); " +
 			"ended {\n		return nil, ErrEnded\n	}\n	return e, nil", "	return e, nil"},
 	}},
@@ -93,7 +94,7 @@ var reverts = []revert{
 			"	if p.taker == k.owner {\n		return nil, \"\", nil\n	}\n	if p.taker == [16]byte{} {"},
 	}},
 	{13, "a dead session does not hide a good one", []change{
-		{sessionFile, "			missing = err\n", "			return nil, err\n"},
+		{finderFile, "			missing = err\n", "			return nil, err\n"},
 	}},
 	{13, "an old frame cookie does not hide a later sign-in", []change{
 		{signOutFile, "		if name == c.cookies.frame {\n			c.cookies.remove", "		if false {\n			c.cookies.remove"},
