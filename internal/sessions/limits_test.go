@@ -308,8 +308,10 @@ func TestPausesStartOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newTestBacklog(3)
 		began := time.Now()
-		var tries []int // all times after the beginning, in seconds
+		both := make(chan struct{}) // closed when both wait, so that they take turns
+		var tries []int             // all times after the beginning, in seconds
 		b.add("fails", began.Add(12*time.Second), func(context.Context) error {
+			<-both
 			tries = append(tries, int(time.Since(began).Seconds()))
 			return errFake
 		})
@@ -319,6 +321,7 @@ func TestPausesStartOver(t *testing.T) {
 			}
 			return nil
 		})
+		close(both)
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if got, want := fmt.Sprint(tries), "[0 3 7 8 10]"; got != want {
