@@ -1,3 +1,7 @@
 package hfcli
 
-var OwnerOf = ownerOf
+var (
+	OtherUser   = otherUser
+	OwnerOf     = ownerOf
+	Unsupported = unsupported
+)

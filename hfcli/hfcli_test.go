@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -460,4 +461,53 @@ func TestConfigFromEnvironment(t *testing.T) {
 	tl.config.ClientID, tl.config.ProviderURL = "", ""
 	tl.mustLogin("ada")
 	tl.mustOpen("ada")
+}
+
+// If the provider does not name the granted scopes, they are the requested ones (RFC
+// 6749 section 5.1).
+func TestScopesThatAreNotNamed(t *testing.T) {
+	tl := newTool(t)
+	tl.config.Scopes = hfoauth.Scopes{hfoauth.ScopeEmail}
+	tl.hub.Configure(func(s *hfoauthtest.Settings) {
+		s.TokenResponse = func(response map[string]any) { delete(response, "scope") }
+	})
+	tl.mustLogin("ada")
+	if got, want := fmt.Sprint(tl.mustOpen("ada").Scopes), "[openid profile email]"; got != want {
+		t.Errorf("scopes %s, want %s", got, want)
+	}
+}
+
+// If the provider does not say how long a token lives, it is as long as on the Hub.
+func TestLifetimeThatIsNotNamed(t *testing.T) {
+	tl := newTool(t)
+	tl.hub.Configure(func(s *hfoauthtest.Settings) {
+		s.TokenResponse = func(response map[string]any) { delete(response, "expires_in") }
+	})
+	token, err := tl.mustLogin("ada").Token()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := time.Until(token.Expiry).Round(time.Minute); got != 8*time.Hour {
+		t.Errorf("the token expires in %s, want 8h", got)
+	}
+}
+
+// If the userinfo stays unavailable, Login ends after a minute.
+func TestLoginDuringALongOutage(t *testing.T) {
+	tl := newTool(t)
+	var late atomic.Int64
+	hfcli.SetClock(t, func() time.Time { return time.Now().Add(time.Duration(late.Load())) })
+	tl.hub.SetFault(hfoauthtest.UserInfoEndpoint, hfoauthtest.Times(2, func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			late.Store(int64(61 * time.Second))
+			w.WriteHeader(http.StatusServiceUnavailable)
+		})
+	}))
+	_, err := tl.login(func() { tl.inBrowser(hfoauthtest.Person{Username: "ada"}) })
+	if !errors.Is(err, hfoauth.ErrProviderUnavailable) {
+		t.Errorf("error %v, want %v", err, hfoauth.ErrProviderUnavailable)
+	}
+	if got := tl.hub.Calls(hfoauthtest.UserInfoEndpoint); got != 1 {
+		t.Errorf("the user was fetched %d times, want once: the minute had passed", got)
+	}
 }

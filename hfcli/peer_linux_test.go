@@ -62,6 +62,34 @@ func TestOtherUserIsRefused(t *testing.T) {
 	}
 }
 
+// Root counts as no other user, and so does a socket that has been closed, which the
+// table lists as root's. Only root can test this.
+func TestRootIsNoOtherUser(t *testing.T) {
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	conn, err := net.Dial("tcp4", listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	r := &http.Request{Host: listener.Addr().String(), RemoteAddr: conn.LocalAddr().String()}
+	other := make(chan bool)
+	go func() {
+		if os.Getuid() == 0 {
+			runtime.LockOSThread() // for good: the thread ends with the goroutine
+			const unchanged = ^uintptr(0)
+			syscall.RawSyscall(syscall.SYS_SETRESUID, 65534, unchanged, unchanged)
+		}
+		other <- hfcli.OtherUser(r)
+	}()
+	if <-other {
+		t.Error("a socket of root's is taken for another user's")
+	}
+}
+
 // dialAs connects with a socket that a user owns. An IPv6 socket can also connect
 // to an IPv4 address (RFC 4038 section 4.2).
 func dialAs(uid, family int, address netip.AddrPort) (net.Conn, error) {

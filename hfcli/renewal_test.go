@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -104,6 +105,48 @@ func TestRevokedSignIn(t *testing.T) {
 	if _, err := os.Stat(tl.keptPath()); err == nil {
 		t.Error("the sign-in is still stored")
 	}
+}
+
+// Only invalid_grant means that the sign-in has ended: after any other refusal, such
+// as that of an app that was changed by mistake, it is still stored.
+func TestRefusalsThatKeepTheSignIn(t *testing.T) {
+	tl := newTool(t)
+	tl.mustLogin("ada")
+	tl.age(-time.Minute)
+	for code, status := range map[string]int{
+		"invalid_client": 401, "unauthorized_client": 400, "unsupported_grant_type": 400, "invalid_scope": 400,
+	} {
+		tl.hub.SetFault(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(status, `{"error":"`+code+`"}`))
+		_, err := hfcli.Open(t.Context(), tl.config)
+		refused, ok := errors.AsType[*hfoauth.ProviderError](err)
+		if !ok || refused.Code != code {
+			t.Errorf("%s: Open: %v, want that code", code, err)
+		}
+		if errors.Is(err, hfoauth.ErrNotSignedIn) {
+			t.Errorf("%s: %v leads to a sign-in", code, err)
+		}
+	}
+	tl.hub.SetFault(hfoauthtest.TokenEndpoint, nil)
+	tl.token(tl.mustOpen("ada"))
+}
+
+// A session that has ended does not become the sign-in that follows.
+func TestEndedSessionStaysEnded(t *testing.T) {
+	tl := newTool(t)
+	ended := tl.mustLogin("ada")
+	tl.hub.Revoke("ada")
+	tl.later(9 * time.Hour)
+	if _, err := ended.Token(); !errors.Is(err, hfoauth.ErrNotSignedIn) {
+		t.Errorf("the session of a revoked token: %v, want %v", err, hfoauth.ErrNotSignedIn)
+	}
+	tl.mustLogin("ada")
+	if _, err := ended.Token(); !errors.Is(err, hfoauth.ErrNotSignedIn) {
+		t.Errorf("after another sign-in: %v, want %v", err, hfoauth.ErrNotSignedIn)
+	}
+	if err := ended.Logout(t.Context()); err != nil {
+		t.Error(err)
+	}
+	tl.mustOpen("ada")
 }
 
 // If the context is canceled during a renewal, the provider's response is still
@@ -221,6 +264,59 @@ func newExpired(t *testing.T) (*tool, *keeper) {
 	tl.mustLogin("ada")
 	k.expire()
 	return tl, k
+}
+
+// watched is a keeper that calls before ahead of each Update.
+type watched struct {
+	keeper
+	before func(context.Context)
+}
+
+func (k *watched) Update(ctx context.Context, change func([]byte) ([]byte, error)) error {
+	if k.before != nil {
+		k.before(ctx)
+	}
+	return k.keeper.Update(ctx, change)
+}
+
+// A renewal, with the wait for other processes, takes at most 45 seconds.
+func TestRenewalEnds(t *testing.T) {
+	tl := newTool(t)
+	k := &watched{}
+	tl.config.Keep = k
+	session := tl.mustLogin("ada")
+	tl.later(7*time.Hour + 56*time.Minute)
+	k.before = func(ctx context.Context) {
+		deadline, ok := ctx.Deadline()
+		if left := time.Until(deadline); !ok || left > 45*time.Second || left < 40*time.Second {
+			t.Errorf("Keeper.Update has %s (%t), want 45s", left, ok)
+		}
+	}
+	tl.token(session)
+}
+
+// If another process renews between a renewal and the update of its user, its tokens
+// stay.
+func TestUpdateOfTheUserLeavesNewerTokens(t *testing.T) {
+	tl := newTool(t)
+	k := &watched{}
+	tl.config.Keep = k
+	tl.mustLogin("ada")
+	k.expire()
+	updates := 0
+	k.before = func(context.Context) {
+		if updates++; updates == 2 {
+			token := regexp.MustCompile(`"access_token": "[^"]*"`)
+			k.kept = token.ReplaceAll(k.kept, []byte(`"access_token": "hf_oauth_of_another_process"`))
+		}
+	}
+	tl.mustOpen("ada")
+	if updates != 2 {
+		t.Errorf("%d updates, want those of the tokens and the user", updates)
+	}
+	if !strings.Contains(string(k.kept), "hf_oauth_of_another_process") {
+		t.Errorf("the tokens of another process are lost: %s", k.kept)
+	}
 }
 
 func TestKeeper(t *testing.T) {

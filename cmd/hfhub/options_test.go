@@ -41,7 +41,7 @@ func TestParseFault(t *testing.T) {
 		}
 	}
 	for _, text := range []string{
-		"", "wat", "99", "600", "delay", "delay:x", "delay:-1s", "trickle:0s", "huge", "huge:0", "huge:x",
+		"", "wat", "99", "100", "199", "600", "delay", "delay:x", "delay:-1s", "trickle:0s", "huge", "huge:0", "huge:x",
 		"503*0", "503*x", "503*",
 	} {
 		if _, err := parseFault(text); err == nil {
