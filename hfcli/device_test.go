@@ -81,6 +81,12 @@ func TestDeviceFailures(t *testing.T) {
 				s.UserInfo = func(claims map[string]any) { claims["sub"] = "other" }
 			})
 		}, (*tool).approveDevice, hfoauth.ErrProviderInvalid},
+		"a user without sub": {func(tl *tool) {
+			tl.hub.Configure(func(s *hfoauthtest.Settings) {
+				s.TokenResponse = func(response map[string]any) { delete(response, "id_token") }
+				s.UserInfo = func(claims map[string]any) { delete(claims, "sub") }
+			})
+		}, (*tool).approveDevice, hfoauth.ErrProviderInvalid},
 		"down": {func(tl *tool) {
 			tl.hub.SetFault(hfoauthtest.DeviceEndpoint, hfoauthtest.Answer(503, ""))
 		}, nil, hfoauth.ErrProviderUnavailable},
