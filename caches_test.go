@@ -152,6 +152,7 @@ func TestPublicFilesWithARenewedSessionAreNotCached(t *testing.T) {
 	}{
 		"script": {nil,
 			func(c *hfoauth.Client) string { return between(string(c.ButtonAssets()), `src="`, `"`) }},
+		"script, revalidated": {nil, func(*hfoauth.Client) string { return "/login/frame/hfoauth.js" }},
 		"style": {nil,
 			func(c *hfoauth.Client) string { return between(string(c.ButtonAssets()), `href="`, `"`) }},
 		"resource metadata": {nil, func(*hfoauth.Client) string { return "/.well-known/oauth-protected-resource" }},

@@ -61,11 +61,19 @@ func TestNewNamesEveryProblem(t *testing.T) {
 		{"no secret but keys", func(c *hfoauth.Config) { c.ClientSecret = ""; c.SessionKeys = [][]byte{key} }, nil},
 		{"short key", func(c *hfoauth.Config) { c.SessionKeys = [][]byte{key, key[:16]} },
 			[]string{"SessionKeys", "key 1 has 16 bytes", "openssl"}},
+		{"long key", func(c *hfoauth.Config) { c.SessionKeys = [][]byte{append(testKey("two"), 'x')} },
+			[]string{"SessionKeys", "key 0 has 33 bytes", "openssl"}},
+		{"unregistered with a secret and a key", func(c *hfoauth.Config) {
+			c.ClientID, c.SessionKeys = "https://app.example/.well-known/oauth-cimd", [][]byte{key}
+		}, []string{"ClientSecret", "is not registered"}},
 		{"key of one byte", func(c *hfoauth.Config) { c.SessionKeys = [][]byte{bytes.Repeat([]byte{1}, 32)} },
 			[]string{"SessionKeys", "key 0", "openssl"}},
 		{"key of few bytes", func(c *hfoauth.Config) {
 			c.SessionKeys = [][]byte{[]byte("0123456789a0123456789a0123456789")}
 		}, []string{"SessionKeys", "key 0", "openssl"}},
+		{"key of just enough bytes", func(c *hfoauth.Config) {
+			c.SessionKeys = [][]byte{[]byte("0123456789ab0123456789ab01234567")}
+		}, nil},
 		{"short secret", func(c *hfoauth.Config) { c.ClientSecret = "0123456789abcdefghijklm" },
 			[]string{"ClientSecret", "OAUTH_CLIENT_SECRET", "SessionKeys", "openssl"}},
 		{"secret of few bytes", func(c *hfoauth.Config) { c.ClientSecret = strings.Repeat("1234567", 8) },

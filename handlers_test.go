@@ -750,3 +750,25 @@ func TestSpaceHostInCapitals(t *testing.T) {
 		t.Errorf("leads to %q, want %s", got, want)
 	}
 }
+
+// A callback that comes before our metadata is known fails with what is wrong with
+// them: it is not this browser's attempt that is.
+func TestCallbackWhileTheMetadataAreInvalid(t *testing.T) {
+	s := newSite(t, nil)
+	browser := s.browser()
+	callback := s.decide(s.begin(browser, "/"), ada)
+	home, err := url.Parse(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := httptest.NewRequest("GET", callback, nil)
+	for _, cookie := range browser.Jar.Cookies(home) {
+		r.AddCookie(cookie)
+	}
+	s.hub.SetFault(hfoauthtest.MetadataEndpoint, hfoauthtest.Answer(200, `{"issuer":"https://another.example"}`))
+	w := httptest.NewRecorder()
+	s.newReplica(nil).CallbackHandler().ServeHTTP(w, r)
+	if w.Code != http.StatusBadGateway {
+		t.Errorf("status %d, want 502: %s", w.Code, w.Body)
+	}
+}

@@ -97,6 +97,26 @@ func TestHeaderFitsAtItsLargest(t *testing.T) {
 	}
 }
 
+// The longest session that stays in its cookie makes a Set-Cookie line, attributes
+// included, that every browser accepts (RFC 6265 section 6.1).
+func TestSetCookieAtItsLongest(t *testing.T) {
+	s := newSite(t, nil)
+	user := hfoauthtest.User{Username: "long"}
+	longest := 0
+	for name := 1500; ; name++ {
+		user.Name = strings.Repeat("n", name)
+		s.hub.AddUser(user)
+		cookie := s.newSession(hfoauthtest.Person{Username: "long"})
+		if len(cookie.Raw) < longest {
+			break // it no longer fits
+		}
+		longest = len(cookie.Raw)
+	}
+	if longest > 4096 || longest < 4090 {
+		t.Errorf("the longest line has %d bytes, want at most 4096, and nearly as many", longest)
+	}
+}
+
 // A session that an iframe has as well leaves room for the other one, even if the app
 // names no sites that may frame it.
 func TestHeaderFitsWithAnIframe(t *testing.T) {

@@ -67,8 +67,9 @@ func TestLog(t *testing.T) {
 	}
 	log := &recorder{}
 	var onLogin error
+	store := newMapStore()
 	s := newSite(t, func(c *hfoauth.Config) {
-		c.Logger = slog.New(log)
+		c.Logger, c.Store = slog.New(log), store
 		c.OnLogin = func(context.Context, *hfoauth.Session) error { return onLogin }
 	})
 	sub := hfoauthtest.DefaultUsers()[0].ID()
@@ -138,6 +139,11 @@ func TestLog(t *testing.T) {
 		"provider broken": {func() { signInWith(hfoauthtest.TokenEndpoint, hfoauthtest.Answer(200, "<html>")) },
 			slog.LevelError, "provider invalid", "502", "/login/callback", ""},
 		"internal": {func() { get(t, signedIn, p.address+"/error") }, slog.LevelError, "internal", "500", "/error", sub},
+		"store down": {func() {
+			store.fail(errors.New("down"))
+			get(t, signedIn, p.address+"/user")
+			store.fail(nil)
+		}, slog.LevelError, "store unavailable", "503", "/user", ""},
 	} {
 		log.failed()
 		tt.do()

@@ -460,3 +460,20 @@ func TestFirstSignInAsksForTheScopesOfThePage(t *testing.T) {
 		t.Errorf("the tab of the frame asks for %q, want %q", got, want)
 	}
 }
+
+// The page about a request from another site continues on this one, whatever path it
+// had.
+func TestPageAfterAForgeryStaysHere(t *testing.T) {
+	s := newSite(t, nil)
+	cookie := s.newSession(ada)
+	app := httptest.NewServer(s.client.RequireUser(http.HandlerFunc(letIn)))
+	defer app.Close()
+	resp := post(t, s.browser(), app.URL, nil, "Cookie", cookie.Name+"="+cookie.Value, "Sec-Fetch-Site", "cross-site",
+		"Accept", "text/html", "Referer", app.URL+"//evil.example/")
+	if resp.StatusCode != 403 {
+		t.Fatal(resp.Status)
+	}
+	if strings.Contains(resp.body, "//evil.example") {
+		t.Errorf("it leads to another site: %s", resp.body)
+	}
+}

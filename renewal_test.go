@@ -555,6 +555,38 @@ func TestRenewalOfAnotherUser(t *testing.T) {
 	}
 }
 
+// So it is if the user is read later than the tokens were renewed.
+func TestUserOfARenewalIsAnother(t *testing.T) {
+	for name, change := range keptIn() {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, change)
+			clock := s.newClock()
+			cookie := s.newSession(ada)
+			s.hub.SetFault(hfoauthtest.UserInfoEndpoint, hfoauthtest.Answer(503, ""))
+			clock.advance(9 * time.Hour)
+			_, answered, err := act(t, s.client, cookie)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if answered != nil {
+				cookie = answered
+			}
+			s.hub.SetFault(hfoauthtest.UserInfoEndpoint, nil)
+			s.hub.Configure(func(c *hfoauthtest.Settings) {
+				c.UserInfo = func(claims map[string]any) { claims["sub"] = "somebody else" }
+			})
+			page := s.client.RequireOrg("engines", hfoauth.RoleAny)(http.HandlerFunc(letIn))
+			w := httptest.NewRecorder()
+			if page.ServeHTTP(w, requestWith(cookie)); w.Code != http.StatusUnauthorized {
+				t.Errorf("status %d, want 401", w.Code)
+			}
+			if signedIn(s.client, cookie) {
+				t.Error("the session continues with another user's tokens")
+			}
+		})
+	}
+}
+
 func TestShortLivedTokens(t *testing.T) {
 	s := newSite(t, nil)
 	clock := s.newClock()

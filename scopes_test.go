@@ -1,6 +1,7 @@
 package hfoauth_test
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
@@ -196,4 +197,34 @@ func TestScopesOfSignInsAtOneTime(t *testing.T) {
 		}
 		wg.Wait()
 	})
+}
+
+// A response that grants no scopes is not one that names none (RFC 6749 section 5.1).
+func TestNoScopesAreGranted(t *testing.T) {
+	s := newSite(t, func(c *hfoauth.Config) { c.Scopes = hfoauth.Scopes{hfoauth.ScopeEmail} })
+	s.hub.Configure(func(c *hfoauthtest.Settings) {
+		c.TokenResponse = func(r map[string]any) { r["scope"] = "" }
+	})
+	cookie := s.newSession(ada)
+	session, err := s.client.SessionFromRequest(httptest.NewRecorder(), requestWith(cookie))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(session.Scopes) != 0 {
+		t.Errorf("scopes %v, want none", session.Scopes)
+	}
+}
+
+// RequireScope lets in who has a scope that includes the required one.
+func TestRequiredScopeIsIncluded(t *testing.T) {
+	s := newSite(t, func(c *hfoauth.Config) { c.Scopes = hfoauth.Scopes{hfoauth.ScopeWriteEndpoints} })
+	s.hub.Configure(func(c *hfoauthtest.Settings) {
+		c.TokenResponse = func(r map[string]any) { r["scope"] = "openid profile write-endpoints" }
+	})
+	cookie := s.newSession(ada)
+	w := httptest.NewRecorder()
+	s.client.RequireScope(hfoauth.ScopeReadEndpoints)(http.HandlerFunc(noContent)).ServeHTTP(w, requestWith(cookie))
+	if w.Code != http.StatusNoContent {
+		t.Errorf("status %d, want 204", w.Code)
+	}
 }

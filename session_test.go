@@ -31,6 +31,10 @@ func TestReplicasShareSessions(t *testing.T) {
 	if signedIn(other, &http.Cookie{Name: other.SessionCookie(), Value: cookie.Value}) {
 		t.Error("another app with the same secret opens the session")
 	}
+	elsewhere := s.newReplica(func(c *hfoauth.Config) { c.RedirectURL += "/elsewhere" })
+	if signedIn(elsewhere, &http.Cookie{Name: elsewhere.SessionCookie(), Value: cookie.Value}) {
+		t.Error("an app at another address opens the session under the name of its own cookie")
+	}
 	// An attempt begun here is finished there.
 	callback := s.decide(s.begin(browser, "/there"), ada)
 	home, _ := url.Parse(s.URL)

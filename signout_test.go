@@ -144,6 +144,10 @@ func TestLogout(t *testing.T) {
 			t.Errorf("next=%q leads to %s", next, resp.Header.Get("Location"))
 		}
 	}
+	elsewhere := post(t, browser, s.URL+"/logout?next=/bye", url.Values{})
+	if got := elsewhere.Header.Get("Location"); got != "/" {
+		t.Errorf("next in the address, not the form: leads to %s, want /", got)
+	}
 }
 
 // Copies of a session that would outlive the one that signed out are refused too.

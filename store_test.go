@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"runtime"
 	"strings"
 	"sync"
@@ -476,4 +477,82 @@ func (s *slowStore) FindCtx(ctx context.Context, key string) ([]byte, bool, erro
 	case <-ctx.Done():
 		return nil, false, ctx.Err()
 	}
+}
+
+// rejectingStore fails to store new sessions, once it is full.
+type rejectingStore struct {
+	*mapStore
+	full atomic.Bool
+}
+
+func (s *rejectingStore) CommitCtx(ctx context.Context, key string, b []byte, expiry time.Time) error {
+	if s.full.Load() {
+		return errors.New("out of memory")
+	}
+	return s.mapStore.CommitCtx(ctx, key, b, expiry)
+}
+
+// A sign-in that cannot be stored leaves the browser's earlier session.
+func TestSignInThatIsNotStored(t *testing.T) {
+	store := &rejectingStore{mapStore: newMapStore()}
+	s := newSite(t, withStore(store))
+	browser := s.browser()
+	s.signIn(browser, ada, "/")
+	store.full.Store(true)
+	if resp := s.signIn(browser, grace, "/"); resp.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("callback: %s, want 503", resp.Status)
+	}
+	store.full.Store(false)
+	if got := s.username(browser); got != "ada" {
+		t.Errorf("signed in as %q, want ada, as before", got)
+	}
+}
+
+// If the store is down, the page leads back to itself and to no sign-in.
+func TestPageWhileTheStoreIsDown(t *testing.T) {
+	store := newMapStore()
+	s := newSite(t, withStore(store))
+	cookie := s.newSession(ada)
+	page := s.client.RequireUser(http.HandlerFunc(letIn))
+	store.fail(errors.New("connection refused"))
+	r := httptest.NewRequest("GET", "/albums?page=2", nil)
+	r.AddCookie(cookie)
+	r.Header.Set("Accept", "text/html")
+	w := httptest.NewRecorder()
+	if page.ServeHTTP(w, r); w.Code != http.StatusServiceUnavailable {
+		t.Fatalf("status %d, want 503", w.Code)
+	}
+	if got := w.Body.String(); !strings.Contains(got, `href="/albums?page=2"`) {
+		t.Errorf("it does not lead back: %s", got)
+	}
+}
+
+// A callback whose session is not stored in time looks for the earlier session in what
+// is left of the second.
+func TestSlowCallsOfACallback(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		entries := newMapStore()
+		s := newVirtualSite(t, withStore(entries))
+		browser := s.browser()
+		s.newSessionIn(browser, ada)
+		callback := s.decide(s.begin(browser, "/"), grace)
+		home, err := url.Parse(s.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := httptest.NewRequest("GET", callback, nil)
+		for _, cookie := range browser.Jar.Cookies(home) {
+			r.AddCookie(cookie)
+		}
+		slow := &slowStore{entries, 700 * time.Millisecond}
+		other := s.newReplica(withStore(slow))
+		began := time.Now()
+		w := httptest.NewRecorder()
+		if other.CallbackHandler().ServeHTTP(w, r); w.Code != http.StatusServiceUnavailable {
+			t.Errorf("status %d, want 503", w.Code)
+		}
+		if took := time.Since(began); took >= time.Second {
+			t.Errorf("answered after %s, want less than a second", took)
+		}
+	})
 }

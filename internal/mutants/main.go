@@ -18,6 +18,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -30,7 +31,7 @@ import (
 )
 
 func main() {
-	jobs := flag.Int("j", runtime.NumCPU(), "number of mutants to test at a time")
+	jobs := flag.Int("j", 2*runtime.NumCPU(), "number of mutants to test at a time; many tests wait")
 	check := flag.Bool("check", false, "check only that the mutants apply")
 	list := flag.Bool("dead", false, "also list the mutants that were killed")
 	flag.Parse()
@@ -70,7 +71,7 @@ func run(ctx context.Context, jobs int, check, list bool, selection string) erro
 		fmt.Printf("%d mutants apply\n", len(mutants))
 		return nil
 	}
-	t, err := newTrial(ctx, root, mutants)
+	t, err := newTrial(ctx, root, jobs, mutants)
 	if err != nil {
 		return err
 	}
@@ -126,7 +127,7 @@ func checkRows(root string, mutants []mutant) error {
 
 // newTrial opens the stored results, and checks that the tests of mutants without
 // one pass.
-func newTrial(ctx context.Context, root string, mutants []mutant) (*trial, error) {
+func newTrial(ctx context.Context, root string, jobs int, mutants []mutant) (*trial, error) {
 	kept, err := openCache(filepath.Join(root, ".mutants"))
 	if err != nil {
 		return nil, err
@@ -161,12 +162,12 @@ func newTrial(ctx context.Context, root string, mutants []mutant) (*trial, error
 			return nil, err
 		}
 	}
-	return t, t.checkUnchanged(ctx, untested)
+	return t, t.checkUnchanged(ctx, jobs, untested)
 }
 
 // checkUnchanged checks that the tests that mutants name pass without any mutant,
 // and sets how long they may take with one.
-func (t *trial) checkUnchanged(ctx context.Context, mutants []*mutant) error {
+func (t *trial) checkUnchanged(ctx context.Context, jobs int, mutants []*mutant) error {
 	runs := map[build][]string{}
 	for _, m := range mutants {
 		for _, s := range m.tests {
@@ -174,9 +175,11 @@ func (t *trial) checkUnchanged(ctx context.Context, mutants []*mutant) error {
 			runs[b] = append(runs[b], s.run)
 		}
 	}
-	for b, names := range runs {
-		slices.Sort(names)
-		names = slices.Compact(names)
+	builds := slices.Collect(maps.Keys(runs))
+	took := make([]time.Duration, len(builds))
+	err := parallel(ctx, jobs, len(builds), func(i int) error {
+		b := builds[i]
+		names := slices.Compact(slices.Sorted(slices.Values(runs[b])))
 		s := suite{b.dir, strings.Join(names, "|")}
 		if names[0] == "" {
 			s.run = ""
@@ -190,26 +193,40 @@ func (t *trial) checkUnchanged(ctx context.Context, mutants []*mutant) error {
 		if out, err := t.test(ctx, s, binary, 0, t.overlayOf(b), 10*time.Minute); err != nil {
 			return fmt.Errorf("the tests in %s fail without any mutant:\n%s", s, out)
 		}
-		t.limits[b] = max(time.Minute, 4*time.Since(began))
+		took[i] = time.Since(began)
+		return nil
+	})
+	for i, b := range builds {
+		t.limits[b] = max(time.Minute, 4*took[i])
 	}
-	return nil
+	return err
 }
 
 // tryAll tests mutants, jobs at a time. If one cannot be tested, it continues with
 // the others.
 func (t *trial) tryAll(ctx context.Context, jobs int, mutants []mutant) ([]result, error) {
 	results := make([]result, len(mutants))
-	errs := make([]error, len(mutants))
+	err := parallel(ctx, jobs, len(mutants), func(i int) (err error) {
+		results[i], err = t.try(ctx, &mutants[i])
+		return err
+	})
+	return results, err
+}
+
+// parallel calls do for 0 to n-1, jobs at a time, until ctx ends, and returns all
+// errors.
+func parallel(ctx context.Context, jobs, n int, do func(int) error) error {
+	errs := make([]error, n)
 	next := make(chan int)
 	var wg sync.WaitGroup
 	for range jobs {
 		wg.Go(func() {
 			for i := range next {
-				results[i], errs[i] = t.try(ctx, &mutants[i])
+				errs[i] = do(i)
 			}
 		})
 	}
-	for i := range mutants {
+	for i := range n {
 		if ctx.Err() != nil {
 			errs[i] = ctx.Err()
 			break
@@ -218,5 +235,5 @@ func (t *trial) tryAll(ctx context.Context, jobs int, mutants []mutant) ([]resul
 	}
 	close(next)
 	wg.Wait()
-	return results, errors.Join(errs...)
+	return errors.Join(errs...)
 }
