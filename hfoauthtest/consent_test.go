@@ -141,6 +141,19 @@ func TestConsentIsRemembered(t *testing.T) {
 	}
 }
 
+// A consent to one organization is none to another.
+func TestConsentIsForItsOrganizations(t *testing.T) {
+	v := newVisitor(t, hfoauthtest.NewServer(t))
+	names := func(org string) func(url.Values) { return func(p url.Values) { p.Set("orgIds", org) } }
+	v.decides(adaApproves, names("one"))
+	if resp := v.authorize(names("one")); resp.StatusCode != 303 {
+		t.Errorf("the same organization: %s, want 303", resp.Status)
+	}
+	if resp := v.authorize(names("two")); resp.StatusCode != 200 {
+		t.Errorf("another organization: %s, want the page", resp.Status)
+	}
+}
+
 func TestConsentIsForgotten(t *testing.T) {
 	for name, forget := range map[string]func(*hfoauthtest.Server){
 		"revoked": func(hub *hfoauthtest.Server) { hub.Revoke("ada") },

@@ -329,6 +329,10 @@ func TestRequestsAreRecordedBeforeFaults(t *testing.T) {
 	if secret := url.QueryEscape("unknown secret"); !slices.Contains(hub.Secrets(), secret) {
 		t.Errorf("Secrets lacks %s", secret)
 	}
+	credentials := strings.TrimPrefix(request.Header.Get("Authorization"), "Basic ")
+	if !slices.Contains(hub.Secrets(), credentials) {
+		t.Errorf("Secrets lacks %s, as an app would log it", credentials)
+	}
 }
 
 func TestFormsAreBounded(t *testing.T) {

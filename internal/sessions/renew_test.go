@@ -232,6 +232,82 @@ func TestTurnInOneInstant(t *testing.T) {
 	})
 }
 
+// Whoever waited while another replica was refused renews nothing.
+func TestTurnAfterARefusal(t *testing.T) {
+	withStores(t, func(t *testing.T, w *world) {
+		k, other := w.replica(), w.replica()
+		e, _ := w.start(k)
+		_, lease, err := other.Turn(t.Context(), e, true)
+		if err != nil || lease == nil {
+			t.Fatal(err)
+		}
+		if _, err := other.Refuse(t.Context(), e, data{"ada", "left"}, time.Now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		lease.Release(t.Context())
+		current, mine, err := k.Turn(t.Context(), e, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if mine != nil {
+			t.Error("it renews what was refused")
+		}
+		if current.Data.Token != "left" {
+			t.Errorf("it has %q, want left", current.Data.Token)
+		}
+	})
+}
+
+// The calls while another replica is waited for have the store's time each.
+func TestWaitingIsNotStoreTime(t *testing.T) {
+	withStores(t, func(t *testing.T, w *world) {
+		k, other := w.replica(), w.replica()
+		e, _ := w.start(k)
+		_, lease, err := other.Turn(t.Context(), e, true)
+		if err != nil || lease == nil {
+			t.Fatal(err)
+		}
+		w.setBefore(func(string) error { time.Sleep(StoreTime / 10); return nil })
+		go func() {
+			time.Sleep(10 * time.Second)
+			lease.Release(t.Context())
+		}()
+		_, mine, err := k.Turn(t.Context(), e, true)
+		if err != nil {
+			t.Errorf("after a slow wait: %v", err)
+		}
+		if mine == nil {
+			t.Error("it does not renew when its turn comes")
+		}
+	})
+}
+
+// emptyStore finds an empty value, not nil, for a key that it does not have.
+type emptyStore struct{ *fakeStore }
+
+func (s emptyStore) FindCtx(ctx context.Context, key string) ([]byte, bool, error) {
+	b, found, err := s.fakeStore.FindCtx(ctx, key)
+	return append([]byte{}, b...), found, err
+}
+
+// Only found says whether a store has a key.
+func TestStoreThatFindsAnEmptyValue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeStore()
+		w := &world{T: t, fakeStore: f, store: emptyStore{f}, maxAge: maxAge}
+		k := w.replica()
+		e, value := w.start(k)
+		_, lease, err := k.Turn(t.Context(), e, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if lease == nil {
+			t.Error("the session cannot be renewed")
+		}
+		w.expect(w.replica(), value, "token 1")
+	})
+}
+
 func TestTurnWithoutWaiting(t *testing.T) {
 	withStores(t, func(t *testing.T, w *world) {
 		k, other := w.replica(), w.replica()
