@@ -60,9 +60,10 @@ type browser struct {
 // newBrowser starts a browser for a test.
 func newBrowser(t *testing.T, options browserOptions) *browser {
 	t.Helper()
-	ctx := launch(t, newProfile(t, options), options.hosts())
+	profile := newProfile(t, options)
+	ctx := launch(t, profile, options.hosts())
 	b := &browser{t: t, ctx: ctx}
-	b.watchNew(ctx)
+	b.watchNew(ctx, profile)
 	b.mustWatch(ctx)
 	t.Cleanup(func() { b.check(t) })
 	return b

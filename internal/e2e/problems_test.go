@@ -2,16 +2,23 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 
+	"github.com/chromedp/cdproto"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
+	"github.com/gobwas/ws"
+	"github.com/gobwas/ws/wsutil"
 )
 
 // problems are what the pages of a browser complain about: console errors,
@@ -36,19 +43,49 @@ func enable(ctx context.Context) error {
 }
 
 // watchNew watches the tabs, pop-ups and frames that pages open.
-func (p *problems) watchNew(browser context.Context) {
+func (p *problems) watchNew(browser context.Context, profile string) {
 	chromedp.ListenBrowser(browser, func(event any) {
 		created, ok := event.(*target.EventTargetCreated)
 		if !ok || (created.TargetInfo.Type != "page" && created.TargetInfo.Type != "iframe") ||
 			!p.first(created.TargetInfo.TargetID) {
 			return
 		}
-		go func() {
-			ctx, cancel := chromedp.NewContext(browser, chromedp.WithTargetID(created.TargetInfo.TargetID))
-			context.AfterFunc(browser, cancel)
-			p.watch(ctx) // fails for what is closed at once
-		}()
+		go p.watchOpened(browser, profile, created.TargetInfo.TargetID) // fails for what is closed at once
 	})
+}
+
+// watchOpened is watch for what a page opened. It has a connection of its own,
+// because chromedp attaches to a page that is being loaded with a data race.
+func (p *problems) watchOpened(browser context.Context, profile string, id target.ID) error {
+	text, err := os.ReadFile(filepath.Join(profile, "DevToolsActivePort"))
+	if err != nil {
+		return err
+	}
+	port, _, _ := strings.Cut(string(text), "\n")
+	conn, _, _, err := ws.Dial(browser, "ws://127.0.0.1:"+port+"/devtools/page/"+string(id))
+	if err != nil {
+		return err
+	}
+	defer context.AfterFunc(browser, func() { conn.Close() })()
+	defer conn.Close()
+	for i, method := range []string{log.CommandEnable, runtime.CommandEnable, network.CommandEnable} {
+		if err := wsutil.WriteClientText(conn, fmt.Appendf(nil, `{"id":%d,"method":%q}`, i+1, method)); err != nil {
+			return err
+		}
+	}
+	for {
+		text, err := wsutil.ReadServerText(conn)
+		if err != nil {
+			return err
+		}
+		var message cdproto.Message
+		if err := json.Unmarshal(text, &message); err != nil {
+			return err
+		}
+		if event, err := cdproto.UnmarshalMessage(&message); err == nil { // not the answer to a command
+			p.note(event)
+		}
+	}
 }
 
 // first reports whether a target was not yet seen.
