@@ -80,7 +80,7 @@ func TestUnregisteredAppHasNoSecret(t *testing.T) {
 }
 
 // A registered app does not publish metadata as an unregistered one does, nor does
-// one whose metadata are on another site.
+// one whose metadata is on another site.
 func TestMetadataOfRegisteredApp(t *testing.T) {
 	for _, id := range []string{"app", "https://other.example/.well-known/oauth-cimd"} {
 		mux := http.NewServeMux()

@@ -110,3 +110,16 @@ func (c *Client) logDone(r *http.Request, kind, sub string) {
 		slog.String("kind", kind), slog.String("method", r.Method),
 		slog.String("path", r.URL.EscapedPath()), slog.String("sub", sub))
 }
+
+// knownSub returns the signed-in user, unless the failure itself says that there
+// is none or that the session cannot be checked.
+func (f *finder) knownSub(r *http.Request, status int) string {
+	if status == http.StatusUnauthorized || status >= http.StatusBadGateway {
+		return ""
+	}
+	e, err := f.session(r)
+	if err != nil {
+		return ""
+	}
+	return e.User
+}

@@ -119,16 +119,3 @@ func (f *finder) fresh(ctx context.Context, w http.ResponseWriter, r *http.Reque
 	}
 	return nil, missing
 }
-
-// knownSub returns the signed-in user, unless the failure itself says that there
-// is none or that the session cannot be checked.
-func (f *finder) knownSub(r *http.Request, status int) string {
-	if status == http.StatusUnauthorized || status >= http.StatusBadGateway {
-		return ""
-	}
-	e, err := f.session(r)
-	if err != nil {
-		return ""
-	}
-	return e.User
-}

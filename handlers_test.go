@@ -751,23 +751,15 @@ func TestSpaceHostInCapitals(t *testing.T) {
 	}
 }
 
-// A callback that comes before our metadata is known fails with what is wrong with
-// them: it is not this browser's attempt that is.
-func TestCallbackWhileTheMetadataAreInvalid(t *testing.T) {
+// If the metadata is invalid when a callback arrives, the error says so: nothing is
+// wrong with the browser's attempt.
+func TestCallbackWithInvalidMetadata(t *testing.T) {
 	s := newSite(t, nil)
 	browser := s.browser()
 	callback := s.decide(s.begin(browser, "/"), ada)
-	home, err := url.Parse(s.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := httptest.NewRequest("GET", callback, nil)
-	for _, cookie := range browser.Jar.Cookies(home) {
-		r.AddCookie(cookie)
-	}
 	s.hub.SetFault(hfoauthtest.MetadataEndpoint, hfoauthtest.Answer(200, `{"issuer":"https://another.example"}`))
 	w := httptest.NewRecorder()
-	s.newReplica(nil).CallbackHandler().ServeHTTP(w, r)
+	s.newReplica(nil).CallbackHandler().ServeHTTP(w, s.request(browser, callback))
 	if w.Code != http.StatusBadGateway {
 		t.Errorf("status %d, want 502: %s", w.Code, w.Body)
 	}

@@ -290,6 +290,17 @@ func (s *site) begin(browser *http.Client, next string) string {
 	return location
 }
 
+// request returns a request of a page that carries a browser's cookies of this site,
+// for a handler that is not the site's own.
+func (s *site) request(browser *http.Client, address string) *http.Request {
+	s.t.Helper()
+	r := httptest.NewRequest("GET", address, nil)
+	for _, cookie := range browser.Jar.Cookies(mustParse(s.t, s.URL)) {
+		r.AddCookie(cookie)
+	}
+	return r
+}
+
 // decide answers the consent page and returns the callback's address.
 func (s *site) decide(authorizeURL string, person hfoauthtest.Person) string {
 	s.t.Helper()

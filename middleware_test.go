@@ -280,11 +280,8 @@ func TestNestedOrgsEnd(t *testing.T) {
 	s.signIn(browser, ada, "/")
 	home, _ := url.Parse(s.URL)
 	for range 4 {
-		r := httptest.NewRequest("GET", "/page", nil)
+		r := s.request(browser, "/page")
 		r.Header.Set("Accept", "text/html")
-		for _, cookie := range browser.Jar.Cookies(home) {
-			r.AddCookie(cookie)
-		}
 		w := httptest.NewRecorder()
 		handler.ServeHTTP(w, r)
 		if w.Code != 303 {

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -37,13 +36,8 @@ func TestReplicasShareSessions(t *testing.T) {
 	}
 	// An attempt begun here is finished there.
 	callback := s.decide(s.begin(browser, "/there"), ada)
-	home, _ := url.Parse(s.URL)
-	req := httptest.NewRequest("GET", callback, nil)
-	for _, c := range browser.Jar.Cookies(home) {
-		req.AddCookie(c)
-	}
 	recorder := httptest.NewRecorder()
-	s.newReplica(nil).CallbackHandler().ServeHTTP(recorder, req)
+	s.newReplica(nil).CallbackHandler().ServeHTTP(recorder, s.request(browser, callback))
 	if recorder.Code != 303 || recorder.Header().Get("Location") != "/there" {
 		t.Errorf("callback at another replica: %d", recorder.Code)
 	}
@@ -276,19 +270,12 @@ func TestReplicasKnowTheWholeSession(t *testing.T) {
 			for _, path := range []string{"/engines", "/jobs"} { // requested but not granted
 				p.visit(browser, path, ada)
 			}
-			home, err := url.Parse(s.URL)
-			if err != nil {
-				t.Fatal(err)
-			}
 			clock.advance(5 * time.Minute) // the token is good for three more
 			calls := s.hub.Calls(hfoauthtest.TokenEndpoint)
 			handlers := demands(other)
 			for path, want := range map[string]int{"/engines": 403, "/jobs": 403, "/email": 200} {
-				r := httptest.NewRequest("GET", path, nil)
+				r := s.request(browser, path)
 				r.Header.Set("Accept", "text/html")
-				for _, cookie := range browser.Jar.Cookies(home) {
-					r.AddCookie(cookie)
-				}
 				w := httptest.NewRecorder()
 				handlers[path].ServeHTTP(w, r)
 				if w.Code != want {

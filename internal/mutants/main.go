@@ -31,7 +31,7 @@ import (
 )
 
 func main() {
-	jobs := flag.Int("j", 2*runtime.NumCPU(), "number of mutants to test at a time; many tests wait")
+	jobs := flag.Int("j", 2*runtime.NumCPU(), "number of mutants to test at a time (many tests mostly wait)")
 	check := flag.Bool("check", false, "check only that the mutants apply")
 	list := flag.Bool("dead", false, "also list the mutants that were killed")
 	flag.Parse()

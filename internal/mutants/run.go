@@ -156,7 +156,7 @@ func (t *trial) compile(ctx context.Context, work, dir, overlay string) (string,
 	return binary, nil
 }
 
-// test runs a suite until a test fails or the limit is over, with the variant that
+// test runs a suite until a test fails or the limit expires, with the variant that
 // number names.
 func (t *trial) test(ctx context.Context, s suite, binary string, number int, overlay string,
 	limit time.Duration) (string, error) {

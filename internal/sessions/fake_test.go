@@ -196,6 +196,19 @@ func (w *world) replicaWith(now func() time.Time) *Keeper[data] {
 	})
 }
 
+// turn waits for a replica's turn to renew a session and returns its lease.
+func (w *world) turn(k *Keeper[data], e *Entry[data]) *Lease[data] {
+	w.Helper()
+	_, lease, err := k.Turn(w.Context(), e, true)
+	if err != nil {
+		w.Fatal(err)
+	}
+	if lease == nil {
+		w.Fatal("another replica renews the session")
+	}
+	return lease
+}
+
 // withStores runs a test with a store that can compare and swap, and with one
 // that cannot.
 func withStores(t *testing.T, test func(*testing.T, *world)) {

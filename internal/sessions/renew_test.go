@@ -232,15 +232,12 @@ func TestTurnInOneInstant(t *testing.T) {
 	})
 }
 
-// Whoever waited while another replica was refused renews nothing.
+// A replica that waited for another one renews nothing if that one was refused.
 func TestTurnAfterARefusal(t *testing.T) {
 	withStores(t, func(t *testing.T, w *world) {
 		k, other := w.replica(), w.replica()
 		e, _ := w.start(k)
-		_, lease, err := other.Turn(t.Context(), e, true)
-		if err != nil || lease == nil {
-			t.Fatal(err)
-		}
+		lease := w.turn(other, e)
 		if _, err := other.Refuse(t.Context(), e, data{"ada", "left"}, time.Now().Add(time.Hour)); err != nil {
 			t.Fatal(err)
 		}
@@ -258,15 +255,12 @@ func TestTurnAfterARefusal(t *testing.T) {
 	})
 }
 
-// The calls while another replica is waited for have the store's time each.
+// Waiting for another replica does not use up the store's time.
 func TestWaitingIsNotStoreTime(t *testing.T) {
 	withStores(t, func(t *testing.T, w *world) {
 		k, other := w.replica(), w.replica()
 		e, _ := w.start(k)
-		_, lease, err := other.Turn(t.Context(), e, true)
-		if err != nil || lease == nil {
-			t.Fatal(err)
-		}
+		lease := w.turn(other, e)
 		w.setBefore(func(string) error { time.Sleep(StoreTime / 10); return nil })
 		go func() {
 			time.Sleep(10 * time.Second)
@@ -297,13 +291,7 @@ func TestStoreThatFindsAnEmptyValue(t *testing.T) {
 		w := &world{T: t, fakeStore: f, store: emptyStore{f}, maxAge: maxAge}
 		k := w.replica()
 		e, value := w.start(k)
-		_, lease, err := k.Turn(t.Context(), e, true)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if lease == nil {
-			t.Error("the session cannot be renewed")
-		}
+		w.turn(k, e)
 		w.expect(w.replica(), value, "token 1")
 	})
 }
@@ -312,10 +300,7 @@ func TestTurnWithoutWaiting(t *testing.T) {
 	withStores(t, func(t *testing.T, w *world) {
 		k, other := w.replica(), w.replica()
 		e, _ := w.start(k)
-		_, lease, err := k.Turn(t.Context(), e, true)
-		if err != nil || lease == nil {
-			t.Fatalf("the first one: %v", err)
-		}
+		w.turn(k, e)
 		began := time.Now()
 		current, second, err := other.Turn(t.Context(), e, false)
 		if err != nil || second != nil {
@@ -342,14 +327,9 @@ func TestAbandonedLease(t *testing.T) {
 		withStores(t, func(t *testing.T, w *world) {
 			dead, k := w.replicaWith(func() time.Time { return time.Now().Add(ahead) }), w.replica()
 			e, _ := w.start(k)
-			if _, lease, err := dead.Turn(t.Context(), e, true); err != nil || lease == nil {
-				t.Fatalf("the first one: %v", err)
-			}
+			w.turn(dead, e)
 			began := time.Now()
-			_, lease, err := k.Turn(t.Context(), e, true)
-			if err != nil || lease == nil {
-				t.Fatalf("the second one: %v", err)
-			}
+			w.turn(k, e)
 			if took := time.Since(began); took < leaseLifetime || took > leaseLifetime+time.Second {
 				t.Errorf("it waited for %v, want %v", took, leaseLifetime)
 			}
@@ -404,11 +384,7 @@ func TestAwait(t *testing.T) {
 				e, _ := w.start(k)
 				take := func(k *Keeper[data]) *Lease[data] {
 					w.forget("lease") // which neither sees in time
-					_, lease, err := k.Turn(t.Context(), e, true)
-					if err != nil || lease == nil {
-						t.Fatalf("no lease: %v", err)
-					}
-					return lease
+					return w.turn(k, e)
 				}
 				var lease *Lease[data]
 				if tt.first {
